@@ -1,0 +1,40 @@
+"""transfer: image classifiers from a folder of pictures, by transfer learning with Keras, exported and verified.
+
+    import transfer
+
+    run = transfer.fit("flowers", backbone="vgg16")
+    print(run.metrics["test"]["accuracy"], run.export)
+    print(transfer.predict(run, ["rose.jpg"]))
+
+Importing this package imports neither TensorFlow nor pandas; the first use of a name does.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transfer.config import Config
+    from transfer.errors import TransferError
+    from transfer.experiment import fit
+    from transfer.run import Run
+    from transfer.serving.predict import predict
+
+__version__ = "0.1.0"
+
+__all__ = ["Config", "Run", "TransferError", "__version__", "fit", "predict"]
+
+_HOMES = {
+    "Config": "transfer.config",
+    "Run": "transfer.run",
+    "TransferError": "transfer.errors",
+    "fit": "transfer.experiment",
+    "predict": "transfer.serving.predict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'transfer' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

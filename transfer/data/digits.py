@@ -1,0 +1,34 @@
+"""The handwritten digits of scikit-learn (1,797 pictures of 8x8 pixels, UCI 1998) as an image folder."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def write_folder(folder: Path, train: int, validation: int, test: int, seed: int = 0) -> Path:
+    """Write `folder/train|val|test/<digit>/*.png` with so many pictures a class, unless they are there.
+
+    Args:
+        folder: written into; made where it is missing.
+        train, validation, test: pictures of each class; classes hold 174 to 183.
+        seed: which pictures.
+
+    Returns:
+        `folder`.
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    generator = np.random.default_rng(seed)
+    for label in range(10):
+        order = generator.permutation(np.flatnonzero(digits.target == label))
+        start = 0
+        for split, count in (("train", train), ("val", validation), ("test", test)):
+            parent = folder / split / str(label)
+            parent.mkdir(parents=True, exist_ok=True)
+            for number in order[start : start + count]:
+                pixels = np.round(digits.images[number] * (255 / 16)).astype(np.uint8)
+                Image.fromarray(pixels).save(parent / f"{number:04d}.png")
+            start += count
+    return folder

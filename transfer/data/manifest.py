@@ -1,0 +1,73 @@
+"""The manifest: one row for each file seen, used or not, and why not.
+
+A pandas table with the columns
+
+    path      relative to the data folder, with `/`
+    label     class name; empty where the file lies in no class folder
+    split     train, validation, test; empty for files that are not used
+    status    used, transcoded (used, as a PNG in the cache), or skipped
+    reason    why a file was skipped; empty exactly for those that are used
+    digest    SHA-256 of the file's bytes, hexadecimal; empty where it was not read
+    size      bytes
+    format    what the bytes are (JPEG, PNG, ...), whatever the file is called
+    width, height   pixels, as stored in the file
+    mtime_ns  when the file was last changed: to notice that it changes while it is read (not written to disk)
+"""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from transfer.atomic import write_text
+
+COLUMNS = ["path", "label", "split", "status", "reason", "digest", "size", "format", "width", "height", "mtime_ns"]
+SAVED = COLUMNS[:-1]
+SPLITS = ("train", "validation", "test")
+
+
+def used(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose files are used."""
+    return manifest[manifest["reason"] == ""]
+
+
+def skip(manifest: pd.DataFrame, reasons: dict[int, str]) -> pd.DataFrame:
+    """Return the manifest with the rows of these index labels marked as skipped."""
+    manifest = manifest.copy()
+    for index, reason in reasons.items():
+        manifest.loc[index, ["status", "reason", "split"]] = ["skipped", reason, ""]
+    return manifest
+
+
+def reason_counts(manifest: pd.DataFrame) -> dict[str, int]:
+    """Return how many files were skipped for each kind of reason (the text before a colon), most frequent first."""
+    reasons = manifest.loc[manifest["reason"] != "", "reason"]
+    return dict(Counter(reason.split(":")[0] for reason in reasons).most_common())
+
+
+def class_names(manifest: pd.DataFrame) -> list[str]:
+    """Return the classes of the used files, sorted."""
+    return sorted(used(manifest)["label"].unique())
+
+
+def counts_table(manifest: pd.DataFrame) -> str:
+    """Return the number of used files of each class on one line: `cats 12, dogs 1`."""
+    usable = used(manifest)["label"].value_counts()
+    labels = sorted(label for label in manifest["label"].unique() if label)
+    return ", ".join(f"{label} {int(usable.get(label, 0))}" for label in labels)
+
+
+def write(manifest: pd.DataFrame, path: Path) -> None:
+    """Write the manifest as CSV, whole or not at all."""
+    buffer = io.StringIO()
+    manifest[SAVED].to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+    write_text(path, buffer.getvalue())
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a manifest written by `write`."""
+    texts = dict.fromkeys(["path", "label", "split", "status", "reason", "digest", "format"], object)
+    table = pd.read_csv(path, keep_default_na=False, dtype=texts, encoding="utf-8", encoding_errors="surrogateescape")
+    return table.assign(mtime_ns=0)

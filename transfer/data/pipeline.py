@@ -1,0 +1,89 @@
+"""Manifest rows -> tf.data: pictures read and decoded ahead of the network that waits for them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import tensorflow as tf
+
+from transfer.config import AugmentConfig, DataConfig
+from transfer.data.augment import augment
+from transfer.data.decode import decode
+from transfer.data.transcode import transcoded_path
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How files become pictures: the side of the square result in pixels, and the decoder's settings."""
+
+    size: int
+    data: DataConfig = DataConfig()
+
+
+def file_of(root: Path, row: "pd.Series[object]") -> bytes:
+    """Return the path whose bytes the decoder is given: the user's file, or the PNG made of it."""
+    transcoded = row["status"] == "transcoded"
+    return os.fsencode(transcoded_path(str(row["digest"])) if transcoded else root / str(row["path"]))
+
+
+def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
+    """Return `file_of` for each row."""
+    return [file_of(root, row) for _, row in rows.iterrows()]
+
+
+def batches(
+    files: Sequence[bytes],
+    pictures: Pictures,
+    batch_size: int,
+    views: Sequence[tuple[int, int]] | None = None,
+    augmentation: AugmentConfig | None = None,
+) -> tf.data.Dataset:
+    """Return batches (position int64 [b], picture uint8 [b, size, size, 3]), in the order of `files`.
+
+    Files that cannot be read or decoded are missing from the batches, so their positions never come up.
+
+    Args:
+        files: paths.
+        pictures: size and decoder settings.
+        batch_size: pictures in a batch; the last one may have fewer.
+        views: the seeds of the view of each file (`augment.view_seed`); none: the plain pictures.
+        augmentation: the limits of the views.
+    """
+    seeds = tf.constant(list(views) if views is not None else [(0, 0)] * len(files), tf.int64, shape=(len(files), 2))
+    rows = (tf.range(len(files), dtype=tf.int64), tf.constant(list(files), tf.string, shape=(len(files),)), seeds)
+
+    @tf.autograph.experimental.do_not_convert
+    def picture(position: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = decode(tf.io.read_file(file), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+        return position, image if augmentation is None else augment(image, seed, augmentation)
+
+    workers = os.cpu_count() or 1
+    dataset = tf.data.Dataset.from_tensor_slices(rows)
+    dataset = dataset.map(picture, num_parallel_calls=workers, deterministic=True).ignore_errors(log_warning=False)
+    return dataset.batch(batch_size).prefetch(2)
+
+
+def why_undecodable(file: bytes, pictures: Pictures) -> str:
+    """Decode one file again and return the reason for a person why it fails; empty where it does not."""
+    try:
+        decode(tf.io.read_file(file), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+    except tf.errors.NotFoundError:
+        return "vanished while the folder was read"
+    except tf.errors.InvalidArgumentError as error:
+        return f"damaged: {_plain(str(error))}"
+    except tf.errors.OpError as error:
+        return f"cannot be read: {_plain(str(error))}"
+    return ""
+
+
+def _plain(message: str) -> str:
+    """Reduce TensorFlow's message to what a person can use."""
+    lowered = message.lower()
+    if "more pixels" in lowered:
+        return "its header hides how large it is"
+    for words, meaning in (("jpeg", "not a whole JPEG"), ("png", "not a whole PNG"), ("gif", "not a whole GIF")):
+        if words in lowered:
+            return f"{meaning} (truncated or broken)"
+    return "truncated or broken"

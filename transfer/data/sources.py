@@ -1,0 +1,155 @@
+"""An image folder -> manifest. Reads, never writes; lists every file it sees, with the reason where it is not used."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from transfer.data.checks import Header, examine
+from transfer.data.manifest import COLUMNS
+from transfer.errors import DataError
+from transfer.progress import Progress
+
+_SPLIT_FOLDERS = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file seen in the folder; `reason` is set where it is passed over without being opened."""
+
+    path: str
+    label: str
+    split: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scanned folder: its manifest, and whether the folder itself says which file is in which split."""
+
+    root: Path
+    manifest: pd.DataFrame
+    ready_made: bool
+
+
+def scan(folder: Path, max_megapixels: float, progress: Progress) -> Source:
+    """Read every file of an image folder once: digest, format, size in pixels.
+
+    Args:
+        folder: `folder/<class>/**/<picture>`, or `folder/train|val|test/<class>/**/<picture>`.
+        max_megapixels: larger pictures are skipped.
+        progress: told of each file.
+
+    Raises:
+        DataError: where the folder is missing, a file, or empty.
+    """
+    root = _checked(folder)
+    ready_made = _has_split_folders(root)
+    found = sorted(_walk(root, ready_made), key=lambda item: os.fsencode(item.path))
+    if not found:
+        raise DataError(f"The folder is empty. Expected DATA/<class>/<picture>. Received {str(folder)!r}.")
+    rows = []
+    with progress.step("Scanning", len(found), "files") as advance, ThreadPoolExecutor(_readers()) as pool:
+        for row in pool.map(lambda item: _row(root, item, max_megapixels), found):
+            rows.append(row)
+            advance(1)
+    # Columns of objects: a file name that is no Unicode (kept as surrogates) does not fit Arrow's strings.
+    manifest = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    numbers = ["size", "width", "height", "mtime_ns"]
+    return Source(root, manifest.astype(dict.fromkeys(numbers, "int64")), ready_made)
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.exists():
+        raise DataError(f"The data folder does not exist. Expected a folder with one sub-folder a class. Received {str(folder)!r}.")
+    if not folder.is_dir():
+        raise DataError(f"DATA is a folder with one sub-folder for each class, not a file. Received {str(folder)!r}.")
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise DataError(f"The data folder cannot be read: {error.strerror}. Received {str(folder)!r}.") from None
+    return folder
+
+
+def _readers() -> int:
+    return min(8, 2 * (os.cpu_count() or 1))
+
+
+def _folders(parent: Path) -> list[str]:
+    return sorted(name for name in os.listdir(parent) if not name.startswith(".") and os.path.isdir(parent / name))
+
+
+def _has_split_folders(root: Path) -> bool:
+    """Whether all folders are named like splits, `train` among them, and hold class folders."""
+    names = _folders(root)
+    splits = [_SPLIT_FOLDERS.get(name.lower()) for name in names]
+    return len(names) > 1 and "train" in splits and None not in splits and all(_folders(root / name) for name in names)
+
+
+def _walk(root: Path, ready_made: bool) -> Iterator[Found]:
+    depth = 1 if ready_made else 0
+    visited: set[tuple[int, int]] = set()
+
+    def inside(folder: Path, parts: tuple[str, ...]) -> Iterator[Found]:
+        identity = os.stat(folder)
+        if (identity.st_dev, identity.st_ino) in visited:
+            yield Found("/".join(parts) + "/", "", "", "folder: was seen already, through another link")
+            return
+        visited.add((identity.st_dev, identity.st_ino))
+        names = os.listdir(folder)
+        if not names and len(parts) == depth + 1:
+            yield Found("/".join(parts) + "/", parts[depth], "", "folder: empty")
+        # Real folders before links to them, so that the link is the one that was seen already.
+        for name in sorted(names, key=lambda name: (os.path.islink(folder / name), name)):
+            here = (*parts, name)
+            path, relative = folder / name, "/".join(here)
+            is_folder = os.path.isdir(path)
+            label = here[depth] if len(here) > depth + 1 else ""
+            split = _SPLIT_FOLDERS[here[0].lower()] if ready_made and len(here) > depth + 1 else ""
+            if name.startswith("."):
+                yield Found(relative + "/" * is_folder, "", "", f"hidden {'folder' if is_folder else 'file'}")
+            elif is_folder:
+                try:
+                    yield from inside(path, here)
+                except PermissionError:
+                    yield Found(relative + "/", "", "", "folder: no permission to read it")
+            elif name.lower() in _SYSTEM_FILES:
+                yield Found(relative, "", "", "system file")
+            else:
+                yield Found(relative, label, split, "" if label else "not in a class folder")
+
+    yield from inside(root, ())
+
+
+def _row(root: Path, item: Found, max_megapixels: float) -> tuple[object, ...]:
+    digest, size, header, mtime = "", 0, Header(), 0
+    reason = item.reason
+    if not reason:
+        try:
+            status = os.stat(root / item.path)
+            size, mtime = status.st_size, status.st_mtime_ns
+            if stat.S_ISREG(status.st_mode):
+                data = (root / item.path).read_bytes()
+                size, digest = len(data), hashlib.sha256(data).hexdigest()
+                header = examine(data, digest, max_megapixels)
+                reason = header.reason
+            else:
+                reason = "not a regular file"
+        except FileNotFoundError:
+            broken = os.path.islink(root / item.path)
+            reason = "broken link" if broken else "vanished while the folder was read"
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+    state = "skipped" if reason else ("transcoded" if header.transcoded else "used")
+    split = "" if reason else item.split
+    return item.path, item.label, split, state, reason, digest, size, header.format, header.width, header.height, mtime

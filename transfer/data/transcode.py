@@ -1,0 +1,94 @@
+"""Pictures that TensorFlow cannot decode (TIFF, AVIF, unusual BMP, ...), turned into PNG by Pillow on the way in.
+
+The PNG lies in the user's cache folder, named by the digest of the original; the original is never touched.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from transfer.atomic import write_bytes
+from transfer.home import cache_home
+
+DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
+"""Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further pictures."""
+
+
+class Unreadable(Exception):
+    """A file that is no picture; the text says why."""
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """Open a picture's header with Pillow, without allocating its pixels and without Pillow's own size limit.
+
+    Raises:
+        Unreadable: where Pillow does not know the format or the header is damaged.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise Unreadable("not a picture") from None
+    except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
+        raise Unreadable(f"damaged header ({type(error).__name__})") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
+
+
+def needs_transcoding(image: Image.Image, data: bytes) -> bool:
+    """Return whether TensorFlow's decoder cannot be given these bytes."""
+    if image.format == "BMP":
+        header, bits, compression = (int.from_bytes(data[a:b], "little") for a, b in ((14, 18), (28, 30), (30, 34)))
+        return not (header >= 40 and ((compression == 0 and bits in (8, 24, 32)) or (compression == 3 and bits == 32)))
+    return image.format not in DECODED_BY_TENSORFLOW
+
+
+def to_png(data: bytes) -> bytes:
+    """Return the first frame of a picture, upright, as an RGB or RGBA PNG.
+
+    Raises:
+        Unreadable: where Pillow cannot decode it.
+    """
+    with opened(data) as image:
+        try:
+            upright = ImageOps.exif_transpose(image)
+            alpha = upright.has_transparency_data
+            if upright.mode.startswith(("I;16", "I")):
+                upright = upright.point(lambda value: value / 256).convert("L")
+            buffer = io.BytesIO()
+            upright.convert("RGBA" if alpha else "RGB").save(buffer, "PNG", compress_level=1)
+        except Exception as error:
+            raise Unreadable(f"{image.format} could not be decoded ({type(error).__name__})") from None
+    return buffer.getvalue()
+
+
+def transcoded_path(digest: str) -> Path:
+    """Return where the PNG of the picture with this digest lies."""
+    return cache_home() / "transcoded" / digest[:2] / f"{digest}.png"
+
+
+def transcode(data: bytes, digest: str) -> Path:
+    """Write the PNG of a picture into the cache unless it is there; return its path."""
+    path = transcoded_path(digest)
+    if not path.exists():
+        write_bytes(path, to_png(data))
+    return path
+
+
+def readable_bytes(data: bytes) -> bytes:
+    """Return bytes that the decoder can be given: the same ones, or a PNG of them.
+
+    Raises:
+        Unreadable: where the bytes are no picture.
+    """
+    with opened(data) as image:
+        return to_png(data) if needs_transcoding(image, data) else data

@@ -1,0 +1,47 @@
+"""On what a run was made: versions, machine, commit of this package."""
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from transfer.features.precision import machine
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "lmdb")
+
+
+def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the content of `environment.json`.
+
+    Args:
+        precision: the one the frozen pass ran in.
+        measured: images/s and cosine of each candidate, where `precision: auto` measured them.
+    """
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass  # TensorFlow also comes as tensorflow-cpu and under other names
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        "machine": machine(),
+        "precision": precision,
+        "precision_measured": measured,
+        "git_commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this package's own checkout; none where it was installed otherwise."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,70 @@
+"""Predictions -> metrics. Pure NumPy and scikit-learn; knows nothing of networks."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from transfer.evaluation.intervals import wilson
+
+_BINS = 15
+_SMALLEST = 1e-7
+
+
+def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    """Judge predictions.
+
+    Args:
+        probabilities: float [n, classes], rows sum to 1.
+        labels: true class numbers, int [n], n at least 1.
+        classes: names, in the order of the columns.
+
+    Returns:
+        `images`, `accuracy`, `accuracy_ci95` (Wilson), `macro_f1`, `log_loss` (nats), `ece` (15 bins), `per_class` (name ->
+        precision, recall, recall_ci95, f1, images), and `confusion` (rows true, columns predicted).
+    """
+    predicted = probabilities.argmax(1)
+    right = int((predicted == labels).sum())
+    numbers = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0.0)
+    confusion = confusion_matrix(labels, predicted, labels=numbers)
+    per_class = {
+        name: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "recall_ci95": list(wilson(int(confusion[i, i]), int(support[i]))),
+            "f1": float(f1[i]),
+            "images": int(support[i]),
+        }
+        for i, name in enumerate(classes)
+    }
+    present = support > 0
+    return {
+        "images": len(labels),
+        "accuracy": right / len(labels),
+        "accuracy_ci95": list(wilson(right, len(labels))),
+        "macro_f1": float(f1[present].mean()),
+        "log_loss": log_loss(probabilities, labels),
+        "ece": expected_calibration_error(probabilities, labels),
+        "per_class": per_class,
+        "confusion": confusion.tolist(),
+    }
+
+
+def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean negative logarithm of the true class's probability, in nats."""
+    of_true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(of_true, _SMALLEST, 1.0)).mean())
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = _BINS) -> float:
+    """Return the mean distance between confidence and accuracy over equal bins of confidence (Guo et al. 2017)."""
+    confidence = probabilities.max(1).astype(np.float64)
+    right = probabilities.argmax(1) == labels
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for i in range(bins):
+        inside = number == i
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return float(error)

@@ -1,0 +1,50 @@
+"""Prefix and head joined again into one Keras model: pictures in, probabilities out."""
+
+import keras
+
+from transfer.errors import TransferError
+from transfer.networks import heads, truncation
+from transfer.networks.frozen import Pretrained
+
+
+def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model) -> keras.Model:
+    """Join a frozen, truncated backbone and a trained head.
+
+    Returns:
+        Model from RGB in 0..255, float32 [n, size, size, 3], to probabilities, float32 [n, classes]. Built of Keras's own
+        layers only, so that `keras.saving.load_model` opens its file in safe mode and without this package.
+    """
+    images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
+    trunk = truncation.from_pixels(pretrained.model, pretrained.backbone, pretrained.backbone.cut(cut))
+    logits = head(heads.pool(trunk(images, training=False), pooling))
+    return keras.Model(images, _probabilities(logits), name="classifier")
+
+
+def from_scratch(network: keras.Model) -> keras.Model:
+    """Give a network from pixels to logits its softmax."""
+    images = keras.Input(network.input_shape[1:], name="images", dtype="float32")
+    return keras.Model(images, _probabilities(network(images)), name="classifier")
+
+
+def _probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
+
+
+def require_frozen(model: keras.Model, head: keras.Model) -> dict[str, float]:
+    """Assert which weights train: those of the head and no others.
+
+    Returns:
+        `trained` and `total` numbers of parameters, and `share`.
+
+    Raises:
+        TransferError: where a weight of the backbone would train, or one of the head would not.
+    """
+    expected = {id(weight) for weight in head.trainable_weights}
+    received = {id(weight) for weight in model.trainable_weights}
+    if expected != received:
+        raise TransferError(
+            f"Only the head may train. Expected {len(expected)} trained weights. Received {len(received)}. This is a defect."
+        )
+    trained = sum(int(weight.value.shape.num_elements()) for weight in model.trainable_weights)
+    total = int(model.count_params())
+    return {"trained": trained, "total": total, "share": trained / total}

@@ -1,0 +1,68 @@
+"""Stored features as a trainer wants them: rows by number, from memory where they fit, else from the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from transfer.features.store import Store
+
+
+@dataclass
+class StoredRows:
+    """Rows [n, width] of float32 features (or uint8 pixels), read from a store.
+
+    Attributes:
+        store: where they lie; must stay open.
+        keys: key of each row.
+        width: values in a row.
+        dtype: of the records.
+        memory_bytes: at most so much is kept in memory; larger tables are read from the store at each use.
+    """
+
+    store: Store
+    keys: Sequence[bytes]
+    width: int
+    dtype: np.dtype
+    memory_bytes: int
+    _loaded: np.ndarray | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the whole table is kept in memory."""
+        return len(self.keys) * self.width * self.dtype.itemsize <= self.memory_bytes
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """Return these rows, [m, width]; 16-bit records as float32, others in their own dtype."""
+        if not self.fits:
+            return _widened(self._read([self.keys[number] for number in numbers]))
+        if self._loaded is None:
+            self._loaded = self._read(self.keys)
+        return _widened(self._loaded[numbers])
+
+    def everything(self) -> np.ndarray:
+        """Return all rows; for tables that are small by their nature (pooled features)."""
+        return self.take(np.arange(len(self)))
+
+    def moments(self, batch: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of each column, float32 [width], computed in float64 over batches of rows."""
+        total, squares = np.zeros(self.width), np.zeros(self.width)
+        shift = self.take(np.arange(1))[0].astype(np.float64)  # keeps the difference of squares accurate
+        for start in range(0, len(self), batch):
+            rows = self.take(np.arange(start, min(start + batch, len(self)))) - shift
+            total += rows.sum(0)
+            squares += (rows * rows).sum(0)
+        mean = total / len(self)
+        variance = np.maximum(squares / len(self) - mean * mean, 0.0)
+        return (mean + shift).astype(np.float32), variance.astype(np.float32)
+
+    def _read(self, keys: Sequence[bytes]) -> np.ndarray:
+        out = np.empty((len(keys), self.width), self.dtype)
+        return self.store.get(keys, self.dtype, out)
+
+
+def _widened(rows: np.ndarray) -> np.ndarray:
+    return rows if rows.dtype in (np.float32, np.uint8) else rows.astype(np.float32)

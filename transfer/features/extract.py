@@ -1,0 +1,154 @@
+"""The frozen pass over a manifest: each picture's features computed once, and never again."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from transfer.config import AugmentConfig
+from transfer.data import pipeline
+from transfer.data.augment import settings_tag, view_seed
+from transfer.features.store import Store, key
+from transfer.progress import Progress
+
+PLAIN = "0"
+"""Tag of view 0, the picture as it is."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which views of each picture: the plain one, or augmented ones (from 1 on) with their settings and seed."""
+
+    count: int = 0
+    augmentation: AugmentConfig | None = None
+    seed: int = 0
+
+    def tags(self) -> list[str]:
+        """Return the store's names of the views."""
+        if self.augmentation is None:
+            return [PLAIN]
+        return [f"{view}:{settings_tag(self.augmentation, self.seed)}" for view in range(1, self.count + 1)]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a pass did: pictures computed, and why others could not be (row of the manifest -> reason)."""
+
+    computed: int
+    failures: dict[int, str]
+
+
+@dataclass(frozen=True)
+class _Job:
+    index: int
+    digest: str
+    view: int
+    tag: str
+    file: bytes
+    status: tuple[int, int] | None
+
+
+def extract(
+    rows: pd.DataFrame,
+    root: Path,
+    pictures: pipeline.Pictures,
+    outputs: Sequence[str],
+    compute: Callable[[tf.Tensor], list[np.ndarray]],
+    batch_size: int,
+    store: Store,
+    progress: Progress,
+    views: Views = Views(),
+    title: str = "Frozen pass",
+) -> Extraction:
+    """Compute and store what the store lacks.
+
+    Batches are made in the order of the manifest and stored whole, so that a pass that was killed and started again
+    makes the same batches.
+
+    Args:
+        rows: used rows of a manifest.
+        root: the data folder.
+        pictures: how files are decoded.
+        outputs: names of what `compute` returns, as in `store.key`.
+        compute: uint8 [b, size, size, 3] -> one array [b, width] for each output.
+        batch_size: pictures in a batch.
+        store: where records are looked for and written.
+        progress: told of each picture.
+        views: which views of each picture.
+        title: what the progress bar says.
+    """
+    failures = _known_failures(rows, store)
+    jobs = _missing(rows.drop(index=list(failures)), root, outputs, store, views)
+    if not jobs:
+        return Extraction(0, failures)
+    seeds = [view_seed(job.digest, job.view, views.seed) for job in jobs] if views.augmentation else None
+    dataset = pipeline.batches([job.file for job in jobs], pictures, batch_size, seeds, views.augmentation)
+    seen: set[int] = set()
+    with progress.step(title, len(jobs)) as advance:
+        for positions, images in dataset:
+            batch = [jobs[position] for position in positions.numpy()]
+            arrays = compute(images)
+            kept = [number for number, job in enumerate(batch) if _unchanged(job, root, failures)]
+            store.put(
+                {
+                    key(batch[number].digest, batch[number].tag, output): array[number].tobytes()
+                    for number in kept
+                    for output, array in zip(outputs, arrays, strict=True)
+                }
+            )
+            seen.update(int(position) for position in positions.numpy())
+            advance(len(batch))
+    _explain_missing([job for position, job in enumerate(jobs) if position not in seen], pictures, store, failures)
+    return Extraction(len(seen), _spread(failures, rows))
+
+
+def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
+    notes = store.notes(rows["digest"])
+    return {int(index): notes[digest] for index, digest in rows["digest"].items() if digest in notes}
+
+
+def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views) -> list[_Job]:
+    """One job for each distinct content and view of which an output is not stored."""
+    jobs = []
+    first = rows.drop_duplicates("digest")
+    for (index, row), file in zip(first.iterrows(), pipeline.files_of(root, first), strict=True):
+        for number, tag in enumerate(views.tags(), start=0 if views.augmentation is None else 1):
+            if not all(store.has(key(row["digest"], tag, output) for output in outputs)):
+                status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["mtime_ns"]))
+                jobs.append(_Job(int(index), row["digest"], number, tag, file, status))
+    return jobs
+
+
+def _unchanged(job: _Job, root: Path, failures: dict[int, str]) -> bool:
+    """Whether the file is still the one that was digested: else its features would be kept under a wrong name."""
+    if job.status is None:
+        return True
+    try:
+        now = os.stat(job.file)
+        same = (now.st_size, now.st_mtime_ns) == job.status
+    except OSError:
+        same = True  # it vanished after it was read
+    if not same:
+        failures[job.index] = "changed while it was read"
+    return same
+
+
+def _explain_missing(jobs: list[_Job], pictures: pipeline.Pictures, store: Store, failures: dict[int, str]) -> None:
+    undecodable = {}
+    for job in jobs:
+        reason = pipeline.why_undecodable(job.file, pictures) or "could not be decoded"
+        failures[job.index] = reason
+        if reason.startswith("damaged"):
+            undecodable[job.digest] = reason
+    if undecodable:
+        store.note_undecodable(undecodable)
+
+
+def _spread(failures: dict[int, str], rows: pd.DataFrame) -> dict[int, str]:
+    """Copies of a picture that failed fail for the same reason."""
+    by_digest = {rows.at[index, "digest"]: reason for index, reason in failures.items()}
+    return {int(index): by_digest[digest] for index, digest in rows["digest"].items() if digest in by_digest}

@@ -1,0 +1,92 @@
+"""The part in front of what is trained: computed once for each picture and stored.
+
+For a pretrained backbone it is the frozen prefix; for a network trained from scratch it is decoding alone, and what is
+stored are pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.data.decode import DECODER_VERSION
+from transfer.data.pipeline import Pictures
+from transfer.features.store import FeatureSet
+from transfer.networks.frozen import FrozenPass, Pretrained, Tap
+
+
+class Front(Protocol):
+    """Pictures -> one or several outputs, each a vector a picture."""
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """The part of the store where its outputs lie."""
+        ...
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of its outputs."""
+        ...
+
+    def width(self, output: str) -> int:
+        """Number of values of one picture."""
+        ...
+
+    def dtype(self, output: str) -> np.dtype:
+        """How they are stored."""
+        ...
+
+    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
+        """Compute uint8 [b, size, size, 3] -> [b, width] for each output."""
+        ...
+
+
+class Pixels:
+    """Decoding alone: one output, `pixels`, uint8."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.pictures = pictures
+        self.feature_set = FeatureSet("pixels", "", pictures.size, pictures.data.resize, decoder_tag(), "uint8")
+        self.outputs = ["pixels"]
+
+    def width(self, output: str) -> int:
+        return self.pictures.size**2 * 3
+
+    def dtype(self, output: str) -> np.dtype:
+        return np.dtype(np.uint8)
+
+    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
+        return [batch.numpy().reshape(len(batch), -1)]
+
+
+class Prefix:
+    """A frozen, truncated backbone: one output for each tap."""
+
+    def __init__(self, pretrained: Pretrained, pictures: Pictures, taps: Sequence[Tap], batch_size: int) -> None:
+        self._pretrained = pretrained
+        self._taps = {tap.name: tap for tap in taps}
+        self._frozen = FrozenPass(pretrained, taps, batch_size)
+        self.outputs = list(self._taps)
+        self.feature_set = FeatureSet(
+            pretrained.backbone.name,
+            pretrained.weights_digest,
+            pretrained.size,
+            pictures.data.resize,
+            decoder_tag(),
+            pretrained.precision,
+        )
+
+    def width(self, output: str) -> int:
+        return self._pretrained.width(self._taps[output])
+
+    def dtype(self, output: str) -> np.dtype:
+        return self._pretrained.dtype(self._taps[output])
+
+    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
+        return self._frozen(batch)
+
+
+def decoder_tag() -> str:
+    """Name what decodes: this package's decoder and the TensorFlow whose libraries it calls."""
+    return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}"

@@ -1,0 +1,111 @@
+"""`precision: auto`: float32 against 16 bits on real pictures, measured once for each machine and backbone."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.atomic import write_text
+from transfer.home import cache_home
+from transfer.networks.frozen import FrozenPass, Pretrained, Tap
+from transfer.networks.table import Backbone
+
+LEAST_COSINE = 0.999
+"""16 bits are used only where each picture's features point the same way as in float32."""
+
+_REPEATS = 2
+
+
+def machine() -> dict[str, Any]:
+    """Describe what decides how fast this machine computes: processor, its instructions, GPUs, TensorFlow."""
+    fields: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            fields.setdefault(name.strip(), value.strip())
+    except OSError:
+        pass  # not Linux: the name of the processor must do
+    flags = fields.get("flags", "").split()
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return {
+        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
+        "gpus": [str(found.get("device_name", "GPU")) for found in details],
+        "tensorflow": tf.__version__,
+    }
+
+
+def candidate() -> str:
+    """Return the 16-bit precision of this kind of machine."""
+    return "float16" if tf.config.list_physical_devices("GPU") else "bfloat16"
+
+
+def choose(
+    backbone: Backbone,
+    load: Callable[[str], Pretrained],
+    batch_size: int,
+    pictures: Callable[[], np.ndarray],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the faster precision whose features agree, with what was measured; ask the machine only the first time.
+
+    Args:
+        backbone: whose frozen pass it is about.
+        load: precision -> the backbone in it.
+        batch_size: of the frozen pass.
+        pictures: gives real pictures, uint8 [b, size, size, 3]; called only when something is measured.
+        say: told the result.
+
+    Returns:
+        `precision`; images/s of each candidate; `cosine`, the worst one of a picture.
+    """
+    full = load("float32")
+    identity = {"machine": machine(), "backbone": backbone.name, "size": full.size, "batch": batch_size, "weights": full.weights_digest}
+    name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_home() / "precision" / f"{name}.json"
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if stored["precision"] in ("float32", candidate()):
+            return stored
+    except (OSError, ValueError, KeyError):
+        pass  # never measured here
+    batch = pictures()
+    reference, slow = _measure(full, batch, batch_size)
+    rounded, fast = _measure(load(candidate()), batch, batch_size)
+    cosine = worst_cosine(reference, rounded)
+    chosen = candidate() if fast > slow and cosine > LEAST_COSINE else "float32"
+    result = {"precision": chosen, "float32": round(slow, 2), candidate(): round(fast, 2), "cosine": round(cosine, 6)}
+    write_text(path, json.dumps(result | identity, indent=2) + "\n")
+    say(
+        f"Precision: {chosen} (measured: float32 {slow:.1f}, {candidate()} {fast:.1f} images/s, "
+        f"worst cosine of their features {cosine:.5f})"
+    )
+    return result
+
+
+def _measure(pretrained: Pretrained, batch: np.ndarray, batch_size: int) -> tuple[np.ndarray, float]:
+    frozen = FrozenPass(pretrained, [Tap("top", "avg")], batch_size)
+    (features,) = frozen(batch)
+    seconds = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        frozen(batch)
+        seconds.append(time.perf_counter() - started)
+    return features, batch_size / min(seconds)
+
+
+def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the smallest cosine between rows of two tables [n, width]; rows that are zero in both agree."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    both_zero = (np.abs(a).sum(1) == 0) & (np.abs(b).sum(1) == 0)
+    cosines = np.where(both_zero, 1.0, (a * b).sum(1) / np.maximum(norms, 1e-30))
+    return float(cosines.min())

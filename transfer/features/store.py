@@ -1,0 +1,184 @@
+"""The feature store: what the frozen part computed for a picture, found again by the picture's content.
+
+One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder; in it,
+a record for each (digest of the image bytes, view, cut and pooling). LMDB gives what is needed here: a record is there
+whole or not at all even after kill -9, many processes read while one writes, and reads are memory maps.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lmdb
+import numpy as np
+
+from transfer.atomic import write_text
+from transfer.errors import StoreError
+from transfer.home import cache_home
+
+_FIRST_SIZE = 1 << 28
+DESCRIPTION = "set.json"
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What determines features beside the picture, its view and the cut: everything else that is part of the key."""
+
+    network: str
+    weights_digest: str
+    size: int
+    resize: str
+    decoder: str
+    precision: str
+
+    @property
+    def id(self) -> str:
+        """Return the first 16 hexadecimal digits of the digest of all fields."""
+        canonical = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def key(digest: str, view: str, output: str) -> bytes:
+    """Return the key of one record: digest of the picture's bytes, view (`0` is the plain picture), cut and pooling."""
+    return bytes.fromhex(digest) + hashlib.sha256(f"{view}/{output}".encode()).digest()[:16]
+
+
+def folder() -> Path:
+    """Return where all feature sets lie."""
+    return cache_home() / "features"
+
+
+class Store:
+    """One feature set, open for reading and writing. Use `opened`, not the constructor."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        # Some processes may have grown the map; one never opens it smaller than the file is.
+        size = max(_FIRST_SIZE, 2 * _bytes(path))
+        self._env = lmdb.open(str(path), map_size=size, max_readers=512, readahead=False, meminit=False)
+
+    def close(self) -> None:
+        """Release the environment."""
+        self._env.close()
+
+    def has(self, keys: Iterable[bytes]) -> list[bool]:
+        """Return for each key whether there is a record."""
+        with self._reading() as transaction:
+            return [transaction.get(key) is not None for key in keys]
+
+    def get(self, keys: Iterable[bytes], dtype: np.dtype, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the records of all keys as one array [n, width].
+
+        Raises:
+            StoreError: where a record is missing, for example pruned meanwhile.
+        """
+        wanted = list(keys)
+        rows: list[np.ndarray] = []
+        with self._reading() as transaction:
+            for number, name in enumerate(wanted):
+                record = transaction.get(name)
+                if record is None:
+                    raise StoreError(f"The feature store lost a record while it was in use. Run the command again. Store: {self.path}")
+                if out is None:
+                    rows.append(np.frombuffer(record, dtype).copy())
+                else:
+                    out[number] = np.frombuffer(record, dtype)
+        return np.stack(rows) if out is None else out
+
+    def put(self, records: Mapping[bytes, bytes]) -> None:
+        """Write records, all or none of them, and flush them to the disk."""
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    for name, value in records.items():
+                        transaction.put(name, value)
+                return
+            except lmdb.MapFullError:
+                self._env.set_mapsize(2 * self._env.info()["map_size"])
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)
+            except lmdb.Error as error:
+                raise _explained(error, self.path) from None
+
+    def notes(self, digests: Iterable[str]) -> dict[str, str]:
+        """Return, of the pictures with these digests, those that could not be decoded, with the reason."""
+        found = {}
+        with self._reading() as transaction:
+            for digest in digests:
+                reason = transaction.get(key(digest, "0", "undecodable"))
+                if reason is not None:
+                    found[digest] = bytes(reason).decode()
+        return found
+
+    def note_undecodable(self, reasons: Mapping[str, str]) -> None:
+        """Remember pictures that cannot be decoded, so that they are not tried again."""
+        self.put({key(digest, "0", "undecodable"): reason.encode() for digest, reason in reasons.items()})
+
+    @contextmanager
+    def _reading(self) -> Iterator[lmdb.Transaction]:
+        try:
+            transaction = self._env.begin(buffers=True)
+        except lmdb.MapResizedError:
+            self._env.set_mapsize(0)
+            transaction = self._env.begin(buffers=True)
+        except lmdb.Error as error:
+            raise _explained(error, self.path) from None
+        with transaction:
+            yield transaction
+
+
+_lock = threading.Lock()
+_open: dict[Path, tuple[Store, int]] = {}
+
+
+@contextmanager
+def opened(features: FeatureSet) -> Iterator[Store]:
+    """Open a feature set, made new where there is none. LMDB allows one handle a process, so threads share it.
+
+    Raises:
+        StoreError: where it cannot be opened.
+    """
+    path = (folder() / features.id).resolve()
+    with _lock:
+        store, users = _open.get(path, (None, 0))
+        if store is None:
+            try:
+                store = Store(path)
+            except (lmdb.Error, OSError) as error:
+                raise _explained(error, path) from None
+            write_text(path / DESCRIPTION, json.dumps(asdict(features) | {"used": time.time()}, indent=2) + "\n")
+        _open[path] = (store, users + 1)
+    try:
+        yield store
+    finally:
+        with _lock:
+            users = _open[path][1] - 1
+            if users:
+                _open[path] = (store, users)
+            else:
+                del _open[path]
+                store.close()
+
+
+def _bytes(path: Path) -> int:
+    data = path / "data.mdb"
+    return data.stat().st_size if data.exists() else 0
+
+
+def _explained(error: Exception, path: Path) -> StoreError:
+    text = str(error)
+    if "No space left" in text:
+        return StoreError(
+            "The disk of the feature store is full. What was computed is kept: free some space (transfer store prune), then "
+            f"run the same command again. Store: {path}"
+        )
+    return StoreError(
+        f"The feature store cannot be used: {text}. If it is damaged, delete it (it is made again): transfer store prune "
+        f"--set {path.name}. Store: {path}"
+    )

@@ -1,0 +1,129 @@
+"""The stages that only a pretrained backbone has: precision, frozen pass at one or all cut points, truncation, head."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from transfer.config import Config
+from transfer.data import manifest as manifests
+from transfer.data import pipeline
+from transfer.errors import DataError
+from transfer.export import joined
+from transfer.features import precision
+from transfer.features.front import Front, Prefix
+from transfer.features.store import Store
+from transfer.networks.frozen import Pretrained, Tap
+from transfer.networks.table import Backbone
+from transfer.progress import Clock, Progress
+from transfer.training import cut_selection, frozen_head
+from transfer.training.trained import Material, Trained
+
+Compute = Callable[[Front, Store], None]
+
+
+class FrozenStage:
+    """What is decided and trained around a frozen backbone.
+
+    Attributes:
+        config: the configuration, with what was decided filled in.
+        cut_points: the table of `truncate_at: auto`; none where the cut was named.
+        measured: what `precision: auto` measured; none where the precision was named.
+    """
+
+    def __init__(self, config: Config, backbone: Backbone, pictures: pipeline.Pictures, progress: Progress, clock: Clock) -> None:
+        self.config, self.backbone, self.pictures, self.progress, self.clock = config, backbone, pictures, progress, clock
+        self.cut_points: pd.DataFrame | None = None
+        self.measured: dict[str, Any] | None = None
+        self._loaded: dict[str, Pretrained] = {}
+
+    @property
+    def pretrained(self) -> Pretrained:
+        """The backbone in the precision that was decided."""
+        return self._load(self.config.precision)
+
+    def _load(self, chosen: str) -> Pretrained:
+        if chosen not in self._loaded:
+            config = self.config
+            self._loaded[chosen] = Pretrained.load(
+                self.backbone, config.weights, self.pictures.size, chosen, config.seed, self.progress
+            )
+        return self._loaded[chosen]
+
+    def choose_precision(self, root: Path, manifest: pd.DataFrame) -> None:
+        """Settle `precision: auto`."""
+        if self.config.precision == "auto":
+            batch_size = self.config.features.batch_size
+
+            def some() -> np.ndarray:
+                return _some_pictures(root, manifests.used(manifest), self.pictures, batch_size)
+
+            self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress.say)
+            self.config = self.config.updated(precision=self.measured["precision"])
+        self.pretrained  # noqa: B018  (weights that cannot be had are an error of this stage)
+
+    def first_front(self) -> Prefix:
+        """Return what every picture passes: the chosen cut, or with `auto` all cuts at once, pooled."""
+        if self.config.truncate_at != "auto":
+            return self._front([Tap(self.backbone.cut(self.config.truncate_at).name, self.config.head.pooling)])
+        pooling = self.config.head.pooling if self.config.head.pooling != "flatten" else "avg"
+        return self._front([Tap(cut, pooling) for cut in self.backbone.cut_names])
+
+    def _tap(self, cut: str, pooling: str) -> Tap:
+        return Tap(cut, pooling)
+
+    def _front(self, taps: list[Tap]) -> Prefix:
+        return Prefix(self.pretrained, self.pictures, taps, self.config.features.batch_size)
+
+    def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
+        """Choose the cut where that is asked for, train the head, join both.
+
+        Returns:
+            What was trained, and the joined classifier.
+        """
+        if self.config.truncate_at == "auto":
+            with self.clock("truncation"):
+                material = self._choose_cut(material, compute)
+        pooling = self.config.head.pooling
+        cut = self.backbone.cut(self.config.truncate_at).name
+        with self.clock("training"):
+            trained = frozen_head.train(material, Tap(cut, pooling).name, self.progress)
+        return trained, joined.join(self.pretrained, cut, pooling, trained.model)
+
+    def _choose_cut(self, material: Material, compute: Compute) -> Material:
+        digests, labels = material.rows("train")["digest"].to_numpy(), material.labels("train")
+        chosen_rows = _sample(len(labels), self.config.auto.max_pictures, self.config.seed)
+        features = {}
+        for output in material.front.outputs:
+            rows, _ = material.stored("train", output)
+            features[output.partition(":")[0]] = rows.take(chosen_rows)
+        cut, table = cut_selection.select(
+            features, labels[chosen_rows], list(digests[chosen_rows]), self.config.auto, self.config.seed
+        )
+        self.cut_points = table
+        self.config = self.config.updated(truncate_at=cut)
+        if self.config.head.pooling != "flatten":
+            return material
+        # The cut was chosen on pooled features; the head wants the whole map of the chosen one.
+        front = self._front([Tap(cut, "flatten")])
+        compute(front, material.store)
+        return Material(material.manifest, material.classes, material.store, front, material.views, material.config)
+
+
+def _sample(count: int, most: int, seed: int) -> np.ndarray:
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+
+
+def _some_pictures(root: Path, rows: pd.DataFrame, pictures: pipeline.Pictures, count: int) -> np.ndarray:
+    """Return `count` real pictures, repeated where there are fewer, uint8 [count, size, size, 3]."""
+    small = rows[rows["width"] * rows["height"] <= 4_000_000]
+    files = pipeline.files_of(root, (small if len(small) else rows).head(4 * count))
+    for _, images in pipeline.batches(files, pictures, count).take(1):
+        batch: np.ndarray = images.numpy()
+        return np.concatenate([batch] * -(-count // len(batch)))[:count]
+    raise DataError("No picture could be decoded: all of the first ones are truncated or broken.")

@@ -1,0 +1,65 @@
+"""Pretrained networks of `keras.applications`, built to a size and a precision, with their preprocessing."""
+
+from typing import Any
+
+import keras
+
+from transfer.errors import ConfigError, TransferError
+from transfer.networks.precision import building_in
+from transfer.networks.table import Backbone
+
+# ImageNet's channel means and deviations, as in keras.applications.imagenet_utils.
+_CAFFE_MEAN_BGR = [103.939, 116.779, 123.68]
+_TORCH_MEAN = [0.485, 0.456, 0.406]
+_TORCH_DEVIATION = [0.229, 0.224, 0.225]
+
+
+def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Model:
+    """Build a backbone without its classifier and without pretrained weights.
+
+    Args:
+        backbone: row of the table.
+        size: side of the pictures in pixels.
+        precision: `float32`, `bfloat16` or `float16`.
+
+    Returns:
+        Model from preprocessed pictures, float32 [n, size, size, 3], to the top feature map. It is not trainable.
+
+    Raises:
+        ConfigError: where the size is smaller than the backbone accepts.
+    """
+    require_size(backbone.name, size, backbone.smallest)
+    if keras.backend.backend() != "tensorflow":
+        raise TransferError(
+            "Keras must run on TensorFlow: tf.data and SavedModel are TensorFlow's. Set KERAS_BACKEND=tensorflow. "
+            f"Received KERAS_BACKEND={keras.backend.backend()}."
+        )
+    with building_in(precision):
+        builder: Any = getattr(keras.applications, backbone.builder)
+        model: keras.Model = builder(include_top=False, weights=None, input_shape=(size, size, 3))
+    model.trainable = False
+    return model
+
+
+def require_size(name: str, size: int, smallest: int) -> None:
+    """Check that a network accepts pictures of this side.
+
+    Raises:
+        ConfigError: where they are too small.
+    """
+    if size < smallest:
+        raise ConfigError(f"image_size: {name} needs pictures of at least {smallest} pixels a side. Received image_size={size}.")
+
+
+def preprocess(images: keras.KerasTensor, backbone: Backbone) -> keras.KerasTensor:
+    """RGB in 0..255, float32 [n, h, w, 3] -> what the backbone's weights expect, with Keras's own layers in float32."""
+    if backbone.preprocessing == "caffe":
+        bgr = keras.ops.flip(images, axis=-1)
+        return keras.layers.Rescaling(1.0, [-mean for mean in _CAFFE_MEAN_BGR], dtype="float32", name="preprocess")(bgr)
+    if backbone.preprocessing == "tf":
+        return keras.layers.Rescaling(1 / 127.5, -1.0, dtype="float32", name="preprocess")(images)
+    if backbone.preprocessing == "torch":
+        scale = [1 / (255 * deviation) for deviation in _TORCH_DEVIATION]
+        offset = [-mean / deviation for mean, deviation in zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)]
+        return keras.layers.Rescaling(scale, offset, dtype="float32", name="preprocess")(images)
+    return images

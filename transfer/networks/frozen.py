@@ -1,0 +1,110 @@
+"""The prefix compiled for one purpose: pictures in, features at one or several cut points out, at inference speed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from transfer.networks import backbones, heads, truncation, weights
+from transfer.networks.table import Backbone
+from transfer.progress import Progress
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One output of the frozen pass: the features at a cut point, pooled or whole (`flatten`)."""
+
+    cut: str
+    pooling: str
+
+    @property
+    def name(self) -> str:
+        """How the store calls it."""
+        return f"{self.cut}:{self.pooling}"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A backbone with its weights, at a size and a precision."""
+
+    backbone: Backbone
+    model: keras.Model
+    weights: str
+    weights_digest: str
+    size: int
+    precision: str
+
+    @classmethod
+    def load(cls, backbone: Backbone, weights_from: str, size: int, precision: str, seed: int, progress: Progress) -> "Pretrained":
+        """Build the backbone and give it its weights; see `weights.load` for the errors."""
+        model = backbones.build(backbone, size, precision)
+        weights_digest = weights.load(model, backbone, weights_from, seed, progress)
+        return cls(backbone, model, weights_from, weights_digest, size, precision)
+
+    def width(self, tap: Tap) -> int:
+        """Return the number of values of one picture's features at a tap."""
+        _, height, width, channels = truncation.tensor_at(self.model, self.backbone.cut(tap.cut)).shape
+        return channels * (height * width if tap.pooling == "flatten" else 1)
+
+    def dtype(self, tap: Tap) -> np.dtype:
+        """Return how a tap's features are stored: pooled ones in float32, whole maps in the 16 bits they were computed in.
+
+        Maps computed in float32 stay in float32: 16 bits would lose what the export computes.
+        """
+        if tap.pooling != "flatten" or self.precision == "float32":
+            return np.dtype(np.float32)
+        return tf.as_dtype(self.precision).as_numpy_dtype
+
+
+class FrozenPass:
+    """Batches of one shape through the prefix: uint8 [batch, size, size, 3] -> features at each tap.
+
+    The weights become constants of the graph, so that TensorFlow can fold batch normalisation into the convolutions.
+    """
+
+    def __init__(self, pretrained: Pretrained, taps: Sequence[Tap], batch_size: int) -> None:
+        self.pretrained = pretrained
+        self.taps = list(taps)
+        self.batch_size = batch_size
+
+    @cached_property
+    def _function(self) -> tf.types.experimental.ConcreteFunction:
+        pretrained = self.pretrained
+        images = keras.Input(pretrained.model.input_shape[1:], dtype="float32")
+        tensors = [truncation.tensor_at(pretrained.model, pretrained.backbone.cut(tap.cut)) for tap in self.taps]
+        maps = keras.Model(pretrained.model.input, tensors)(backbones.preprocess(images, pretrained.backbone), training=False)
+        model = keras.Model(images, maps)
+
+        def run(batch: tf.Tensor) -> list[tf.Tensor]:
+            computed = model(tf.cast(batch, tf.float32), training=False)
+            features = computed if isinstance(computed, list) else [computed]
+            return [_vector(one, tap.pooling) for tap, one in zip(self.taps, features, strict=True)]
+
+        signature = tf.TensorSpec([self.batch_size, pretrained.size, pretrained.size, 3], tf.uint8)
+        concrete = tf.function(run, autograph=False, jit_compile=False).get_concrete_function(signature)
+        return convert_variables_to_constants_v2(concrete)
+
+    def __call__(self, batch: np.ndarray | tf.Tensor) -> list[np.ndarray]:
+        """Compute a batch; one with fewer pictures than the batch size is padded, and the padding's features cut off.
+
+        Args:
+            batch: uint8 [b, size, size, 3], b at most the batch size.
+
+        Returns:
+            For each tap, [b, width] in the tap's dtype.
+        """
+        count = int(batch.shape[0])
+        padded = tf.pad(batch, [[0, self.batch_size - count], [0, 0], [0, 0], [0, 0]])
+        outputs = self._function(padded)
+        arrays = [output.numpy()[:count] for output in outputs]
+        return [array.astype(self.pretrained.dtype(tap), copy=False) for tap, array in zip(self.taps, arrays, strict=True)]
+
+
+def _vector(features: tf.Tensor, pooling: str) -> tf.Tensor:
+    if pooling == "flatten":  # stays in the precision it was computed in
+        return tf.reshape(features, [features.shape[0], -1])
+    return heads.pool(features, pooling)

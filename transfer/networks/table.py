@@ -1,0 +1,167 @@
+"""The table of networks: what can stand behind `backbone:` in a configuration. Data only; imports no TensorFlow.
+
+To add a pretrained backbone, add a row to `BACKBONES`; to add a network trained from scratch, write its file beside this
+one and add a row to `SCRATCH`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from transfer.errors import ConfigError, unknown_name
+
+Preprocessing = Literal["caffe", "tf", "torch", "inside"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place where a backbone can be cut: the one tensor through which everything above depends on everything below.
+
+    `layer` is the layer whose output it is; with `before`, the layer whose input it is, for sums that Keras leaves
+    without a stable name; empty: the backbone's output.
+    """
+
+    name: str
+    layer: str = ""
+    before: bool = False
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network of `keras.applications` without its classifier.
+
+    Attributes:
+        name: how configurations call it.
+        builder: its function in `keras.applications`.
+        preprocessing: what its weights expect of RGB in 0..255. `caffe`: BGR minus the ImageNet mean; `tf`: -1 to 1;
+            `torch`: 0 to 1, then ImageNet mean and deviation; `inside`: the network does it.
+        size: side of the pictures it was trained on, in pixels.
+        smallest: smallest side it accepts.
+        cuts: cut points, from the shallowest to the top.
+        paper: where it was published.
+    """
+
+    name: str
+    builder: str
+    preprocessing: Preprocessing
+    size: int
+    smallest: int
+    cuts: tuple[Cut, ...]
+    paper: str
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cut_names(self) -> list[str]:
+        """Names of the cut points, from the shallowest to the top."""
+        return [cut.name for cut in self.cuts]
+
+    def cut(self, name: str) -> Cut:
+        """Return a cut point by name; `top` is the last one.
+
+        Raises:
+            ConfigError: with the valid names and the nearest one.
+        """
+        if name == "top":
+            return self.cuts[-1]
+        for cut in self.cuts:
+            if cut.name == name:
+                return cut
+        raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A network trained from scratch on pixels.
+
+    Attributes:
+        module: file in `networks/` with `build(size, classes, mean, variance, seed) -> keras.Model` from RGB to logits.
+        size, smallest: default and smallest side of the pictures, in pixels.
+        defaults: configuration keys that differ from the general defaults.
+    """
+
+    name: str
+    module: str
+    size: int
+    smallest: int
+    paper: str
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def _layers(*names: str) -> tuple[Cut, ...]:
+    return tuple(Cut(name, name) for name in names)
+
+
+_VGG = _layers(*(f"block{i}_pool" for i in range(1, 6)))
+_XCEPTION = (
+    Cut("block1_conv2_act", "block1_conv2_act"),
+    *(Cut(f"block{i}_add", f"block{i + 1}_sepconv1_act", before=True) for i in (2, 3, 4, 8, 12)),
+    Cut("block13_add", "block14_sepconv1", before=True),
+    Cut("block14_sepconv2_act", "block14_sepconv2_act"),
+)
+_CONVNEXT = (
+    *(Cut(f"stage_{i}", f"convnext_tiny_downsampling_block_{i}", before=True) for i in range(3)),
+    Cut("stage_3"),
+)
+
+BACKBONES = {
+    backbone.name: backbone
+    for backbone in [
+        Backbone("vgg16", "VGG16", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556"),
+        Backbone(
+            "inception_v3", "InceptionV3", "tf", 299, 75, _layers(*(f"mixed{i}" for i in range(11))),
+            "Szegedy et al. 2016, arXiv:1512.00567",
+        ),
+        Backbone("vgg19", "VGG19", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556"),
+        Backbone(
+            "resnet50_v2", "ResNet50V2", "tf", 224, 32,
+            _layers("pool1_pool", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out", "post_relu"),
+            "He et al. 2016, arXiv:1603.05027",
+        ),
+        Backbone("xception", "Xception", "tf", 299, 71, _XCEPTION, "Chollet 2017, arXiv:1610.02357"),
+        Backbone(
+            "densenet121", "DenseNet121", "torch", 224, 32,
+            _layers("pool1", "pool2_pool", "pool3_pool", "pool4_pool", "relu"),
+            "Huang et al. 2017, arXiv:1608.06993",
+        ),
+        Backbone(
+            "mobilenet_v2", "MobileNetV2", "tf", 224, 32,
+            _layers("block_2_add", "block_5_add", "block_9_add", "block_12_add", "block_15_add", "out_relu"),
+            "Sandler et al. 2018, arXiv:1801.04381",
+        ),
+        Backbone(
+            "efficientnet_v2_b0", "EfficientNetV2B0", "inside", 224, 32,
+            _layers(
+                "block1a_project_activation", "block2b_add", "block3b_add", "block4c_add", "block5e_add", "block6h_add",
+                "top_activation",
+            ),
+            "Tan and Le 2021, arXiv:2104.00298",
+        ),
+        Backbone("convnext_tiny", "ConvNeXtTiny", "inside", 224, 32, _CONVNEXT, "Liu et al. 2022, arXiv:2201.03545"),
+    ]
+}  # fmt: skip
+
+SCRATCH = {
+    network.name: network
+    for network in [
+        Scratch(
+            "lenet", "lenet", 32, 12, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            {"training.epochs": 60, "training.patience": 15, "training.batch_size": 32, "precision": "float32", "head.dropout": 0.0, "head.l2": 0.0},
+        ),
+    ]
+}  # fmt: skip
+
+
+def names() -> list[str]:
+    """Return the names of all networks, pretrained ones first."""
+    return [*BACKBONES, *SCRATCH]
+
+
+def find(name: str) -> Backbone | Scratch:
+    """Return a network by name.
+
+    Raises:
+        ConfigError: with the valid names and the nearest one.
+    """
+    found = BACKBONES.get(name) or SCRATCH.get(name)
+    if found is None:
+        raise ConfigError("backbone: " + unknown_name("network", name, names()))
+    return found

@@ -1,0 +1,76 @@
+"""Figures of a run, drawn with matplotlib and returned as SVG text for the page."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+_BLUE, _ORANGE = "#0072B2", "#D55E00"
+_MOST_CLASSES_NAMED = 40
+
+
+def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
+    """Return loss and accuracy of training and validation against the epoch."""
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        epochs = np.arange(1, len(history) + 1)
+        axes.plot(epochs, history[name], color=_BLUE, label="training")
+        axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
+        axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="kept")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def confusion(matrix: list[list[int]], classes: list[str]) -> str:
+    """Return the confusion matrix: rows are true classes, columns predicted ones, colours shares of the row."""
+    counts = np.asarray(matrix, float)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = min(max(3.0, 0.45 * len(classes) + 1.5), 14.0)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="predicted", ylabel="true")
+    if len(classes) <= _MOST_CLASSES_NAMED:
+        names = [_plain(name) for name in classes]
+        axes.set_xticks(range(len(classes)), names, rotation=60, ha="right")
+        axes.set_yticks(range(len(classes)), names)
+    if len(classes) <= 20:
+        for i, j in np.argwhere(counts > 0):
+            axes.text(j, i, f"{counts[i, j]:.0f}", ha="center", va="center", color="white" if shares[i, j] > 0.6 else "black")
+    return _svg(figure)
+
+
+def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -> str:
+    """Return accuracy against confidence on the test split: on the diagonal, a probability means what it says."""
+    values = predictions[classes].to_numpy(float)
+    confidence, right = values.max(1), (predictions["label"] == predictions["predicted"]).to_numpy()
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    filled = [i for i in range(bins) if (number == i).any()]
+    figure = Figure(figsize=(3.6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    x = [confidence[number == i].mean() for i in filled]
+    y = [right[number == i].mean() for i in filled]
+    size = [8 + 150 * (number == i).mean() for i in filled]
+    axes.scatter(x, y, s=size, color=_BLUE)
+    axes.plot(x, y, color=_BLUE, linewidth=1)
+    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
+    return _svg(figure)
+
+
+def _plain(name: str) -> str:
+    """A file name that is no Unicode, as something that can be drawn; `$` would begin a formula."""
+    return name.encode("utf-8", "replace").decode().replace("$", r"\$")
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
+    FigureCanvasSVG(figure).print_svg(buffer, **options)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

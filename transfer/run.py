@@ -1,0 +1,203 @@
+"""A run's folder: the only place that knows its file names. It appears whole or not at all under its final name."""
+
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transfer.atomic import publish_folder, write_text
+from transfer.errors import RunError
+
+DEFAULT_OUTPUT = "saved_models"
+
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+MANIFEST = "manifest.csv"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.csv"
+CUT_POINTS = "cut_points.csv"
+MODEL = "model.keras"
+EXPORT = "export"
+REPORT = "report.html"
+LABELS = "labels.txt"
+
+_COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL, EXPORT)
+
+
+class Run:
+    """One finished training.
+
+    Attributes:
+        path: its folder.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open a run.
+
+        Raises:
+            RunError: where the folder is no run.
+        """
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise RunError(f"There is no such run. Expected the folder of one, such as {DEFAULT_OUTPUT}/NAME. Received {str(path)!r}.")
+        missing = [name for name in _COMPLETE if not (self.path / name).exists()]
+        if missing:
+            raise RunError(f"The folder is not a run: it lacks {', '.join(missing)}. Received {str(path)!r}.")
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.path.name
+
+    @property
+    def export(self) -> Path:
+        """The SavedModel's newest version folder."""
+        versions = [path for path in (self.path / EXPORT).iterdir() if path.name.isdigit()]
+        if not versions:
+            raise RunError(f"The run has no export. Received {str(self.path)!r}.")
+        return max(versions, key=lambda path: int(path.name))
+
+    @property
+    def report(self) -> Path:
+        """The report for a browser."""
+        return self.path / REPORT
+
+    @property
+    def model(self) -> Path:
+        """The joined Keras model, `.keras`."""
+        return self.path / MODEL
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as dotted keys."""
+        from transfer.config import read_yaml
+
+        return read_yaml(self.path / CONFIG)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Figures of validation and test, timing, and agreement of the export."""
+        result: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+        return result
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Versions and machine."""
+        result: dict[str, Any] = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        return result
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return pd.read_csv(self.path / HISTORY)
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """One row for each file seen."""
+        return pd.read_csv(self.path / MANIFEST, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row for each validation and test picture."""
+        return pd.read_csv(self.path / PREDICTIONS, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
+
+    @cached_property
+    def cut_points(self) -> pd.DataFrame | None:
+        """The table of `truncate_at: auto`; none where the cut was named."""
+        path = self.path / CUT_POINTS
+        return pd.read_csv(path) if path.exists() else None
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of the model's outputs."""
+        return list(self.metrics["test"]["per_class"])
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, test accuracy {self.metrics['test']['accuracy']:.3f})"
+
+
+class Draft(Run):
+    """A run that is being written, in a hidden folder beside its final place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write one of the JSON files."""
+        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write one of the CSV files."""
+        write_text(self.path / name, table.to_csv(index=False, lineterminator="\n"))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write one of the text files."""
+        write_text(self.path / name, text)
+
+
+def check_free(output: Path, name: str, overwrite: bool) -> None:
+    """Check, before the work begins, that a run can be published under this name.
+
+    Raises:
+        RunError: where the name is no file name, is taken, or the output folder cannot be written.
+    """
+    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > 200:
+        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most 200 bytes. Received {name!r}.")
+    final = output / name
+    if os.path.lexists(final) and not overwrite:
+        raise RunError(f"A run of this name exists. Choose another --name, or replace it with --overwrite. Received {str(final)!r}.")
+    if os.path.lexists(final) and not _is_run(final):
+        raise RunError(f"--overwrite replaces runs only, and this is not one. Received {str(final)!r}.")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"The output folder cannot be made: {error.strerror}. Received {str(output)!r}.") from None
+    if not os.access(output, os.W_OK):
+        raise RunError(f"The output folder cannot be written. Received {str(output)!r}.")
+
+
+def _is_run(path: Path) -> bool:
+    return not path.is_symlink() and (path / CONFIG).is_file() and (path / METRICS).is_file()
+
+
+@contextmanager
+def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft]:
+    """Yield a draft; publish it under its final name on success, delete it on any failure or interruption."""
+    check_free(output, name, overwrite)
+    _remove_abandoned(output)
+    temporary = output / f".{name}.partial-{socket.gethostname()}-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield Draft(temporary)
+        check_free(output, name, overwrite)  # another process may have taken the name meanwhile
+        publish_folder(temporary, output / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_abandoned(output: Path) -> None:
+    """Delete drafts of processes of this machine that no longer live (killed with -9)."""
+    for path in output.glob(f".*.partial-{socket.gethostname()}-*"):
+        pid = path.name.rpartition("-")[2]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

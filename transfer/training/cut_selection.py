@@ -1,0 +1,76 @@
+"""`truncate_at: auto`: which cut point suits these pictures, by cross-validation on the training split.
+
+For each cut point a regularised logistic regression on standardised, pooled features; the shallowest cut within one
+standard error of the best wins (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from transfer.config import AutoConfig
+
+COLUMNS = ["cut", "features", "cv_accuracy", "standard_error", "chosen"]
+
+
+def select(
+    features: Mapping[str, np.ndarray], labels: np.ndarray, groups: Sequence[str], config: AutoConfig, seed: int
+) -> tuple[str, pd.DataFrame]:
+    """Choose a cut point.
+
+    Args:
+        features: cut point -> float32 [n, width] of the training split, from the shallowest cut to the top.
+        labels: class number of each row, int [n].
+        groups: rows of one group (here: the digest of the picture) are never divided between fitting and judging.
+        config: folds and penalty.
+        seed: of the folds.
+
+    Returns:
+        The chosen cut point, and the table of all of them (columns `COLUMNS`).
+    """
+    table = cross_validated(features, labels, groups, config, seed)
+    best = table.loc[table["cv_accuracy"].idxmax()]
+    enough = table["cv_accuracy"] >= best["cv_accuracy"] - best["standard_error"]
+    chosen = str(table.loc[enough.idxmax(), "cut"])
+    return chosen, table.assign(chosen=table["cut"] == chosen)
+
+
+def cross_validated(
+    features: Mapping[str, np.ndarray], labels: np.ndarray, groups: Sequence[str], config: AutoConfig, seed: int
+) -> pd.DataFrame:
+    """Return accuracy and its standard error over pictures for each cut point."""
+    folds = _folds(labels, groups, config.folds, seed)
+    rows = []
+    for cut, table in features.items():
+        right = np.concatenate([_right(table, labels, train, test, config.inverse_penalty) for train, test in folds])
+        accuracy = float(right.mean())
+        error = float(np.sqrt(accuracy * (1 - accuracy) / len(right)))
+        rows.append({"cut": cut, "features": table.shape[1], "cv_accuracy": accuracy, "standard_error": error})
+    return pd.DataFrame(rows)
+
+
+def _folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    smallest = int(np.bincount(labels)[np.unique(labels)].min())
+    splitter = StratifiedGroupKFold(max(2, min(folds, smallest)), shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class with one picture cannot be in both folds; its misses count
+        return list(splitter.split(np.zeros(len(labels)), labels, groups))
+
+
+def _right(table: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray, inverse_penalty: float) -> np.ndarray:
+    """Fit on some rows, judge others: whether each of them was right, bool [m]."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unfinished optimisation shows in the accuracy
+        if len(np.unique(labels[train])) < 2:
+            return labels[test] == labels[train][0]
+        model.fit(table[train], labels[train])
+    return np.asarray(model.predict(table[test]) == labels[test])
