@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click.exceptions import ClickException, Exit
 
 from transfer.errors import TransferError
+
+# Typer brings its own copy of Click, whose usage errors it exports only by their children.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="transfer",
@@ -31,10 +33,13 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = app(arguments, standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
-    except Exit as done:
+    except typer.Exit as done:
         sys.exit(done.exit_code)
-    except ClickException as error:
-        _fail(f"{error.format_message()} See: transfer --help")
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # called without a command: the error is the help itself
+            print(error.format_message())  # type: ignore[attr-defined]
+            sys.exit(2)
+        _fail(f"{error.format_message()} See: transfer --help")  # type: ignore[attr-defined]
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):

@@ -50,16 +50,16 @@ class HeadConfig(Section):
     standardize: bool = Field(True, description="zero mean and unit variance, learned on the training split")
     dense: tuple[int, ...] = Field((256,), description="units of the hidden ReLU layers")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of units dropped before each dense layer")
-    l2: float = Field(1e-4, ge=0, description="L2 penalty on every dense kernel")
+    l2: float = Field(1e-2, ge=0, description="L2 penalty on every dense kernel")
 
 
 class TrainingConfig(Section):
     """How the trained part is fitted."""
 
-    epochs: int = Field(30, ge=1, description="passes over the training split, at most")
+    epochs: int = Field(60, ge=1, description="passes over the training split, at most")
     batch_size: int = Field(32, ge=1, description="pictures in a step")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's first rate; it falls to zero along a cosine")
-    patience: int | None = Field(8, ge=1, description="epochs without a better validation loss before stopping; empty: never stop early")
+    learning_rate: float = Field(3e-3, gt=0, description="Adam's first rate; it falls to zero along a cosine")
+    patience: int | None = Field(15, ge=1, description="epochs without a better validation loss before stopping; empty: never stop early")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each target spread over all classes")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: each class weighs the same")
 

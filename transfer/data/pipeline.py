@@ -62,7 +62,10 @@ def batches(
     workers = os.cpu_count() or 1
     dataset = tf.data.Dataset.from_tensor_slices(rows)
     dataset = dataset.map(picture, num_parallel_calls=workers, deterministic=True).ignore_errors(log_warning=False)
-    return dataset.batch(batch_size).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # every number is given
+    options.threading.private_threadpool_size = workers
+    return dataset.batch(batch_size).prefetch(2).with_options(options)
 
 
 def why_undecodable(file: bytes, pictures: Pictures) -> str:

@@ -144,7 +144,7 @@ SCRATCH = {
     for network in [
         Scratch(
             "lenet", "lenet", 32, 12, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
-            {"training.epochs": 60, "training.patience": 15, "training.batch_size": 32, "precision": "float32", "head.dropout": 0.0, "head.l2": 0.0},
+            {"training.epochs": 100, "training.patience": 30, "precision": "float32", "head.dropout": 0.0, "head.l2": 0.0},
         ),
     ]
 }  # fmt: skip

@@ -47,7 +47,10 @@ def fit(
     with progress.step(f"Training the {stage}", config.epochs, "epochs") as advance:
         recorder = _Recorder(rows, stage, schedule, advance)
         callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder]
-        model.fit(train, validation_data=validation, epochs=config.epochs, callbacks=callbacks, verbose=0, shuffle=False)
+        model.fit(
+            train.dataset(epochs=None), steps_per_epoch=len(train), epochs=config.epochs,
+            validation_data=validation.dataset(), callbacks=callbacks, verbose=0, shuffle=False,
+        )  # fmt: skip
     history = pd.DataFrame(rows, columns=HISTORY)
     if history.empty or history["val_loss"].isna().any() or history["loss"].isna().any():
         raise TransferError(

@@ -75,7 +75,8 @@ class Material:
         rows, labels = self.stored(split, output, augmented=train)
         training = self.config.training
         if not train:
-            return Batches(rows, labels, len(self.classes), max(training.batch_size, 256), shape)
+            ones = class_weights(labels, len(self.classes), "none")
+            return Batches(rows, labels, len(self.classes), max(training.batch_size, 256), shape, ones)
         weights = class_weights(labels, len(self.classes), training.class_weights)
         return Batches(rows, labels, len(self.classes), training.batch_size, shape, weights, self.config.seed)
 

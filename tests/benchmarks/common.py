@@ -1,0 +1,26 @@
+"""What the benchmarks share."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
+    """Return `count` distinct usable pictures of a folder, drawn at random, as rows of a manifest."""
+    from transfer.data import manifest, sources
+    from transfer.progress import Silent
+
+    rows = manifest.used(sources.scan(folder, 100.0, Silent()).manifest).drop_duplicates("digest")
+    if len(rows) < count:
+        raise SystemExit(f"{folder} holds {len(rows)} usable pictures; {count} are needed.")
+    chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)
+    return rows.iloc[np.sort(chosen)].reset_index(drop=True)
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return processor, cores, instructions, TensorFlow."""
+    from transfer.features.precision import machine
+
+    return machine()

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""The frozen pass (read, decode, network, store) against the backbone alone on batches that are already in memory.
+
+    python tests/benchmarks/frozen_pass.py --data FOLDER [--backbone vgg16] [--size 224] [--precision float32] [--images 320]
+
+Both run in turn on the same pictures, several times over; `ratio` is the median of the pairs: 1 would mean that reading,
+decoding and storing cost nothing.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.benchmarks.common import describe_machine, used_rows  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--backbone", default="vgg16")
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--weights", default="imagenet")
+    parser.add_argument("--images", type=int, default=320, help="pictures in one round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=16)
+    args = parser.parse_args()
+
+    from transfer.data.pipeline import Pictures, batches, files_of
+    from transfer.features import store
+    from transfer.features.extract import extract
+    from transfer.features.front import Prefix
+    from transfer.networks.frozen import Pretrained, Tap
+    from transfer.networks.table import find
+    from transfer.progress import Silent
+
+    backbone = find(args.backbone)
+    size = args.size or backbone.size
+    pictures = Pictures(size)
+    pretrained = Pretrained.load(backbone, args.weights, size, args.precision, 0, Silent())
+    front = Prefix(pretrained, pictures, [Tap("top", "avg")], args.batch)
+    rows = used_rows(args.data, args.images * args.rounds)
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        opened = store.Store(Path(folder))
+        for number in range(args.rounds):
+            part = rows.iloc[number * args.images : (number + 1) * args.images]
+            in_memory = [images for _, images in batches(files_of(args.data, part), pictures, args.batch)]
+            front(in_memory[0])
+            started = time.perf_counter()
+            for images in in_memory:
+                front(images)
+            alone = len(part) / (time.perf_counter() - started)
+            del in_memory
+            started = time.perf_counter()
+            done = extract(part, args.data, pictures, front.outputs, front, args.batch, opened, Silent())
+            whole = done.computed / (time.perf_counter() - started)
+            pairs.append((whole, alone))
+            print(f"round {number + 1}: pass {whole:.1f}, backbone alone {alone:.1f} images/s", file=sys.stderr)
+        opened.close()
+    result = {
+        "benchmark": "frozen_pass",
+        "ratio": round(statistics.median(whole / alone for whole, alone in pairs), 3),
+        "pass_images_per_s": round(statistics.median(whole for whole, _ in pairs), 2),
+        "alone_images_per_s": round(statistics.median(alone for _, alone in pairs), 2),
+        "backbone": args.backbone,
+        "size": size,
+        "precision": args.precision,
+        "machine": describe_machine(),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What all tests share: a cache folder of their own, and made-up pictures."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test has its own feature store, weights and transcoded pictures."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("TRANSFER_HOME", str(folder))
+    return folder
+
+
+def picture(seed: int, size: tuple[int, int] = (40, 40), tint: int = 0) -> Image.Image:
+    """A made-up RGB picture of `size` (width, height): noise, brighter in the channel `tint`, so that classes can be told apart."""
+    pixels = np.random.default_rng(seed).integers(0, 120, (size[1], size[0], 3))
+    pixels[:, :, tint % 3] += 100
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes `count` PNG pictures for each class and returns the folder."""
+
+    def write(classes: tuple[str, ...] = ("green", "red"), count: int = 12, size: tuple[int, int] = (40, 40)) -> Path:
+        root = tmp_path / "data"
+        for number, label in enumerate(classes):
+            (root / label).mkdir(parents=True, exist_ok=True)
+            for index in range(count):
+                picture(1000 * number + index, size, number).save(root / label / f"{index:03d}.png")
+        return root
+
+    return write
