@@ -79,7 +79,7 @@ def _options(
 
 @app.command()
 def fit(
-    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="Folder: DATA/<class>/... or DATA/train|val|test/<class>/...")] = None,
+    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="DATA/<class>/..., DATA/train|val|test/<class>/...")] = None,
     backbone: Annotated[str | None, typer.Option(help="vgg16, inception_v3, ..., or lenet.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file (YAML).")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")] = None,

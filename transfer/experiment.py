@@ -25,7 +25,19 @@ from transfer.progress import Clock, Progress, Silent
 from transfer.report import html
 from transfer.resolve import resolve
 from transfer.run import (
-    CONFIG, CUT_POINTS, DEFAULT_OUTPUT, ENVIRONMENT, EXPORT, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run, check_free, drafting,
+    CONFIG,
+    CUT_POINTS,
+    DEFAULT_OUTPUT,
+    ENVIRONMENT,
+    EXPORT,
+    HISTORY,
+    MANIFEST,
+    METRICS,
+    PREDICTIONS,
+    Draft,
+    Run,
+    check_free,
+    drafting,
 )  # fmt: skip
 from transfer.training import from_scratch
 from transfer.training.trained import Material, Trained
@@ -129,7 +141,12 @@ class _Experiment:
         return extract.Views(augmentation.views, augmentation if augmentation.views else None, self.config.seed)
 
     def _compute(
-        self, front: Front, opened: store.Store, rows: pd.DataFrame, views: extract.Views = extract.Views(), title: str = "Frozen pass"
+        self,
+        front: Front,
+        opened: store.Store,
+        rows: pd.DataFrame,
+        views: extract.Views = extract.ONLY_PLAIN,
+        title: str = "Frozen pass",
     ) -> dict[int, str]:
         done = extract.extract(
             rows, self.folder, self.pictures, front.outputs, front, self.config.features.batch_size, opened, self.progress, views, title

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks.common import describe_machine, used_rows  # noqa: E402
+from tests.benchmarks.common import describe_machine, used_rows
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from transfer.data.transcode import Unreadable, needs_transcoding, opened, transcode
+from transfer.data.transcode import UnreadableError, needs_transcoding, opened, transcode
 
 _TEXT = bytes(range(32, 127)) + b"\t\n\r\f"
 
@@ -29,7 +29,7 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
         with opened(data) as image:
             format, (width, height) = str(image.format), image.size
             transcodes = needs_transcoding(image, data)
-    except Unreadable as error:
+    except UnreadableError as error:
         return Header(reason=_not_a_picture(data, str(error)))
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
@@ -38,7 +38,7 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
     if transcodes:
         try:
             transcode(data, digest)
-        except Unreadable as error:
+        except UnreadableError as error:
             return Header(format, width, height, reason=f"damaged: {error}")
     return Header(format, width, height, transcoded=transcodes)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,7 @@ class Pictures:
     """How files become pictures: the side of the square result in pixels, and the decoder's settings."""
 
     size: int
-    data: DataConfig = DataConfig()
+    data: DataConfig = field(default_factory=DataConfig)
 
 
 def file_of(root: Path, row: "pd.Series[object]") -> bytes:

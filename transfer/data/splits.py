@@ -140,7 +140,7 @@ def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
     distinct = usable.groupby("label")["digest"].nunique()
     small = set(distinct.index[distinct < minimum])
     reason = f"class left out: fewer than {minimum} pictures (data.min_per_class)"
-    return manifests.skip(manifest, {index: reason for index in usable.index[usable["label"].isin(small)]})
+    return manifests.skip(manifest, dict.fromkeys(usable.index[usable["label"].isin(small)], reason))
 
 
 def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:

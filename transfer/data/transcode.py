@@ -18,7 +18,7 @@ DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further pictures."""
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file that is no picture; the text says why."""
 
 
@@ -27,7 +27,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     """Open a picture's header with Pillow, without allocating its pixels and without Pillow's own size limit.
 
     Raises:
-        Unreadable: where Pillow does not know the format or the header is damaged.
+        UnreadableError: where Pillow does not know the format or the header is damaged.
     """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -35,9 +35,9 @@ def opened(data: bytes) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        raise Unreadable("not a picture") from None
+        raise UnreadableError("not a picture") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
-        raise Unreadable(f"damaged header ({type(error).__name__})") from None
+        raise UnreadableError(f"damaged header ({type(error).__name__})") from None
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     with image:
@@ -56,7 +56,7 @@ def to_png(data: bytes) -> bytes:
     """Return the first frame of a picture, upright, as an RGB or RGBA PNG.
 
     Raises:
-        Unreadable: where Pillow cannot decode it.
+        UnreadableError: where Pillow cannot decode it.
     """
     with opened(data) as image:
         try:
@@ -67,7 +67,7 @@ def to_png(data: bytes) -> bytes:
             buffer = io.BytesIO()
             upright.convert("RGBA" if alpha else "RGB").save(buffer, "PNG", compress_level=1)
         except Exception as error:
-            raise Unreadable(f"{image.format} could not be decoded ({type(error).__name__})") from None
+            raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None
     return buffer.getvalue()
 
 
@@ -88,7 +88,7 @@ def readable_bytes(data: bytes) -> bytes:
     """Return bytes that the decoder can be given: the same ones, or a PNG of them.
 
     Raises:
-        Unreadable: where the bytes are no picture.
+        UnreadableError: where the bytes are no picture.
     """
     with opened(data) as image:
         return to_png(data) if needs_transcoding(image, data) else data

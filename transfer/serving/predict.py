@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from transfer.data.transcode import Unreadable, opened, readable_bytes
+from transfer.data.transcode import UnreadableError, opened, readable_bytes
 from transfer.errors import DataError
 from transfer.export.served import Served, batched
 from transfer.progress import Progress, Silent
@@ -85,7 +85,7 @@ def _readable(files: Sequence[Path], max_megapixels: float) -> tuple[list[bytes]
                 megapixels = image.size[0] * image.size[1] / 1e6
             too_large = megapixels > max_megapixels
             errors.append(f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g}" if too_large else "")
-        except Unreadable as error:
+        except UnreadableError as error:
             errors.append(str(error))
         except OSError as error:
             errors.append(f"cannot be read: {error.strerror}")
@@ -95,7 +95,7 @@ def _readable(files: Sequence[Path], max_megapixels: float) -> tuple[list[bytes]
 def _read(file: bytes) -> bytes:
     try:
         return readable_bytes(Path(os.fsdecode(file)).read_bytes())
-    except (Unreadable, OSError):
+    except (UnreadableError, OSError):
         return b""  # the model refuses it, and it is named below
 
 
