@@ -89,18 +89,17 @@ def fit(
 ) -> None:
     """Train a classifier on a folder of pictures and export it."""
     from transfer.config import parse_assignment, read_yaml
-    from transfer.resolve import resolve
+    from transfer.plan import plan
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
     layers += [{"backbone": backbone}] if backbone else []
-    resolve(layers)  # what is wrong with the settings is said before TensorFlow takes its seconds
-    merged = {key: value for layer in layers for key, value in layer.items()}
+    planned = plan(data, layers, name, output, overwrite)
     terminal = _terminal()
     from transfer import experiment
     from transfer.report import text
 
-    run = experiment.fit(data, merged, name=name, output=output, overwrite=overwrite, progress=terminal)
+    run = experiment.run(planned, terminal)
     if run.cut_points is not None:
         print(text.cut_points(run.cut_points))
     print(text.block(run))

@@ -1,7 +1,6 @@
 """fit(): from a folder to a verified SavedModel. The only place that knows the order of the stages."""
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,15 @@ from transfer import environment
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import pipeline, sources, splits
-from transfer.errors import ConfigError
 from transfer.evaluation.metrics import evaluate
 from transfer.export import joined, saved_model, verify
 from transfer.features import extract, store
 from transfer.features.front import Front, Pixels
 from transfer.frozen_stage import FrozenStage
 from transfer.networks.table import Backbone, find
+from transfer.plan import Plan, plan
 from transfer.progress import Clock, Progress, Silent
 from transfer.report import html
-from transfer.resolve import resolve
 from transfer.run import (
     CONFIG,
     CUT_POINTS,
@@ -36,7 +34,6 @@ from transfer.run import (
     PREDICTIONS,
     Draft,
     Run,
-    check_free,
     drafting,
 )  # fmt: skip
 from transfer.training import from_scratch
@@ -71,15 +68,14 @@ def fit(
         TransferError: for whatever the user can mend; nothing is left behind but what the feature store keeps.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    resolved = resolve([given, settings, {"data.folder": os.fspath(Path(data).absolute())} if data is not None else {}])
-    if resolved.data.folder is None:
-        raise ConfigError("DATA is missing: the folder with one sub-folder for each class (or data.folder in the configuration).")
-    folder = Path(resolved.data.folder)
-    name = name or f"{folder.name or 'data'}-{resolved.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
-    check_free(Path(output), name, overwrite)
-    with drafting(Path(output), name, overwrite) as draft:
-        _Experiment(resolved, folder, draft, progress or Silent()).run()
-    return Run(Path(output) / name)
+    return run(plan(data, [given, settings], name, output, overwrite), progress or Silent())
+
+
+def run(planned: Plan, progress: Progress) -> Run:
+    """Carry out a plan; see `fit`."""
+    with drafting(planned.output, planned.name, planned.overwrite) as draft:
+        _Experiment(planned.config, planned.folder, draft, progress).run()
+    return Run(planned.output / planned.name)
 
 
 class _Experiment:

@@ -53,7 +53,8 @@ def scan(folder: Path, max_megapixels: float, progress: Progress) -> Source:
     Raises:
         DataError: where the folder is missing, a file, or empty.
     """
-    root = _checked(folder)
+    require_folder(folder)
+    root = folder
     ready_made = _has_split_folders(root)
     found = sorted(_walk(root, ready_made), key=lambda item: os.fsencode(item.path))
     if not found:
@@ -69,7 +70,12 @@ def scan(folder: Path, max_megapixels: float, progress: Progress) -> Source:
     return Source(root, manifest.astype(dict.fromkeys(numbers, "int64")), ready_made)
 
 
-def _checked(folder: Path) -> Path:
+def require_folder(folder: Path) -> None:
+    """Check that there is a data folder and that it can be read.
+
+    Raises:
+        DataError: where there is none.
+    """
     if not folder.exists():
         raise DataError(f"The data folder does not exist. Expected a folder with one sub-folder a class. Received {str(folder)!r}.")
     if not folder.is_dir():
@@ -78,7 +84,6 @@ def _checked(folder: Path) -> Path:
         os.scandir(folder).close()
     except OSError as error:
         raise DataError(f"The data folder cannot be read: {error.strerror}. Received {str(folder)!r}.") from None
-    return folder
 
 
 def _readers() -> int:

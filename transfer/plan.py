@@ -1,11 +1,56 @@
-"""User's settings -> a configuration that can be run: the network's own defaults filled in, names and sizes checked."""
+"""What is to be done, checked as far as it can be before TensorFlow takes its seconds to start.
 
+The network's own defaults are filled in; names, sizes, the data folder and the run's name are checked.
+"""
+
+import os
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from transfer.config import Config, build, flatten
+from transfer.data.sources import require_folder
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find
+from transfer.run import check_free
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run to be made: complete configuration, data folder, and where the run will lie (`output/name`)."""
+
+    config: Config
+    folder: Path
+    output: Path
+    name: str
+    overwrite: bool
+
+
+def plan(
+    data: str | os.PathLike[str] | None,
+    layers: Iterable[Mapping[str, Any]],
+    name: str | None = None,
+    output: str | os.PathLike[str] = "saved_models",
+    overwrite: bool = False,
+) -> Plan:
+    """Settle what a run will be; see `experiment.fit` for the arguments.
+
+    Raises:
+        ConfigError: for settings that cannot be.
+        DataError: where there is no data folder.
+        RunError: where the run cannot be published under its name.
+    """
+    place = {"data.folder": os.fspath(Path(data).absolute())} if data is not None else {}
+    config = resolve([*layers, place])
+    if config.data.folder is None:
+        raise ConfigError("DATA is missing: the folder with one sub-folder for each class (or data.folder in the configuration).")
+    folder = Path(config.data.folder)
+    require_folder(folder)
+    name = name or f"{folder.name or 'data'}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
+    check_free(Path(output), name, overwrite)
+    return Plan(config, folder, Path(output), name, overwrite)
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
