@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from transfer.errors import ConfigError, nearest
 
@@ -17,7 +17,7 @@ from transfer.errors import ConfigError, nearest
 class Section(BaseModel):
     """Base of all sections: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -48,7 +48,7 @@ class HeadConfig(Section):
 
     pooling: Literal["avg", "max", "flatten"] = Field("avg", description="feature map to vector")
     standardize: bool = Field(True, description="zero mean and unit variance, learned on the training split")
-    dense: tuple[int, ...] = Field((256,), description="units of the hidden ReLU layers")
+    dense: tuple[PositiveInt, ...] = Field((256,), description="units of the hidden ReLU layers")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of units dropped before each dense layer")
     l2: float = Field(1e-2, ge=0, description="L2 penalty on every dense kernel")
 

@@ -13,6 +13,7 @@ from transfer import environment
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import pipeline, sources, splits
+from transfer.evaluation import predictions
 from transfer.evaluation.metrics import evaluate
 from transfer.export import joined, saved_model, verify
 from transfer.features import extract, store
@@ -201,17 +202,7 @@ class _Experiment:
 
 def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Return one row for each validation and test picture: path, split, label, predicted, one column a class."""
-    tables = []
-    for split, values in probabilities.items():
-        rows = material.rows(split)
-        facts = pd.DataFrame(
-            {
-                "path": rows["path"].to_numpy(),
-                "split": split,
-                "label": rows["label"].to_numpy(),
-                "predicted": [material.classes[number] for number in values.argmax(1)],
-            },
-            dtype=object,
-        )
-        tables.append(pd.concat([facts, pd.DataFrame(values, columns=pd.Index(material.classes, dtype=object))], axis=1))
-    return pd.concat(tables, ignore_index=True)
+    rows = pd.concat([material.rows(split) for split in probabilities])
+    values = np.concatenate(list(probabilities.values()))
+    predicted = [material.classes[number] for number in values.argmax(1)]
+    return predictions.table(rows[["path", "split", "label"]].assign(predicted=np.array(predicted, object)), values, material.classes)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from transfer import memory
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import pipeline
@@ -63,6 +64,8 @@ class FrozenStage:
 
             self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress.say)
             self.config = self.config.updated(precision=self.measured["precision"])
+            self._loaded = {name: loaded for name, loaded in self._loaded.items() if name == self.config.precision}
+            memory.give_back()
         self.pretrained  # noqa: B018  (weights that cannot be had are an error of this stage)
 
     def first_front(self) -> Prefix:

@@ -1,5 +1,6 @@
 """A run's folder: the only place that knows its file names. It appears whole or not at all under its final name."""
 
+import csv
 import json
 import os
 import re
@@ -86,7 +87,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Figures of validation and test, timing, and agreement of the export."""
-        result: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+        result: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8", errors="surrogateescape"))
         return result
 
     @cached_property
@@ -103,12 +104,12 @@ class Run:
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row for each file seen."""
-        return pd.read_csv(self.path / MANIFEST, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
+        return _read_table(self.path / MANIFEST, ("path", "label", "split", "status", "reason", "digest", "format"))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row for each validation and test picture."""
-        return pd.read_csv(self.path / PREDICTIONS, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
+        return _read_table(self.path / PREDICTIONS, ("path", "split", "label", "predicted"))
 
     @cached_property
     def cut_points(self) -> pd.DataFrame | None:
@@ -123,6 +124,17 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, test accuracy {self.metrics['test']['accuracy']:.3f})"
+
+
+def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
+    """Read CSV whose columns `texts` stay as they are: a class called 01 is no number, and a file name may be no Unicode."""
+    options: Any = {"encoding": "utf-8", "keep_default_na": False, "encoding_errors": "surrogateescape"}
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        columns = next(csv.reader(file))
+    kinds = {number: object for number, name in enumerate(columns) if name in texts}
+    table = pd.read_csv(path, header=0, names=list(range(len(columns))), dtype=kinds, **options)
+    table.columns = pd.Index(columns, dtype=object)
+    return table
 
 
 class Draft(Run):

@@ -24,3 +24,15 @@ def describe_machine() -> dict[str, Any]:
     from transfer.features.precision import machine
 
     return machine()
+
+
+def used_folder(folder: Path, target: Path) -> Path:
+    """Link the usable pictures of a folder into `target`: Keras's guide stops at the first unreadable one."""
+    from transfer.data import manifest, sources
+    from transfer.progress import Silent
+
+    for row in manifest.used(sources.scan(folder, 100.0, Silent()).manifest).itertuples():
+        link = target / row.path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to((folder / row.path).absolute())
+    return target

@@ -10,7 +10,7 @@ BYTES = [bytes([value]) for value in range(256)]
 """Strings of one byte, by value: to write a number into a string."""
 
 
-def head(image_bytes: tf.Tensor, length: int) -> tf.Tensor:
+def head(image_bytes: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:
     """Return the first `length` bytes of a string as an uint8 vector, padded with zeros to at least 64 bytes."""
     data = tf.io.decode_raw(tf.strings.substr(image_bytes, 0, length), tf.uint8)
     return tf.pad(data, [[0, 64]])

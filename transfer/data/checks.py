@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transfer.data.transcode import UnreadableError, needs_transcoding, opened, transcode
 
 _TEXT = bytes(range(32, 127)) + b"\t\n\r\f"
+_SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"\0\0\0\x0cjP  ": "JPEG 2000"}
 
 
 @dataclass(frozen=True)
@@ -46,4 +47,7 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
 def _not_a_picture(data: bytes, why: str) -> str:
     if why != "not a picture":
         return f"damaged: {why}"
+    for signature, format in _SIGNATURES.items():
+        if data.startswith(signature):
+            return f"damaged: not a whole {format} (truncated or broken)"
     return "not a picture: text" if not data[:512].translate(None, _TEXT) else "not a picture: unknown format"

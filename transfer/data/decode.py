@@ -108,10 +108,10 @@ def _other(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
 
 
 def _gif(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    data = head(image_bytes, 64)
-    with tf.control_dependencies(_refuse_larger(number(data, 8, 2), number(data, 6, 2), limit)):
-        first = tf.io.decode_image(gif.on_white(image_bytes), channels=3, expand_animations=False)
-    return _with_alpha(first)
+    frame = gif.first_frame(image_bytes)
+    with tf.control_dependencies(_refuse_larger(frame.canvas_height, frame.canvas_width, limit)):
+        pixels = tf.io.decode_image(frame.image_bytes, channels=3, expand_animations=False)
+    return _with_alpha(gif.on_canvas(pixels, frame))
 
 
 def _bmp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:

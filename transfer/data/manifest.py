@@ -54,15 +54,17 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 def counts_table(manifest: pd.DataFrame) -> str:
     """Return the number of used files of each class on one line: `cats 12, dogs 1`."""
-    usable = used(manifest)["label"].value_counts()
+    usable = Counter(used(manifest)["label"])
     labels = sorted(label for label in manifest["label"].unique() if label)
-    return ", ".join(f"{label} {int(usable.get(label, 0))}" for label in labels)
+    return ", ".join(f"{label} {usable[label]}" for label in labels)
 
 
 def write(manifest: pd.DataFrame, path: Path) -> None:
     """Write the manifest as CSV, whole or not at all."""
     buffer = io.StringIO()
-    manifest[SAVED].to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+    # The csv module of Python 3.11 puts no quotes around a carriage return, and readers take it for the end of the row.
+    quoting = csv.QUOTE_NONNUMERIC if manifest["path"].str.contains("\r").any() else csv.QUOTE_MINIMAL
+    manifest[SAVED].to_csv(buffer, index=False, quoting=quoting, lineterminator="\n")
     write_text(path, buffer.getvalue())
 
 

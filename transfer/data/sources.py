@@ -21,6 +21,8 @@ _SPLIT_FOLDERS = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
+_BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed
+_METADATA = 64_000_000  # bytes that a file may have beside its pixels
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ def require_folder(folder: Path) -> None:
     Raises:
         DataError: where there is none.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):  # noqa: PTH110  (the method of Path raises on names too long or out of reach)
         raise DataError(f"The data folder does not exist. Expected a folder with one sub-folder a class. Received {str(folder)!r}.")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(f"DATA is a folder with one sub-folder for each class, not a file. Received {str(folder)!r}.")
     try:
         os.scandir(folder).close()
@@ -91,31 +93,45 @@ def _readers() -> int:
 
 
 def _folders(parent: Path) -> list[str]:
-    return sorted(name for name in os.listdir(parent) if not name.startswith(".") and os.path.isdir(parent / name))
+    try:
+        names = os.listdir(parent)
+    except OSError:
+        return []  # the walk says why
+    return sorted(name for name in names if not name.startswith(".") and os.path.isdir(parent / name))
 
 
 def _has_split_folders(root: Path) -> bool:
-    """Whether all folders are named like splits, `train` among them, and hold class folders."""
+    """Whether all folders are named like splits, and the training one holds class folders.
+
+    The others need not: a test folder of unlabelled pictures is common, and is no class of its own.
+    """
     names = _folders(root)
-    splits = [_SPLIT_FOLDERS.get(name.lower()) for name in names]
-    return len(names) > 1 and "train" in splits and None not in splits and all(_folders(root / name) for name in names)
+    splits = {name: _SPLIT_FOLDERS.get(name.lower()) for name in names}
+    training = [name for name, split in splits.items() if split == "train"]
+    return len(names) > 1 and None not in splits.values() and bool(training) and all(_folders(root / name) for name in training)
 
 
 def _walk(root: Path, ready_made: bool) -> Iterator[Found]:
     depth = 1 if ready_made else 0
     visited: set[tuple[int, int]] = set()
 
-    def inside(folder: Path, parts: tuple[str, ...]) -> Iterator[Found]:
-        identity = os.stat(folder)
+    links: list[tuple[str, ...]] = []
+
+    def inside(parts: tuple[str, ...]) -> Iterator[Found]:
+        folder = root.joinpath(*parts)
+        own = parts[depth] if len(parts) == depth + 1 else ""  # the class whose folder this is
+        try:
+            identity, names = os.stat(folder), sorted(os.listdir(folder))
+        except OSError as error:
+            yield Found("/".join(parts) + "/", own, "", f"folder: cannot be read, {error.strerror}")
+            return
         if (identity.st_dev, identity.st_ino) in visited:
             yield Found("/".join(parts) + "/", "", "", "folder: was seen already, through another link")
             return
         visited.add((identity.st_dev, identity.st_ino))
-        names = os.listdir(folder)
-        if not names and len(parts) == depth + 1:
-            yield Found("/".join(parts) + "/", parts[depth], "", "folder: empty")
-        # Real folders before links to them, so that the link is the one that was seen already.
-        for name in sorted(names, key=lambda name: (os.path.islink(folder / name), name)):
+        if not names and own:
+            yield Found("/".join(parts) + "/", own, "", "folder: empty")
+        for name in names:
             here = (*parts, name)
             path, relative = folder / name, "/".join(here)
             is_folder = os.path.isdir(path)
@@ -123,17 +139,18 @@ def _walk(root: Path, ready_made: bool) -> Iterator[Found]:
             split = _SPLIT_FOLDERS[here[0].lower()] if ready_made and len(here) > depth + 1 else ""
             if name.startswith("."):
                 yield Found(relative + "/" * is_folder, "", "", f"hidden {'folder' if is_folder else 'file'}")
+            elif is_folder and os.path.islink(path):
+                links.append(here)
             elif is_folder:
-                try:
-                    yield from inside(path, here)
-                except PermissionError:
-                    yield Found(relative + "/", "", "", "folder: no permission to read it")
+                yield from inside(here)
             elif name.lower() in _SYSTEM_FILES:
                 yield Found(relative, "", "", "system file")
             else:
                 yield Found(relative, label, split, "" if label else "not in a class folder")
 
-    yield from inside(root, ())
+    yield from inside(())
+    for link in links:  # after all real folders, so that the link is the one that was seen already; grows meanwhile
+        yield from inside(link)
 
 
 def _row(root: Path, item: Found, max_megapixels: float) -> tuple[object, ...]:
@@ -143,13 +160,15 @@ def _row(root: Path, item: Found, max_megapixels: float) -> tuple[object, ...]:
         try:
             status = os.stat(root / item.path)
             size, mtime = status.st_size, status.st_mtime_ns
-            if stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(status.st_mode):
+                reason = "not a regular file"
+            elif size > _BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA:
+                reason = f"too large: {size / 1e6:.0f} MB is more than a picture of {max_megapixels:g} megapixels takes"
+            else:
                 data = (root / item.path).read_bytes()
                 size, digest = len(data), hashlib.sha256(data).hexdigest()
                 header = examine(data, digest, max_megapixels)
                 reason = header.reason
-            else:
-                reason = "not a regular file"
         except FileNotFoundError:
             broken = os.path.islink(root / item.path)
             reason = "broken link" if broken else "vanished while the folder was read"

@@ -91,7 +91,16 @@ def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bo
 
 
 def _by_class(rows: pd.DataFrame) -> dict[str, list[str]]:
-    return {str(label): list(group["digest"]) for label, group in rows.groupby("label")}
+    """Class name -> digests. Not by pandas, whose indexes refuse file names that are no Unicode."""
+    found: dict[str, list[str]] = {}
+    for label, digest in zip(rows["label"], rows["digest"], strict=True):
+        found.setdefault(label, []).append(digest)
+    return found
+
+
+def _distinct(rows: pd.DataFrame) -> dict[str, int]:
+    """Class name -> number of different pictures."""
+    return {label: len(set(digests)) for label, digests in _by_class(rows).items()}
 
 
 def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
@@ -137,8 +146,7 @@ def _require_splits(manifest: pd.DataFrame) -> pd.DataFrame:
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
     """Skip the pictures of classes with fewer than `minimum` different ones."""
     usable = manifests.used(manifest)
-    distinct = usable.groupby("label")["digest"].nunique()
-    small = set(distinct.index[distinct < minimum])
+    small = {label for label, count in _distinct(usable).items() if count < minimum}
     reason = f"class left out: fewer than {minimum} pictures (data.min_per_class)"
     return manifests.skip(manifest, dict.fromkeys(usable.index[usable["label"].isin(small)], reason))
 
@@ -158,7 +166,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         raise DataError(f"No readable picture was found. {_why_skipped(manifest)}")
     rows = manifest if every_folder else usable
     labels = sorted(label for label in rows["label"].unique() if label)
-    distinct = usable.groupby("label")["digest"].nunique()
+    distinct = _distinct(usable)
     small = [label for label in labels if distinct.get(label, 0) < MINIMUM]
     table = manifests.counts_table(rows)
     if len(labels) < 2:

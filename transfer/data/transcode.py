@@ -4,6 +4,7 @@ The PNG lies in the user's cache folder, named by the digest of the original; th
 """
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from transfer.home import cache_home
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further pictures."""
 
+_pillow = threading.Lock()  # Pillow's size limit and the filter of warnings belong to the whole process
+
 
 class UnreadableError(Exception):
     """A file that is no picture; the text says why."""
@@ -29,17 +32,18 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     Raises:
         UnreadableError: where Pillow does not know the format or the header is damaged.
     """
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with warnings.catch_warnings():
+        with _pillow, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data))
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(io.BytesIO(data))
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
     except UnidentifiedImageError:
         raise UnreadableError("not a picture") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
         raise UnreadableError(f"damaged header ({type(error).__name__})") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
     with image:
         yield image
 

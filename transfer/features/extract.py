@@ -106,7 +106,7 @@ def extract(
             )
             seen.update(int(position) for position in positions.numpy())
             advance(len(batch))
-    _explain_missing([job for position, job in enumerate(jobs) if position not in seen], pictures, store, failures)
+    _explain_missing([job for position, job in enumerate(jobs) if position not in seen], root, pictures, store, failures)
     return Extraction(len(seen), _spread(failures, rows))
 
 
@@ -141,9 +141,11 @@ def _unchanged(job: _Job, root: Path, failures: dict[int, str]) -> bool:
     return same
 
 
-def _explain_missing(jobs: list[_Job], pictures: pipeline.Pictures, store: Store, failures: dict[int, str]) -> None:
+def _explain_missing(jobs: list[_Job], root: Path, pictures: pipeline.Pictures, store: Store, failures: dict[int, str]) -> None:
     undecodable = {}
     for job in jobs:
+        if not _unchanged(job, root, failures):
+            continue  # what is damaged is not what was digested
         reason = pipeline.why_undecodable(job.file, pictures) or "could not be decoded"
         failures[job.index] = reason
         if reason.startswith("damaged"):

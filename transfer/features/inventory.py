@@ -7,9 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import lmdb
-
-from transfer.features.store import DESCRIPTION, folder
+from transfer.features.store import DESCRIPTION, count, folder
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,10 @@ def _describe(path: Path) -> StoredSet:
         network=str(description.get("network", "unknown")),
         size=int(description.get("size", 0)),
         precision=str(description.get("precision", "")),
-        records=_records(path),
+        records=count(path),
         bytes=size,
         days_unused=max(time.time() - used, 0.0) / 86400,
     )
-
-
-def _records(path: Path) -> int:
-    try:
-        with lmdb.open(str(path), readonly=True, lock=False) as env:
-            return int(env.stat()["entries"])
-    except (lmdb.Error, OSError):
-        return -1
 
 
 def prune(older_than_days: float | None = None, ids: list[str] | None = None, everything: bool = False) -> list[StoredSet]:

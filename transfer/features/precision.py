@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transfer import memory
 from transfer.atomic import write_text
 from transfer.home import cache_home
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
@@ -80,6 +81,7 @@ def choose(
     batch = pictures()
     reference, slow = _measure(full, batch, batch_size)
     rounded, fast = _measure(load(candidate()), batch, batch_size)
+    memory.give_back()
     cosine = worst_cosine(reference, rounded)
     chosen = candidate() if fast > slow and cosine > LEAST_COSINE else "float32"
     result = {"precision": chosen, "float32": round(slow, 2), candidate(): round(fast, 2), "cosine": round(cosine, 6)}

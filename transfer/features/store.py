@@ -62,10 +62,27 @@ class Store:
         # Some processes may have grown the map; one never opens it smaller than the file is.
         size = max(_FIRST_SIZE, 2 * _bytes(path))
         self._env = lmdb.open(str(path), map_size=size, max_readers=512, readahead=False, meminit=False)
+        self._turn = threading.Lock()
+        try:
+            self._require_whole()
+        except lmdb.Error:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Release the environment."""
         self._env.close()
+
+    def records(self) -> int:
+        """Return the number of records."""
+        with self._alone():
+            return int(self._env.stat()["entries"])
+
+    def _require_whole(self) -> None:
+        """Refuse a file that was cut short: reading what is missing of a memory map would kill the process."""
+        needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        if _bytes(self.path) < needed:
+            raise lmdb.CorruptedError(f"its file is cut short ({_bytes(self.path)} of {needed} bytes)")
 
     def has(self, keys: Iterable[bytes]) -> list[bool]:
         """Return for each key whether there is a record."""
@@ -93,18 +110,17 @@ class Store:
 
     def put(self, records: Mapping[bytes, bytes]) -> None:
         """Write records, all or none of them, and flush them to the disk."""
-        while True:
-            try:
-                with self._env.begin(write=True) as transaction:
-                    for name, value in records.items():
-                        transaction.put(name, value)
-                return
-            except lmdb.MapFullError:
-                self._env.set_mapsize(2 * self._env.info()["map_size"])
-            except lmdb.MapResizedError:
-                self._env.set_mapsize(0)
-            except lmdb.Error as error:
-                raise _explained(error, self.path) from None
+        with self._alone():
+            while True:
+                try:
+                    with self._env.begin(write=True) as transaction:
+                        for name, value in records.items():
+                            transaction.put(name, value)
+                    return
+                except lmdb.MapFullError:
+                    self._env.set_mapsize(2 * self._env.info()["map_size"])
+                except lmdb.MapResizedError:
+                    self._env.set_mapsize(0)
 
     def notes(self, digests: Iterable[str]) -> dict[str, str]:
         """Return, of the pictures with these digests, those that could not be decoded, with the reason."""
@@ -122,15 +138,23 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:
-        try:
-            transaction = self._env.begin(buffers=True)
-        except lmdb.MapResizedError:
-            self._env.set_mapsize(0)
-            transaction = self._env.begin(buffers=True)
-        except lmdb.Error as error:
-            raise _explained(error, self.path) from None
-        with transaction:
-            yield transaction
+        with self._alone():
+            try:
+                transaction = self._env.begin(buffers=True)
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)
+                transaction = self._env.begin(buffers=True)
+            with transaction:
+                yield transaction
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads of this process away: a map that grows moves in memory, and must not be read meanwhile."""
+        with self._turn:
+            try:
+                yield
+            except lmdb.Error as error:
+                raise _explained(error, self.path) from None
 
 
 _lock = threading.Lock()
@@ -149,10 +173,10 @@ def opened(features: FeatureSet) -> Iterator[Store]:
         store, users = _open.get(path, (None, 0))
         if store is None:
             try:
+                write_text(path / DESCRIPTION, json.dumps(asdict(features) | {"used": time.time()}, indent=2) + "\n")
                 store = Store(path)
             except (lmdb.Error, OSError) as error:
                 raise _explained(error, path) from None
-            write_text(path / DESCRIPTION, json.dumps(asdict(features) | {"used": time.time()}, indent=2) + "\n")
         _open[path] = (store, users + 1)
     try:
         yield store
@@ -164,6 +188,19 @@ def opened(features: FeatureSet) -> Iterator[Store]:
             else:
                 del _open[path]
                 store.close()
+
+
+def count(path: Path) -> int:
+    """Return the number of records of a feature set, whether it is open in this process or not; -1 for a damaged one."""
+    with _lock:
+        store, _ = _open.get(path.resolve(), (None, 0))
+        if store is not None:
+            return store.records()
+        try:
+            with lmdb.open(str(path), readonly=True, lock=False) as env:
+                return int(env.stat()["entries"])
+        except (lmdb.Error, OSError):
+            return -1
 
 
 def _bytes(path: Path) -> int:

@@ -26,8 +26,11 @@ def prefix(model: keras.Model, cut: Cut) -> keras.Model:
 
 def suffix(model: keras.Model, cut: Cut, top: Cut | None = None) -> keras.Model:
     """Return the backbone from a cut point up to another one (the top by default): feature map -> feature map."""
+    start = tensor_at(model, cut)
     end = model.output if top is None else tensor_at(model, top)
-    return _frozen(keras.Model(tensor_at(model, cut), end, name="suffix"))
+    if start is end:  # nothing lies between: the identity
+        end = keras.layers.Identity(dtype=start.dtype)(start)
+    return _frozen(keras.Model(start, end, name="suffix"))
 
 
 def from_pixels(model: keras.Model, backbone: Backbone, cut: Cut) -> keras.Model:

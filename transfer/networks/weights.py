@@ -8,6 +8,8 @@ import contextlib
 import hashlib
 import io
 import socket
+import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +108,7 @@ def _from_cache(path: Path, backbone: Backbone) -> list[np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = [stored[f"w{number}"] for number in range(len(stored.files))]
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return arrays if digest(arrays) == KNOWN_DIGESTS.get(backbone.name) else None
 
@@ -121,14 +123,20 @@ def _load_file(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise WeightsError(f"weights: expected imagenet, random, or a file (.weights.h5, .h5, .keras). Received {str(path)!r}.")
     try:
-        if path.suffix == ".keras":
-            _copy_by_layer(keras.saving.load_model(path, compile=False, safe_mode=True), model)
-        elif path.suffix == ".h5":
-            model.load_weights(path)
-        else:
-            raise ValueError("its name must end in .weights.h5, .h5 or .keras")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of each layer that it does not find, then raises
+            _read_file(model, path)
     except Exception as error:  # h5py and Keras raise all kinds of errors on files that do not fit
         raise WeightsError(f"weights: the file does not fit {model.name}: {_short(error)}. Received {str(path)!r}.") from None
+
+
+def _read_file(model: keras.Model, path: Path) -> None:
+    if path.suffix == ".keras":
+        _copy_by_layer(keras.saving.load_model(path, compile=False, safe_mode=True), model)
+    elif path.suffix == ".h5":
+        model.load_weights(path)
+    else:
+        raise ValueError("its name must end in .weights.h5, .h5 or .keras")
 
 
 def _copy_by_layer(source: keras.Model, model: keras.Model) -> None:
@@ -147,8 +155,8 @@ def _randomize(model: keras.Model, seed: int) -> None:
     generator = np.random.default_rng(seed)
     for variable in model.weights:
         if len(variable.shape) >= 2:
-            # A depthwise kernel [h, w, in, 1] sees one channel at a time.
-            seen = variable.shape[:2] if "depthwise" in variable.path else variable.shape[:-1]
+            # A depthwise kernel [h, w, in, 1] sees one channel at a time; no other kernel of the table has one output.
+            seen = variable.shape[:2] if variable.shape[-1] == 1 else variable.shape[:-1]
             fan_in = int(np.prod(seen))
             variable.assign(generator.normal(0.0, (2 / fan_in) ** 0.5, variable.shape).astype(np.float32))
 
@@ -164,7 +172,7 @@ def _network_timeout() -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).rstrip(".")
     return text if len(text) <= 160 else text[:157] + "..."
 
 

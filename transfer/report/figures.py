@@ -47,7 +47,7 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> str:
 
 def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -> str:
     """Return accuracy against confidence on the test split: on the diagonal, a probability means what it says."""
-    values = predictions[classes].to_numpy(float)
+    values = predictions.iloc[:, -len(classes) :].to_numpy(float)
     confidence, right = values.max(1), (predictions["label"] == predictions["predicted"]).to_numpy()
     number = np.minimum((confidence * bins).astype(int), bins - 1)
     filled = [i for i in range(bins) if (number == i).any()]

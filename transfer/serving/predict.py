@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from transfer.data.transcode import UnreadableError, opened, readable_bytes
 from transfer.errors import DataError
+from transfer.evaluation import predictions
 from transfer.export.served import Served, batched
 from transfer.progress import Progress, Silent
 from transfer.run import Run
@@ -46,7 +47,7 @@ def predict(run: Run, paths: Iterable[str | os.PathLike[str]], batch_size: int =
             advance(len(positions))
     found = ~np.isnan(probabilities[:, 0])
     best = np.where(found, np.nan_to_num(probabilities).argmax(1), 0)
-    table = pd.DataFrame(
+    facts = pd.DataFrame(
         {
             "path": [str(file) for file in files],
             "label": [served.labels[number] if ok else "" for number, ok in zip(best, found, strict=True)],
@@ -54,7 +55,7 @@ def predict(run: Run, paths: Iterable[str | os.PathLike[str]], batch_size: int =
             "error": errors,
         },
     ).astype({"path": object, "label": object, "error": object})
-    return pd.concat([table, pd.DataFrame(probabilities, columns=pd.Index(served.labels, dtype=object))], axis=1)
+    return predictions.table(facts, probabilities, served.labels)
 
 
 def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -69,7 +69,8 @@ class Batches:
         epoch = tf.TensorSpec([len(self.labels)], tf.int64)
         numbers = tf.data.Dataset.from_generator(orders, output_signature=epoch)
         slices = numbers.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size))
-        return slices.map(batch).prefetch(2)
+        known = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * len(self)
+        return slices.map(batch).apply(tf.data.experimental.assert_cardinality(known)).prefetch(2)
 
 
 def class_weights(labels: np.ndarray, classes: int, rule: str) -> np.ndarray:

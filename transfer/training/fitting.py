@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
 from transfer.config import TrainingConfig
@@ -52,7 +53,7 @@ def fit(
             validation_data=validation.dataset(), callbacks=callbacks, verbose=0, shuffle=False,
         )  # fmt: skip
     history = pd.DataFrame(rows, columns=HISTORY)
-    if history.empty or history["val_loss"].isna().any() or history["loss"].isna().any():
+    if history.empty or not np.isfinite(history[["loss", "val_loss"]].to_numpy(dtype=float)).all():
         raise TransferError(
             "Training diverged: the loss is no longer a number. Try a smaller rate. "
             f"Received training.learning_rate={config.learning_rate:g}."

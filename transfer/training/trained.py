@@ -59,7 +59,7 @@ class Material:
     def labels(self, split: str) -> np.ndarray:
         """Return the class numbers of a split, int [n]."""
         numbers = {name: number for number, name in enumerate(self.classes)}
-        return self.rows(split)["label"].map(numbers).to_numpy(dtype=np.int64)
+        return np.array([numbers[label] for label in self.rows(split)["label"]], np.int64)
 
     def stored(self, split: str, output: str, augmented: bool = False) -> tuple[StoredRows, np.ndarray]:
         """Return the rows of a split and their labels; with `augmented`, the stored views after the plain pictures."""

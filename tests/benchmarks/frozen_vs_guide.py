@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""`transfer fit` from a cold store against ten epochs of the recipe of Keras's transfer-learning guide.
+
+    python tests/benchmarks/frozen_vs_guide.py --data FOLDER [--precision auto|float32] [--epochs 10] [--guide-steps 12]
+
+Both see the same pictures, VGG16 at 224 px, the same number of epochs. The time of `transfer fit` is that of the whole
+command: start of Python, scan, measurement of the precision, frozen pass, head, export, and the check of the export on all
+test pictures. The guide's rate is taken from some steps, after one that warms up; its total is that rate over all epochs,
+without the start of Python. A second `transfer fit` with another head then shows what a warm store is worth.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.benchmarks.common import describe_machine, used_folder  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--guide-steps", type=int, default=12)
+    parser.add_argument("--guide-only", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.guide_only:
+        print(json.dumps(guide(Path(args.guide_only), args.guide_steps)))
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        temporary = Path(folder)
+        usable = used_folder(args.data, temporary / "usable")
+        environment = os.environ | {"TRANSFER_HOME": str(temporary / "home"), "PYTHONPATH": str(ROOT)}
+        run([sys.executable, "-m", "transfer", "weights", "vgg16"], environment)
+        cold = fit(args, usable, temporary, environment, "cold", [])
+        warm = fit(args, usable, temporary, environment, "warm", ["--set", "head.dense=[128]", "--set", "head.dropout=0.3"])
+        command = [sys.executable, __file__, "--data", str(args.data), "--guide-only", str(usable), "--guide-steps", str(args.guide_steps)]
+        recipe = json.loads(run(command, environment).stdout.splitlines()[-1])
+    epoch = recipe["train_images"] / recipe["train_images_per_s"] + recipe["validation_images"] / recipe["validation_images_per_s"]
+    result = {
+        "benchmark": "frozen_vs_guide",
+        "ratio": round(args.epochs * epoch / cold["seconds"], 1),
+        "guide_seconds": round(args.epochs * epoch, 1),
+        "guide": recipe,
+        "fit_seconds": round(cold["seconds"], 1),
+        "stages": cold["stages"],
+        "precision": cold["precision"],
+        "test_accuracy": cold["test_accuracy"],
+        "warm_seconds": round(warm["seconds"], 1),
+        "warm_seconds_to_trained_head": round(warm["seconds"] - warm["stages"]["export"] - warm["stages"]["evaluation"], 1),
+        "warm_stages": warm["stages"],
+        "epochs": args.epochs,
+        "machine": describe_machine(),
+    }
+    print(json.dumps(result))
+
+
+def fit(args: argparse.Namespace, data: Path, temporary: Path, environment: dict[str, str], name: str, more: list[str]) -> dict:
+    """Time one whole `transfer fit` command; early stopping is off, so that the epochs are as many as the guide's."""
+    settings = [f"precision={args.precision}", f"training.epochs={args.epochs}", "training.patience=null"]
+    command = [sys.executable, "-m", "transfer", "fit", str(data), "--name", name, "--output", str(temporary / "runs")]
+    started = time.perf_counter()
+    run([*command, *(word for setting in settings for word in ("--set", setting)), *more], environment)
+    seconds = time.perf_counter() - started
+    folder = temporary / "runs" / name
+    metrics = json.loads((folder / "metrics.json").read_text())
+    precision = json.loads((folder / "environment.json").read_text())["precision"]
+    accuracy = round(metrics["test"]["accuracy"], 4)
+    return {"seconds": seconds, "stages": metrics["timing"], "precision": precision, "test_accuracy": accuracy}
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    return done
+
+
+def guide(data: Path, steps: int) -> dict:
+    """Run the guide's recipe for some steps: pictures/s of training and of validation."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    from transfer.networks import weights
+    from transfer.networks.table import find
+    from transfer.progress import Silent
+
+    train, validation = keras.utils.image_dataset_from_directory(
+        data, validation_split=0.2, subset="both", seed=0, image_size=(224, 224), batch_size=BATCH, verbose=False
+    )
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    base.set_weights(weights.imagenet(find("vgg16"), Silent()))
+    base.trainable = False
+    inputs = keras.Input((224, 224, 3))
+    x = keras.layers.RandomFlip("horizontal")(inputs)
+    x = base(keras.applications.vgg16.preprocess_input(x), training=False)
+    x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, keras.layers.Dense(len(train.class_names))(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+    model.fit(train.take(1), verbose=0)
+    model.evaluate(validation.take(1), verbose=0)
+    started = time.perf_counter()
+    model.fit(train.take(steps), verbose=0)
+    trained = time.perf_counter()
+    judged = min(steps, len(validation) - 1)
+    model.evaluate(validation.take(judged), verbose=0)
+    ended = time.perf_counter()
+    return {
+        "train_images_per_s": round(steps * BATCH / (trained - started), 2),
+        "validation_images_per_s": round(judged * BATCH / (ended - trained), 2),
+        "train_images": len(train.file_paths),
+        "validation_images": len(validation.file_paths),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Pictures encoded by hand or by Pillow, in the kinds that no single library writes."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image, features
+
+FORMATS = ["JPEG", "PNG", "GIF", "BMP", "WEBP"]
+"""What the decoder reads without help."""
+
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+"""First row, first column, row step and column step of the passes of an interlaced PNG."""
+
+HAS_AVIF = bool(features.check("avif"))
+
+
+def saved(image: Image.Image, format: str, **settings: Any) -> bytes:
+    """Encode with Pillow."""
+    buffer = io.BytesIO()
+    image.save(buffer, format, **settings)
+    return buffer.getvalue()
+
+
+def smooth(width: int, height: int, channels: int = 3, shift: int = 0) -> np.ndarray:
+    """Return uint8 [height, width, channels] that changes slowly, so that lossy formats keep it."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = [127 + 100 * np.sin((rows * (2 + c) + columns * (3 - c) + shift) / (8 + height / 8)) for c in range(channels)]
+    return np.stack(waves, -1).astype(np.uint8)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Return one chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_header(width: int, height: int, depth: int = 8, color: int = 2, interlaced: bool = False) -> bytes:
+    """Return signature and IHDR of a PNG."""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced))
+
+
+def _packed(samples: np.ndarray, depth: int) -> bytes:
+    """Return rows [h, w * c] of a PNG, unfiltered."""
+    if depth == 16:
+        rows = samples.astype(">u2").view(np.uint8).reshape(len(samples), -1)
+    elif depth == 8:
+        rows = samples.astype(np.uint8)
+    else:
+        bits = (samples[:, :, np.newaxis] >> np.arange(depth - 1, -1, -1)) & 1
+        rows = np.packbits(bits.reshape(len(samples), -1).astype(np.uint8), axis=1)
+    return b"".join(b"\0" + row.tobytes() for row in rows)
+
+
+def png(samples: np.ndarray, depth: int, color: int, extra: bytes = b"", interlaced: bool = False) -> bytes:
+    """Encode samples [h, w, c] as a PNG.
+
+    Args:
+        samples: whole numbers below 2 ** depth.
+        depth: bits of a sample.
+        color: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA.
+        extra: chunks before the pixels (PLTE, tRNS).
+        interlaced: Adam7.
+    """
+    height, width, _ = samples.shape
+    passes = [samples[row::down, column::right] for row, column, down, right in ADAM7] if interlaced else [samples]
+    data = b"".join(_packed(part.reshape(len(part), -1), depth) for part in passes if part.size)
+    return png_header(width, height, depth, color, interlaced) + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def palette_chunks(colors: np.ndarray, alphas: list[int] | None = None) -> bytes:
+    """Return PLTE, and tRNS where alphas are given."""
+    return chunk(b"PLTE", colors.astype(np.uint8).tobytes()) + (chunk(b"tRNS", bytes(alphas)) if alphas else b"")
+
+
+def bmp(pixels: bytes, width: int, height: int, bits: int, compression: int = 0, table: bytes = b"") -> bytes:
+    """Encode a BMP with a header of 40 bytes around pixels that are packed already; a negative height starts at the top."""
+    start = 14 + 40 + len(table)
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 2835, 2835, len(table) // 4, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + table + pixels
+
+
+def bmp_indexed(indices: np.ndarray, colors: np.ndarray, bits: int) -> bytes:
+    """Encode indices [h, w] into a colour table [n, 3] as a BMP of 1, 4 or 8 bits."""
+    spread = (indices[:, :, np.newaxis] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(spread.reshape(len(indices), -1).astype(np.uint8), axis=1)
+    rows = np.pad(rows, [(0, 0), (0, -rows.shape[1] % 4)])
+    return bmp(rows[::-1].tobytes(), indices.shape[1], len(indices), bits, table=_bmp_table(colors))
+
+
+def bmp_rle8(indices: np.ndarray, colors: np.ndarray) -> bytes:
+    """Encode indices [h, w] into a colour table as a run-length coded BMP."""
+    rows = [b"".join(bytes([1, int(value)]) for value in row) + b"\0\0" for row in indices[::-1]]
+    return bmp(b"".join(rows) + b"\0\1", indices.shape[1], len(indices), 8, compression=1, table=_bmp_table(colors))
+
+
+def _bmp_table(colors: np.ndarray) -> bytes:
+    return np.pad(colors[:, ::-1].astype(np.uint8), [(0, 0), (0, 1)]).tobytes()
+
+
+def gif_on_canvas(frame: Image.Image, canvas: tuple[int, int], left: int, top: int) -> bytes:
+    """Encode a picture as the only frame of a GIF whose canvas (width, height) is larger."""
+    data = bytearray(saved(frame, "GIF"))
+    data[6:10] = struct.pack("<HH", *canvas)
+    table = 3 * 2 ** (1 + data[10] % 8) if data[10] >= 128 else 0
+    descriptor = data.index(b",", 13 + table)
+    data[descriptor + 1 : descriptor + 5] = struct.pack("<HH", left, top)
+    return bytes(data)
+
+
+def with_orientation(image: Image.Image, value: int, **settings: Any) -> bytes:
+    """Encode as a JPEG with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return saved(image, "JPEG", exif=exif, **settings)
+
+
+def cut(data: bytes, share: float) -> bytes:
+    """Return the first part of a file."""
+    return data[: int(len(data) * share)]
