@@ -27,8 +27,9 @@ app.add_typer(store_app, name="store")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit with 0, 2 (the user can mend it), or 130 (interrupted)."""
-    if sys.stdout.encoding.lower().replace("-", "") != "utf8" and hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
+    if hasattr(sys.stdout, "reconfigure"):  # names of files and classes are printed, whatever their bytes
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
     signal.signal(signal.SIGTERM, _terminated)
     try:
         status = app(arguments, standalone_mode=False)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+from PIL import Image
 
-from tests.benchmarks.common import describe_machine  # noqa: E402
+from tests.benchmarks.common import describe_machine
 
 
 def photograph() -> bytes:

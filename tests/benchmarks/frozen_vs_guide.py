@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks.common import describe_machine, used_folder  # noqa: E402
+from tests.benchmarks.common import describe_machine, used_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 32

@@ -85,7 +85,7 @@ def test_the_suffix_of_the_prefix_equals_the_backbone(name: str, cut_name: str) 
     inputs, expected = whole(name)
     features = truncation.prefix(built(name), cut)(inputs, training=False)
     received = np.asarray(truncation.suffix(built(name), cut)(features, training=False))
-    assert np.isfinite(expected).all() and expected.std() > 0
+    assert np.isfinite(expected).all() and expected.std() > 1e-2  # random weights keep the signal
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 

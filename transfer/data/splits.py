@@ -113,6 +113,9 @@ def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFra
         return manifest
     chosen = assign(_by_class(training), config.validation, config.test, seed)
     manifest = manifest.copy()
+    for members in _by_class(training).values():
+        if all(chosen[digest] in lacking for digest in members):  # only a class with fewer than three
+            chosen[max(members, key=lambda digest: position(digest, seed))] = "train"
     carved = training["digest"].map(chosen)
     manifest.loc[training.index, "split"] = carved.where(carved.isin(lacking), "train")
     return manifest
@@ -152,20 +155,23 @@ def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
 
 
 def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
-    """Check that there are at least two classes of at least three distinct pictures each.
+    """Check that there are at least two classes of at least three distinct pictures each, with names of one line.
 
     Args:
         manifest: all files.
         every_folder: whether a class folder without a usable picture is an error; else it is no class.
 
     Raises:
-        DataError: with the table of counts.
+        DataError: with the table of counts, or the names.
     """
     usable = manifests.used(manifest)
     if usable.empty:
         raise DataError(f"No readable picture was found. {_why_skipped(manifest)}")
     rows = manifest if every_folder else usable
     labels = sorted(label for label in rows["label"].unique() if label)
+    several_lines = [repr(label) for label in labels if "\n" in label or "\r" in label]
+    if several_lines:
+        raise DataError(f"A class name is one line: a line of labels.txt. Rename the folder. Received {', '.join(several_lines)}.")
     distinct = _distinct(usable)
     small = [label for label in labels if distinct.get(label, 0) < MINIMUM]
     table = manifests.counts_table(rows)

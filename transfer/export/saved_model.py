@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from transfer.data.decode import decode_batch
 from transfer.data.pipeline import Pictures
+from transfer.errors import ExportError
 from transfer.run import LABELS
 
 
@@ -63,6 +64,9 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         labels: k class names.
         pictures: how bytes become pictures; becomes part of the graph.
         folder: the version folder to write, for example `export/1`.
+
+    Raises:
+        ExportError: where it cannot be written, for example to a full disk.
     """
     with tempfile.TemporaryDirectory(prefix="transfer-labels-") as temporary:
         file = Path(temporary) / LABELS
@@ -71,6 +75,10 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images}
         try:
             tf.saved_model.save(servable, str(folder), signatures=signatures)
+        except tf.errors.OpError as error:  # what TensorFlow's writer meets, such as a full disk, is no OSError
+            shutil.rmtree(folder, ignore_errors=True)
+            reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
+            raise ExportError(f"The SavedModel could not be written: {reason}. What was computed is kept. Received {str(folder)!r}.") from None
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

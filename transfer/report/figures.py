@@ -1,8 +1,10 @@
 """Figures of a run, drawn with matplotlib and returned as SVG text for the page."""
 
 import io
+import warnings
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -71,6 +73,9 @@ def _plain(name: str) -> str:
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
-    FigureCanvasSVG(figure).print_svg(buffer, **options)
+    # Text stays text: the reader's browser has fonts for scripts that matplotlib's own font lacks.
+    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        FigureCanvasSVG(figure).print_svg(buffer, **options)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
