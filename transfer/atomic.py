@@ -1,11 +1,15 @@
 """Files that appear whole or not at all: written beside their place, flushed to disk, then renamed."""
 
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<host>.+)-(?P<pid>\d+)", re.DOTALL)
 
 
 @contextmanager
@@ -36,9 +40,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
 
 
+def beside(final: Path, kind: str) -> Path:
+    """Return the hidden folder of this process beside `final`: a `partial` one, or a `replaced` one."""
+    return final.with_name(f".{final.name}.{kind}-{socket.gethostname()}-{os.getpid()}")
+
+
 def publish_folder(temporary: Path, final: Path) -> None:
     """Rename a finished folder to its final name; a folder that was there is moved aside first and deleted after."""
-    aside = final.with_name(f".{final.name}.replaced-{os.getpid()}")
+    aside = beside(final, "replaced")
     if final.exists():
         os.rename(final, aside)
     try:
@@ -48,6 +57,31 @@ def publish_folder(temporary: Path, final: Path) -> None:
             os.rename(aside, final)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_up(folder: Path) -> None:
+    """Clear up after processes of this machine that no longer live (killed with -9).
+
+    Their partial folders are deleted; a folder that was moved aside, and whose successor never came, is put back.
+    """
+    for path in list(folder.iterdir()):
+        left = _BESIDE.fullmatch(path.name)
+        if left is None or left["host"] != socket.gethostname() or _alive(int(left["pid"])):
+            continue
+        if left["kind"] == "replaced" and not os.path.lexists(folder / left["name"]):
+            os.rename(path, folder / left["name"])
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _umask() -> int:

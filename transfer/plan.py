@@ -4,6 +4,7 @@ The network's own defaults are filled in; names, sizes, the data folder and the 
 """
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,9 +49,15 @@ def plan(
         raise ConfigError("DATA is missing: the folder with one sub-folder for each class (or data.folder in the configuration).")
     folder = Path(config.data.folder)
     require_folder(folder)
-    name = name or f"{folder.name or 'data'}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = name or _made_name(folder, config.backbone)
     check_free(Path(output), name, overwrite)
     return Plan(config, folder, Path(output), name, overwrite)
+
+
+def _made_name(folder: Path, backbone: str) -> str:
+    """Name a run after its folder (as far as that can be part of a run's name), its network and the time."""
+    word = re.sub(r"[\\\0\n\r]", "-", Path(os.path.abspath(folder)).name).lstrip(".")[:40] or "data"
+    return f"{word}-{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:

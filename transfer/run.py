@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import publish_folder, write_text
+from transfer.atomic import beside, clear_up, publish_folder, write_text
 from transfer.errors import RunError
 
 DEFAULT_OUTPUT = "saved_models"
@@ -30,6 +29,8 @@ MODEL = "model.keras"
 EXPORT = "export"
 REPORT = "report.html"
 LABELS = "labels.txt"
+
+_LONGEST_NAME = 150  # bytes; a file name has 255, and the draft's also holds the name of the machine
 
 _COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL, EXPORT)
 
@@ -162,8 +163,8 @@ def check_free(output: Path, name: str, overwrite: bool) -> None:
     Raises:
         RunError: where the name is no file name, is taken, or the output folder cannot be written.
     """
-    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > 200:
-        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most 200 bytes. Received {name!r}.")
+    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
     final = output / name
     if os.path.lexists(final) and not overwrite:
         raise RunError(f"A run of this name exists. Choose another --name, or replace it with --overwrite. Received {str(final)!r}.")
@@ -184,9 +185,10 @@ def _is_run(path: Path) -> bool:
 @contextmanager
 def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft]:
     """Yield a draft; publish it under its final name on success, delete it on any failure or interruption."""
+    if output.is_dir():
+        clear_up(output)
     check_free(output, name, overwrite)
-    _remove_abandoned(output)
-    temporary = output / f".{name}.partial-{socket.gethostname()}-{os.getpid()}"
+    temporary = beside(output / name, "partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
@@ -195,21 +197,3 @@ def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft
         publish_folder(temporary, output / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_abandoned(output: Path) -> None:
-    """Delete drafts of processes of this machine that no longer live (killed with -9)."""
-    for path in output.glob(f".*.partial-{socket.gethostname()}-*"):
-        pid = path.name.rpartition("-")[2]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -31,6 +31,7 @@ GREY = RGB.convert("L")
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]])
 FEW = (e.smooth(48, 36, 1) // 64).astype(np.uint8)
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8))
+BOMB = e.png_header(20000, 31000) + e.chunk(b"IDAT", bytes(9))
 JPEG, PNG = e.saved(NOISE, "JPEG", quality=90), e.saved(NOISE, "PNG")
 EXIF_JPEG = e.with_orientation(RGB, 6)
 NOT_A_PICTURE = "not a picture: unknown format"
@@ -100,7 +101,7 @@ _DAMAGED = [
     Odd("WebP cut", "cut.webp", e.cut(e.saved(NOISE, "WEBP"), 0.5), "skipped", "damaged: "),
     Odd("BMP cut", "cut.bmp", e.cut(e.saved(NOISE, "BMP"), 0.5), "skipped", "damaged: "),
     Odd("TIFF cut", "cut.tif", e.cut(e.saved(NOISE, "TIFF"), 0.5), "skipped", "damaged: "),
-    Odd("PNG of 620 megapixels, header only", "bomb.png", e.png_header(20000, 31000) + e.chunk(b"IDAT", bytes(9)), "skipped", "too large: 620 megapixels"),
+    Odd("PNG of 620 megapixels, header only", "bomb.png", BOMB, "skipped", "too large: 620 megapixels"),
     Odd("GIF of 620 megapixels", "bomb.gif", e.gif_on_canvas(RGB, (20000, 31000), 0, 0), "skipped", "too large: 620 megapixels"),
 ]
 

@@ -74,7 +74,7 @@ def test_adding_files_moves_no_file_of_a_class_without_gaps(
     classes, more = apart(classes), apart(more)
     before = assign(classes, validation, test, seed)
     after = assign({label: classes.get(label, []) + more.get(label, []) for label in {*classes, *more}}, validation, test, seed)
-    for label, members in classes.items():
+    for members in classes.values():
         by_position = {digest: position(digest, seed) for digest in members}
         present = {"test" if p < test else "validation" if p < test + validation else "train" for p in by_position.values()}
         if len(present) == 3:
@@ -209,7 +209,7 @@ class TestReadyMade:
 
     @pytest.mark.parametrize("lacking", [("validation",), ("test",), ("validation", "test")])
     def test_splits_that_lack_are_carved_out_of_train(self, lacking: tuple[str, ...]) -> None:
-        rows = self.folder(train=40, **{split: 0 for split in lacking})
+        rows = self.folder(train=40, **dict.fromkeys(lacking, 0))
         divided = divide(table(rows), CONFIG, 0, ready_made=True)
         original = table(rows)["split"]
         for label in "ab":
@@ -220,8 +220,7 @@ class TestReadyMade:
     @given(SEEDS)
     @settings(max_examples=40, deadline=None)
     def test_carving_leaves_each_class_a_training_picture(self, seed: int) -> None:
-        rows = [*self.folder(), *plain({"c": 1}, "train"), *plain({"c": 4}, "test", 50), *plain({"d": 2}, "train"), *plain({"d": 2}, "test", 50)]
-        rows = [row for row in rows if row[2] != "validation"]
+        rows = [*self.folder(validation=0), *plain({"c": 1, "d": 2}, "train"), *plain({"c": 4, "d": 2}, "test", 50)]
         divided = divide(table(rows), DataConfig(validation=0.45), seed, ready_made=True)
         training = divided[divided["split"] == "train"]
         assert set(training["label"]) == {"a", "b", "c", "d"}
