@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<host>.+)-(?P<pid>\d+)", re.DOTALL)
@@ -69,7 +69,8 @@ def clear_up(folder: Path) -> None:
         if left is None or left["host"] != socket.gethostname() or _alive(int(left["pid"])):
             continue
         if left["kind"] == "replaced" and not os.path.lexists(folder / left["name"]):
-            os.rename(path, folder / left["name"])
+            with suppress(OSError):  # another process has just done it
+                os.rename(path, folder / left["name"])
         else:
             shutil.rmtree(path, ignore_errors=True)
 

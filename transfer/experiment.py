@@ -204,5 +204,6 @@ def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray
     """Return one row for each validation and test picture: path, split, label, predicted, one column a class."""
     rows = pd.concat([material.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
-    predicted = [material.classes[number] for number in values.argmax(1)]
-    return predictions.table(rows[["path", "split", "label"]].assign(predicted=np.array(predicted, object)), values, material.classes)
+    facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
+    facts["predicted"] = [material.classes[number] for number in values.argmax(1)]
+    return predictions.table(pd.DataFrame(facts, dtype=object), values, material.classes)

@@ -62,7 +62,7 @@ class FrozenStage:
             def some() -> np.ndarray:
                 return _some_pictures(root, manifests.used(manifest), self.pictures, batch_size)
 
-            self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress.say)
+            self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress)
             self.config = self.config.updated(precision=self.measured["precision"])
             self._loaded = {name: loaded for name, loaded in self._loaded.items() if name == self.config.precision}
             memory.give_back()
@@ -104,7 +104,7 @@ class FrozenStage:
             rows, _ = material.stored("train", output)
             features[output.partition(":")[0]] = rows.take(chosen_rows)
         cut, table = cut_selection.select(
-            features, labels[chosen_rows], list(digests[chosen_rows]), self.config.auto, self.config.seed
+            features, labels[chosen_rows], list(digests[chosen_rows]), self.config.auto, self.config.seed, self.progress
         )
         self.cut_points = table
         self.config = self.config.updated(truncate_at=cut)

@@ -56,7 +56,8 @@ def plan(
 
 def _made_name(folder: Path, backbone: str) -> str:
     """Name a run after its folder (as far as that can be part of a run's name), its network and the time."""
-    word = re.sub(r"[\\\0\n\r]", "-", Path(os.path.abspath(folder)).name).lstrip(".")[:40] or "data"
+    last = folder.resolve().name if folder.name == ".." else folder.name
+    word = re.sub(r"[\\\0\n\r]", "-", last).lstrip(".")[:40] or "data"
     return f"{word}-{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 

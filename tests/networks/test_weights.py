@@ -4,8 +4,10 @@ import functools
 import hashlib
 import random
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def _model() -> keras.Model:
 
 @pytest.fixture
 def model() -> keras.Model:
-    """One small backbone with known weights for all tests: zeros and ones, as if nothing had been loaded."""
+    """One small backbone for all tests, all zeros at the start of each."""
     built = _model()
     built.set_weights([np.zeros(weight.shape, np.float32) for weight in built.weights])
     return built
@@ -99,9 +101,19 @@ def test_each_file_format_gives_back_the_same_weights(model: keras.Model, tmp_pa
     assert load(model, file) == expected
 
 
+def test_the_legacy_format_may_hold_weights_alone(model: keras.Model, tmp_path: Path) -> None:
+    expected = load(model, "random", 5)
+    with h5py.File(save(model, tmp_path / "whole.h5")) as whole, h5py.File(tmp_path / "weights.h5", "w") as alone:
+        alone.attrs.update(whole["model_weights"].attrs)
+        for name in whole["model_weights"]:
+            whole.copy(f"model_weights/{name}", alone)
+    load(model, "random", 6)
+    assert load(model, tmp_path / "weights.h5") == expected
+
+
 @pytest.mark.parametrize(("around", "name"), [(with_classifier, "big.keras"), (nested, "big.keras"), (with_classifier, "big.weights.h5")])
 def test_a_larger_model_that_contains_the_backbone_gives_its_weights(
-    model: keras.Model, tmp_path: Path, around: "type[keras.Model]", name: str
+    model: keras.Model, tmp_path: Path, around: Callable[[keras.Model], keras.Model], name: str
 ) -> None:
     expected = load(model, "random", 5)
     file = save(around(model), tmp_path / name)
@@ -132,10 +144,13 @@ def test_a_damaged_file_is_one_clear_line(model: keras.Model, tmp_path: Path, na
     _refused(model, file, "does not fit")
 
 
-@pytest.mark.parametrize("name", ["absent.h5", "a folder", "~/absent.keras", "Imagenet"])
-def test_what_is_no_file_says_what_is_expected(model: keras.Model, tmp_path: Path, name: str) -> None:
-    (tmp_path / "a folder").mkdir()
-    _refused(model, name if name.startswith("~") else tmp_path / name, r"expected imagenet, random, or a file \(.weights.h5, .h5, .keras\)")
+@pytest.mark.parametrize("name", ["absent.h5", "a folder.h5", "~/absent.keras", "Imagenet"])
+def test_what_is_no_file_says_what_is_expected(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a folder.h5").mkdir()
+    _refused(model, name, r"expected imagenet, random, or a file \(.weights.h5, .h5, .keras\)")
 
 
 def test_another_ending_is_refused(model: keras.Model, tmp_path: Path) -> None:
@@ -153,4 +168,3 @@ def _refused(model: keras.Model, source: str | Path, match: str) -> None:
         load(model, source)
     text = str(caught.value)
     assert "\n" not in text and f"Received {str(Path(source).expanduser())!r}" in text
-    assert not caught.value.__suppress_context__ or caught.value.__cause__ is None

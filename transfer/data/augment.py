@@ -22,7 +22,7 @@ def view_seed(digest: str, view: int, seed: int) -> tuple[int, int]:
 
 def settings_tag(config: AugmentConfig, seed: int) -> str:
     """Return what, beside digest and view index, determines a view's pixels: part of its key in the store."""
-    limits = f"{config.flip:d},{config.crop:g},{config.color:g},{config.rotation:g}"
+    limits = f"{config.flip:d},{config.crop:.15g},{config.color:.15g},{config.rotation:.15g}"
     return f"augment{AUGMENT_VERSION}:{limits},{seed}"
 
 

@@ -39,8 +39,11 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
         [(is_jpeg, lambda: _jpeg(image_bytes, size, limit)), (is_png, lambda: _png(image_bytes, limit))],
         default=lambda: _other(image_bytes, limit),
     )
-    image = to_square(tf.ensure_shape(pixels, [None, None, None]), size, resize)
-    return tf.cond(is_jpeg, lambda: upright(image, _orientation(image_bytes)), lambda: image)
+
+    def turned(image: tf.Tensor) -> tf.Tensor:
+        return tf.cond(is_jpeg, lambda: upright(image, _orientation(image_bytes)), lambda: image)
+
+    return to_square(tf.ensure_shape(pixels, [None, None, None]), size, resize, turned)
 
 
 def decode_batch(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
@@ -75,7 +78,7 @@ def _jpeg(image_bytes: tf.Tensor, size: int, limit: tf.Tensor) -> tf.Tensor:
 
 
 def _png(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    data = tf.cast(tf.io.decode_raw(tf.strings.substr(image_bytes, 16, 9), tf.uint8), tf.int64)
+    data = tf.cast(head(image_bytes, 25)[16:25], tf.int64)
     sides = tf.reduce_sum(tf.reshape(data[:8], [2, 4]) * tf.constant([2**24, 2**16, 2**8, 1], tf.int64), 1)
     with tf.control_dependencies(_refuse_larger(sides[0], sides[1], limit)):
         pixels = tf.io.decode_png(image_bytes, channels=4)  # palettes, grey and transparent colours all become RGBA

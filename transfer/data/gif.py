@@ -82,9 +82,8 @@ def _alone(image_bytes: tf.Tensor, data: tf.Tensor, picture: tf.Tensor) -> tf.Te
     local = number(data, picture + 9, 1)
     table_size = tf.where(local >= 128, 3 * 2 ** (1 + local % 8), 0)
     after = _after_blocks(data, picture + 11 + tf.cast(table_size, tf.int32))
-    sides = tf.strings.substr(image_bytes, picture + 5, 4)
-    before = tf.strings.substr(image_bytes, 10, picture - 10)
-    pixels = tf.strings.substr(image_bytes, picture + 9, after - picture - 9)
+    sides = _part(image_bytes, picture + 5, picture + 9)
+    before, pixels = _part(image_bytes, 10, picture), _part(image_bytes, picture + 9, after)
     return tf.strings.join([b"GIF89a", sides, before, b",\0\0\0\0", sides, pixels, b";"])
 
 
@@ -102,4 +101,10 @@ def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, pictu
 
 def _spliced(text: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
     after = position + tf.strings.length(new)
-    return tf.strings.join([tf.strings.substr(text, 0, position), new, tf.strings.substr(text, after, tf.strings.length(text))])
+    return tf.strings.join([_part(text, 0, position), new, _part(text, after, tf.strings.length(text))])
+
+
+def _part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor) -> tf.Tensor:
+    """Return the bytes from `start` to before `stop`, as many as there are: `substr` fails where there are none."""
+    start = tf.minimum(start, tf.strings.length(text))
+    return tf.strings.substr(text, start, tf.maximum(stop - start, 0))

@@ -1,5 +1,6 @@
 """Pixels of any size -> a square RGB picture, composited on white, in bounded memory."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -15,7 +16,7 @@ def out_of_line(function: Any) -> Any:
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
-def to_square(pixels: tf.Tensor, size: int, resize: str) -> tf.Tensor:
+def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Tensor], tf.Tensor] = lambda image: image) -> tf.Tensor:
     """Composite on white and resize.
 
     A picture at least twice as large as the result is first reduced by whole factors (each pixel the mean of a block), in
@@ -27,13 +28,15 @@ def to_square(pixels: tf.Tensor, size: int, resize: str) -> tf.Tensor:
         pixels: uint8 [h, w, c], c of 3 (RGB) or 4 (RGBA, not premultiplied).
         size: side of the result in pixels.
         resize: `stretch` (both sides to `size`), `pad` (the longer side, white around), `crop` (the shorter, centre).
+        turned: turns the resized picture upright, before it is padded or cropped: an odd row goes to the same side always.
 
     Returns:
         uint8 [size, size, 3].
     """
     height, width = _resized_shape(tf.shape(pixels)[:2], size, resize)
     image = tf.image.resize(_composited(pixels, height, width), tf.stack([height, width]))
-    image = tf.cast(image + 0.5, tf.uint8)  # means and interpolations of 0..255 stay in 0..255
+    image = turned(tf.cast(image + 0.5, tf.uint8))  # means and interpolations of 0..255 stay in 0..255
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
     if resize == "crop":
         top, left = (height - size) // 2, (width - size) // 2
         image = image[top : top + size, left : left + size]

@@ -78,7 +78,7 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         except tf.errors.OpError as error:  # what TensorFlow's writer meets, such as a full disk, is no OSError
             shutil.rmtree(folder, ignore_errors=True)
             reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
-            raise ExportError(f"The SavedModel could not be written: {reason}. What was computed is kept. Received {str(folder)!r}.") from None
+            raise ExportError(f"The SavedModel cannot be written: {reason}. What was computed is kept. Received {str(folder)!r}.") from None
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -17,6 +17,7 @@ from transfer.atomic import write_text
 from transfer.home import cache_home
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import Backbone
+from transfer.progress import Progress
 
 LEAST_COSINE = 0.999
 """16 bits are used only where each picture's features point the same way as in float32."""
@@ -54,7 +55,7 @@ def choose(
     load: Callable[[str], Pretrained],
     batch_size: int,
     pictures: Callable[[], np.ndarray],
-    say: Callable[[str], None],
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return the faster precision whose features agree, with what was measured; ask the machine only the first time.
 
@@ -63,7 +64,7 @@ def choose(
         load: precision -> the backbone in it.
         batch_size: of the frozen pass.
         pictures: gives real pictures, uint8 [b, size, size, 3]; called only when something is measured.
-        say: told the result.
+        progress: told of each candidate, and the result.
 
     Returns:
         `precision`; images/s of each candidate; `cosine`, the worst one of a picture.
@@ -79,14 +80,17 @@ def choose(
     except (OSError, ValueError, KeyError):
         pass  # never measured here
     batch = pictures()
-    reference, slow = _measure(full, batch, batch_size)
-    rounded, fast = _measure(load(candidate()), batch, batch_size)
+    with progress.step("Trying precisions", 2, "precisions") as advance:
+        reference, slow = _measure(full, batch, batch_size)
+        advance(1)
+        rounded, fast = _measure(load(candidate()), batch, batch_size)
+        advance(1)
     memory.give_back()
     cosine = worst_cosine(reference, rounded)
     chosen = candidate() if fast > slow and cosine > LEAST_COSINE else "float32"
     result = {"precision": chosen, "float32": round(slow, 2), candidate(): round(fast, 2), "cosine": round(cosine, 6)}
     write_text(path, json.dumps(result | identity, indent=2) + "\n")
-    say(
+    progress.say(
         f"Precision: {chosen} (measured: float32 {slow:.1f}, {candidate()} {fast:.1f} images/s, "
         f"worst cosine of their features {cosine:.5f})"
     )

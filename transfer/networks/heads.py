@@ -1,6 +1,5 @@
 """The new part on top of a frozen backbone: pooling, standardisation, dense layers with dropout and L2, logits."""
 
-
 import keras
 import numpy as np
 
@@ -43,8 +42,6 @@ def build(
     x = _dropped(x, config.dropout, next(seeds), "dropout")
     logits = _dense(classes, None, config.l2, next(seeds), "logits")(x)
     return keras.Model(features, logits, name="head")
-
-
 
 
 def _safe(variance: np.ndarray) -> np.ndarray:

@@ -9,14 +9,15 @@ import keras
 
 from transfer.networks.backbones import require_size
 
-SMALLEST = 12
+SMALLEST = 16
+"""Side in pixels of which the second subsampling leaves one value."""
 
 
 def build(size: int, classes: int, mean: float, variance: float, seed: int, dropout: float = 0.0, l2: float = 0.0) -> keras.Model:
     """Build LeNet-5.
 
     Args:
-        size: side of the pictures in pixels, at least 12; the published one is 32.
+        size: side of the pictures in pixels, at least 16; the published one is 32.
         classes: number of classes.
         mean, variance: of the pixel values (0..255) of the training pictures.
         seed: of the initial weights and dropout.

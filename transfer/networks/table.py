@@ -143,7 +143,7 @@ SCRATCH = {
     network.name: network
     for network in [
         Scratch(
-            "lenet", "lenet", 32, 12, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            "lenet", "lenet", 32, 16, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
             {"training.epochs": 100, "training.patience": 30, "precision": "float32", "head.dropout": 0.0, "head.l2": 0.0},
         ),
     ]

@@ -6,7 +6,6 @@ from typing import Any
 import jinja2
 
 from transfer.report import figures
-from transfer.report.text import share
 from transfer.run import REPORT, Draft, Run
 
 _TEMPLATE = "report.html.jinja"
@@ -27,14 +26,15 @@ def write(run: Draft) -> None:
 def _content(run: Run) -> dict[str, Any]:
     metrics, classes = run.metrics, run.labels
     test = metrics["test"]
+    low, high = test["accuracy_ci95"]
     of_test = run.predictions[run.predictions["split"] == "test"]
     cut_points = run.cut_points
     skipped = run.manifest[run.manifest["reason"] != ""]
     return {
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
         "sentence": (
-            f"{share(test['accuracy'], test['accuracy_ci95'])} of {test['images']} test pictures were classified right, "
-            "measured through the exported model."
+            f"{test['accuracy']:.1%} of {test['images']} test pictures were classified right "
+            f"(95 % interval: {low:.1%} to {high:.1%}), measured through the exported model."
         ),
         "metrics": metrics,
         "test": test,

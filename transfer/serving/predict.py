@@ -37,11 +37,12 @@ def predict(run: Run, paths: Iterable[str | os.PathLike[str]], batch_size: int =
     files = expand(paths)
     served = Served(run.export)
     limit = float(run.config.get("data.max_megapixels", 100.0))
-    data, errors = _readable(files, limit)
+    errors, pixels = _headers(files, limit)
     probabilities = np.full((len(files), len(served.labels)), np.nan, np.float32)
     good = [position for position, error in enumerate(errors) if not error]
     with (progress or Silent()).step("Predicting", len(good)) as advance:
-        for within, batch in batched([data[position] for position in good], batch_size, _read):
+        names = [os.fsencode(files[position]) for position in good]
+        for within, batch in batched(names, batch_size, _read, [pixels[position] for position in good]):
             positions = [good[number] for number in within]
             _classify(served, positions, batch, probabilities, errors)
             advance(len(positions))
@@ -54,7 +55,8 @@ def predict(run: Run, paths: Iterable[str | os.PathLike[str]], batch_size: int =
             "score": probabilities[np.arange(len(files)), best],
             "error": errors,
         },
-    ).astype({"path": object, "label": object, "error": object})
+        dtype=object,
+    ).astype({"score": np.float32})
     return predictions.table(facts, probabilities, served.labels)
 
 
@@ -76,21 +78,23 @@ def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return files
 
 
-def _readable(files: Sequence[Path], max_megapixels: float) -> tuple[list[bytes], list[str]]:
-    """Look at each file's header; return the paths as bytes, and for each file why it cannot be used."""
-    errors = []
+def _headers(files: Sequence[Path], max_megapixels: float) -> tuple[list[str], list[int]]:
+    """Look at each file's header; return for each why it cannot be used (empty: it can), and its pixels."""
+    errors, pixels = [], []
     for file in files:
+        area = 0
         try:
             data = file.read_bytes() if file.is_file() else b""
             with opened(data) as image:
-                megapixels = image.size[0] * image.size[1] / 1e6
-            too_large = megapixels > max_megapixels
-            errors.append(f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g}" if too_large else "")
+                area = image.size[0] * image.size[1]
+            too_large = area > max_megapixels * 1e6
+            errors.append(f"too large: {area / 1e6:.0f} megapixels, the limit is {max_megapixels:g}" if too_large else "")
         except UnreadableError as error:
             errors.append(str(error))
         except OSError as error:
             errors.append(f"cannot be read: {error.strerror}")
-    return [os.fsencode(file) for file in files], errors
+        pixels.append(area)
+    return errors, pixels
 
 
 def _read(file: bytes) -> bytes:

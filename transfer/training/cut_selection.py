@@ -11,12 +11,18 @@ import numpy as np
 import pandas as pd
 
 from transfer.config import AutoConfig
+from transfer.progress import Advance, Progress
 
 COLUMNS = ["cut", "features", "cv_accuracy", "standard_error", "chosen"]
 
 
 def select(
-    features: Mapping[str, np.ndarray], labels: np.ndarray, groups: Sequence[str], config: AutoConfig, seed: int
+    features: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    groups: Sequence[str],
+    config: AutoConfig,
+    seed: int,
+    progress: Progress,
 ) -> tuple[str, pd.DataFrame]:
     """Choose a cut point.
 
@@ -26,11 +32,13 @@ def select(
         groups: rows of one group (here: the digest of the picture) are never divided between fitting and judging.
         config: folds and penalty.
         seed: of the folds.
+        progress: told of each cut point.
 
     Returns:
         The chosen cut point, and the table of all of them (columns `COLUMNS`).
     """
-    table = cross_validated(features, labels, groups, config, seed)
+    with progress.step("Choosing the cut", len(features), "cut points") as advance:
+        table = cross_validated(features, labels, groups, config, seed, advance)
     best = table.loc[table["cv_accuracy"].idxmax()]
     enough = table["cv_accuracy"] >= best["cv_accuracy"] - best["standard_error"]
     chosen = str(table.loc[enough.idxmax(), "cut"])
@@ -38,7 +46,12 @@ def select(
 
 
 def cross_validated(
-    features: Mapping[str, np.ndarray], labels: np.ndarray, groups: Sequence[str], config: AutoConfig, seed: int
+    features: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    groups: Sequence[str],
+    config: AutoConfig,
+    seed: int,
+    advance: Advance = lambda count: None,
 ) -> pd.DataFrame:
     """Return accuracy and its standard error over pictures for each cut point."""
     folds = _folds(labels, groups, config.folds, seed)
@@ -48,6 +61,7 @@ def cross_validated(
         accuracy = float(right.mean())
         error = float(np.sqrt(accuracy * (1 - accuracy) / len(right)))
         rows.append({"cut": cut, "features": table.shape[1], "cv_accuracy": accuracy, "standard_error": error})
+        advance(1)
     return pd.DataFrame(rows)
 
 

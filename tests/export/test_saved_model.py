@@ -1,0 +1,167 @@
+"""The SavedModel: its two signatures, its labels, and what happens where it cannot be written."""
+
+import io
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.made_up_run import COLOURS, SIZE, classifier, write_models
+from transfer.config import DataConfig
+from transfer.data.pipeline import Pictures
+from transfer.errors import ExportError, RunError, TransferError
+from transfer.export import joined, saved_model
+from transfer.export.served import Served
+
+
+def encoded(colour: tuple[int, int, int], size: tuple[int, int] = (SIZE, SIZE), kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, kind)
+    return buffer.getvalue()
+
+
+RED, GREEN, BLUE = encoded((200, 0, 0)), encoded((0, 200, 0), (50, 20), "JPEG"), encoded((0, 0, 200), (7, 90), "BMP")
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_models(folder, COLOURS)
+    return folder / "export" / "1"
+
+
+@pytest.fixture(scope="module")
+def loaded(export: Path) -> object:
+    return tf.saved_model.load(str(export))
+
+
+def outputs(loaded: object, signature: str, **inputs: tf.Tensor) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in loaded.signatures[signature](**inputs).items()}  # type: ignore[attr-defined]
+
+
+def test_the_folder_is_what_a_server_expects(export: Path) -> None:
+    assert {"saved_model.pb", "variables", "assets"} <= {path.name for path in export.iterdir()}
+    assert (export / "assets" / "labels.txt").read_text() == "red\ngreen\nblue\n"
+
+
+@pytest.mark.parametrize(
+    ("signature", "name", "dtype", "shape"),
+    [("serving_default", "image_bytes", tf.string, [None]), ("images", "images", tf.float32, [None, SIZE, SIZE, 3])],
+)
+def test_both_signatures_have_the_named_inputs_and_outputs(
+    loaded: object, signature: str, name: str, dtype: tf.DType, shape: list[int | None]
+) -> None:
+    function = loaded.signatures[signature]  # type: ignore[attr-defined]
+    (received,) = function.structured_input_signature[1].values()
+    assert (received.name, received.dtype, received.shape.as_list()) == (name, dtype, shape)
+    found = {key: (spec.dtype, spec.shape.rank) for key, spec in function.structured_outputs.items()}
+    assert found == {
+        "probabilities": (tf.float32, 2),
+        "classes": (tf.string, 2),
+        "label": (tf.string, 1),
+        "score": (tf.float32, 1),
+    }
+
+
+def test_bytes_of_any_mix_of_formats_and_sizes_are_classified(loaded: object) -> None:
+    result = outputs(loaded, "serving_default", image_bytes=tf.constant([GREEN, RED, BLUE, RED]))
+    assert [label.decode() for label in result["label"]] == ["green", "red", "blue", "red"]
+    np.testing.assert_allclose(result["probabilities"].sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(result["score"], result["probabilities"].max(1))
+    assert result["classes"].tolist() == [[b"red", b"green", b"blue"]] * 4
+
+
+def test_one_picture_alone_gets_what_it_gets_in_a_batch(loaded: object) -> None:
+    pictures = [RED, GREEN, BLUE]
+    together = outputs(loaded, "serving_default", image_bytes=tf.constant(pictures))["probabilities"]
+    alone = [outputs(loaded, "serving_default", image_bytes=tf.constant([one]))["probabilities"][0] for one in pictures]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_the_signature_of_pixels_agrees_with_the_one_of_bytes(loaded: object) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3)).astype(np.uint8)
+    by_bytes = outputs(loaded, "serving_default", image_bytes=tf.stack([tf.io.encode_png(one) for one in pixels]))
+    by_pixels = outputs(loaded, "images", images=tf.constant(pixels, tf.float32))
+    for name, values in by_bytes.items():
+        np.testing.assert_array_equal(values, by_pixels[name], err_msg=name)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no picture", RED[:60]])
+def test_what_is_no_picture_is_an_error_and_no_guess(loaded: object, damaged: bytes) -> None:
+    with pytest.raises(tf.errors.OpError):
+        outputs(loaded, "serving_default", image_bytes=tf.constant([RED, damaged]))
+
+
+def test_the_limit_of_pixels_is_part_of_the_graph(tmp_path: Path) -> None:
+    saved_model.write(classifier(), list(COLOURS), Pictures(SIZE, DataConfig(max_megapixels=0.001)), tmp_path / "1")
+    served = Served(tmp_path / "1")
+    assert served.probabilities([RED]).shape == (1, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels"):
+        served.probabilities([encoded((1, 2, 3), (40, 40))])
+
+
+def test_class_names_of_any_bytes_come_back(tmp_path: Path) -> None:
+    labels = ['<b>&"', "日本 x", os.fsdecode(b"caf\xe9")]
+    write_models(tmp_path, labels)
+    served = Served(tmp_path / "export" / "1")
+    assert served.labels == labels
+
+
+def test_a_folder_that_is_no_export_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be loaded"):
+        Served(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "{{node x}} /a/b; No space left on device [Op:SaveV2]"), ExportError),
+        (OSError(28, "No space left on device"), OSError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_failed_write_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, expected: type[BaseException]
+) -> None:
+    def save(servable: object, folder: str, signatures: object) -> None:
+        Path(folder, "variables").mkdir(parents=True)
+        raise raised
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(expected, match="No space left on device" if expected is not KeyboardInterrupt else None):
+        saved_model.write(classifier(), list(COLOURS), Pictures(SIZE), tmp_path / "1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def trunk_and_head() -> tuple[keras.Model, keras.Model, keras.Model]:
+    images = keras.Input((SIZE, SIZE, 3))
+    trunk = keras.Model(images, keras.layers.Conv2D(4, 3)(images))
+    features = keras.Input((4,))
+    head = keras.Model(features, keras.layers.Dense(2)(features))
+    pooled = keras.layers.GlobalAveragePooling2D()(trunk(images))
+    return trunk, head, keras.Model(images, head(pooled))
+
+
+def test_a_frozen_backbone_passes_and_its_share_is_counted() -> None:
+    trunk, head, model = trunk_and_head()
+    trunk.trainable = False
+    assert joined.require_frozen(model, head) == {"trained": 10, "total": 122, "share": 10 / 122}
+
+
+@pytest.mark.parametrize("mistake", ["backbone trains", "head does not train"])
+def test_a_wrong_set_of_trained_weights_stops_the_run(mistake: str) -> None:
+    trunk, head, model = trunk_and_head()
+    trunk.trainable = mistake == "backbone trains"
+    expected = head
+    if mistake == "head does not train":
+        expected = keras.Model(head.input, head.output)
+        model.trainable = False
+        expected.trainable_weights.append(head.layers[1].kernel)
+        head.layers[1].trainable = False
+        expected = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with pytest.raises(TransferError, match="Only the head may train"):
+        joined.require_frozen(model, expected)

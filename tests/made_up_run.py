@@ -1,0 +1,91 @@
+"""A finished run that was never trained: its classifier says which colour channel of a picture is the strongest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from transfer.config import Config
+from transfer.data import manifest as manifests
+from transfer.evaluation import predictions
+from transfer.evaluation.metrics import evaluate
+from transfer.run import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
+
+SIZE = 16
+COLOURS = ("red", "green", "blue")
+"""Class names in the order of the channels."""
+
+AGREEMENT = {"stored": 1e-6, "keras": 2e-6, "batch_1": 0.0}
+
+
+def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = False, **settings: object) -> Run:
+    """Write the files of a run; with `export`, a working SavedModel and Keras file as well (at most three classes)."""
+    folder.mkdir(parents=True)
+    draft = Draft(folder)
+    manifest, probabilities = _manifest(classes), np.eye(len(classes), dtype=np.float32)[:, ::-1]
+    metrics = {split: evaluate(probabilities, np.arange(len(classes)), list(classes)) for split in ("validation", "test")}
+    draft.write_text(CONFIG, Config(backbone="lenet", image_size=SIZE).updated(**settings).to_yaml())
+    manifests.write(manifest, folder / MANIFEST)
+    draft.write_table(HISTORY, _history())
+    draft.write_table(PREDICTIONS, _predictions(manifest, probabilities, classes))
+    draft.write_json(ENVIRONMENT, {"python": "3.12", "packages": {"tensorflow": "2"}})
+    draft.write_json(METRICS, {**metrics, **_facts(manifest)})
+    if export:
+        write_models(folder, classes)
+    else:
+        (folder / "model.keras").touch()
+        (folder / "export" / "1").mkdir(parents=True)
+    return Run(folder)
+
+
+def write_models(folder: Path, classes: Sequence[str]) -> None:
+    """Write `model.keras` and `export/1` of the classifier by colour."""
+    from transfer.data.pipeline import Pictures
+    from transfer.export import saved_model
+
+    model = classifier()
+    model.save(folder / "model.keras")
+    saved_model.write(model, list(classes), Pictures(SIZE), folder / "export" / "1")
+
+
+def classifier(sharpness: float = 1 / 16):  # noqa: ANN201  (Keras is imported late)
+    """Return a model from RGB in 0..255, float32 [n, SIZE, SIZE, 3], to a softmax over the mean of each channel."""
+    import keras
+
+    images = keras.Input((SIZE, SIZE, 3), name="images")
+    means = keras.layers.GlobalAveragePooling2D()(images)
+    return keras.Model(images, keras.layers.Softmax()(keras.layers.Rescaling(sharpness)(means)))
+
+
+def _manifest(classes: Sequence[str]) -> pd.DataFrame:
+    rows = [
+        (f"{label}/{split}.png", label, split, "used", "", "0" * 64, 9, "PNG", 8, 8, 0)
+        for split in ("validation", "test")
+        for label in classes
+    ]
+    rows.append((f"{classes[0]}/broken.png", classes[0], "", "skipped", "damaged: truncated", "1" * 64, 9, "PNG", 8, 8, 0))
+    rows.append((f"{classes[0]}/notes <i>.txt", classes[0], "", "skipped", "not a picture: text", "2" * 64, 9, "", 0, 0, 0))
+    return pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object)
+
+
+def _history() -> pd.DataFrame:
+    figures = {"loss": [2.0, 1.0], "accuracy": [0.2, 0.9], "val_loss": [2.1, 1.2], "val_accuracy": [0.1, 0.8]}
+    return pd.DataFrame({"stage": "head", "epoch": [1, 2], **figures, "learning_rate": [1e-3, 0.0], "seconds": [0.1, 0.1]})
+
+
+def _predictions(manifest: pd.DataFrame, probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    rows = manifests.used(manifest)
+    facts = {name: rows[name].to_numpy() for name in ("path", "split", "label")} | {"predicted": [*reversed(classes)] * 2}
+    return predictions.table(pd.DataFrame(facts, dtype=object), np.concatenate([probabilities] * 2), list(classes))
+
+
+def _facts(manifest: pd.DataFrame) -> dict[str, object]:
+    return {
+        "best_epoch": 2,
+        "parameters": {"trained": 1000, "total": 4000, "share": 0.25},
+        "agreement": AGREEMENT,
+        "skipped": manifests.reason_counts(manifest),
+        "images": {"train": 0, "validation": 3, "test": 3},
+        "timing": {"scan": 0.5, "total": 61.25},
+    }
