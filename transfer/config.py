@@ -61,6 +61,7 @@ class TrainingConfig(Section):
     learning_rate: float = Field(3e-3, gt=0, description="Adam's first rate; it falls to zero along a cosine")
     patience: int | None = Field(15, ge=1, description="epochs without a better validation loss before stopping; empty: never stop early")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each target spread over all classes")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="time between checkpoints, from which an interrupted training goes on")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: each class weighs the same")
 
 

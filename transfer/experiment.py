@@ -75,7 +75,8 @@ def fit(
 def run(planned: Plan, progress: Progress) -> Run:
     """Carry out a plan; see `fit`."""
     with drafting(planned.output, planned.name, planned.overwrite) as draft:
-        _Experiment(planned.config, planned.folder, draft, progress).run()
+        checkpoint = _Experiment(planned.config, planned.folder, draft, progress).run()
+    checkpoint.unlink(missing_ok=True)
     return Run(planned.output / planned.name)
 
 
@@ -91,8 +92,8 @@ class _Experiment:
         self.manifest = pd.DataFrame()
         self.ready_made = False
 
-    def run(self) -> None:
-        """Go through all stages and fill the draft."""
+    def run(self) -> Path:
+        """Go through all stages and fill the draft; return the checkpoint that has served when it is published."""
         with self.clock("scan"):
             source = sources.scan(self.folder, self.config.data.max_megapixels, self.progress)
             self.ready_made = source.ready_made
@@ -118,6 +119,7 @@ class _Experiment:
                     trained = from_scratch.train(material, self.network, self.size, self.progress)
                 classifier = joined.from_scratch(trained.model)
         self._publish(trained, classifier, material, frozen)
+        return trained.checkpoint
 
     def _divide(self, scanned: pd.DataFrame) -> None:
         self.manifest = splits.divide(scanned, self.config.data, self.config.seed, self.ready_made)

@@ -1,5 +1,6 @@
 """The decoder as part of a graph: limits, the same pixels everywhere, and damaged bytes."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,28 @@ def test_eager_graph_batch_and_dataset_give_the_same_pixels(in_graph: Callable[[
     positions, images = zip(*pipeline.batches(files, pictures, 7), strict=True)
     assert list(np.concatenate(positions)) == list(range(len(ALL)))
     assert (np.concatenate(images) == eager).all()
+
+
+def test_files_that_cannot_be_decoded_are_missing_from_the_batches_and_have_a_reason(tmp_path: Path) -> None:
+    content = {"a": EXACT["PNG"], "b": e.cut(CLOSE["JPEG"], 0.5), "c": EXACT["GIF"], "e": BOMBS["PNG"], "f": b"text", "g": EXACT["BMP"]}
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    files = [os.fsencode(tmp_path / name) for name in "abcdefg"] + [os.fsencode(tmp_path) + b"/gone\xe9"]
+    pictures = pipeline.Pictures(16)
+    batches = pipeline.batches(files, pictures, 2)
+    found = {int(position): image for batch in batches for position, image in zip(*batch, strict=True)}
+    assert sorted(found) == [0, 2, 6]
+    assert (found[6].numpy() == decode(tf.constant(EXACT["BMP"]), 16).numpy()).all()
+    assert [pipeline.why_undecodable(file, pictures) for file in files] == [
+        "",
+        "damaged: not a whole JPEG (truncated or broken)",
+        "",
+        "vanished while the folder was read",
+        "damaged: its header hides how large it is",
+        "damaged: truncated or broken",
+        "",
+        "vanished while the folder was read",
+    ]
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"text", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF\0\0\0\0WEBP"])

@@ -1,15 +1,19 @@
 """Folders and their manifests: layouts, labels, digests, errors."""
 
+import contextlib
 import hashlib
+import io
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.conftest import picture
 from tests.data import encoders as e
@@ -195,16 +199,21 @@ def test_the_limit_of_megapixels_is_the_largest_that_is_read() -> None:
     assert examine(PNG, "0", 0.0015).reason.startswith("too large: 0 megapixels, the limit is 0.0015 (data.max_megapixels)")
 
 
-def test_large_pictures_within_the_limit_are_known_from_many_threads() -> None:
-    # Pillow's own limit belongs to the whole process: one reader must not take away what another one has set.
+def test_many_threads_leave_pillows_limit_as_it_is_and_do_not_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The limit belongs to the whole process: one reader must not put back what another one has taken away.
     large = e.png_header(20000, 15000) + e.chunk(b"IDAT", bytes(9))
-    found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.extend(examine(large, "0", 400.0).reason for _ in range(100))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [""] * 800
+    both, really, limit = threading.Barrier(2), Image.open, Image.MAX_IMAGE_PIXELS
+
+    def slowly(file: io.BytesIO) -> Image.Image:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # two readers would meet here, if two could be here
+        return really(file)
+
+    monkeypatch.setattr(Image, "open", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: examine(large, "0", 400.0).reason, range(2))) == [""] * 2
+    assert both.broken
+    assert limit == Image.MAX_IMAGE_PIXELS
 
 
 def test_a_transcoded_picture_is_kept_in_the_cache_once(tmp_path: Path) -> None:

@@ -33,3 +33,12 @@ def starts_with(image_bytes: tf.Tensor, magic: bytes, position: int = 0) -> tf.T
     return tf.cond(
         long_enough, lambda: tf.equal(tf.strings.substr(image_bytes, position, len(magic)), magic), lambda: tf.constant(False)
     )
+
+
+def part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor) -> tf.Tensor:
+    """Return the bytes from `start` to before `stop`, as many as there are. String scalar.
+
+    `tf.strings.substr` fails where there are none, with a message that holds the bytes, which Python cannot always decode.
+    """
+    start = tf.minimum(start, tf.strings.length(text))
+    return tf.strings.substr(text, start, tf.maximum(stop - start, 0))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from transfer.data.bytes_in_graph import BYTES, head, number
+from transfer.data.bytes_in_graph import BYTES, head, number, part
 
 
 class Frame(NamedTuple):
@@ -82,8 +82,8 @@ def _alone(image_bytes: tf.Tensor, data: tf.Tensor, picture: tf.Tensor) -> tf.Te
     local = number(data, picture + 9, 1)
     table_size = tf.where(local >= 128, 3 * 2 ** (1 + local % 8), 0)
     after = _after_blocks(data, picture + 11 + tf.cast(table_size, tf.int32))
-    sides = _part(image_bytes, picture + 5, picture + 9)
-    before, pixels = _part(image_bytes, 10, picture), _part(image_bytes, picture + 9, after)
+    sides = part(image_bytes, picture + 5, picture + 9)
+    before, pixels = part(image_bytes, 10, picture), part(image_bytes, picture + 9, after)
     return tf.strings.join([b"GIF89a", sides, before, b",\0\0\0\0", sides, pixels, b";"])
 
 
@@ -101,10 +101,4 @@ def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, pictu
 
 def _spliced(text: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
     after = position + tf.strings.length(new)
-    return tf.strings.join([_part(text, 0, position), new, _part(text, after, tf.strings.length(text))])
-
-
-def _part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor) -> tf.Tensor:
-    """Return the bytes from `start` to before `stop`, as many as there are: `substr` fails where there are none."""
-    start = tf.minimum(start, tf.strings.length(text))
-    return tf.strings.substr(text, start, tf.maximum(stop - start, 0))
+    return tf.strings.join([part(text, 0, position), new, part(text, after, tf.strings.length(text))])

@@ -71,9 +71,13 @@ def batches(
 def why_undecodable(file: bytes, pictures: Pictures) -> str:
     """Decode one file again and return the reason for a person why it fails; empty where it does not."""
     try:
-        decode(tf.io.read_file(file), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
-    except tf.errors.NotFoundError:
+        # Not with TensorFlow, whose message would hold the path, which may be no Unicode.
+        image_bytes = tf.constant(Path(os.fsdecode(file)).read_bytes())
+        decode(image_bytes, pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+    except FileNotFoundError:
         return "vanished while the folder was read"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     except tf.errors.InvalidArgumentError as error:
         return f"damaged: {_plain(str(error))}"
     except tf.errors.OpError as error:

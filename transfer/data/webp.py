@@ -7,7 +7,7 @@ Source: WebP container specification, Google, sections on the RIFF header, VP8X,
 
 import tensorflow as tf
 
-from transfer.data.bytes_in_graph import BYTES, head, number
+from transfer.data.bytes_in_graph import BYTES, head, number, part
 
 _ANMF = 0x414E4D46
 _SEARCHED = 1 << 20  # colour profile and other chunks before the first frame
@@ -44,8 +44,8 @@ def _first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
     found = tf.debugging.Assert(frame + 24 < end, ["The animated WebP has no frame."])
     with tf.control_dependencies([found] if found is not None else []):
         length = tf.cast(number(data, frame + 4, 4), tf.int32) - 16
-    pixels = tf.strings.substr(image_bytes, frame + 24, tf.maximum(length, 0))
-    sides = tf.strings.substr(image_bytes, frame + 14, 6)
+    pixels = part(image_bytes, frame + 24, frame + 24 + length)
+    sides = part(image_bytes, frame + 14, frame + 20)
     total = tf.strings.length(pixels) + 22
     header = [b"RIFF", _little_endian(total), b"WEBPVP8X", b"\n\0\0\0", b"\x10\0\0\0", sides]
     return tf.strings.join([*header, pixels])

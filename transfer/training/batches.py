@@ -44,14 +44,14 @@ class Batches:
             return np.arange(len(self.labels))
         return np.random.default_rng([self.shuffle_seed, epoch]).permutation(len(self.labels))
 
-    def dataset(self, epochs: int | None = 1) -> tf.data.Dataset:
-        """Return the batches of so many epochs, one after the other; of endlessly many with none.
+    def dataset(self, epochs: int | None = 1, first: int = 0) -> tf.data.Dataset:
+        """Return the batches of so many epochs from `first` on, one after the other; of endlessly many with none.
 
         Rows that fit into memory never leave TensorFlow; others are read from the store for each batch.
         """
 
         def orders() -> Iterator[np.ndarray]:
-            for epoch in itertools.count() if epochs is None else range(epochs):
+            for epoch in itertools.count(first) if epochs is None else range(first, first + epochs):
                 yield self.order(epoch)
 
         labels, weights = tf.constant(self.labels), tf.constant(self.weights)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from transfer.config import TrainingConfig
 from transfer.errors import TransferError
 from transfer.progress import Progress
 from transfer.training.batches import Batches
+from transfer.training.checkpoints import Checkpoint, Stopping
 
 HISTORY = ["stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 
@@ -26,9 +28,23 @@ class Fitted:
 
 
 def fit(
-    model: keras.Model, train: Batches, validation: Batches, config: TrainingConfig, progress: Progress, stage: str = "head"
+    model: keras.Model,
+    train: Batches,
+    validation: Batches,
+    config: TrainingConfig,
+    progress: Progress,
+    checkpoint: Path,
+    stage: str = "head",
 ) -> Fitted:
     """Train a model from rows to logits, in place; its weights are those of the epoch with the least validation loss.
+
+    Args:
+        model: changed in place.
+        train, validation: batches; those to train on are shuffled by epoch.
+        config: epochs, rate, patience.
+        progress: told of each epoch.
+        checkpoint: file from which an interrupted training goes on; the caller deletes it when it is no longer needed.
+        stage: what the history calls it.
 
     Raises:
         TransferError: where the loss is no longer a number.
@@ -43,21 +59,26 @@ def fit(
     )
     rows: list[dict[str, Any]] = []
     # With no patience given, it can never run out; the callback still keeps the best weights.
-    patience = config.patience or config.epochs + 1
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    stopping = Stopping(config.patience or config.epochs + 1)
+    saver = Checkpoint(checkpoint, model, stopping, rows, config.checkpoint_seconds)
+    done = saver.restore()
     with progress.step(f"Training the {stage}", config.epochs, "epochs") as advance:
         recorder = _Recorder(rows, stage, schedule, advance)
-        callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder]
-        model.fit(
-            train.dataset(epochs=None), steps_per_epoch=len(train), epochs=config.epochs,
-            validation_data=validation.dataset(), callbacks=callbacks, verbose=0, shuffle=False,
-        )  # fmt: skip
+        advance(done)
+        callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, saver]
+        if not saver.finished:
+            model.fit(
+                train.dataset(epochs=None, first=done), steps_per_epoch=len(train), initial_epoch=done, epochs=config.epochs,
+                validation_data=validation.dataset(), callbacks=callbacks, verbose=0, shuffle=False,
+            )  # fmt: skip
     history = pd.DataFrame(rows, columns=HISTORY)
     if history.empty or not np.isfinite(history[["loss", "val_loss"]].to_numpy(dtype=float)).all():
         raise TransferError(
             "Training diverged: the loss is no longer a number. Try a smaller rate. "
             f"Received training.learning_rate={config.learning_rate:g}."
         )
+    if not saver.finished:
+        saver.save(finished=True)
     best = int(history["val_loss"].to_numpy().argmin())
     return Fitted(history, best + 1)
 

@@ -16,6 +16,7 @@ def train(material: Material, network: Scratch, size: int, progress: Progress) -
     overall, spread = float(mean.mean()), float(variance.mean() + mean.var())
     classes = len(material.classes)
     model = scratch.build(network, size, classes, overall, spread, config.seed, config.head.dropout, config.head.l2)
-    fitted = fit(model, train_batches, validation, config.training, progress, stage="network")
+    checkpoint = material.checkpoint(output)
+    fitted = fit(model, train_batches, validation, config.training, progress, checkpoint, stage="network")
     probabilities = {split: predict(model, material, split, output, shape) for split in ("validation", "test")}
-    return Trained(model, fitted.history, fitted.best_epoch, probabilities)
+    return Trained(model, fitted.history, fitted.best_epoch, probabilities, checkpoint)

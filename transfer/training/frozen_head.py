@@ -20,6 +20,7 @@ def train(material: Material, output: str, progress: Progress) -> Trained:
     mean, variance = train_batches.rows.moments() if config.head.standardize else (None, None)
     width = material.front.width(output)
     head = heads.build(width, len(material.classes), config.head, config.seed, mean, variance)
-    fitted = fit(head, train_batches, validation, config.training, progress)
+    checkpoint = material.checkpoint(output)
+    fitted = fit(head, train_batches, validation, config.training, progress, checkpoint)
     probabilities = {split: predict(head, material, split, output, (width,)) for split in ("validation", "test")}
-    return Trained(head, fitted.history, fitted.best_epoch, probabilities)
+    return Trained(head, fitted.history, fitted.best_epoch, probabilities, checkpoint)

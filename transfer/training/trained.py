@@ -1,6 +1,9 @@
 """What every way of training returns, and the rows that all of them train on."""
 
+import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +15,7 @@ from transfer.features.arrays import StoredRows
 from transfer.features.extract import PLAIN, Views
 from transfer.features.front import Front
 from transfer.features.store import Store, key
+from transfer.training import checkpoints
 from transfer.training.batches import Batches, class_weights
 
 
@@ -24,12 +28,14 @@ class Trained:
         history: one row an epoch.
         best_epoch: the epoch whose weights were kept, from 1.
         probabilities: split (`validation`, `test`) -> float32 [n, classes], by the stored-feature path.
+        checkpoint: file that is of no use any more once the run is published.
     """
 
     model: keras.Model
     history: pd.DataFrame
     best_epoch: int
     probabilities: dict[str, np.ndarray]
+    checkpoint: Path
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,14 @@ class Material:
     front: Front
     views: Views
     config: Config
+
+    def checkpoint(self, output: str) -> Path:
+        """Return the checkpoint of training on one output: named by all that determines the result, the folder aside."""
+        usable = manifests.used(self.manifest)
+        settings = self.config.model_dump(mode="json")
+        settings["data"].pop("folder")
+        facts = [settings, self.front.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]
+        return checkpoints.path_of(hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32])
 
     def rows(self, split: str) -> pd.DataFrame:
         """Return the used rows of a split."""

@@ -1,0 +1,72 @@
+"""What the end-to-end tests share: digits as an image folder, settings that are quick, and runs as they can be compared."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from transfer.data import digits
+from transfer.networks.frozen import FrozenPass
+from transfer.run import METRICS, PREDICTIONS, Run
+
+QUICK: dict[str, Any] = {
+    "backbone": "vgg16",
+    "weights": "random",
+    "image_size": 32,
+    "truncate_at": "block2_pool",
+    "precision": "float32",
+    "training.epochs": 2,
+    "head.dense": [],
+}
+"""Two blocks of VGG16 with random weights: all stages, in seconds."""
+
+RUN_FILES = {
+    "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras",
+    "export", "report.html",
+}  # fmt: skip
+
+
+def quick_arguments(data: Path, output: Path, name: str = "run") -> list[str]:
+    """Return the command line of a quick fit."""
+    settings = [argument for key, value in QUICK.items() for argument in ("--set", f"{key}={value}")]
+    return ["fit", str(data), "--output", str(output), "--name", name, *settings]
+
+
+def digits_by_class(folder: Path, count: int, classes: int = 3) -> Path:
+    """Write `count` pictures of each of the first digits as `folder/<digit>/*.png`, without ready-made splits."""
+    digits.write_folder(folder / "all", count, 0, 0)
+    for number in range(classes):
+        shutil.copytree(folder / "all" / "train" / str(number), folder / "data" / str(number))
+    return folder / "data"
+
+
+def outcome(run: Run) -> tuple[dict[str, Any], bytes]:
+    """Return what must be the same in two runs: metrics without seconds, and the predictions, byte for byte."""
+    metrics = {key: value for key, value in Run(run.path).metrics.items() if key != "timing"}
+    assert (run.path / METRICS).is_file()
+    return metrics, (run.path / PREDICTIONS).read_bytes()
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Return for each file and folder its mode, the time of its last change and its bytes."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        status = path.lstat()
+        data = path.read_bytes() if path.is_file() else b""
+        found[str(path.relative_to(folder))] = (status.st_mode, status.st_mtime_ns, data)
+    return found
+
+
+def count_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Count the pictures that go through a backbone's prefix; return a function that says how many did."""
+    compute, passed = FrozenPass.__call__, []
+
+    def counting(frozen: FrozenPass, batch: np.ndarray) -> list[np.ndarray]:
+        passed.append(int(batch.shape[0]))
+        return compute(frozen, batch)
+
+    monkeypatch.setattr(FrozenPass, "__call__", counting)
+    return lambda: sum(passed)

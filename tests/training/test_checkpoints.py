@@ -1,0 +1,89 @@
+"""Training that was interrupted goes on to the same result, bit for bit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from transfer.config import HeadConfig, TrainingConfig
+from transfer.features.arrays import StoredRows
+from transfer.features.store import FeatureSet, key, opened
+from transfer.networks import heads
+from transfer.progress import Advance, Silent
+from transfer.training.batches import Batches
+from transfer.training.fitting import Fitted, fit
+
+WIDTH, CLASSES = 6, 3
+CONFIG = TrainingConfig(epochs=8, batch_size=8, patience=4, checkpoint_seconds=0)
+
+
+
+
+def rows(store: Any, count: int, seed: int) -> tuple[StoredRows, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, CLASSES, count)
+    table = (generator.normal(size=(count, WIDTH)) + labels[:, None]).astype(np.float32)
+    keys = [key(f"{seed:032x}{number:032x}", "0", "x") for number in range(count)]
+    store.put({name: row.tobytes() for name, row in zip(keys, table, strict=True)})
+    return StoredRows(store, keys, WIDTH, np.dtype(np.float32), 1 << 20), labels
+
+
+def train(checkpoint: Path, stop_after: int | None = None, config: TrainingConfig = CONFIG) -> tuple[Fitted, list[np.ndarray]]:
+    """Fit a small head; `stop_after`: raise KeyboardInterrupt when so many epochs are done."""
+
+    class Stopper(Silent):
+        @contextmanager
+        def step(self, title: str, total: int | None, unit: str = "images") -> Iterator[Advance]:
+            done = 0
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                if stop_after is not None and done > stop_after:
+                    raise KeyboardInterrupt
+
+            yield advance
+
+    with opened(FeatureSet("test", "", 1, "stretch", "1", "float32")) as store:
+        table, labels = rows(store, 50, 1)
+        others, other_labels = rows(store, 20, 2)
+        train_batches = Batches(table, labels, CLASSES, 8, (WIDTH,), np.ones(50, np.float32), 7)
+        validation = Batches(others, other_labels, CLASSES, 32, (WIDTH,), np.ones(20, np.float32))
+        head = heads.build(WIDTH, CLASSES, HeadConfig(dense=(5,), dropout=0.5), 0, *table.moments())
+        fitted = fit(head, train_batches, validation, config, Stopper(), checkpoint)
+    return fitted, head.get_weights()
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 7])
+def test_an_interrupted_training_ends_like_an_undisturbed_one(tmp_path: Path, stop_after: int) -> None:
+    expected, weights = train(tmp_path / "undisturbed.npz")
+    interrupted = tmp_path / "interrupted.npz"
+    with pytest.raises(KeyboardInterrupt):
+        train(interrupted, stop_after)
+    assert interrupted.exists()
+    received, resumed = train(interrupted)
+    figures = [name for name in expected.history.columns if name != "seconds"]
+    assert received.history[figures].equals(expected.history[figures])
+    assert received.best_epoch == expected.best_epoch
+    assert all(np.array_equal(a, b) for a, b in zip(weights, resumed, strict=True))
+
+
+def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    expected, weights = train(tmp_path / "c.npz")
+    received, again = train(tmp_path / "c.npz")
+    # The seconds of the epochs are those of the first time: nothing was trained anew.
+    assert received.history.equals(expected.history)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"text"])
+def test_a_damaged_checkpoint_is_ignored(tmp_path: Path, content: bytes) -> None:
+    expected, weights = train(tmp_path / "good.npz")
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(content)
+    received, again = train(damaged)
+    assert received.best_epoch == expected.best_epoch
+    assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))

@@ -1,0 +1,102 @@
+"""Training that was interrupted, taken up where it was, to the same result bit for bit.
+
+A checkpoint holds everything that the next epoch depends on: all variables of the model (weights, and the states of its
+dropout), of the optimizer, what early stopping remembers, and the history so far. The order of an epoch is a function of its
+number (`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transfer.atomic import replacing
+from transfer.home import cache_home
+
+_KEPT_DAYS = 30
+
+
+def path_of(identity: str) -> Path:
+    """Return where the checkpoint of a training lies; `identity` is a digest of all that determines its result."""
+    return cache_home() / "checkpoints" / f"{identity}.npz"
+
+
+class Stopping(keras.callbacks.EarlyStopping):
+    """Early stopping on the validation loss, best weights kept, that can go on where an earlier process was."""
+
+    def __init__(self, patience: int) -> None:
+        super().__init__("val_loss", patience=patience, restore_best_weights=True)
+        self.before: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
+        for name, value in self.before.items():
+            setattr(self, name, value)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes a checkpoint at the end of an epoch, when so many seconds have passed since the last one.
+
+    Attributes:
+        finished: the training that was found had come to its end; the model has its final weights.
+    """
+
+    def __init__(self, path: Path, model: keras.Model, stopping: Stopping, rows: list[dict[str, Any]], seconds: float) -> None:
+        super().__init__()
+        self.path, self.seconds = path, seconds
+        self.finished = False
+        self._network, self._stopping, self._rows = model, stopping, rows
+        self._saved = time.monotonic()
+
+    def restore(self) -> int:
+        """Take up an interrupted training: put back variables, history and what stopping remembers.
+
+        Returns:
+            The number of epochs that are done; 0 where there is no checkpoint, or none that can be read.
+        """
+        self._network.optimizer.build(self._network.trainable_variables)
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                facts = json.loads(str(stored["facts"]))
+                variables = [stored[f"variable_{number}"] for number in range(facts["variables"])]
+                best = [stored[f"best_{number}"] for number in range(facts["best_weights"])]
+        except (OSError, ValueError, KeyError, EOFError):
+            return 0
+        own = self._variables()
+        if [tuple(variable.shape) for variable in own] != [value.shape for value in variables]:
+            return 0
+        for variable, value in zip(own, variables, strict=True):
+            variable.assign(value)
+        self._rows.extend(facts["rows"])
+        self._stopping.before = facts["stopping"] | {"best_weights": best or None}
+        self.finished = facts["finished"]
+        return len(self._rows)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if time.monotonic() - self._saved >= self.seconds:
+            self.save(finished=False)
+
+    def save(self, finished: bool) -> None:
+        """Write the checkpoint, whole or not at all, and delete those that nobody came back to."""
+        best = self._stopping.best_weights or []
+        facts = {
+            "rows": self._rows,
+            "stopping": {name: getattr(self._stopping, name) for name in ("wait", "best", "best_epoch")},
+            "variables": len(self._variables()),
+            "best_weights": len(best),
+            "finished": finished,
+        }
+        arrays: dict[str, Any] = {f"variable_{i}": np.asarray(value) for i, value in enumerate(self._variables())}
+        arrays |= {f"best_{i}": np.asarray(value) for i, value in enumerate(best)}
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            np.savez(file, facts=np.array(json.dumps(facts, default=float)), **arrays)
+        self._saved = time.monotonic()
+        for other in self.path.parent.glob("*.npz"):
+            if time.time() - other.stat().st_mtime > _KEPT_DAYS * 86400:
+                other.unlink(missing_ok=True)
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self._network.variables, *self._network.optimizer.variables]
