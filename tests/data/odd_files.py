@@ -84,6 +84,7 @@ def _in_empty(path: Path) -> None:
 _DAMAGED = [
     Odd("zero bytes", "empty.jpg", b"", "skipped", "empty file"),
     Odd("text named .jpg", "text.jpg", b"Not found\n", "skipped", TEXT),
+    Odd("text that begins like a BMP", "car.bmp", b"BMW makes cars and motorcycles.\n", "skipped", TEXT),
     Odd("HTML named .png", "page.png", b"<!DOCTYPE html>\n<html></html>\n", "skipped", TEXT),
     Odd("SVG", "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>\n', "skipped", TEXT),
     Odd("PDF", "paper.pdf", e.saved(RGB, "PDF"), "skipped", NOT_A_PICTURE),
@@ -98,7 +99,7 @@ _DAMAGED = [
     Odd("PNG with broken checksum", "crc.png", _broken_crc(), "skipped", "damaged: not a whole PNG"),
     Odd("PNG with broken header checksum", "ihdr.png", PNG[:18] + b"\1" + PNG[19:], "skipped", "damaged: "),
     Odd("GIF cut", "cut.gif", e.cut(e.saved(NOISE, "GIF"), 0.5), "skipped", "damaged: not a whole GIF"),
-    Odd("WebP cut", "cut.webp", e.cut(e.saved(NOISE, "WEBP"), 0.5), "skipped", "damaged: "),
+    Odd("WebP cut", "cut.webp", e.cut(e.saved(NOISE, "WEBP"), 0.5), "skipped", "damaged: not a whole WebP"),
     Odd("BMP cut", "cut.bmp", e.cut(e.saved(NOISE, "BMP"), 0.5), "skipped", "damaged: "),
     Odd("TIFF cut", "cut.tif", e.cut(e.saved(NOISE, "TIFF"), 0.5), "skipped", "damaged: "),
     Odd("PNG of 620 megapixels, header only", "bomb.png", BOMB, "skipped", "too large: 620 megapixels"),

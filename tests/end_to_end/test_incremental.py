@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.end_to_end.common import QUICK, contents, count_passes, digits_by_class, outcome, quick_arguments
 from transfer import fit
+from transfer.data import pipeline
 from transfer.run import Run
 
 COUNT, ADDED = 24, 7
@@ -106,8 +107,11 @@ def test_a_damaged_picture_is_noted_and_not_tried_again(source: Path, tmp_path: 
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     Image.fromarray(noise).save(buffer, "JPEG")
     (data / "0" / "cut.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    judge, judged = pipeline.why_undecodable, []
+    monkeypatch.setattr(pipeline, "why_undecodable", lambda file, pictures: judged.append(file) or judge(file, pictures))
     runs = [fit(data, QUICK, name=name, output=tmp_path / "runs") for name in ("first", "second")]
     for run in runs:
         (row,) = run.manifest[run.manifest["path"] == "0/cut.jpg"].itertuples()
         assert row.reason.startswith("damaged")
+    assert [Path(os.fsdecode(file)).name for file in judged].count("cut.jpg") == 1
     assert outcome(runs[0]) == outcome(runs[1])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from transfer.data.transcode import UnreadableError, needs_transcoding, opened, transcode
 
 _TEXT = bytes(range(32, 127)) + b"\t\n\r\f"
-_SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"\0\0\0\x0cjP  ": "JPEG 2000"}
+_SIGNATURES = [(0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (8, b"WEBP", "WebP"), (4, b"jP  ", "JPEG 2000")]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,18 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
 
 
 def _not_a_picture(data: bytes, why: str) -> str:
-    if why != "not a picture":
-        return f"damaged: {why}"
-    for signature, format in _SIGNATURES.items():
-        if data.startswith(signature):
-            return f"damaged: not a whole {format} (truncated or broken)"
-    return "not a picture: text" if not data[:512].translate(None, _TEXT) else "not a picture: unknown format"
+    if announced(data):
+        return f"damaged: {not_whole(data)}"
+    if not data[:512].translate(None, _TEXT):
+        return "not a picture: text"
+    return "not a picture: unknown format" if why == "not a picture" else f"damaged: {why}"
+
+
+def announced(data: bytes) -> str:
+    """Return the format that the first bytes of a file announce; empty where they announce none of the usual ones."""
+    return next((format for position, signature, format in _SIGNATURES if data.startswith(signature, position)), "")
+
+
+def not_whole(data: bytes) -> str:
+    """Return what a person is told of a picture that cannot be decoded."""
+    return f"not a whole {announced(data)} (truncated or broken)" if announced(data) else "truncated or broken"

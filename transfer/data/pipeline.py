@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from transfer.config import AugmentConfig, DataConfig
 from transfer.data.augment import augment
+from transfer.data.checks import not_whole
 from transfer.data.decode import decode
 from transfer.data.transcode import transcoded_path
 
@@ -72,25 +73,15 @@ def why_undecodable(file: bytes, pictures: Pictures) -> str:
     """Decode one file again and return the reason for a person why it fails; empty where it does not."""
     try:
         # Not with TensorFlow, whose message would hold the path, which may be no Unicode.
-        image_bytes = tf.constant(Path(os.fsdecode(file)).read_bytes())
-        decode(image_bytes, pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+        data = Path(os.fsdecode(file)).read_bytes()
+        decode(tf.constant(data), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
     except FileNotFoundError:
         return "vanished while the folder was read"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except tf.errors.InvalidArgumentError as error:
-        return f"damaged: {_plain(str(error))}"
-    except tf.errors.OpError as error:
-        return f"cannot be read: {_plain(str(error))}"
+        hidden = "more pixels" in str(error)
+        return f"damaged: {'its header hides how large it is' if hidden else not_whole(data)}"
+    except tf.errors.OpError:
+        return f"cannot be decoded: {not_whole(data)}"
     return ""
-
-
-def _plain(message: str) -> str:
-    """Reduce TensorFlow's message to what a person can use."""
-    lowered = message.lower()
-    if "more pixels" in lowered:
-        return "its header hides how large it is"
-    for words, meaning in (("jpeg", "not a whole JPEG"), ("png", "not a whole PNG"), ("gif", "not a whole GIF")):
-        if words in lowered:
-            return f"{meaning} (truncated or broken)"
-    return "truncated or broken"

@@ -7,6 +7,7 @@ number (`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, n
 
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Checkpoint(keras.callbacks.Callback):
                 facts = json.loads(str(stored["facts"]))
                 variables = [stored[f"variable_{number}"] for number in range(facts["variables"])]
                 best = [stored[f"best_{number}"] for number in range(facts["best_weights"])]
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return 0
         own = self._variables()
         if [tuple(variable.shape) for variable in own] != [value.shape for value in variables]:

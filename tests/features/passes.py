@@ -1,0 +1,87 @@
+"""What the tests of the frozen pass share: a front part that is no network, and passes that are interrupted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from transfer.data import sources
+from transfer.data.pipeline import Pictures
+from transfer.features.extract import PLAIN, Extraction, Views, extract
+from transfer.features.store import FeatureSet, Store, key
+from transfer.progress import Advance, Silent
+
+SIZE, BATCH = 16, 4
+
+
+class Front:
+    """Stands for a network: means of the pixels, and of the whole batch, so that a batch made otherwise would show."""
+
+    outputs = ("means", "batch")
+
+    def __init__(self, interrupt_at: int | None = None) -> None:
+        self.batches: list[int] = []
+        self.interrupt_at = interrupt_at
+
+    def __call__(self, images: tf.Tensor) -> list[np.ndarray]:
+        if self.interrupt_at == len(self.batches):
+            raise KeyboardInterrupt
+        pixels = images.numpy().astype(np.float32)
+        self.batches.append(len(pixels))
+        of_each = pixels.mean((1, 2))
+        return [of_each, np.repeat(of_each.mean(0, keepdims=True), len(pixels), 0)]
+
+
+class Interrupting(Silent):
+    """Ctrl-C after so many batches were stored."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    @contextmanager
+    def step(self, title: str, total: int | None, unit: str = "images") -> Iterator[Advance]:
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += 1
+            if done == self.after:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+def scan(root: Path) -> pd.DataFrame:
+    manifest = sources.scan(root, 100.0, Silent()).manifest
+    return manifest[manifest["reason"] == ""]
+
+
+def run(
+    rows: pd.DataFrame, root: Path, store: Store, front: Front | None = None, views: Views | None = None, progress: Silent | None = None
+) -> tuple[Extraction, Front]:
+    front = front or Front()
+    options = {} if views is None else {"views": views}
+    done = extract(rows, root, Pictures(SIZE), front.outputs, front, BATCH, store, progress or Silent(), **options)
+    return done, front
+
+
+def decode(data: tf.Tensor, size: int, resize: str, max_megapixels: float) -> tf.Tensor:
+    """Stands for the decoder of the package, which takes a second to build for each pass and has tests of its own."""
+    pixels = tf.image.resize(tf.io.decode_png(data, 3), [size, size])
+    return tf.ensure_shape(tf.cast(pixels, tf.uint8), [size, size, 3])
+
+
+def a_set(network: str) -> FeatureSet:
+    return FeatureSet(network, "", SIZE, "stretch", "1", "float32")
+
+
+def stored(store: Store, rows: pd.DataFrame, output: str = "means", tag: str = PLAIN) -> np.ndarray:
+    return store.get([key(digest, tag, output) for digest in rows["digest"]], np.dtype(np.float32))
+
+
+def damage(file: Path) -> None:
+    """Cut a picture short: its header is whole, so that a scan finds nothing wrong."""
+    file.write_bytes(file.read_bytes()[:-60])

@@ -1,0 +1,82 @@
+"""What stands in front of the trained part: its outputs, and a name in the store for everything that determines them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from transfer.config import DataConfig
+from transfer.data.pipeline import Pictures
+from transfer.features import front
+from transfer.features.front import Pixels, Prefix
+from transfer.networks.frozen import Pretrained, Tap
+from transfer.networks.table import BACKBONES
+from transfer.progress import Silent
+
+# The name of a set needs no network: none is built.
+PRETRAINED = Pretrained(BACKBONES["vgg16"], None, "random", "ab" * 32, 32, "float32")
+TAPS = [Tap("block1_pool", "avg")]
+
+
+def set_id(pretrained: Pretrained = PRETRAINED, pictures: Pictures = Pictures(32)) -> str:  # noqa: B008
+    return Prefix(pretrained, pictures, TAPS, 4).feature_set.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"backbone": BACKBONES["vgg19"]}, {"weights_digest": "cd" * 32}, {"size": 64}, {"precision": "bfloat16"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_network_has_another_set(change: dict[str, object]) -> None:
+    assert set_id(dataclasses.replace(PRETRAINED, **change)) != set_id()
+
+
+def test_the_same_network_has_the_same_set_wherever_its_weights_came_from() -> None:
+    assert set_id(dataclasses.replace(PRETRAINED, weights="a/copy.h5")) == set_id()
+
+
+@pytest.mark.parametrize("of", ["prefix", "pixels"])
+def test_another_way_of_making_pictures_square_has_another_set(of: str) -> None:
+    def made(resize: str) -> str:
+        pictures = Pictures(32, DataConfig(resize=resize))
+        return set_id(pictures=pictures) if of == "prefix" else Pixels(pictures).feature_set.id
+
+    assert len({made("stretch"), made("pad"), made("crop")}) == 3
+
+
+@pytest.mark.parametrize("change", ["decoder", "tensorflow"])
+def test_another_decoder_has_another_set(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    before = {set_id(), Pixels(Pictures(32)).feature_set.id}
+    if change == "decoder":
+        monkeypatch.setattr(front, "DECODER_VERSION", front.DECODER_VERSION + 1)
+    else:
+        monkeypatch.setattr(tf, "__version__", "99.1.0")
+    assert before.isdisjoint({set_id(), Pixels(Pictures(32)).feature_set.id})
+
+
+def test_a_patch_release_of_tensorflow_keeps_the_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set_id()
+    monkeypatch.setattr(tf, "__version__", ".".join([*tf.__version__.split(".")[:2], "99"]))
+    assert set_id() == before
+
+
+def test_each_cut_and_pooling_is_an_output_of_its_own() -> None:
+    taps = [Tap("block1_pool", "avg"), Tap("block1_pool", "max"), Tap("block2_pool", "avg")]
+    assert Prefix(PRETRAINED, Pictures(32), taps, 4).outputs == ["block1_pool:avg", "block1_pool:max", "block2_pool:avg"]
+
+
+def test_outputs_have_the_width_and_dtype_that_are_stated() -> None:
+    loaded = Pretrained.load(BACKBONES["vgg16"], "random", 32, "bfloat16", 0, Silent())
+    prefix = Prefix(loaded, Pictures(32), [Tap("block1_pool", "max"), Tap("block2_pool", "flatten")], 2)
+    arrays = prefix(tf.zeros([2, 32, 32, 3], tf.uint8))
+    for output, array in zip(prefix.outputs, arrays, strict=True):
+        assert array.shape == (2, prefix.width(output)) and array.dtype == prefix.dtype(output)
+
+
+def test_pixels_pass_unchanged() -> None:
+    pixels = Pixels(Pictures(8))
+    batch = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
+    (array,) = pixels(tf.constant(batch))
+    assert pixels.outputs == ["pixels"] and array.dtype == pixels.dtype("pixels") == np.uint8
+    assert np.array_equal(array, batch.reshape(3, pixels.width("pixels")))
