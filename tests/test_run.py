@@ -1,6 +1,7 @@
 """A run's folder appears whole or not at all, and is read as it was written."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from tests.made_up_run import write_run
 from transfer import environment
 from transfer.errors import RunError
+from transfer.plan import plan
 from transfer.run import CONFIG, METRICS, Run, check_free, drafting
 
 DEAD = "999999999"  # above the largest process number of any system
@@ -152,6 +154,16 @@ def test_drafts_of_dead_processes_are_cleared_up_and_others_kept(tmp_path: Path)
     with drafting(tmp_path, "run") as draft:
         fill(draft.path, "new")
     assert set(names(tmp_path)) == kept | {"run"}
+
+
+@pytest.mark.parametrize("name", [None, "..", "odd\\name\n", ".hidden"])
+def test_a_run_without_a_name_gets_one_that_is_allowed(tmp_path: Path, name: str | None) -> None:
+    folder = tmp_path / "flowers" / name if name else tmp_path / "flowers"
+    (tmp_path / "flowers").mkdir()
+    folder.mkdir(exist_ok=True)
+    planned = plan(folder, [{"backbone": "lenet"}], output=tmp_path / "runs")
+    word = {None: "flowers", "..": tmp_path.name, ".hidden": "hidden"}.get(name, "odd-name-")
+    assert re.fullmatch(re.escape(word[:40]) + r"-lenet-\d{8}-\d{6}", planned.name)
 
 
 KILLED_BETWEEN_TWO_RENAMES = """

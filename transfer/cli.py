@@ -11,6 +11,7 @@ from transfer.errors import TransferError
 
 # Typer brings its own copy of Click, whose usage errors it exports only by their children.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="transfer",
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         status = app(arguments, standalone_mode=False)
+        if status == _INTERRUPTED:  # what some versions of Typer make of Ctrl-C, without a word
+            raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
     except typer.Exit as done:
         sys.exit(done.exit_code)
@@ -40,12 +43,12 @@ def main(arguments: list[str] | None = None) -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # called without a command: the error is the help itself
             print(error.format_message())  # type: ignore[attr-defined]
             sys.exit(2)
-        _fail(f"{error.format_message()} See: transfer --help")  # type: ignore[attr-defined]
+        _fail(f"{error.format_message().rstrip('.')}. See: transfer --help")  # type: ignore[attr-defined]
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
         print("\nInterrupted. Nothing half-written is left; the same command continues.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except OSError as error:
         if error.errno is None:
             raise

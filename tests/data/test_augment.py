@@ -71,17 +71,18 @@ def test_a_crop_keeps_the_share_that_was_asked_for_and_stays_inside(limit: float
     assert max(kept) <= 1
 
 
+@pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("limit", [5.0, 30.0])
-def test_a_rotation_turns_about_the_centre_by_at_most_its_limit(limit: float) -> None:
+def test_a_rotation_turns_about_the_centre_by_at_most_its_limit(limit: float, flip: bool) -> None:
     point = np.zeros((SIZE, SIZE, 3), np.uint8)
     centre, distance = SIZE // 2, 12
     point[centre - 1 : centre + 2, centre + distance - 1 : centre + distance + 2] = 255
     angles = []
     for number in range(1, 41):
-        weights = view(number, only(rotation=limit), point)[:, :, 0]
+        weights = view(number, only(rotation=limit, flip=flip), point)[:, :, 0]
         row, column = (np.sum(axis * weights) / weights.sum() - centre for axis in np.mgrid[:SIZE, :SIZE])
         assert np.hypot(row, column) == pytest.approx(distance, abs=0.3)
-        angles.append(np.degrees(np.arctan2(row, column)))
+        angles.append(np.degrees(np.arctan2(row, abs(column) if flip else column)))
     assert np.abs(angles).max() <= limit + 1
     assert min(angles) < -limit / 2
     assert max(angles) > limit / 2

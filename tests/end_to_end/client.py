@@ -1,6 +1,6 @@
 """A client that knows nothing of the package that made the export: plain TensorFlow and Keras, started as a program.
 
-Arguments: the run's folder and the data folder. Fails with an assertion where the served model is not the measured one.
+Arguments: the data folder and folders of runs. Fails with an assertion where a served model is not the measured one.
 """
 
 import csv
@@ -51,4 +51,5 @@ def compare_pixels(loaded: object, keras_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    for folder in sys.argv[2:]:
+        main(Path(folder), Path(sys.argv[1]))

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,98 +21,108 @@ COUNT, ADDED = 24, 7
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@dataclass(frozen=True)
+class First:
+    """A first fit: its folder before and after it, how many pictures passed, and pictures to add later."""
+
+    data: Path
+    before: dict[str, tuple[int, int, bytes]]
+    run: Run
+    after: dict[str, tuple[int, int, bytes]]
+    passed: int
+    later: list[Path]
+
+
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes, with a picture of a format that must be transcoded, a copy, and files that cannot be used."""
-    folder = digits_by_class(tmp_path_factory.mktemp("source"), COUNT + ADDED)
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared home")
+
+
+@pytest.fixture(scope="module")
+def first(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> First:
+    data = digits_by_class(tmp_path_factory.mktemp("source"), COUNT + ADDED)
+    later = [path for number in "012" for path in sorted((data / number).iterdir())[COUNT:]][:ADDED]
     for number in "012":
-        for path in sorted((folder / number).iterdir())[COUNT:]:
-            path.rename(folder.parent / f"later-{number}-{path.name}")
-    Image.new("L", (9, 9), 77).save(folder / "0" / "picture.tiff")
-    first = sorted((folder / "1").iterdir())[0]
-    shutil.copy(first, folder / "1" / "copy.png")
-    (folder / "2" / "empty.jpg").touch()
-    (folder / "2" / "broken.png").write_bytes(first.read_bytes()[:70])
-    return folder
+        for path in sorted((data / number).iterdir())[COUNT:]:
+            path.rename(data.parent / f"{number}-{path.name}")
+    add_odd_files(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSFER_HOME", str(shared_home))
+        passed, before = count_passes(patch), contents(data)
+        run = fit(data, QUICK, name="first", output=tmp_path_factory.mktemp("runs"))
+        return First(data, before, run, contents(data), passed(), later)
 
 
-def later(source: Path) -> list[Path]:
-    return sorted(source.parent.glob("later-*"))
+def add_odd_files(data: Path) -> None:
+    """Add what must be transcoded, a copy, and what cannot be used: one sort of it only TensorFlow finds broken."""
+    Image.new("L", (9, 9), 77).save(data / "0" / "picture.tiff")
+    shutil.copy(sorted((data / "1").iterdir())[0], data / "1" / "copy.png")
+    (data / "2" / "empty.jpg").touch()
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)).save(buffer, "JPEG")
+    (data / "2" / "cut.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
 
 
-def splits(run: Run) -> dict[str, str]:
-    used = run.manifest[run.manifest["reason"] == ""]
-    return dict(zip(used["path"], used["split"], strict=True))
+def splits(run: Run, key: str = "path") -> dict[str, str]:
+    """Path or digest of each file -> split; empty for those not used."""
+    return dict(zip(run.manifest[key], run.manifest["split"], strict=True))
 
 
-def test_added_pictures_cost_their_own_passes_and_move_no_file(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(source, data)
-    passed = count_passes(monkeypatch)
-    before = contents(data)
-    first = fit(data, QUICK, name="first", output=tmp_path / "runs")
-    assert contents(data) == before, "the user's folder is read only"
-    distinct = 3 * COUNT + 1  # the copy is not computed again, the broken one never was
-    assert passed() == distinct
-
-    added = later(source)[:ADDED]
-    for path in added:
-        shutil.copy(path, data / path.name.split("-")[1] / path.name)
-    second = fit(data, QUICK, name="second", output=tmp_path / "runs")
-    assert passed() == distinct + len(added)
-    old, new = splits(first), splits(second)
-    assert {path: new[path] for path in old} == old
-    assert len(new) == len(old) + len(added)
-
-    third = fit(data, QUICK, name="third", output=tmp_path / "runs")
-    assert passed() == distinct + len(added)
-    assert outcome(third) == outcome(second)
+def test_the_users_folder_is_only_read(first: First) -> None:
+    assert first.after == first.before
 
 
-def test_renamed_and_reordered_files_keep_their_split_and_their_features(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_content_passes_once(first: First) -> None:
+    assert first.passed == 3 * COUNT + 1  # the TIFF as well; neither the copy nor what is broken
+    reasons = dict(zip(first.run.manifest["path"], first.run.manifest["reason"], strict=True))
+    assert reasons["2/empty.jpg"] == "empty file"
+    assert reasons["2/cut.jpg"].startswith("damaged")
+    assert reasons["0/picture.tiff"] == reasons["1/copy.png"] == ""
+
+
+def test_added_pictures_cost_their_own_passes_and_move_no_file(
+    first: First, shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = fit(source, QUICK, name="first", output=tmp_path)
+    monkeypatch.setenv("TRANSFER_HOME", str(shared_home))
+    data = tmp_path / "data"
+    shutil.copytree(first.data, data)
+    for path in first.later:
+        shutil.copy(first.data.parent / f"{path.parent.name}-{path.name}", data / path.parent.name / path.name)
+    judge, judged = pipeline.why_undecodable, []
+    monkeypatch.setattr(pipeline, "why_undecodable", lambda file, pictures: judged.append(file) or judge(file, pictures))
     passed = count_passes(monkeypatch)
-    moved = tmp_path / "moved"
-    for path in (path for path in source.rglob("*") if path.is_file()):
-        target = moved / path.parent.name / "deeper" / f"{path.stem[::-1]} renamed{path.suffix}"
+    second = fit(data, QUICK, name="second", output=tmp_path / "runs")
+    assert passed() == ADDED
+    assert judged == [], "the damaged picture is not tried again"
+    old, new = splits(first.run), splits(second)
+    assert {path: new[path] for path in old} == old
+    assert len(new) == len(old) + ADDED
+
+
+def test_renamed_and_moved_files_keep_their_split_and_their_features(
+    first: First, shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSFER_HOME", str(shared_home))
+    for path in (path for path in first.data.rglob("*") if path.is_file()):
+        target = tmp_path / "moved" / path.parent.name / "deeper" / f"{path.stem[::-1]} renamed{path.suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    second = fit(moved, QUICK, name="second", output=tmp_path)
+    passed = count_passes(monkeypatch)
+    second = fit(tmp_path / "moved", QUICK, name="second", output=tmp_path)
     assert passed() == 0
-    by_content = [dict(zip(run.manifest["digest"], run.manifest["split"], strict=True)) for run in (first, second)]
-    assert by_content[0] == by_content[1]
+    assert splits(second, "digest") == splits(first.run, "digest")
 
 
-def test_two_fits_at_once_share_a_store_and_agree(source: Path, tmp_path: Path, cache_folder: Path) -> None:
+def test_two_fits_at_once_share_a_store_and_agree(first: First, tmp_path: Path, cache_folder: Path) -> None:
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "transfer", *quick_arguments(source, tmp_path, name)],
+            [sys.executable, "-m", "transfer", *quick_arguments(first.data, tmp_path, name)],
             cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for name in ("one", "two")
     ]  # fmt: skip
     printed = [process.communicate()[0] for process in started]
     assert [process.returncode for process in started] == [0, 0], printed
-    assert outcome(Run(tmp_path / "one")) == outcome(Run(tmp_path / "two"))
+    assert outcome(Run(tmp_path / "one")) == outcome(Run(tmp_path / "two")) == outcome(first.run)
     assert sorted(os.listdir(tmp_path)) == ["one", "two"]
     assert len([path for path in (cache_folder / "features").iterdir() if path.is_dir()]) == 1
-
-
-def test_a_damaged_picture_is_noted_and_not_tried_again(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What TensorFlow alone finds broken, behind a whole header, is remembered by its content."""
-    data = tmp_path / "data"
-    shutil.copytree(source, data)
-    buffer = io.BytesIO()
-    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(buffer, "JPEG")
-    (data / "0" / "cut.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
-    judge, judged = pipeline.why_undecodable, []
-    monkeypatch.setattr(pipeline, "why_undecodable", lambda file, pictures: judged.append(file) or judge(file, pictures))
-    runs = [fit(data, QUICK, name=name, output=tmp_path / "runs") for name in ("first", "second")]
-    for run in runs:
-        (row,) = run.manifest[run.manifest["path"] == "0/cut.jpg"].itertuples()
-        assert row.reason.startswith("damaged")
-    assert [Path(os.fsdecode(file)).name for file in judged].count("cut.jpg") == 1
-    assert outcome(runs[0]) == outcome(runs[1])

@@ -1,6 +1,5 @@
 """`precision: auto`: the faster one wins where its features agree, and a machine is asked once."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,16 @@ from transfer.progress import Silent
 EXACT = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
 WORSE = np.array([[1.0, 0.0], [0.1, 2.0]], np.float32)  # a cosine of 0.9988
 NEAR = np.array([[1.0, 0.0], [0.05, 2.0]], np.float32)  # a cosine of 0.9997
-Choose = Callable[..., dict[str, Any]]
+
+
+class Heard(Silent):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 class Machine:
@@ -29,9 +37,10 @@ class Machine:
         self.speeds = {"float32": 10.0, "bfloat16": 30.0, "float16": 30.0}
         self.features = {"float32": EXACT, "bfloat16": EXACT, "float16": EXACT}
         self.measured: list[str] = []
-        self.said: list[str] = []
+        self.progress = Heard()
         self.pictures = 0
         monkeypatch.setattr(precision, "_measure", self.measure)
+        monkeypatch.setattr(precision.memory, "give_back", lambda: None)  # takes its time, and nothing was used
 
     def measure(self, pretrained: Any, batch: np.ndarray, batch_size: int) -> tuple[np.ndarray, float]:
         assert batch.shape == (batch_size, 4, 4, 3)
@@ -46,7 +55,7 @@ class Machine:
             self.pictures += 1
             return np.zeros((batch, 4, 4, 3), np.uint8)
 
-        return precision.choose(BACKBONES[name], load, batch, pictures, self.said.append)
+        return precision.choose(BACKBONES[name], load, batch, pictures, self.progress)
 
 
 @pytest.fixture
@@ -68,9 +77,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     ],
     ids=["faster", "faster and near", "faster but wrong", "slower", "no faster", "not a number", "overflown"],
 )
-def test_16_bits_are_chosen_where_they_are_faster_and_agree(
-    machine: Machine, fast: float, features: np.ndarray, expected: str
-) -> None:
+def test_16_bits_are_chosen_where_they_are_faster_and_agree(machine: Machine, fast: float, features: np.ndarray, expected: str) -> None:
     machine.speeds["bfloat16"], machine.features["bfloat16"] = fast, features
     received = machine.choose()
     assert received["precision"] == expected
@@ -81,7 +88,7 @@ def test_16_bits_are_chosen_where_they_are_faster_and_agree(
 def test_the_choice_is_told_once_with_what_was_measured(machine: Machine) -> None:
     machine.choose()
     machine.choose()
-    (line,) = machine.said
+    (line,) = machine.progress.lines
     assert "bfloat16" in line and "float32 10.0" in line and "30.0 images/s" in line and "1.00000" in line
 
 
@@ -93,7 +100,10 @@ def test_a_machine_is_asked_once(machine: Machine) -> None:
     assert {name: again[name] for name in first} == first
 
 
-@pytest.mark.parametrize("change", [{"name": "vgg19"}, {"batch": 4}, {"size": 64}, {"weights": "cd"}], ids=lambda change: next(iter(change)))
+OTHERS: list[dict[str, Any]] = [{"name": "vgg19"}, {"batch": 4}, {"size": 64}, {"weights": "cd"}]
+
+
+@pytest.mark.parametrize("change", OTHERS, ids=lambda change: next(iter(change)))
 def test_what_was_not_measured_before_is_measured(machine: Machine, change: dict[str, Any]) -> None:
     machine.choose()
     machine.speeds["bfloat16"] = 1.0
@@ -132,7 +142,7 @@ def test_real_measurements_give_features_and_a_speed(cache_folder: Path) -> None
         return Pretrained.load(BACKBONES["vgg16"], "random", 32, chosen, 0, Silent())
 
     batch = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    received = precision.choose(BACKBONES["vgg16"], load, 2, lambda: batch, lambda text: None)
+    received = precision.choose(BACKBONES["vgg16"], load, 2, lambda: batch, Silent())
     assert received["precision"] in ("float32", precision.candidate())
     assert received["float32"] > 0 and received[precision.candidate()] > 0 and received["cosine"] > 0.99
 
@@ -145,8 +155,10 @@ def test_real_measurements_give_features_and_a_speed(cache_folder: Path) -> None
         ([[1, 0], [0, 1]], [[1, 0], [0, -1]], -1.0),
         ([[0, 0], [1, 1]], [[0, 0], [1, 1]], 1.0),
         ([[0, 0], [1, 1]], [[1, 0], [1, 1]], 0.0),
+        ([[1, 0], [1, 1]], [[1, 0], [np.nan, 1]], -1.0),
+        ([[1, 0], [1, 1]], [[1, 0], [np.inf, 1]], -1.0),
     ],
-    ids=["the same directions", "the worst counts", "opposite", "zero in both", "zero in one"],
+    ids=["the same directions", "the worst counts", "opposite", "zero in both", "zero in one", "not a number", "overflown"],
 )
 def test_worst_cosine(a: list[list[float]], b: list[list[float]], expected: float) -> None:
     assert precision.worst_cosine(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(expected)

@@ -77,7 +77,7 @@ def choose(
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if stored["precision"] in ("float32", candidate()):
             return stored
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass  # never measured here
     batch = pictures()
     with progress.step("Trying precisions", 2, "precisions") as advance:
@@ -109,9 +109,11 @@ def _measure(pretrained: Pretrained, batch: np.ndarray, batch_size: int) -> tupl
 
 
 def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the smallest cosine between rows of two tables [n, width]; rows that are zero in both agree."""
+    """Return the smallest cosine between rows of two tables [n, width]; rows that are zero in both agree,
+    and rows that are not numbers agree with nothing (-1)."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     both_zero = (np.abs(a).sum(1) == 0) & (np.abs(b).sum(1) == 0)
-    cosines = np.where(both_zero, 1.0, (a * b).sum(1) / np.maximum(norms, 1e-30))
-    return float(cosines.min())
+    with np.errstate(invalid="ignore"):
+        cosines = np.where(both_zero, 1.0, (a * b).sum(1) / np.maximum(norms, 1e-30))
+    return float(np.nan_to_num(cosines, nan=-1.0).min())

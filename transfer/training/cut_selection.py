@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from transfer.config import AutoConfig
+from transfer.errors import DataError
 from transfer.progress import Advance, Progress
 
 COLUMNS = ["cut", "features", "cv_accuracy", "standard_error", "chosen"]
@@ -36,6 +37,9 @@ def select(
 
     Returns:
         The chosen cut point, and the table of all of them (columns `COLUMNS`).
+
+    Raises:
+        DataError: where no class has two different pictures.
     """
     with progress.step("Choosing the cut", len(features), "cut points") as advance:
         table = cross_validated(features, labels, groups, config, seed, advance)
@@ -68,8 +72,13 @@ def cross_validated(
 def _folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    smallest = int(np.bincount(labels)[np.unique(labels)].min())
-    splitter = StratifiedGroupKFold(max(2, min(folds, smallest)), shuffle=True, random_state=seed)
+    distinct = pd.DataFrame({"label": labels, "group": list(groups)}).groupby("label")["group"].nunique()
+    if distinct.max() < 2:
+        raise DataError(
+            "truncate_at: auto judges cut points on training pictures that it holds back; some class needs two different ones. "
+            "Name a cut point, for example --set truncate_at=top. Received one training picture for each class."
+        )
+    splitter = StratifiedGroupKFold(max(2, min(folds, int(distinct.min()))), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class with one picture cannot be in both folds; its misses count
         return list(splitter.split(np.zeros(len(labels)), labels, groups))
