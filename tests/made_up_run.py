@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from transfer.data import manifest as manifests
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import evaluate
 from transfer.run import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
+
+if TYPE_CHECKING:
+    import keras
 
 SIZE = 16
 COLOURS = ("red", "green", "blue")
@@ -49,7 +53,7 @@ def write_models(folder: Path, classes: Sequence[str]) -> None:
     saved_model.write(model, list(classes), Pictures(SIZE), folder / "export" / "1")
 
 
-def classifier(sharpness: float = 1 / 16):  # noqa: ANN201  (Keras is imported late)
+def classifier(sharpness: float = 1 / 16) -> "keras.Model":
     """Return a model from RGB in 0..255, float32 [n, SIZE, SIZE, 3], to a softmax over the mean of each channel."""
     import keras
 

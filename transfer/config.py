@@ -141,7 +141,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif key in valid:
             flat[key] = value
         else:
-            near = nearest(key, valid) or nearest(str(name), [v.rsplit(".", 1)[-1] for v in valid])
+            last_parts = {option.rsplit(".", 1)[-1]: option for option in valid}
+            near = nearest(key, valid) or last_parts.get(nearest(str(name), last_parts) or "")
             hint = f" Did you mean {near!r}?" if near else ""
             raise ConfigError(f"Unknown configuration key {key!r}.{hint} Valid keys: {', '.join(valid)}.")
     return flat
@@ -179,7 +180,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"The configuration file cannot be read: {error.strerror}. Received {str(path)!r}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that do not exist
         first = " ".join(str(error).split())
         raise ConfigError(f"The configuration file {str(path)!r} is not YAML: {first}") from None
     if tree is None:
@@ -196,7 +197,7 @@ def parse_assignment(text: str) -> dict[str, Any]:
         raise ConfigError(f"--set takes key=value, for example --set head.dropout=0.3. Received {text!r}.")
     try:
         return flatten({key.strip(): yaml.safe_load(value)})
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise ConfigError(f"The value after {key.strip()}= is not YAML. Received {value!r}.") from None
 
 

@@ -82,6 +82,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
             network.cut(config.truncate_at)
     else:
         _check_scratch(network, config)
+        config = config.updated(precision="float32")
     if config.data.validation + config.data.test > 0.8:
         raise ConfigError(
             "data.validation and data.test must leave pictures to train on: together at most 0.8. "

@@ -11,12 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import transfer
 from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
 from transfer import fit
 from transfer.config import read_yaml
-from transfer.data import digits
+from transfer.data import digits, sources
 from transfer.networks import truncation, weights
 from transfer.networks.frozen import Pretrained
 from transfer.networks.table import BACKBONES
@@ -218,3 +219,11 @@ def test_the_cut_is_chosen_and_the_table_kept(data: Path, tmp_path: Path) -> Non
     assert made.config["truncate_at"] == chosen
     named = fit(data, QUICK | {"truncate_at": chosen, "head.pooling": "flatten"}, name="named", output=tmp_path)
     assert outcome(named) == outcome(made)
+
+
+def test_a_scan_leaves_what_belongs_to_the_whole_process_as_it_was(data: Path) -> None:
+    """Its threads share Pillow's limit of pixels and Python's filter of warnings with the program that called."""
+    before = (Image.MAX_IMAGE_PIXELS, list(warnings.filters))
+    for _ in range(5):
+        sources.scan(data, 100.0, Silent())
+        assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before

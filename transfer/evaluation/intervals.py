@@ -13,4 +13,5 @@ def wilson(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:
     denominator = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / denominator
     half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / denominator
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Both ends are exact where they are known: rounding must not leave 0 or 1 outside.
+    return 0.0 if successes == 0 else centre - half, 1.0 if successes == trials else centre + half

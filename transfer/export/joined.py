@@ -37,11 +37,11 @@ def require_frozen(model: keras.Model, head: keras.Model) -> dict[str, float]:
         `trained` and `total` numbers of parameters, and `share`.
 
     Raises:
-        TransferError: where a weight of the backbone would train, or one of the head would not.
+        TransferError: where a weight of the backbone would train, or none of the head would.
     """
     expected = {id(weight) for weight in head.trainable_weights}
     received = {id(weight) for weight in model.trainable_weights}
-    if expected != received:
+    if not expected or expected != received:
         raise TransferError(
             f"Only the head may train. Expected {len(expected)} trained weights. Received {len(received)}. This is a defect."
         )

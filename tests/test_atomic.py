@@ -1,0 +1,153 @@
+"""Files and folders appear whole or not at all."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from transfer import atomic
+from transfer.atomic import publish_folder, replacing, write_bytes, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_with_the_folders_above_it(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a" / "b" / "file.bin", b"\x00\xff")
+    assert (tmp_path / "a" / "b" / "file.bin").read_bytes() == b"\x00\xff" and names(tmp_path / "a" / "b") == ["file.bin"]
+
+
+def test_a_file_that_is_there_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "a long text, much longer than the next one")
+    write_text(path, "schön")
+    assert path.read_bytes() == "schön".encode() and names(tmp_path) == ["file.txt"]
+
+
+def test_names_that_are_no_unicode_keep_their_bytes(tmp_path: Path) -> None:
+    write_text(tmp_path / "file.txt", os.fsdecode(b"caf\xe9"))
+    assert (tmp_path / "file.txt").read_bytes() == b"caf\xe9"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "日" * 85, "ä b'c\"d.json", ".hidden"])
+def test_any_name_that_a_file_can_have_works(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "text")
+    assert names(tmp_path) == [name]
+
+
+def test_the_temporary_file_has_the_ending_of_the_final_one_and_lies_beside_it(tmp_path: Path) -> None:
+    with replacing(tmp_path / "weights.npz") as temporary:
+        assert temporary.suffix == ".npz" and temporary.parent == tmp_path and temporary.name.startswith(".")
+        assert not (tmp_path / "weights.npz").exists()
+        temporary.write_bytes(b"x")
+    assert names(tmp_path) == ["weights.npz"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError("a defect")])
+@pytest.mark.parametrize("before", [None, b"the old content"])
+def test_a_failing_write_leaves_no_temporary_file_and_the_old_content(tmp_path: Path, error: BaseException, before: bytes | None) -> None:
+    path = tmp_path / "file.bin"
+    if before is not None:
+        path.write_bytes(before)
+    with pytest.raises(type(error)), replacing(path) as temporary:
+        temporary.write_bytes(b"half of the new con")
+        raise error
+    assert names(tmp_path) == ([] if before is None else ["file.bin"])
+    assert before is None or path.read_bytes() == before
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failure_at_the_last_step_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OSError, match="Input/output"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["file.bin"]
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("fsync"), fsync(number)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("replace"), replace(*paths)))
+    write_bytes(tmp_path / "file.bin", b"x")
+    assert done == ["fsync", "replace"]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_a_file_has_the_permissions_that_a_plain_one_would_have(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_bytes(tmp_path / "atomic", b"")
+        (tmp_path / "plain").write_bytes(b"")
+        assert os.umask(mask) == mask, "the mask of the process is left as it was"
+    finally:
+        os.umask(before)
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_reader_sees_the_old_content_or_the_new_one_and_nothing_between(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file.bin", [b"a" * 100_000, b"b" * 200_000]
+    write_bytes(path, contents[0])
+    done, wrong = threading.Event(), []
+
+    def read() -> None:
+        while not done.is_set():
+            if path.read_bytes() not in contents:
+                wrong.append(1)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(100):
+        write_bytes(path, contents[number % 2])
+    done.set()
+    reader.join()
+    assert not wrong
+
+
+def folder(path: Path, content: str) -> Path:
+    path.mkdir()
+    (path / "file").write_text(content, encoding="utf-8")
+    return path
+
+
+def test_a_finished_folder_gets_its_name(tmp_path: Path) -> None:
+    publish_folder(folder(tmp_path / ".partial", "new"), tmp_path / "run")
+    assert names(tmp_path) == ["run"] and (tmp_path / "run" / "file").read_text(encoding="utf-8") == "new"
+
+
+def test_a_folder_that_was_there_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    old = folder(tmp_path / "run", "old")
+    (old / "only in the old one").write_text("", encoding="utf-8")
+    publish_folder(folder(tmp_path / ".partial", "new"), old)
+    assert names(tmp_path) == ["run"] and names(old) == ["file"]
+    assert (old / "file").read_text(encoding="utf-8") == "new"
+
+
+def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = folder(tmp_path / "run", "old"), folder(tmp_path / ".partial", "new")
+    rename = os.rename
+
+    def fail_for_new(source: Path, target: Path) -> None:
+        if Path(source) == new:
+            raise OSError(errno.EIO, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(atomic.os, "rename", fail_for_new)
+    with pytest.raises(OSError, match="Input/output"):
+        publish_folder(new, old)
+    assert (old / "file").read_text(encoding="utf-8") == "old" and names(tmp_path) == [".partial", "run"]
+
+
+def test_publishing_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    old = folder(tmp_path / "run", "old")
+    with pytest.raises(FileNotFoundError):
+        publish_folder(tmp_path / "absent", old)
+    assert names(tmp_path) == ["run"] and (old / "file").read_text(encoding="utf-8") == "old"

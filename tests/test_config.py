@@ -1,0 +1,218 @@
+"""What a user may set: unknown keys and values out of range are refused with the rule, and YAML gives the same back."""
+
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transfer.config import Config, build, flatten, keys, parse_assignment, read_yaml
+from transfer.errors import ConfigError, nearest, unknown_name
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_the_keys_that_scripts_rely_on_exist() -> None:
+    relied_on = {"backbone", "weights", "image_size", "truncate_at", "unfreeze_from", "precision", "augment.views", "seed"}
+    assert relied_on | {"training.epochs"} <= set(keys()) and any(key.startswith("head.") for key in keys())
+
+
+def test_every_key_is_described() -> None:
+    def described(model: Any) -> bool:
+        fields = model.model_fields.values()
+        return all(field.description or described(field.annotation) for field in fields)
+
+    assert described(Config)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"backbon": "vgg16"}, "backbone"),
+        ({"head": {"drop_out": 0.1}}, "head.dropout"),
+        ({"head.drop_out": 0.1}, "head.dropout"),
+        ({"epochs": 3}, "training.epochs"),
+        ({"training": {"Epochs": 3}}, "training.epochs"),
+        ({"trainning": {"epochs": 3}}, "training.epochs"),
+        ({"trunkate_at": "auto"}, "truncate_at"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_one(given: dict[str, Any], meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"Unknown configuration key .*Did you mean '{meant}'") as caught:
+        build([given])
+    assert all(key in str(caught.value) for key in keys())
+
+
+def test_a_guess_is_a_whole_key_even_where_only_its_last_part_is_like_it() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean 'augment\.crop'"):
+        build([{"crops": 0.1}])
+
+
+def test_a_key_that_is_like_no_other_is_refused_without_a_guess() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown configuration key 'qqqq'. Valid keys: backbone"):
+        build([{"qqqq": 1}])
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "training.epochs=0", "training.learning_rate=0", "training.learning_rate=.nan", "training.learning_rate=.inf",
+        "head.dropout=1", "head.dropout=-0.1", "head.l2=-1", "head.dense=[0]", "head.dense=[64,-1]", "head.dense=64",
+        "head.pooling=mean", "seed=-1", "seed=1.5", "image_size=7", "data.validation=0", "data.test=0.5",
+        "data.max_megapixels=0", "data.min_per_class=2", "augment.views=65", "features.batch_size=0", "auto.folds=1",
+        "precision=bf16", "training.patience=0", "training.batch_size=many", "backbone=[vgg16]",
+        "export.tolerance_float32=.inf", "weights=3", "truncate_at=",
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_one_line_with_the_rule_and_what_was_received(assignment: str) -> None:
+    key, _, _ = assignment.partition("=")
+    with pytest.raises(ConfigError) as caught:
+        build([parse_assignment(assignment)])
+    text = str(caught.value)
+    assert text.startswith(f"Configuration key '{key}") and f"Received {key}" in text and "\n" not in text
+
+
+@pytest.mark.parametrize("value", ["block5_conv1", "top", "3", "[a]"])
+def test_unfreezing_says_that_this_version_cannot(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"unfreeze_from: this version trains a head on a frozen backbone.*Leave it empty. Received"):
+        build([parse_assignment(f"unfreeze_from={value}")])
+
+
+def test_later_layers_win_key_by_key() -> None:
+    config = build([{"head": {"dropout": 0.1, "l2": 0.2}}, {"head.dropout": 0.3}, {"seed": 4}])
+    assert (config.head.dropout, config.head.l2, config.seed) == (0.3, 0.2, 4)
+    assert config.training == Config().training
+
+
+def test_a_section_takes_keys_and_no_value() -> None:
+    with pytest.raises(ConfigError, match=r"'head' is a section. Expected keys below it. Received 3"):
+        build([{"head": 3}])
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().seed = 3  # type: ignore[misc]
+
+
+def test_updated_returns_a_checked_copy() -> None:
+    config = Config()
+    changed = config.updated(seed=3, head__dropout=0.25)
+    assert (changed.seed, changed.head.dropout) == (3, 0.25) and config == Config()
+    assert changed.updated(seed=0, head__dropout=config.head.dropout) == config
+    with pytest.raises(ConfigError):
+        config.updated(head__dropout=2)
+
+
+values = st.fixed_dictionaries(
+    {},
+    optional={
+        "seed": st.integers(0, 2**31 - 1),
+        "image_size": st.none() | st.integers(8, 2048),
+        "weights": st.text(string.printable + "äπ日\u2028\ud800", min_size=1, max_size=20),
+        "data.folder": st.none() | st.sampled_from(["no", "1e5", "2024-01-05", "~", "/a b/'c'/\"d\"", "ä: #x", "null", "\udcff"]),
+        "head.dense": st.lists(st.integers(1, 4096), max_size=4),
+        "head.l2": st.floats(0, 1e6),
+        "training.learning_rate": st.floats(1e-12, 10),
+        "training.patience": st.none() | st.integers(1, 99),
+        "augment.flip": st.booleans(),
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(values)
+def test_a_configuration_written_as_yaml_and_read_again_is_the_same(
+    tmp_path_factory: pytest.TempPathFactory, given: dict[str, Any]
+) -> None:
+    config = build([given])
+    path = written(tmp_path_factory.mktemp("yaml"), config.to_yaml())
+    assert build([read_yaml(path)]) == config
+    assert list(yaml.safe_load(config.to_yaml())) == list(Config.model_fields), "in the order of the fields"
+    assert set(read_yaml(path)) == set(keys()), "every key is written"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("head.dropout=0.3", {"head.dropout": 0.3}),
+        ("head.dense=[64, 32]", {"head.dense": [64, 32]}),
+        ("head.dense=[]", {"head.dense": []}),
+        (" seed = 3", {"seed": 3}),
+        ("training.patience=", {"training.patience": None}),
+        ("weights=/a=b/c.h5", {"weights": "/a=b/c.h5"}),
+        ("head={dropout: 0.1, l2: 0}", {"head.dropout": 0.1, "head.l2": 0}),
+        ("augment.flip=false", {"augment.flip": False}),
+    ],
+)
+def test_set_takes_a_key_and_yaml(text: str, expected: dict[str, Any]) -> None:
+    assert parse_assignment(text) == expected
+
+
+def test_a_number_in_short_notation_is_a_number() -> None:
+    assert build([parse_assignment("training.learning_rate=1e-3")]).training.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize("text", ["seed", "=3", "", " =3"])
+def test_set_without_key_or_value_gets_an_example(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set takes key=value, for example --set head.dropout=0.3. Received"):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize("text", ["head.dense=[1", "weights={", "weights=2024-99-99"])
+def test_set_with_a_value_that_is_no_yaml_is_told(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"is not YAML\. Received"):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("a: [1", "is not YAML"),
+        ("weights: 2024-99-99", "is not YAML"),
+        (b"weights: \xff\xfe", "is not YAML"),
+        ("- vgg16", "holds `key: value` lines. Received list"),
+        ("vgg16", "holds `key: value` lines. Received str"),
+        ("backbon: vgg16", "Unknown configuration key 'backbon'. Did you mean 'backbone'?"),
+        ("3: 4", "Unknown configuration key '3'"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_one_clear_line(tmp_path: Path, content: str | bytes, match: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(written(tmp_path, content))
+    assert match in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_a_folder_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        read_yaml(tmp_path / "absent.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        read_yaml(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "# nothing but a comment\n", "\ufeffseed: 0"])
+def test_an_empty_file_and_a_mark_of_its_encoding_are_allowed(tmp_path: Path, content: str) -> None:
+    assert build([read_yaml(written(tmp_path, content))]) == Config()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(keys()), st.data())
+def test_a_key_with_one_wrong_letter_is_recognised(key: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(key) - 1).filter(lambda place: key[place] != "."))
+    typo = key[:place] + "x" + key[place + 1 :]
+    if typo not in keys():
+        with pytest.raises(ConfigError, match="Did you mean") as caught:
+            flatten({typo: 1})
+        assert str(caught.value).split("'")[3] in keys()
+
+
+def test_the_nearest_name_does_not_mind_capitals() -> None:
+    assert nearest("VGG16", ["vgg19", "vgg16"]) == "vgg16" and nearest("qqq", ["vgg16"]) is None
+    text = unknown_name("network", "VGG-16", ["vgg16", "lenet"])
+    assert text == "Unknown network. Did you mean 'vgg16'? Expected one of: vgg16, lenet. Received 'VGG-16'."

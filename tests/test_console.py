@@ -1,0 +1,58 @@
+"""What a person sees: one line a step where nobody looks on, and TensorFlow's chatter only where it explains a failure."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from transfer.console import Terminal, import_tensorflow_quietly
+
+
+def test_without_a_terminal_each_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal().step("Frozen pass", 1500) as advance:
+        advance(1000)
+        advance(500)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Frozen pass: 1,500 images in ")
+    assert captured.err.rstrip().endswith(" images/s)")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_step_that_fails_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="stop"), Terminal().step("Training", 3, "epochs") as advance:
+        advance(1)
+        raise ValueError("stop")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_step_without_a_known_total_counts_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal().step("Scanning", None, "files") as advance:
+        advance(7)
+    assert capsys.readouterr().err.startswith("Scanning: 7 files in ")
+
+
+def test_news_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    news = "[red]vgg16[/red] " + "long " * 60
+    Terminal().say(news)
+    assert capsys.readouterr().err == news + "\n"
+
+
+class Failing:
+    """An import that prints below Python's own streams, and fails."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> None:
+        if name == "keras":
+            os.write(2, b"libcudart is missing\n")
+            raise ImportError("no keras")
+
+
+def test_what_was_held_back_is_shown_where_the_import_fails(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Failing(), *sys.meta_path])
+    with pytest.raises(ImportError, match="no keras"):
+        import_tensorflow_quietly()
+    assert capfd.readouterr().err == "libcudart is missing\n"
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after", "the stream is back in its place"

@@ -1,0 +1,75 @@
+"""Settings and the network's own defaults make a configuration that can be run, or one clear error."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transfer.config import Config, build, read_yaml
+from transfer.errors import ConfigError
+from transfer.networks import table
+from transfer.plan import resolve
+
+CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("network", table.names())
+def test_a_resolved_configuration_gives_itself_again(network: str, tmp_path: Path) -> None:
+    config = resolve([{"backbone": network}])
+    (tmp_path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    assert resolve([read_yaml(tmp_path / "config.yaml")]) == config
+    assert config.image_size == table.find(network).size
+
+
+def test_the_defaults_of_the_network_lie_between_the_general_ones_and_those_of_the_user() -> None:
+    plain, changed = resolve([{"backbone": "lenet"}]), resolve([{"training.epochs": 7}, {"backbone": "lenet"}])
+    assert plain.training.epochs == table.SCRATCH["lenet"].defaults["training.epochs"] != Config().training.epochs
+    assert (changed.training.epochs, changed.training.patience) == (7, plain.training.patience)
+    assert resolve([{"backbone": "vgg16"}]).training == Config().training
+
+
+def test_the_last_network_named_is_the_one_whose_defaults_count() -> None:
+    config = resolve([{"backbone": "lenet"}, {"backbone": "inception_v3"}])
+    assert config.image_size == 299 and config.training == Config().training
+
+
+def test_every_default_of_a_network_is_a_key() -> None:
+    for name in table.names():
+        build([table.find(name).defaults])
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_configurations_of_the_project_can_be_run(path: Path) -> None:
+    assert resolve([read_yaml(path)]).backbone == path.stem
+
+
+def test_a_network_trained_from_scratch_computes_in_float32() -> None:
+    assert resolve([{"backbone": "lenet", "precision": "auto"}]).precision == "float32"
+    assert resolve([{"backbone": "vgg16"}]).precision == "auto"
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"backbone": "vgg-16"}, "backbone: Unknown network. Did you mean 'vgg16'?"),
+        ({"backbone": None}, "backbone: Unknown network."),
+        ({"truncate_at": "block4_poll"}, "truncate_at: Unknown cut point of vgg16. Did you mean 'block4_pool'?"),
+        ({"backbone": "inception_v3", "truncate_at": "block4_pool"}, "truncate_at: Unknown cut point of inception_v3."),
+        ({"image_size": 31}, "image_size: vgg16 needs pictures of at least 32 pixels a side. Received image_size=31"),
+        ({"backbone": "inception_v3", "image_size": 74}, "at least 75 pixels a side. Received image_size=74"),
+        ({"backbone": "lenet", "image_size": 15}, "at least 16 pixels a side. Received image_size=15"),
+        ({"backbone": "lenet", "truncate_at": "auto"}, "truncate_at: lenet is trained from scratch and is not cut. Received 'auto'"),
+        ({"backbone": "lenet", "weights": "mine.h5"}, "weights: lenet is trained from scratch; there is nothing to load."),
+        ({"backbone": "lenet", "precision": "bfloat16"}, "precision: lenet is trained in float32. Received 'bfloat16'"),
+        ({"data": {"validation": 0.45, "test": 0.4}}, "together at most 0.8. Received 0.45 + 0.4."),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(settings: dict[str, Any], match: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve([settings])
+    assert match in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", ["top", "auto", *table.BACKBONES["vgg16"].cut_names])
+def test_every_cut_point_top_and_auto_are_allowed(cut: str) -> None:
+    assert resolve([{"truncate_at": cut}]).truncate_at == cut

@@ -1,0 +1,188 @@
+"""From stored rows of a divided manifest to a fitted classifier: the right rows for each split, and their predictions."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from transfer.config import Config
+from transfer.features.extract import Views
+from transfer.features.store import FeatureSet, Store, key, opened
+from transfer.networks.table import SCRATCH
+from transfer.progress import Silent
+from transfer.training import from_scratch, frozen_head
+from transfer.training.trained import Material, predict
+
+CLASSES = ["blue", "green", "red"]
+CONFIG = Config().updated(training__epochs=6, training__batch_size=8, training__learning_rate=0.05, head__dense=(), head__dropout=0.0)
+
+
+class Front:
+    """Stands for what computed the rows: one output."""
+
+    def __init__(self, output: str, width: int, dtype: type) -> None:
+        self.feature_set = FeatureSet(output, "", 16, "stretch", "1", "float32")
+        self.outputs = [output]
+        self._width, self._dtype = width, np.dtype(dtype)
+
+    def width(self, output: str) -> int:
+        return self._width
+
+    def dtype(self, output: str) -> np.dtype:
+        return self._dtype
+
+
+HEAD = Front("top:avg", 5, np.float32)
+PIXELS = Front("pixels", 16 * 16 * 3, np.uint8)
+
+
+def manifest() -> pd.DataFrame:
+    """Sixty pictures, two thirds of them to train on; one was skipped."""
+    count = 60
+    table = pd.DataFrame({"digest": [f"{number:064x}" for number in range(count)], "reason": ""}, dtype=object)
+    table["label"] = [CLASSES[number % 3] for number in range(count)]
+    table["split"] = [("train", "train", "validation", "train", "test", "train")[number // 3 % 6] for number in range(count)]
+    table.loc[3, ["reason", "split"]] = ["damaged", ""]
+    return table
+
+
+def values(front: Front, number: int, shift: float = 0.0) -> np.ndarray:
+    """Rows that tell the class: one channel, or one feature, is larger."""
+    generator = np.random.default_rng(number)
+    if front is PIXELS:
+        pixels = generator.integers(0, 40, (16, 16, 3)) + 80 * (number % 3)
+        return pixels.astype(np.uint8).reshape(-1)
+    return (generator.normal(size=5) + 4 * np.eye(3, 5)[number % 3] + shift).astype(np.float32)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with opened(FeatureSet("made-up", "", 16, "stretch", "1", "float32")) as opened_store:
+        yield opened_store
+
+
+def material(store: Store, front: Front = HEAD, config: Config = CONFIG, views: Views = Views()) -> Material:  # noqa: B008
+    table = manifest()
+    tags = ["0", *(views.tags() if views.augmentation else [])]
+    store.put(
+        {
+            key(digest, tag, front.outputs[0]): values(front, number, place).tobytes()
+            for number, digest in enumerate(table["digest"])
+            for place, tag in enumerate(tags)
+            if number != 3
+        }
+    )
+    return Material(table, CLASSES, store, front, views, config)
+
+
+def test_each_split_has_its_used_rows_with_their_labels(store: Store) -> None:
+    made = material(store)
+    sizes = {split: len(made.rows(split)) for split in ("train", "validation", "test")}
+    assert sum(sizes.values()) == 59 and sizes["test"] >= 9
+    for split in sizes:
+        rows, labels = made.stored(split, "top:avg")
+        assert [CLASSES[label] for label in labels] == list(made.rows(split)["label"])
+        expected = [values(HEAD, int(digest, 16)) for digest in made.rows(split)["digest"]]
+        assert np.array_equal(rows.everything(), expected)
+
+
+def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
+    config = CONFIG.updated(augment__views=2)
+    views = Views(2, config.augment, 0)
+    made = material(store, config=config, views=views)
+    plain = len(made.rows("train"))
+    rows, labels = made.stored("train", "top:avg", augmented=True)
+    assert len(rows) == len(labels) == 3 * plain
+    assert np.array_equal(labels[:plain], labels[plain : 2 * plain])
+    np.testing.assert_allclose(rows.everything()[2 * plain :] - rows.everything()[:plain], 2.0, atol=1e-5)
+    assert len(made.batches("train", "top:avg", (5,), train=True).labels) == 3 * plain
+    assert len(made.batches("validation", "top:avg", (5,), train=False).labels) == len(made.rows("validation"))
+
+
+def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> None:
+    made = material(store, config=CONFIG.updated(training__class_weights="balanced", seed=3))
+    train = made.batches("train", "top:avg", (5,), train=True)
+    others = made.batches("validation", "top:avg", (5,), train=False)
+    assert train.shuffle_seed == 3 and others.shuffle_seed is None
+    assert len(set(train.weights)) > 1 and set(others.weights) == {1.0}
+
+
+def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Store) -> None:
+    made = material(store)
+    trained = frozen_head.train(made, "top:avg", Silent())
+    assert set(trained.probabilities) == {"validation", "test"}
+    for split, probabilities in trained.probabilities.items():
+        logits = trained.model(made.stored(split, "top:avg")[0].everything(), training=False)
+        np.testing.assert_allclose(probabilities, np.asarray(keras.ops.softmax(logits)), atol=1e-6)
+        assert (probabilities.argmax(1) == made.labels(split)).mean() > 0.8
+    assert trained.best_epoch <= len(trained.history) <= 6
+    standardised = trained.model.get_layer("standardize")
+    np.testing.assert_allclose(
+        np.asarray(standardised.mean).ravel(), made.stored("train", "top:avg")[0].everything().mean(0), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_network_is_trained_from_scratch_on_pixels(store: Store) -> None:
+    made = material(store, PIXELS, CONFIG.updated(backbone="lenet", training__learning_rate=0.005))
+    trained = from_scratch.train(made, SCRATCH["lenet"], 16, Silent())
+    assert trained.model.input_shape == (None, 16, 16, 3) and set(trained.history["stage"]) == {"network"}
+    assert (trained.probabilities["test"].argmax(1) == made.labels("test")).mean() > 0.8
+    pixels = made.stored("train", "pixels")[0].everything().astype(np.float64)
+    layer = trained.model.get_layer("standardize")
+    assert float(layer.input_mean) == pytest.approx(pixels.mean(), rel=1e-4)
+    assert float(layer.input_variance) == pytest.approx(pixels.var(), rel=1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 256])
+def test_predictions_do_not_depend_on_the_batches_they_are_made_in(store: Store, batch: int) -> None:
+    made = material(store)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(0))])
+    whole = predict(model, made, "test", "top:avg", (5,))
+    received = predict(model, made, "test", "top:avg", (5,), batch)
+    np.testing.assert_allclose(received, whole, atol=1e-6)
+    np.testing.assert_allclose(received.sum(1), 1, atol=1e-5)
+
+
+def test_no_pictures_have_no_predictions(store: Store) -> None:
+    made = material(store)
+    empty = dataclasses.replace(made, manifest=made.manifest[made.manifest["split"] != "test"])
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    assert predict(model, empty, "test", "top:avg", (5,)).shape == (0, 3)
+
+
+def changed_label(made: Material) -> Material:
+    table = made.manifest.copy()
+    table.loc[0, "label"] = "red"
+    return dataclasses.replace(made, manifest=table)
+
+
+def changed_split(made: Material) -> Material:
+    table = made.manifest.copy()
+    table.loc[0, "split"] = "test"
+    return dataclasses.replace(made, manifest=table)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_label,
+        changed_split,
+        lambda made: dataclasses.replace(made, config=made.config.updated(seed=1)),
+        lambda made: dataclasses.replace(made, config=made.config.updated(head__l2=0.5)),
+        lambda made: dataclasses.replace(made, front=PIXELS),
+    ],
+    ids=["label", "split", "seed", "penalty", "front"],
+)
+def test_a_checkpoint_is_never_taken_up_by_another_training(store: Store, change: Any) -> None:
+    made = material(store)
+    assert change(made).checkpoint("top:avg") != made.checkpoint("top:avg") != made.checkpoint("block1_pool:avg")
+
+
+def test_a_folder_that_was_moved_keeps_its_checkpoint(store: Store) -> None:
+    made = material(store)
+    moved = dataclasses.replace(made, config=made.config.updated(data__folder="/elsewhere"))
+    assert moved.checkpoint("top:avg") == made.checkpoint("top:avg")
