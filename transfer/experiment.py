@@ -194,7 +194,8 @@ class _Experiment:
             "images": {split: len(material.rows(split)) for split in manifests.SPLITS},
         }
         draft.write_json(METRICS, facts | {"timing": self._timing()})
-        html.write(draft)
+        with self.clock("report"):
+            html.write(draft)
         draft.write_json(METRICS, facts | {"timing": self._timing()})
 
     def _timing(self) -> dict[str, float]:
