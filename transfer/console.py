@@ -19,14 +19,13 @@ class Terminal:
 
     @contextmanager
     def step(self, title: str, total: int | None, unit: str = "images") -> Iterator[Advance]:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = [
             TextColumn("{task.description:20}"),
-            BarColumn(),
+            BarColumn(bar_width=40 if self._console.width >= 110 else 10),  # the figures matter more than the bar
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         ]
