@@ -14,7 +14,7 @@ from typing import Any
 from transfer.config import Config, build, flatten
 from transfer.data.sources import require_folder
 from transfer.errors import ConfigError
-from transfer.networks.table import Backbone, Scratch, find
+from transfer.networks.table import Backbone, Scratch, find, require_size
 from transfer.run import check_free
 
 
@@ -73,10 +73,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     network = find(str(given.get("backbone", Config().backbone)))
     config = build([network.defaults, given])
     size = config.image_size or network.size
-    if size < network.smallest:
-        raise ConfigError(
-            f"image_size: {network.name} needs pictures of at least {network.smallest} pixels a side. Received image_size={size}."
-        )
+    require_size(network.name, size, network.smallest)
     if isinstance(network, Backbone):
         if config.truncate_at != "auto":
             network.cut(config.truncate_at)

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from transfer.errors import ConfigError, TransferError
+from transfer.errors import TransferError
 from transfer.networks.precision import building_in
-from transfer.networks.table import Backbone
+from transfer.networks.table import Backbone, require_size
 
 # ImageNet's channel means and deviations, as in keras.applications.imagenet_utils.
 _CAFFE_MEAN_BGR = [103.939, 116.779, 123.68]
@@ -39,16 +39,6 @@ def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Mo
         model: keras.Model = builder(include_top=False, weights=None, input_shape=(size, size, 3))
     model.trainable = False
     return model
-
-
-def require_size(name: str, size: int, smallest: int) -> None:
-    """Check that a network accepts pictures of this side.
-
-    Raises:
-        ConfigError: where they are too small.
-    """
-    if size < smallest:
-        raise ConfigError(f"image_size: {name} needs pictures of at least {smallest} pixels a side. Received image_size={size}.")
 
 
 def preprocess(images: keras.KerasTensor, backbone: Backbone) -> keras.KerasTensor:

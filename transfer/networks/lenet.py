@@ -7,7 +7,7 @@ of the second convolution sees all maps of the first, and the output is softmax 
 
 import keras
 
-from transfer.networks.backbones import require_size
+from transfer.networks.table import require_size
 
 SMALLEST = 16
 """Side in pixels of which the second subsampling leaves one value."""

@@ -165,3 +165,13 @@ def find(name: str) -> Backbone | Scratch:
     if found is None:
         raise ConfigError("backbone: " + unknown_name("network", name, names()))
     return found
+
+
+def require_size(name: str, size: int, smallest: int) -> None:
+    """Check that a network accepts pictures of this side.
+
+    Raises:
+        ConfigError: where they are too small.
+    """
+    if size < smallest:
+        raise ConfigError(f"image_size: {name} needs pictures of at least {smallest} pixels a side. Received image_size={size}.")
