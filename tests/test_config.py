@@ -116,7 +116,7 @@ values = st.fixed_dictionaries(
         "seed": st.integers(0, 2**31 - 1),
         "image_size": st.none() | st.integers(8, 2048),
         "weights": st.text(string.printable + "äπ日\u2028\ud800", min_size=1, max_size=20),
-        "data.folder": st.none() | st.sampled_from(["no", "1e5", "2024-01-05", "~", "/a b/'c'/\"d\"", "ä: #x", "null", "\udcff"]),
+        "data.source": st.none() | st.sampled_from(["no", "1e5", "2024-01-05", "~", "/a b/'c'/\"d\"", "ä: #x", "null", "\udcff"]),
         "head.dense": st.lists(st.integers(1, 4096), max_size=4),
         "head.l2": st.floats(0, 1e6),
         "training.learning_rate": st.floats(1e-12, 10),

@@ -23,7 +23,17 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which pictures, and how they are divided."""
 
-    folder: str | None = Field(None, description="folder of pictures; the command line's DATA comes before it")
+    source: str | None = Field(
+        None, description="folder of pictures, table (.csv, .parquet), or tfds:NAME; the command line's DATA comes before it"
+    )
+    root: str | None = Field(None, description="where the paths of a table start; empty: in the table's own folder")
+    missing_files: Literal["error", "skip"] = Field("error", description="what becomes of a table's rows whose files are not there")
+    tfds_data_dir: str | None = Field(None, description="where TFDS data sets lie; empty: where tensorflow-datasets keeps them")
+    group_by: str | None = Field(
+        None,
+        description="pictures of one group fall in the same split: a regular expression on the path, a column of the table, "
+        "or near-duplicates",
+    )
     validation: float = Field(0.15, gt=0, lt=0.5, description="share of the pictures for validation")
     test: float = Field(0.15, gt=0, lt=0.5, description="share of the pictures for the test")
     resize: Literal["stretch", "pad", "crop"] = Field(
@@ -111,7 +121,7 @@ class Config(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
     def updated(self, **changes: Any) -> "Config":
-        """Return a copy in which dotted keys (`data.folder` as `data__folder`) have new values."""
+        """Return a copy in which dotted keys (`data.source` as `data__source`) have new values."""
         return build([self.model_dump(), {key.replace("__", "."): value for key, value in changes.items()}])
 
 

@@ -54,7 +54,8 @@ def fit(
     """Train a classifier on a folder of pictures and publish it as a run.
 
     Args:
-        data: `data/<class>/**/<picture>`, or `data/train|val|test/<class>/...`; none: the configuration's `data.folder`.
+        data: `data/<class>/**/<picture>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), or `tfds:NAME`;
+            none: the configuration's `data.source`.
         config: a configuration, or keys of one (nested or dotted).
         name: of the run; none: made of the folder, the network and the time.
         output: where runs lie; the run's folder is `output/name`.
@@ -75,7 +76,7 @@ def fit(
 def run(planned: Plan, progress: Progress) -> Run:
     """Carry out a plan; see `fit`."""
     with drafting(planned.output, planned.name, planned.overwrite) as draft:
-        checkpoint = _Experiment(planned.config, planned.folder, draft, progress).run()
+        checkpoint = _Experiment(planned.config, draft, progress).run()
     checkpoint.unlink(missing_ok=True)
     return Run(planned.output / planned.name)
 
@@ -83,8 +84,8 @@ def run(planned: Plan, progress: Progress) -> Run:
 class _Experiment:
     """The stages of one run, in order; each adds to what the next ones need."""
 
-    def __init__(self, config: Config, folder: Path, draft: Draft, progress: Progress) -> None:
-        self.config, self.folder, self.draft, self.progress = config, folder, draft, progress
+    def __init__(self, config: Config, draft: Draft, progress: Progress) -> None:
+        self.config, self.draft, self.progress = config, draft, progress
         self.clock = Clock()
         self.network = find(config.backbone)
         self.size = config.image_size or self.network.size
@@ -95,15 +96,15 @@ class _Experiment:
     def run(self) -> Path:
         """Go through all stages and fill the draft; return the checkpoint that has served when it is published."""
         with self.clock("scan"):
-            source = sources.scan(self.folder, self.config.data.max_megapixels, self.progress)
-            self.ready_made = source.ready_made
+            source = sources.read(self.config.data, self.progress)
+            self.root, self.ready_made = source.root, source.ready_made
             self.scanned = source.manifest
             self._divide(source.manifest)
         frozen = None
         if isinstance(self.network, Backbone):
             frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
             with self.clock("precision"):
-                frozen.choose_precision(self.folder, self.manifest)
+                frozen.choose_precision(self.root, self.manifest)
                 self.config = frozen.config
         front: Front = frozen.first_front() if frozen else Pixels(self.pictures)
         with store.opened(front.feature_set) as opened:
@@ -148,7 +149,7 @@ class _Experiment:
         title: str = "Frozen pass",
     ) -> dict[int, str]:
         done = extract.extract(
-            rows, self.folder, self.pictures, front.outputs, front, self.config.features.batch_size, opened, self.progress, views, title
+            rows, self.root, self.pictures, front.outputs, front, self.config.features.batch_size, opened, self.progress, views, title
         )
         return done.failures
 
@@ -166,7 +167,7 @@ class _Experiment:
         tolerance = self.config.export.tolerance_float32 if self.config.precision == "float32" else self.config.export.tolerance_16bit
         with self.clock("evaluation"):
             verified = verify.verify(
-                export, self.draft.model, pipeline.files_of(self.folder, test), list(test["width"] * test["height"]),
+                export, self.draft.model, pipeline.files_of(self.root, test), list(test["width"] * test["height"]),
                 trained.probabilities["test"], self.pictures, self.config.export.batch_size, tolerance, self.progress,
             )  # fmt: skip
         self._write(trained, material, verified, parameters, frozen)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.config import Config, build, flatten
-from transfer.data.sources import require_folder
+from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find, require_size
 from transfer.run import check_free
@@ -20,10 +20,9 @@ from transfer.run import check_free
 
 @dataclass(frozen=True)
 class Plan:
-    """One run to be made: complete configuration, data folder, and where the run will lie (`output/name`)."""
+    """One run to be made: complete configuration, and where the run will lie (`output/name`)."""
 
     config: Config
-    folder: Path
     output: Path
     name: str
     overwrite: bool
@@ -43,22 +42,34 @@ def plan(
         DataError: where there is no data folder.
         RunError: where the run cannot be published under its name.
     """
-    place = {"data.folder": os.fspath(Path(data).absolute())} if data is not None else {}
-    config = resolve([*layers, place])
-    if config.data.folder is None:
-        raise ConfigError("DATA is missing: the folder with one sub-folder for each class (or data.folder in the configuration).")
-    folder = Path(config.data.folder)
-    require_folder(folder)
-    name = name or _made_name(folder, config.backbone)
+    config = with_source(data, layers)
+    name = name or f"{data_name(str(config.data.source))}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
     check_free(Path(output), name, overwrite)
-    return Plan(config, folder, Path(output), name, overwrite)
+    return Plan(config, Path(output), name, overwrite)
 
 
-def _made_name(folder: Path, backbone: str) -> str:
-    """Name a run after its folder (as far as that can be part of a run's name), its network and the time."""
-    last = folder.resolve().name if folder.name == ".." else folder.name
-    word = re.sub(r"[\\\0\n\r]", "-", last).lstrip(".")[:40] or "data"
-    return f"{word}-{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
+def with_source(data: str | os.PathLike[str] | None, layers: Iterable[Mapping[str, Any]]) -> Config:
+    """Return the complete configuration, with its source of pictures checked.
+
+    Raises:
+        ConfigError: for settings that cannot be.
+        DataError: where there is no such source.
+    """
+    config = resolve([*layers, {"data.source": sources.absolute(os.fspath(data))} if data is not None else {}])
+    if config.data.source is None:
+        raise ConfigError(
+            "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
+            "(or data.source in the configuration)."
+        )
+    sources.require(config.data)
+    return config
+
+
+def data_name(source: str) -> str:
+    """Return a word for a source of pictures: the name of its folder or table, as far as that can be part of a file name."""
+    place = Path(source.removeprefix(sources.TFDS))
+    last = place.resolve().name if place.name == ".." else place.name
+    return re.sub(r"[\\\0\n\r:]", "-", last).lstrip(".")[:40] or "data"
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:

@@ -105,7 +105,7 @@ class Run:
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row for each file seen."""
-        return _read_table(self.path / MANIFEST, ("path", "label", "split", "status", "reason", "digest", "format"))
+        return _read_table(self.path / MANIFEST, ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format"))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

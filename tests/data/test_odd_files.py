@@ -34,7 +34,7 @@ def treated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataF
     before = _snapshot(root.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_HOME", str(tmp_path_factory.mktemp("home")))
-        manifest = _decoded(root, sources.scan(root, 100.0, Silent()).manifest)
+        manifest = _decoded(root, sources.read(DataConfig(source=str(root)), Silent()).manifest)
     yield manifest, before == _snapshot(root.parent)
 
 

@@ -17,10 +17,11 @@ from PIL import Image
 
 from tests.conftest import picture
 from tests.data import encoders as e
+from transfer.config import DataConfig
 from transfer.data import manifest as manifests
 from transfer.data.checks import examine
-from transfer.data.sources import Source, scan
-from transfer.data.splits import require_classes
+from transfer.data.classes import require_classes
+from transfer.data.sources import Source, read
 from transfer.data.transcode import transcoded_path
 from transfer.errors import DataError
 from transfer.progress import Silent
@@ -37,7 +38,7 @@ def write(root: Path, *paths: str) -> Path:
 
 
 def scanned(root: Path) -> Source:
-    return scan(root, 100.0, Silent())
+    return read(DataConfig(source=str(root)), Silent())
 
 
 def columns(source: Source, *names: str) -> list[tuple[str, ...]]:
@@ -234,7 +235,7 @@ REASONS = st.sampled_from(["", 'damaged: "x", y'])
 @settings(max_examples=60, deadline=None)
 def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, int]]) -> None:
     path = tmp_path_factory.mktemp("run") / "manifest.csv"
-    made = [(name, name, "", "used", reason, "0e1", size, "PNG", 1, 1, 0) for name, reason, size in rows]
+    made = [(name, name, "", name, "used", reason, "", "0e1", size, "PNG", 1, 1, 0) for name, reason, size in rows]
     manifest = pd.DataFrame(made, columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, path)
     pd.testing.assert_frame_equal(manifests.read(path), manifest, check_dtype=False)
@@ -242,6 +243,6 @@ def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPa
 
 @pytest.mark.parametrize("name", ["NA", "null", "007", "1e5", "True", " x ", "#1", "a\rb", "a\r\nb", "a\nb", "\ufeffx", "\udce9"])
 def test_names_that_look_like_something_else_stay_text(tmp_path: Path, name: str) -> None:
-    manifest = pd.DataFrame([(name, name, "", "used", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS, dtype=object)
+    manifest = pd.DataFrame([(name, name, "", "", "used", "", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, tmp_path / "manifest.csv")
     assert list(manifests.read(tmp_path / "manifest.csv").iloc[0, :2]) == [name, name]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from transfer.config import DataConfig
 from transfer.data import manifest as manifests
-from transfer.data.splits import assign, divide, leave_out_small, position, require_classes
+from transfer.data.classes import leave_out_small, require_classes
+from transfer.data.splits import assign, divide, position
 from transfer.errors import DataError
 
 DIGESTS = st.binary(min_size=1, max_size=3).map(lambda data: hashlib.sha256(data).hexdigest())
@@ -32,7 +33,8 @@ def digest_of(number: int) -> str:
 def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
     """Return a manifest of used files, from (label, digest, split)."""
     made = [
-        (f"{label}/{number}.png", label, split, "used", "", digest, 9, "PNG", 1, 1, 0) for number, (label, digest, split) in enumerate(rows)
+        (f"{label}/{number}.png", label, split, "", "used", "", "", digest, 9, "PNG", 1, 1, 0)
+        for number, (label, digest, split) in enumerate(rows)
     ]
     return pd.DataFrame(made, columns=manifests.COLUMNS, dtype=object)
 
@@ -135,7 +137,7 @@ def test_divide_gives_skipped_files_no_split_and_copies_the_same() -> None:
     ("counts", "words"),
     [
         ({"a": 9}, ["at least 2 classes", "Received 1 (a 9)"]),
-        ({"a": 9, "b": 2, "c": 1}, ["at least 3 different", "Too few in: b, c", "a 9, b 2, c 1", "data.min_per_class=3"]),
+        ({"a": 9, "b": 2, "c": 1}, ["at least 3 different", "Too few in: b, c", "a 9, b 2, c 1", "--min-per-class 3"]),
         ({}, ["No readable picture"]),
     ],
 )

@@ -16,7 +16,7 @@ from PIL import Image
 import transfer
 from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
 from transfer import fit
-from transfer.config import read_yaml
+from transfer.config import DataConfig, read_yaml
 from transfer.data import digits, sources
 from transfer.networks import truncation, weights
 from transfer.networks.frozen import Pretrained
@@ -225,5 +225,5 @@ def test_a_scan_leaves_what_belongs_to_the_whole_process_as_it_was(data: Path) -
     """Its threads share Pillow's limit of pixels and Python's filter of warnings with the program that called."""
     before = (Image.MAX_IMAGE_PIXELS, list(warnings.filters))
     for _ in range(5):
-        sources.scan(data, 100.0, Silent())
+        sources.read(DataConfig(source=str(data)), Silent())
         assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before

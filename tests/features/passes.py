@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from transfer.config import DataConfig
 from transfer.data import sources
 from transfer.data.pipeline import Pictures
 from transfer.features.extract import PLAIN, Extraction, Views, extract
@@ -55,7 +56,7 @@ class Interrupting(Silent):
 
 
 def scan(root: Path) -> pd.DataFrame:
-    manifest = sources.scan(root, 100.0, Silent()).manifest
+    manifest = sources.read(DataConfig(source=str(root)), Silent()).manifest
     return manifest[manifest["reason"] == ""]
 
 

@@ -184,5 +184,5 @@ def test_a_checkpoint_is_never_taken_up_by_another_training(store: Store, change
 
 def test_a_folder_that_was_moved_keeps_its_checkpoint(store: Store) -> None:
     made = material(store)
-    moved = dataclasses.replace(made, config=made.config.updated(data__folder="/elsewhere"))
+    moved = dataclasses.replace(made, config=made.config.updated(data__source="/elsewhere"))
     assert moved.checkpoint("top:avg") == made.checkpoint("top:avg")

@@ -10,13 +10,14 @@ _SIGNATURES = [(0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8"
 
 @dataclass(frozen=True)
 class Header:
-    """Format and size of a picture; `reason` says why it cannot be used."""
+    """Format and size of a picture, what is peculiar about it, and in `reason` why it cannot be used."""
 
     format: str = ""
     width: int = 0
     height: int = 0
     transcoded: bool = False
     reason: str = ""
+    traits: tuple[str, ...] = ()
 
 
 def examine(data: bytes, digest: str, max_megapixels: float) -> Header:

@@ -5,8 +5,11 @@ A pandas table with the columns
     path      relative to the data folder, with `/`
     label     class name; empty where the file lies in no class folder
     split     train, validation, test; empty for files that are not used
+    group     pictures of one group fall in the same split (a patient, a burst of photographs); empty: on its own
     status    used, transcoded (used, as a PNG in the cache), or skipped
     reason    why a file was skipped; empty exactly for those that are used
+    traits    what is peculiar about the file, words with a space between: alpha, animated, cmyk, 16-bit, rotated (by EXIF),
+              mislabelled (its name announces another format)
     digest    SHA-256 of the file's bytes, hexadecimal; empty where it was not read
     size      bytes
     format    what the bytes are (JPEG, PNG, ...), whatever the file is called
@@ -23,8 +26,11 @@ import pandas as pd
 
 from transfer.atomic import write_text
 
-COLUMNS = ["path", "label", "split", "status", "reason", "digest", "size", "format", "width", "height", "mtime_ns"]
+COLUMNS = [
+    "path", "label", "split", "group", "status", "reason", "traits", "digest", "size", "format", "width", "height", "mtime_ns",
+]  # fmt: skip
 SAVED = COLUMNS[:-1]
+TEXTS = ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format")
 SPLITS = ("train", "validation", "test")
 
 
@@ -70,6 +76,6 @@ def write(manifest: pd.DataFrame, path: Path) -> None:
 
 def read(path: Path) -> pd.DataFrame:
     """Read a manifest written by `write`."""
-    texts = dict.fromkeys(["path", "label", "split", "status", "reason", "digest", "format"], object)
+    texts = dict.fromkeys(TEXTS, object)
     table = pd.read_csv(path, keep_default_na=False, dtype=texts, encoding="utf-8", encoding_errors="surrogateescape")
     return table.assign(mtime_ns=0)

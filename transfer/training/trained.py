@@ -58,10 +58,11 @@ class Material:
     config: Config
 
     def checkpoint(self, output: str) -> Path:
-        """Return the checkpoint of training on one output: named by all that determines the result, the folder aside."""
+        """Return the checkpoint of training on one output: named by all that determines the result, places aside."""
         usable = manifests.used(self.manifest)
         settings = self.config.model_dump(mode="json")
-        settings["data"].pop("folder")
+        for place in ("source", "root", "tfds_data_dir"):
+            settings["data"].pop(place)
         facts = [settings, self.front.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]
         return checkpoints.path_of(hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32])
 

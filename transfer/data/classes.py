@@ -1,0 +1,58 @@
+"""Which classes there are, and whether each has enough pictures."""
+
+import pandas as pd
+
+from transfer.data import manifest as manifests
+from transfer.data.units import distinct
+from transfer.errors import DataError
+
+MINIMUM = 3
+"""Distinct pictures (or groups of pictures) that a class needs: one for each split."""
+
+
+def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Skip the pictures of classes with fewer than `minimum` different ones."""
+    usable = manifests.used(manifest)
+    small = {label for label, count in distinct(usable).items() if count < minimum}
+    reason = f"class left out: fewer than {minimum} pictures (data.min_per_class)"
+    return manifests.skip(manifest, dict.fromkeys(usable.index[usable["label"].isin(small)], reason))
+
+
+def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
+    """Check that there are at least two classes of at least three distinct pictures each, with names of one line.
+
+    Args:
+        manifest: all files.
+        every_folder: whether a class folder without a usable picture is an error; else it is no class.
+
+    Raises:
+        DataError: with the table of counts, or the names.
+    """
+    usable = manifests.used(manifest)
+    if usable.empty:
+        raise DataError(f"No readable picture was found. {_why_skipped(manifest)}")
+    rows = manifest if every_folder else usable
+    labels = sorted(label for label in rows["label"].unique() if label)
+    several_lines = [repr(label) for label in labels if "\n" in label or "\r" in label]
+    if several_lines:
+        raise DataError(f"A class name is one line: a line of labels.txt. Rename the folder. Received {', '.join(several_lines)}.")
+    counts = distinct(usable)
+    small = [label for label in labels if counts.get(label, 0) < MINIMUM]
+    table = manifests.counts_table(rows)
+    if len(labels) < 2:
+        raise DataError(f"A classifier needs at least 2 classes: one sub-folder for each. Received {len(labels)} ({table}).")
+    if small:
+        what = "groups of pictures" if (usable["group"] != "").any() else "readable pictures"
+        raise DataError(
+            f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
+            f"{', '.join(small)}. Received {table}. Add pictures, remove the class, or leave such classes out with "
+            f"--min-per-class {MINIMUM} (data.min_per_class)."
+        )
+
+
+def _why_skipped(manifest: pd.DataFrame) -> str:
+    counts = manifests.reason_counts(manifest)
+    if not counts:
+        return "Expected DATA/<class>/<picture>. Received a folder without files."
+    listed = ", ".join(f"{count} {reason}" for reason, count in list(counts.items())[:5])
+    return f"Received {len(manifest)} files: {listed}."
