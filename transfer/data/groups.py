@@ -1,0 +1,126 @@
+"""Groups: which pictures belong together (a patient, a plant, a burst of photographs) and must fall in the same split.
+
+`data.group_by` is, in this order: empty (a table's column `group`, where there is one), `near-duplicates` (the copies that
+the checks find), the name of a column of the table, or else a regular expression that is searched in each path. A text of
+letters, digits, blanks, `_` and `-` alone is never a regular expression: it would give the same group to every picture that
+it matches, so it is a column's name that was misspelt. Where a column is called like an expression, `(?:name)` is one.
+"""
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from transfer.data import manifest as manifests
+from transfer.errors import DataError, nearest
+from transfer.progress import Progress
+
+NEAR_DUPLICATES = "near-duplicates"
+_EXAMPLE = "for example '([^/]+)_[0-9]+[.]' for files like plant7_001.jpg"
+
+
+def column(group_by: str | None, columns: Sequence[str] | None) -> str | None:
+    """Return the column of a table that names the groups; None where no column does.
+
+    Args:
+        group_by: the setting `data.group_by`.
+        columns: names of the table's columns; None: the source is no table.
+
+    Raises:
+        DataError: where the setting is neither a column nor a regular expression that compiles.
+    """
+    if group_by == NEAR_DUPLICATES:
+        return None
+    if not group_by:
+        return next((name for name in columns or () if name.casefold() == "group"), None)
+    if columns is not None and group_by in columns:
+        return group_by
+    if re.fullmatch(r"[\w\- ]+", group_by):
+        raise DataError(_no_column(group_by, columns))
+    expression(group_by)
+    return None
+
+
+def expression(group_by: str) -> re.Pattern[str]:
+    """Return the compiled regular expression.
+
+    Raises:
+        DataError: where it does not compile, with the position (from 1).
+    """
+    try:
+        return re.compile(group_by)
+    except (re.error, RecursionError, OverflowError) as error:
+        place = f" at character {error.pos + 1}" if isinstance(error, re.error) and error.pos is not None else ""
+        what = error.msg if isinstance(error, re.error) else "too complex"
+        raise DataError(f"data.group_by is no regular expression: {what}{place}. Received {group_by!r}.") from None
+
+
+def grouped(manifest: pd.DataFrame, group_by: str | None, columns: Sequence[str] | None, progress: Progress) -> pd.DataFrame:
+    """Return the manifest with its column `group` filled.
+
+    Where a column of a table names the groups, the source has filled it already. A regular expression is searched in each
+    path (relative, with `/`): its capture group names the group of the picture (several: all of them, joined by `/`), or
+    what it matches as a whole where it has none. Pictures that it does not match are on their own.
+
+    Args:
+        manifest: the files, as scanned.
+        group_by: the setting `data.group_by`.
+        columns: names of the table's columns; None: the source is no table.
+        progress: told how many pictures are in how many groups.
+
+    Raises:
+        DataError: where the expression does not compile, or matches none of the used files.
+    """
+    in_column = column(group_by, columns)
+    if group_by == NEAR_DUPLICATES or not (group_by or in_column):
+        return manifest
+    if group_by and not in_column:
+        pattern = expression(group_by)
+        names = [_name(pattern, path) for path in manifest["path"]]
+        manifest = manifest.assign(group=pd.Series(names, manifest.index, dtype=object))
+    usable = manifests.used(manifest)
+    together = usable.loc[usable["group"] != "", "group"]
+    if together.empty and group_by and len(usable):
+        raise DataError(_no_match(group_by, in_column, usable["path"].iloc[0], columns))
+    if len(together):
+        alone = len(usable) - len(together)
+        rest = f"; {alone:,} in no group, each on its own" if alone else ""
+        progress.say(f"Groups: {len(together):,} pictures in {len(set(together)):,} groups{rest}.")
+    return manifest
+
+
+def _name(pattern: re.Pattern[str], path: str) -> str:
+    """Return the group of a path; empty where it has none. Rows of folders (`cats/`) are no pictures."""
+    found = None if path.endswith("/") else pattern.search(path)
+    if found is None:
+        return ""
+    captured = [part or "" for part in found.groups()]
+    if not captured:
+        return found[0]
+    return "/".join(captured) if any(captured) else ""
+
+
+def _no_column(group_by: str, columns: Sequence[str] | None) -> str:
+    if columns is None:
+        return (
+            "data.group_by is near-duplicates or a regular expression that names the group in a picture's path, "
+            f"{_EXAMPLE}; a plain word gives the same group to all. Received {group_by!r}."
+        )
+    near = nearest(group_by, columns)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return (
+        f"data.group_by is a column of the table, near-duplicates, or a regular expression, {_EXAMPLE}.{hint} "
+        f"Columns: {_listed(columns)}. Received {group_by!r}."
+    )
+
+
+def _no_match(group_by: str, in_column: str | None, path: str, columns: Sequence[str] | None) -> str:
+    if in_column:
+        return f"The column of data.group_by is empty for every picture that is used. Received {group_by!r}."
+    there = f", and the table has no such column (it has {_listed(columns)})" if columns else ""
+    return f"The regular expression of data.group_by names no group in any path, for example in {path!r}{there}. Received {group_by!r}."
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = [" ".join(name.split()) for name in columns[:20] if name]  # on one line
+    return ", ".join(shown) + (", ..." if len(columns) > 20 else "")
