@@ -9,13 +9,16 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transfer.config import Config, build, flatten
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find, require_size
 from transfer.run import check_free
+
+if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Plan:
 
 
 def plan(
-    data: str | os.PathLike[str] | None,
+    data: "str | os.PathLike[str] | DatasetBuilder | None",
     layers: Iterable[Mapping[str, Any]],
     name: str | None = None,
     output: str | os.PathLike[str] = "saved_models",
@@ -48,26 +51,32 @@ def plan(
     return Plan(config, Path(output), name, overwrite)
 
 
-def with_source(data: str | os.PathLike[str] | None, layers: Iterable[Mapping[str, Any]]) -> Config:
+def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: Iterable[Mapping[str, Any]]) -> Config:
     """Return the complete configuration, with its source of pictures checked.
 
     Raises:
         ConfigError: for settings that cannot be.
         DataError: where there is no such source.
     """
-    config = resolve([*layers, {"data.source": sources.absolute(os.fspath(data))} if data is not None else {}])
+    config = resolve([*layers, sources.settings(data) if data is not None else {}])
     if config.data.source is None:
         raise ConfigError(
             "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
             "(or data.source in the configuration)."
         )
+    if config.data.root is not None:
+        config = config.updated(data__root=sources.absolute(config.data.root))
+    if config.data.tfds_data_dir is not None:
+        config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
     sources.require(config.data)
     return config
 
 
 def data_name(source: str) -> str:
     """Return a word for a source of pictures: the name of its folder or table, as far as that can be part of a file name."""
-    place = Path(source.removeprefix(sources.TFDS))
+    if source.startswith(sources.TFDS):
+        return source.removeprefix(sources.TFDS).replace("/", "-").replace(":", "-")[:40]
+    place = Path(source)
     last = place.resolve().name if place.name == ".." else place.name
     return re.sub(r"[\\\0\n\r:]", "-", last).lstrip(".")[:40] or "data"
 

@@ -3,15 +3,24 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
 from transfer.config import DataConfig
-from transfer.data import image_folder, scanning
+from transfer.data import groups, image_folder, scanning
+from transfer.data.tables import listing, reading
+from transfer.data.tfds import name as tfds_name
+from transfer.data.tfds import source as tfds_source
 from transfer.progress import Progress
 
-TFDS = "tfds:"
+if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
+
+TFDS = tfds_name.PREFIX
 """What the name of a TFDS data set begins with."""
+NEAR_DUPLICATES = groups.NEAR_DUPLICATES
+"""The value of `data.group_by` that is settled only after the pictures were compared."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +32,26 @@ class Source:
     ready_made: bool
 
 
+def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
+    """Return the keys of the configuration that name a source: a path, `tfds:NAME`, or a TFDS builder.
+
+    Raises:
+        DataError: for a builder that no name stands for.
+    """
+    if tfds_name.is_builder(data):
+        return tfds_name.settings_of(cast("DatasetBuilder", data))
+    return {"data.source": absolute(os.fspath(cast("str | os.PathLike[str]", data)))}
+
+
 def absolute(source: str) -> str:
     """Return a source with its path made absolute, so that a configuration means the same everywhere."""
     return source if source.startswith(TFDS) else os.fspath(Path(source).absolute())
+
+
+def own(config: DataConfig) -> list[Path]:
+    """Return what belongs to the user and is never written: the data folder or the table, and where a table's paths start."""
+    places = [config.root, config.tfds_data_dir, None if str(config.source).startswith(TFDS) else config.source]
+    return [Path(place) for place in places if place]
 
 
 def require(config: DataConfig) -> None:
@@ -34,15 +60,33 @@ def require(config: DataConfig) -> None:
     Raises:
         DataError: where it is not.
     """
-    image_folder.require_folder(Path(str(config.source)))
+    source = Path(str(config.source))
+    columns = None
+    if str(config.source).startswith(TFDS):
+        tfds_name.require(str(config.source), config.tfds_data_dir)
+    elif reading.is_table(source):
+        columns = listing.require(source, config.root)
+    else:
+        image_folder.require_folder(source)
+    groups.column(config.group_by, columns)
 
 
-def read(config: DataConfig, progress: Progress) -> Source:
+def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Source:
     """List the pictures of `data.source`, read each once, and return the manifest.
+
+    With `decode_test`, pictures whose pixels cannot be decoded are found now, and not by the frozen pass.
 
     Raises:
         DataError: where the source cannot be used.
     """
-    root = Path(str(config.source))
-    found, ready_made = image_folder.listing(root)
-    return Source(root, scanning.examined(root, found, config.max_megapixels, progress), ready_made)
+    source, columns = Path(str(config.source)), None
+    if str(config.source).startswith(TFDS):
+        found, ready_made, root = tfds_source.listing(config, progress)
+    elif reading.is_table(source):
+        columns = reading.columns(source)
+        found, ready_made, root = listing.listing(source, config.root, groups.column(config.group_by, columns), config.missing_files)
+    else:
+        root = source
+        found, ready_made = image_folder.listing(root)
+    manifest = scanning.examined(root, found, config.max_megapixels, progress, decode_test)
+    return Source(root, groups.grouped(manifest, config.group_by, columns, progress), ready_made)
