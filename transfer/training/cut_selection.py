@@ -13,6 +13,7 @@ import pandas as pd
 from transfer.config import AutoConfig
 from transfer.errors import DataError
 from transfer.progress import Advance, Progress
+from transfer.threads import one_thread
 
 COLUMNS = ["cut", "features", "cv_accuracy", "standard_error", "chosen"]
 
@@ -91,7 +92,7 @@ def _right(table: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.nd
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore")  # an unfinished optimisation shows in the accuracy
         if len(np.unique(labels[train])) < 2:
             return labels[test] == labels[train][0]

@@ -1,0 +1,133 @@
+"""Likely wrong labels, from made-up features whose true classes are known."""
+
+import numpy as np
+import pytest
+
+from transfer.checking import label_issues
+
+
+def made_up(count: int, classes: int, spread: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Clouds around the corners of a simplex: float32 [n, d], and the class of each row."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    centres = 3 * np.eye(classes, max(classes, 8))
+    return (centres[labels] + spread * random.normal(size=(count, centres.shape[1]))).astype(np.float32), labels
+
+
+def alone(labels: np.ndarray) -> np.ndarray:
+    return np.arange(len(labels))
+
+
+def test_planted_wrong_labels_are_among_the_first_suggestions() -> None:
+    features, true = made_up(400, 5, spread=1.0)
+    wrong = np.random.default_rng(1).choice(400, 20, replace=False)
+    labels = true.copy()
+    labels[wrong] = (labels[wrong] + 1) % 5
+    found = label_issues.find(features, labels, alone(labels))
+    first = found.head(30)
+    assert np.isin(wrong, first["row"]).mean() >= 0.8
+    hits = first[first["row"].isin(wrong)]
+    assert (hits["suggested"] == true[hits["row"]]).all()
+    assert (hits["given"] == labels[hits["row"]]).all()
+    assert (hits["given_probability"] < hits["suggested_probability"]).all()
+    assert (np.diff(found["given_probability"]) >= 0).all()
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_separable_classes_have_no_issue(classes: int) -> None:
+    features, labels = made_up(120, classes, spread=0.1)
+    found = label_issues.find(features, labels, alone(labels))
+    assert list(found.columns) == label_issues.COLUMNS
+    assert len(found) == 0
+
+
+def test_random_labels_are_no_problem() -> None:
+    features, _ = made_up(120, 3)
+    labels = np.random.default_rng(0).integers(0, 3, 120)
+    found = label_issues.find(features, labels, alone(labels))
+    assert (found["suggested"] != found["given"]).all()
+    assert len(found) > 10
+
+
+def test_classes_of_three_pictures_and_more_classes_than_folds() -> None:
+    features, labels = made_up(60, 20, spread=0.3)
+    labels[0] = 7
+    found = label_issues.find(features, labels, alone(labels), folds=3)
+    assert found["row"].tolist()[:1] == [0]
+    assert found["suggested"].tolist()[:1] == [0]
+
+
+def test_two_hundred_classes() -> None:
+    features, labels = made_up(800, 200, spread=0.1)
+    labels[5] = 6
+    assert label_issues.find(features, labels, alone(labels), folds=2, inverse_penalty=1.0)["row"].tolist()[:1] == [5]
+
+
+def test_numbers_of_classes_may_have_gaps() -> None:
+    features, labels = made_up(90, 3, spread=0.3)
+    labels = labels * 4 + 1
+    labels[0] = 9
+    found = label_issues.find(features, labels, alone(labels))
+    assert found[["row", "given", "suggested"]].to_numpy().tolist()[:1] == [[0, 9, 1]]
+
+
+def test_copies_with_the_same_wrong_label_do_not_vouch_for_each_other() -> None:
+    features, labels = made_up(100, 2, spread=0.3)
+    copies = np.array([0, 2, 4, 6, 8])
+    features[copies] = features[0]
+    labels[copies] = 1
+    groups = alone(labels)
+    groups[copies] = 0
+    fold = label_issues._folds(labels, groups, 5, 0)
+    assert len(set(fold[copies])) == 1
+    assert set(label_issues.find(features, labels, groups)["row"]) == set(copies)
+
+
+def test_groups_may_have_names() -> None:
+    features, labels = made_up(60, 2, spread=0.3)
+    labels[0] = 1
+    by_number = label_issues.find(features, labels, alone(labels))
+    by_name = label_issues.find(features, labels, np.array([f"{row:03d}" for row in alone(labels)]))
+    assert by_name.equals(by_number)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_where_nothing_can_be_learned_nothing_is_said(classes: int) -> None:
+    features, labels = made_up(20, classes)
+    assert len(label_issues.find(features, labels, np.full(20, "all"))) == 0
+    assert len(label_issues.find(features[:0], labels[:0], np.zeros(0, int))) == 0
+
+
+def test_a_class_with_one_group_is_not_judged_and_not_suggested() -> None:
+    features, labels = made_up(90, 3, spread=0.3)
+    labels[0] = 1
+    groups = alone(labels)
+    groups[labels == 2] = 2
+    found = label_issues.find(features, labels, groups)
+    assert found["row"].tolist() == [0]
+    assert not (labels[found["row"]] == 2).any()
+
+
+def test_folds_are_stratified() -> None:
+    labels = np.repeat([0, 1], [50, 10])
+    fold = label_issues._folds(labels, alone(labels), 5, seed=3)
+    assert [np.bincount(fold[labels == label], minlength=5).tolist() for label in (0, 1)] == [[10] * 5, [2] * 5]
+
+
+def test_learning_from_fewer_rows_keeps_every_class_and_judges_all() -> None:
+    labels = np.repeat([0, 1], [960, 40])
+    rows = label_issues._some(np.arange(1000), labels, 100, seed=0)
+    assert np.bincount(labels[rows]).tolist() == [96, 20]
+    features, labels = made_up(400, 4, spread=0.3)
+    wrong = [0, 101, 202, 303]
+    labels[wrong] = (labels[wrong] + 1) % 4
+    found = label_issues.find(features, labels, alone(labels), max_rows=100)
+    assert set(found["row"][:3]) < set(wrong)
+
+
+def test_cut_points_stand_side_by_side_standardised() -> None:
+    random = np.random.default_rng(0)
+    table = label_issues.joined({"a": 5 + random.normal(size=(50, 3)), "b": 100 * random.normal(size=(50, 2))})
+    assert table.shape == (50, 5)
+    assert table.mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-4)
+    assert table.std(axis=0) == pytest.approx(np.ones(5), abs=1e-4)

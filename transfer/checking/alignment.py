@@ -1,0 +1,149 @@
+"""Two small pictures laid over each other: how much of the one is in the other, once it is moved and scaled a little?
+
+A copy that was cropped shows the same things a little larger and a little elsewhere. Shift and scale of both axes are
+found by Gauss-Newton steps (Baker and Matthews 2004, "Lucas-Kanade 20 years on", the inverse compositional method), for
+thousands of pairs at a time. Brightness and contrast may differ.
+
+What remains is measured against what a displacement by one pixel would change: fine drawings have sharp edges, at which
+even a true copy differs a little, while smooth figures that differ as much are different figures.
+"""
+
+import numpy as np
+
+_LARGEST_SCALE = 0.12
+_LARGEST_SHIFT = 0.08  # of the side
+_NOISE = 4.0  # grey levels squared: weaker variation is none
+_CONTRAST = 1.3  # a copy's contrast may be so many times higher or lower
+
+
+def agreement(glances: np.ndarray, first: np.ndarray, second: np.ndarray, promising: float, block: int = 128) -> np.ndarray:
+    """Return how alike each pair of pictures is.
+
+    Args:
+        glances: uint8 [n, s, s, 3], s even, RGB, smoothed.
+        first, second: rows of the pairs, int [m].
+        promising: pairs whose correlation in grey at half the size is below this are no copies, and not looked at closely.
+        block: pairs worked on at a time.
+
+    Returns:
+        float32 [m], at most 1: one less the share of the pixels' variance that remains after alignment, where a
+        displacement by one pixel counts as 1. Below 0 where not even the coarse pictures agree. Two pictures of one colour
+        each have 1 where the colours are nearly the same, else -1.
+    """
+    found = np.full(len(first), -1, np.float32)
+    coarse = grey(halved(glances))
+    for start in range(0, len(first), block):
+        rows = np.arange(start, min(start + block, len(first)))
+        scale, shift = np.zeros((2, len(rows), 2), np.float32)
+        one, other = coarse[first[rows]], coarse[second[rows]]
+        scale, shift = _register(one, other, scale, shift, steps=4)
+        keep = _correlation(one[..., None], other[..., None], scale, shift) >= promising
+        if not keep.any():
+            continue
+        rows = rows[keep]
+        one, other = glances[first[rows]].astype(np.float32), glances[second[rows]].astype(np.float32)
+        scale, shift = _register(grey(one), grey(other), scale[keep], shift[keep], steps=3)
+        remaining = 1 - _correlation(one, other, scale, shift)
+        found[rows] = np.maximum(1 - remaining / np.sqrt(_fineness(one) * _fineness(other)), -1)
+    return found
+
+
+def smoothed(glances: np.ndarray, block: int = 1024) -> np.ndarray:
+    """Blur a little, uint8 [n, s, s, c] -> the same: moved pictures are interpolated, and no sharper than that."""
+    result = np.empty_like(glances)
+    for start in range(0, len(glances), block):
+        part = glances[start : start + block].astype(np.uint16)
+        wide = np.pad(part, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+        down = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
+        result[start : start + block] = (down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:] + 8) >> 4
+    return result
+
+
+def _fineness(pictures: np.ndarray) -> np.ndarray:
+    """Share of the variance that a displacement by one pixel changes: float32 [m, s, s, c] -> [m]."""
+    down, right = np.gradient(pictures, axis=(1, 2))
+    variance = pictures.var((1, 2, 3))
+    change = (down**2 + right**2).mean((1, 2, 3))
+    result: np.ndarray = np.clip(change / np.maximum(variance, _NOISE), 0.01, 1)
+    return result
+
+
+def halved(glances: np.ndarray) -> np.ndarray:
+    """Average squares of 2x2 pixels: uint8 [n, s, s, c] -> float32 [n, s / 2, s / 2, c]."""
+    top, bottom = glances[:, 0::2].astype(np.uint16), glances[:, 1::2]
+    rows = top + bottom
+    return (rows[:, :, 0::2] + rows[:, :, 1::2]) / np.float32(4)
+
+
+def grey(pictures: np.ndarray) -> np.ndarray:
+    """Mean of the three channels: float32 [n, s, s, 3] -> float32 [n, s, s]."""
+    return (pictures[..., 0] + pictures[..., 1] + pictures[..., 2]) / np.float32(3)
+
+
+def _register(first: np.ndarray, second: np.ndarray, scale: np.ndarray, shift: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Improve scale (less one) and shift (share of the side) of both axes, each float32 [m, 2], on grey pictures [m, s, s]."""
+    count, side, _ = first.shape
+    along = _positions(side)
+    down, right = np.gradient(first, axis=(1, 2))
+    slopes = np.stack([down, down * along[:, None], right, right * along], -1).reshape(count, -1, 4) * side
+    normal = slopes.transpose(0, 2, 1) @ slopes
+    # Where a picture has no slope in a direction, it is not moved in it.
+    normal += np.eye(4, dtype=np.float32) * (1e-3 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1.0)
+    for _ in range(steps):
+        moved, seen = _moved(second, scale, shift)
+        error = (_matched(first, moved, seen) - first) * seen
+        step = np.linalg.solve(normal, slopes.transpose(0, 2, 1) @ error.reshape(count, -1, 1))[:, :, 0]
+        move, grow = np.clip(step[:, 0::2], -0.1, 0.1), np.clip(step[:, 1::2], -0.1, 0.1)
+        # The step was found on the first picture; undone, and put in front of what was known.
+        shift = np.clip(shift - (1 + scale) * move / (1 + grow), -_LARGEST_SHIFT, _LARGEST_SHIFT)
+        scale = np.clip((1 + scale) / (1 + grow) - 1, -_LARGEST_SCALE, _LARGEST_SCALE)
+    return scale, shift
+
+
+def _positions(side: int) -> np.ndarray:
+    """Centres of the pixels of one axis, -0.5 to 0.5."""
+    return ((np.arange(side) + 0.5) / side - 0.5).astype(np.float32)
+
+
+def _weights(scale: np.ndarray, shift: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Linear interpolation along one axis: matrices [m, side, side], and which pixels lie inside the picture [m, side]."""
+    where = (_positions(side) * (1 + scale[:, None]) + shift[:, None] + 0.5) * side - 0.5
+    inside = ((where > -0.02) & (where < side - 0.98)).astype(np.float32)
+    distance = np.abs(np.clip(where, 0, side - 1)[:, :, None] - np.arange(side, dtype=np.float32))
+    return np.maximum(0, 1 - distance), inside
+
+
+def _moved(pictures: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures [m, s, s] moved and scaled, and which pixels were inside [m, s, s]."""
+    side = pictures.shape[1]
+    down, inside_down = _weights(scale[:, 0], shift[:, 0], side)
+    right, inside_right = _weights(scale[:, 1], shift[:, 1], side)
+    return down @ pictures @ right.transpose(0, 2, 1), inside_down[:, :, None] * inside_right[:, None, :]
+
+
+def _matched(first: np.ndarray, second: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Give the second picture the first one's brightness and contrast."""
+    total = seen.sum((1, 2), keepdims=True)
+    mean, other_mean = ((one * seen).sum((1, 2), keepdims=True) / total for one in (first, second))
+    varied = (second - other_mean) * seen
+    gain = ((first - mean) * varied).sum((1, 2), keepdims=True) / ((varied**2).sum((1, 2), keepdims=True) + total * _NOISE)
+    return mean + np.clip(gain, 0.5, 2) * (second - other_mean)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    channels = range(second.shape[-1])
+    moved, seen = zip(*(_moved(second[..., channel], scale, shift) for channel in channels), strict=True)
+    weight, other = np.stack(seen, -1), np.stack(moved, -1)
+    total = weight.sum((1, 2, 3))
+    mean, other_mean = ((one * weight).sum((1, 2, 3)) / total for one in (first, other))
+    varied = (first - mean[:, None, None, None]) * weight
+    other_varied = (other - other_mean[:, None, None, None]) * weight
+    variance, other_variance = ((one**2).sum((1, 2, 3)) / total for one in (varied, other_varied))
+    product = (varied * other_varied).sum((1, 2, 3)) / total
+    plain = (variance < _NOISE) & (other_variance < _NOISE)
+    same_color = np.abs(mean - other_mean) < 8
+    variance, other_variance = np.maximum(variance, _NOISE), np.maximum(other_variance, _NOISE)
+    # What is left of an unlike contrast adds to the variance that remains, like any other difference.
+    excess = np.maximum(np.abs(np.log(variance / other_variance)) / 2 - np.log(_CONTRAST), 0)
+    correlation = product / np.sqrt(variance * other_variance) - excess**2 / 2
+    return np.where(plain, same_color.astype(np.float32), correlation)

@@ -1,0 +1,51 @@
+"""Near copies: the same picture rescaled, compressed again, cropped a little, brighter or darker.
+
+Found in two steps. Pictures whose features or whose coarse brightness are most alike become candidates: a few for each
+picture, whatever their cosine, since the cosines of true copies differ between networks and data sets. Then the pixels
+decide: one picture is laid over the other, moved and scaled, and what remains must be the same. That step needs no tuning
+to the network, and tells copies from other pictures of the same shape.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from transfer.checking import near_duplicates
+from transfer.checking.alignment import agreement, smoothed
+from transfer.checking.likeness import feature_vectors, glance_vectors
+from transfer.checking.near_duplicates import Pairs
+
+_LEAST_COSINE = 0.3
+_PROMISING = 0.9  # coarse correlation of true copies: 0.97 and more
+
+
+def find(features: Mapping[str, np.ndarray], glances: np.ndarray, threshold: float = 0.97, neighbours: int = 5) -> Pairs:
+    """Find pairs of pictures that are nearly the same.
+
+    Args:
+        features: cut point -> float [n, width], pooled; empty for networks without stored features.
+        glances: uint8 [n, s, s, 3], s even: the pictures reduced to a few pixels by averaging.
+        threshold: smallest similarity.
+        neighbours: candidates looked at for each picture, by features and by glances.
+
+    Returns:
+        Pairs of rows, the most alike first. Their similarity is at most 1: what remains after alignment is counted against
+        what a displacement by one pixel of a glance would change (`alignment.agreement`).
+    """
+    glance_rows = glance_vectors(glances)
+    tables = [near_duplicates.pairs(glance_rows, _LEAST_COSINE, neighbours), _plain_pairs(glances, glance_rows)]
+    if features:
+        tables.append(near_duplicates.pairs(feature_vectors(features), _LEAST_COSINE, neighbours))
+    candidates = near_duplicates.union(*tables)
+    similarity = agreement(smoothed(glances), candidates.first, candidates.second, _PROMISING)
+    checked = Pairs(candidates.first, candidates.second, similarity)
+    return near_duplicates.union(checked.chosen(similarity >= threshold))
+
+
+def _plain_pairs(glances: np.ndarray, glance_rows: np.ndarray) -> Pairs:
+    """Pictures of one colour have no direction; each is a candidate of the one with the next colour."""
+    plain = np.flatnonzero(~glance_rows.any(axis=1))
+    color = np.round(glances[plain].mean(axis=(1, 2)) / 8)
+    order = plain[np.lexsort((*color.T, color.sum(axis=1)))]
+    first, second = np.minimum(order[:-1], order[1:]), np.maximum(order[:-1], order[1:])
+    return Pairs(first, second, np.ones(len(first), np.float32))

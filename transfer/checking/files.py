@@ -1,0 +1,114 @@
+"""What is peculiar about the files, and what is done with them: facts of the manifest, and blank pictures."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from transfer.checking.findings import COLUMNS
+from transfer.data import manifest as manifests
+
+_SKIPPED = {
+    "damaged": "truncated or broken",
+    "cannot be decoded": "truncated or broken",
+    "cannot be read": "unreadable",
+    "empty file": "empty",
+    "too large": "oversized",
+}
+"""What the beginning of a reason is called; other reasons are their own name."""
+
+_TRAITS = {
+    "mislabelled": ("mislabelled type", "used: the bytes say what they are, not the name"),
+    "animated": ("animated", "used: the first frame"),
+    "alpha": ("with transparency", "used: on white"),
+    "cmyk": ("CMYK", "used: turned into RGB"),
+    "16-bit": ("16 bits a channel", "used: reduced to 8 bits"),
+    "rotated": ("EXIF-rotated", "used: turned upright"),
+}
+_TRANSCODED = ("read by Pillow", "used: a PNG of it is kept in the cache")
+_TINY = ("tiny", "used, enlarged: little can be seen")
+_BLANK = ("blank", "used, and teaches nothing: better excluded")
+_NOT_USED = "not used"
+
+
+def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Collect peculiar files by kind.
+
+    Args:
+        manifest: all files.
+        glances: digest -> uint8 [s, s, 3].
+        tiny: pictures with a side of fewer pixels are tiny.
+
+    Returns:
+        The tables `kinds` and `files` of `Findings`.
+    """
+    found: dict[tuple[str, str], list[list[str]]] = {}
+
+    def add(kind: tuple[str, str], row: tuple, detail: str = "") -> None:
+        found.setdefault(kind, []).append([kind[0], row.path, row.label, row.split, detail])  # type: ignore[attr-defined]
+
+    blank = {digest for digest, pixels in glances.items() if int(np.ptp(pixels.reshape(-1, 3), axis=0).max()) <= 1}
+    for row in manifest.itertuples(index=False):
+        if row.reason:
+            start, _, rest = row.reason.partition(": ")
+            add((_SKIPPED.get(start, start), _NOT_USED), row, rest)
+            continue
+        for trait in row.traits.split():
+            named = PurePosixPath(row.path).suffix.lstrip(".")
+            add(_TRAITS[trait], row, f"is {row.format}, called .{named}" if trait == "mislabelled" else "")
+        if row.status == "transcoded":
+            add(_TRANSCODED, row, row.format)
+        if min(row.width, row.height) < tiny:
+            add(_TINY, row, f"{row.width} x {row.height} pixels")
+        if row.digest in blank:
+            add(_BLANK, row)
+    ordered = sorted(found.items(), key=lambda item: (item[0][1] != _NOT_USED, -len(item[1]), item[0]))
+    kinds = [[kind, len(rows), treatment] for (kind, treatment), rows in ordered]
+    files = [row for _, rows in ordered for row in rows]
+    return (
+        pd.DataFrame(kinds, columns=COLUMNS["kinds"], dtype=object),
+        pd.DataFrame(files, columns=COLUMNS["files"], dtype=object),
+    )
+
+
+def formats(usable: pd.DataFrame) -> pd.DataFrame:
+    """Return how many used pictures there are of each format."""
+    counts = usable["format"].value_counts()
+    return pd.DataFrame({"format": counts.index, "pictures": counts.to_numpy()}, columns=COLUMNS["formats"], dtype=object)
+
+
+def sizes(usable: pd.DataFrame) -> pd.DataFrame:
+    """Return smallest, median and largest width, height and megapixels of the used pictures."""
+    if usable.empty:
+        return pd.DataFrame(columns=COLUMNS["sizes"], dtype=object)
+    measures = {"width": usable["width"], "height": usable["height"], "megapixels": usable["width"] * usable["height"] / 1e6}
+    rows = [[name, float(values.min()), float(values.median()), float(values.max())] for name, values in measures.items()]
+    return pd.DataFrame(rows, columns=COLUMNS["sizes"], dtype=object)
+
+
+def classes(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return used pictures, their share and their splits for each class, the largest class first."""
+    usable = manifests.used(manifest)
+    rows = []
+    for label in dict.fromkeys(manifest.loc[manifest["label"] != "", "label"]):
+        splits = list(usable.loc[usable["label"] == label, "split"])
+        rows.append([label, len(splits), len(splits) / max(len(usable), 1), *(splits.count(name) for name in manifests.SPLITS)])
+    rows.sort(key=lambda row: (-row[1], row[0]))
+    return pd.DataFrame(rows, columns=COLUMNS["classes"], dtype=object)
+
+
+def duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the sets of pictures with the same bytes, those that stand in several classes first, then the largest."""
+    pictures = manifest[(manifest["digest"] != "") & ((manifest["reason"] == "") | manifest["reason"].str.startswith("the same picture"))]
+    sets: dict[str, list[tuple]] = {}
+    for row in pictures.itertuples(index=False):
+        sets.setdefault(row.digest, []).append(row)
+    repeated = [rows for rows in sets.values() if len(rows) > 1]
+    repeated.sort(key=lambda rows: (len({row.label for row in rows}) == 1, -len(rows), rows[0].path))  # type: ignore[attr-defined]
+    table = [
+        [number, row.path, row.label, row.split, len({other.label for other in rows}) > 1]  # type: ignore[attr-defined]
+        for number, rows in enumerate(repeated)
+        for row in rows
+    ]
+    return pd.DataFrame(table, columns=COLUMNS["duplicates"], dtype=object)

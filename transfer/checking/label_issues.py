@@ -1,0 +1,140 @@
+"""Likely wrong labels: pictures that a simple classifier, fitted on other pictures, would give to another class.
+
+Confident learning (Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels"), as
+cleanlab has it, on out-of-fold probabilities of a logistic regression on standardised features.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from transfer.checking.likeness import standardized
+from transfer.threads import one_thread
+
+COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
+_ITERATIONS = 100  # what is not settled by then changes probabilities, but hardly their order
+_MANY = 1000  # with fewer pictures than these the penalty shrinks, which would drown them
+_FEWEST = 20  # pictures of a class that are learned from, at least, where it has them
+
+
+def find(
+    features: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    folds: int = 5,
+    inverse_penalty: float = 0.01,
+    seed: int = 0,
+    max_rows: int = 10_000,
+) -> pd.DataFrame:
+    """Find the pictures whose label is likely wrong.
+
+    Args:
+        features: float [n, d].
+        labels: class numbers, int [n], from 0 on.
+        groups: rows of one group (near copies) are never divided between learning and judging, int or str [n].
+        folds: of the cross-validation.
+        inverse_penalty: C of the logistic regression; smaller is more regularised.
+        seed: of the folds.
+        max_rows: rows that are learned from in each fold, at most; all are judged.
+
+    Returns:
+        Table with the columns `COLUMNS`, the likeliest first; probabilities are of classifiers that did not see the row's
+        group. Pictures of classes that have a single group are not judged. Empty where fewer than two classes are left.
+    """
+    groups = np.unique(np.asarray(groups), return_inverse=True)[1]
+    fold = _folds(labels, groups, folds, seed)
+    rows = np.flatnonzero(_judged(labels, fold))
+    classes, numbers = np.unique(labels[rows], return_inverse=True)
+    if len(classes) < 2:
+        return _table(rows[:0], labels, classes, numbers[:0], np.zeros((0, 1)))
+    table, fold = np.asarray(features[rows], np.float32), fold[rows]
+    probabilities = _out_of_fold(table, numbers, fold, inverse_penalty, max_rows, seed)
+    wrong = _ranked(numbers, probabilities)
+    return _table(rows[wrong], labels, classes, wrong, probabilities)
+
+
+def joined(features: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Put the features of several cut points side by side, each value standardised: float32 [n, d]."""
+    return np.concatenate([standardized(table) for table in features.values()], axis=1)
+
+
+def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal groups to folds, class by class, the large ones first: int [n].
+
+    What scikit-learn's StratifiedGroupKFold is for; that takes minutes for 100,000 groups.
+    """
+    random = np.random.default_rng(seed)
+    count = int(groups.max(initial=-1)) + 1
+    label = np.zeros(count, np.int64)
+    label[groups[::-1]] = labels[::-1]  # of its first row
+    size = np.bincount(groups, minlength=count)
+    order = np.lexsort((random.permutation(count), -size, label))
+    start = np.searchsorted(label[order], label[order])
+    first_fold = random.integers(folds, size=int(labels.max(initial=0)) + 1)
+    fold = np.empty(count, np.int64)
+    fold[order] = (np.arange(count) - start + first_fold[label[order]]) % folds
+    result: np.ndarray = fold[groups]
+    return result
+
+
+def _judged(labels: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Whether the class of each row lies in several folds, so that it can be learned from others."""
+    classes = int(labels.max(initial=0)) + 1
+    lowest, highest = np.full(classes, np.iinfo(np.int64).max), np.full(classes, -1)
+    np.minimum.at(lowest, labels, fold)
+    np.maximum.at(highest, labels, fold)
+    result: np.ndarray = (lowest < highest)[labels]
+    return result
+
+
+def _out_of_fold(table: np.ndarray, labels: np.ndarray, fold: np.ndarray, inverse_penalty: float, max_rows: int, seed: int) -> np.ndarray:
+    """Probabilities of each row by a classifier that learned from other folds: float64 [n, classes]."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probabilities = np.zeros((len(labels), int(labels.max()) + 1))
+    for number in np.unique(fold):
+        rows = _some(np.flatnonzero(fold != number), labels, max_rows, seed)
+        strength = inverse_penalty * max(1.0, _MANY / len(rows))
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3))
+        with warnings.catch_warnings(), one_thread():
+            warnings.simplefilter("ignore")  # an unfinished optimisation is said in `_ITERATIONS`
+            model.fit(table[rows], labels[rows])
+        judged = fold == number
+        probabilities[np.ix_(judged, model.classes_)] = model.predict_proba(table[judged])
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Choose rows at random, of each class its share of `most`, but some of every class."""
+    if len(rows) <= most:
+        return rows
+    rows = np.random.default_rng(seed).permutation(rows)
+    order = np.argsort(labels[rows], kind="stable")
+    sorted_labels = labels[rows][order]
+    rank = np.arange(len(rows)) - np.searchsorted(sorted_labels, sorted_labels)
+    quota = np.maximum(np.bincount(sorted_labels) * most // len(rows), _FEWEST)
+    return np.sort(rows[order[rank < quota[sorted_labels]]])
+
+
+def _ranked(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Rows that confident learning calls wrong, the least probable label first."""
+    from cleanlab.filter import find_label_issues
+
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        found = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
+    found = np.asarray(found, np.int64)
+    return found[probabilities[found].argmax(axis=1) != labels[found]]
+
+
+def _table(rows: np.ndarray, labels: np.ndarray, classes: np.ndarray, wrong: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    suggested = probabilities[wrong].argmax(axis=1)
+    given = np.searchsorted(classes, labels[rows])
+    columns = [rows, labels[rows], classes[suggested], probabilities[wrong, given], probabilities[wrong, suggested]]
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))

@@ -1,0 +1,134 @@
+"""Leaks: properties of a file, not of what is seen, that tell the class: all dogs are PNG, all cats are small files.
+
+A network learns such a property instead of the pictures, and fails where it no longer holds. Each is judged by the best
+rule with one threshold (a decision stump), found on some pictures and tried on others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = ["property", "accuracy", "majority", "leak", "rule"]
+_UNITS = {"file size": " bytes", "width": " pixels", "height": " pixels"}
+_CHANNELS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """How well a rule did on pictures that it was not made from, against always the largest class; shares, 0 to 1."""
+
+    accuracy: float
+    majority: float
+    chance: float  # how probable so many more right answers are, if the rule were worth nothing
+    rule: str
+
+    @property
+    def gain(self) -> float:
+        """Share of the errors of always the largest class that the rule saves."""
+        return (self.accuracy - self.majority) / max(1 - self.majority, 1e-9)
+
+
+def border_color(glances: np.ndarray) -> np.ndarray:
+    """Return the mean colour of the outermost pixels: uint8 [n, s, s, 3] -> float32 [n, 3], 0 to 255."""
+    edges = [glances[:, 0], glances[:, -1], glances[:, 1:-1, 0], glances[:, 1:-1, -1]]
+    return np.concatenate(edges, axis=1).mean(axis=1, dtype=np.float32)
+
+
+def find(
+    properties: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    names: Sequence[str],
+    folds: int = 5,
+    margin: float = 0.1,
+    level: float = 0.001,
+    seed: int = 0,
+    saved: float = 0.5,
+) -> pd.DataFrame:
+    """Judge each property.
+
+    A stump answers two classes, so that besides it one for each class against all others is tried: one class of many whose
+    files are all PNG is a leak, though it hardly changes the accuracy over all classes.
+
+    Args:
+        properties: name -> float [n], float [n, 3] (a colour), or str [n].
+        labels: class numbers, int [n], from 0 on.
+        names: of the classes.
+        folds: of the cross-validation.
+        margin: a leak's rule is right for a larger share of the pictures than always the largest class, by at least so
+            much.
+        level: probability of a false alarm over all properties and classes, at most (Bonferroni).
+        seed: of the folds.
+        saved: a leak's rule for one class against the others saves at least this share of the errors of `never this class`.
+
+    Returns:
+        Table with the columns `COLUMNS`, one row a property: the rule over all classes, or the one for a single class
+        where that is a leak.
+    """
+    fold = np.empty(len(labels), np.int64)
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(labels)), labels))
+    fold[order] = np.arange(len(labels)) % folds
+    tests = len(properties) * (len(names) + 1)
+    rows = []
+    for name, values in properties.items():
+        columns = _columns(name, values)
+        best = _judge(columns, labels, names, fold)
+        leak = best.accuracy - best.majority >= margin and best.chance <= level / tests
+        if not leak and len(names) > 2:
+            singles = [_judge(columns, np.where(labels == label, label, -1), names, fold) for label in np.unique(labels)]
+            singles = [single for single in singles if single.gain >= saved and single.chance <= level / tests]
+            best, leak = max(singles, key=lambda single: single.gain, default=best), bool(singles)
+        rows.append([name, best.accuracy, best.majority, leak, best.rule])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of numbers by what a rule calls them; a column of text becomes one of 0 and 1 for each value."""
+    values = np.asarray(values)
+    if values.dtype.kind in "US" or values.dtype == object:
+        return {f"{name}={value}": (values == value).astype(np.float64) for value in np.unique(values.astype(str))}
+    if values.ndim == 2:
+        return {f"{name} ({channel})": values[:, number].astype(np.float64) for number, channel in enumerate(_CHANNELS)}
+    return {name: values.astype(np.float64)}
+
+
+def _judge(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], fold: np.ndarray) -> _Judged:
+    """Cross-validate the best stump; labels of -1 are those of all other classes."""
+    from scipy.stats import binom
+
+    table = np.column_stack(list(columns.values()))
+    right, usual = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
+    for number in np.unique(fold):
+        learned, judged = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        if len(learned):
+            present, counts = np.unique(labels[learned], return_counts=True)
+            right[judged] = _fitted(table[learned], labels[learned]).predict(table[judged]) == labels[judged]
+            usual[judged] = labels[judged] == present[counts.argmax()]
+    # McNemar's exact test: only pictures that one of both answers gets right say anything.
+    better, worse = int((right & ~usual).sum()), int((usual & ~right).sum())
+    chance = float(binom.sf(better - 1, better + worse, 0.5))
+    words = _in_words(_fitted(table, labels), list(columns), names)
+    return _Judged(float(right.mean()), float(usual.mean()), chance, words)
+
+
+def _fitted(table: np.ndarray, labels: np.ndarray) -> Any:
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(max_depth=1, min_samples_leaf=2, random_state=0).fit(table, labels)
+
+
+def _in_words(stump: Any, columns: list[str], names: Sequence[str]) -> str:
+    tree = stump.tree_
+    if tree.node_count < 3:
+        return "no rule: it is the same for all classes"
+    shares = tree.value[1:3, 0] * (stump.classes_ >= 0)
+    high = bool(shares[1].max() >= shares[0].max())
+    label = names[int(stump.classes_[shares[int(high)].argmax()])]
+    column, threshold = columns[tree.feature[0]], float(tree.threshold[0])
+    name, _, value = column.partition("=")
+    if value:
+        return f"files whose {name} {'is' if high else 'is not'} {value} are mostly '{label}'"
+    limit = f"{threshold:,.0f}" if abs(threshold) >= 100 else f"{threshold:.3g}"
+    return f"files whose {column} is {'above' if high else 'at most'} {limit}{_UNITS.get(column, '')} are mostly '{label}'"

@@ -1,0 +1,70 @@
+"""Vectors by whose cosines pictures that look alike are found: from stored features, and from the pixels themselves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from transfer.checking.alignment import grey, halved
+
+_SAMPLE = 4096  # rows from which directions are learned
+_PLAIN = 2.0  # grey levels: pictures that vary less have nothing to be compared but noise
+
+
+def feature_vectors(features: Mapping[str, np.ndarray], width: int = 128) -> np.ndarray:
+    """Turn the pooled features of one or several cut points into one vector a picture.
+
+    Features after a ReLU share a large mean, by which all cosines are nearly 1. So each value is standardised over the
+    pictures, and each cut point has the same weight. Wide ones are reduced to their principal directions.
+
+    Args:
+        features: cut point -> float [n, any width].
+        width: largest number of values that a cut point brings in.
+
+    Returns:
+        float32 [n, d], unit length. A picture just like the mean of all has zeros.
+    """
+    tables = [unit(_reduced(standardized(table), width)) for table in features.values()]
+    return unit(np.concatenate(tables, axis=1))
+
+
+def glance_vectors(glances: np.ndarray) -> np.ndarray:
+    """Turn glances uint8 [n, s, s, 3] into vectors of their coarse brightness, less its mean.
+
+    Returns:
+        float32 [n, s * s / 4], unit length; zeros for pictures of (nearly) one brightness.
+    """
+    coarse = grey(halved(glances))
+    coarse = coarse.reshape(len(glances), coarse.shape[1] * coarse.shape[2])
+    coarse -= coarse.mean(axis=1, keepdims=True)
+    coarse[coarse.std(axis=1) < _PLAIN] = 0
+    return unit(coarse)
+
+
+def standardized(table: np.ndarray) -> np.ndarray:
+    """Give each column zero mean and unit variance: float [n, d] -> float32 [n, d]. Columns that do not vary are zeros."""
+    table = np.asarray(table, np.float32)
+    if not len(table):
+        return table
+    deviation = table.std(axis=0)
+    varies = deviation > 1e-6 * np.abs(table).max(axis=0, initial=1e-30)
+    result: np.ndarray = np.where(varies, (table - table.mean(axis=0)) / np.where(varies, deviation, 1), 0)
+    return result.astype(np.float32, copy=False)
+
+
+def unit(table: np.ndarray) -> np.ndarray:
+    """Give each row the length 1: float32 [n, d]. Rows of (nearly) zeros become zeros."""
+    length = np.linalg.norm(table, axis=1, keepdims=True)
+    result: np.ndarray = table / np.where(length > 1e-4, length, np.inf)
+    return result.astype(np.float32, copy=False)
+
+
+def _reduced(table: np.ndarray, width: int) -> np.ndarray:
+    """Turn columns into fewer, by the principal directions of evenly spaced rows."""
+    if table.shape[1] <= width:
+        return table
+    some = table[:: max(1, len(table) // _SAMPLE)]
+    if len(some) <= some.shape[1]:
+        directions = np.linalg.svd(some, full_matrices=False)[2][:width].T
+    else:
+        directions = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :width]
+    return table @ directions

@@ -1,0 +1,23 @@
+"""Limits for continuous integration of a data set: which findings are more than a person allowed."""
+
+from transfer.checking.findings import Findings
+from transfer.config import CheckConfig
+
+
+def exceeded(findings: Findings, config: CheckConfig) -> list[str]:
+    """Return a sentence for each limit that is exceeded: what was found, and the limit with its key."""
+    pictures = int(findings.classes["pictures"].sum())
+    unusable = int(findings.kinds.loc[findings.kinds["treatment"] == "not used", "pictures"].sum())
+    found = {
+        "max_unusable": (unusable / max(pictures + unusable, 1), "share of files that are not used"),
+        "max_contradictions": (findings.contradictions, "pictures that stand in several classes"),
+        "max_across": (len(findings.across), "pairs of near copies in different splits"),
+        "max_label_issues": (len(findings.label_issues) / max(pictures, 1), "share of labels that are likely wrong"),
+        "max_leaks": (int(findings.leaks["leak"].astype(bool).sum()), "properties of files that tell the class"),
+    }
+    sentences = []
+    for name, (value, what) in found.items():
+        limit = getattr(config, name)
+        if value > limit:
+            sentences.append(f"{what}: {value:.3g}, the limit is {limit:g} (check.{name})")
+    return sentences

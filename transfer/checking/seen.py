@@ -1,0 +1,42 @@
+"""What the frozen pass left in the store about each picture: features and a glance, one row for each distinct content."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from transfer.data import manifest as manifests
+from transfer.features.arrays import StoredRows
+from transfer.features.extract import PLAIN
+from transfer.features.front import Front
+from transfer.features.glances import GLANCE, SIDE
+from transfer.features.store import Store, key
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Distinct used pictures and what is known of them.
+
+    Attributes:
+        rows: the first used row of the manifest for each content, [n].
+        features: cut point and pooling -> float32 [n, width]; empty for a network trained from scratch.
+        glances: uint8 [n, SIDE, SIDE, 3].
+    """
+
+    rows: pd.DataFrame
+    features: dict[str, np.ndarray]
+    glances: np.ndarray
+
+
+def seen(manifest: pd.DataFrame, front: Front, store: Store) -> Seen:
+    """Read what is stored of all used pictures."""
+    rows = manifests.used(manifest).drop_duplicates("digest")
+    pooled = [output for output in front.outputs if output.endswith((":avg", ":max"))]
+    features = {output: _table(rows, store, output, front.width(output), front.dtype(output)) for output in pooled}
+    glances = _table(rows, store, GLANCE, SIDE**2 * 3, np.dtype(np.uint8)).reshape(-1, SIDE, SIDE, 3)
+    return Seen(rows, features, glances)
+
+
+def _table(rows: pd.DataFrame, store: Store, output: str, width: int, dtype: np.dtype) -> np.ndarray:
+    keys = [key(digest, PLAIN, output) for digest in rows["digest"]]
+    return StoredRows(store, keys, width, dtype, memory_bytes=0).everything()
