@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from transfer.checking.findings import Findings
 from transfer.report.names import padded, printable, shortened
-from transfer.report.summary import LOOK, MEND, NOTE, Item, counted, enumerated, items
+from transfer.report.summary import LOOK, MEND, NOTE, Item, enumerated, items, unused
 
 _WIDTH = 100
 _LABEL = 15  # columns of the words at the left, as in the block of a run
@@ -22,7 +22,7 @@ _EXAMPLES = 4
 _MARKS = {MEND: "!", LOOK: "?", NOTE: "-"}
 
 
-def block(findings: Findings, seconds: dict[str, float] | None, report: Path | None, data: str = "DATA") -> str:
+def block(findings: Findings, seconds: dict[str, float] | None, report: Path | None, data: str = "DATA", root: str = "ROOT") -> str:
     """Return what a person wants to know at the end of a check.
 
     Args:
@@ -30,6 +30,7 @@ def block(findings: Findings, seconds: dict[str, float] | None, report: Path | N
         seconds: how long each step took; none: not said.
         report: where the page lies; none: not said.
         data: the source as the user gave it, for the commands to try next.
+        root: where the paths of the source start.
     """
     lines = ["", *_classes(findings.classes), "", *_shapes(findings), ""]
     found = [item for item in items(findings) if item.count]
@@ -39,7 +40,7 @@ def block(findings: Findings, seconds: dict[str, float] | None, report: Path | N
         for item in chosen:
             lines += _finding(item, findings)
     if not found:
-        lines.append("Nothing found.")
+        lines.append("Nothing found by the checks that ran." if findings.notes else "Nothing found.")
     elif absent := [item.title for item in items(findings) if not item.count]:
         lines += _entry("None found", ", ".join(absent))
     for note in findings.notes:
@@ -49,7 +50,7 @@ def block(findings: Findings, seconds: dict[str, float] | None, report: Path | N
         lines += _entry("Seconds", ", ".join(f"{step} {value:.1f}" for step, value in seconds.items()))
     if report is not None:
         lines.append(f"{'Report':{_LABEL}}{printable(str(report))}")
-    return "\n".join([*lines, *_next(found, data)])
+    return "\n".join([*lines, *_next(found, data, root)])
 
 
 def line(findings: Findings) -> str:
@@ -63,7 +64,8 @@ def line(findings: Findings) -> str:
 def _classes(table: pd.DataFrame) -> Iterator[str]:
     rows = table.sort_values("pictures", ascending=False, kind="stable")
     width = min(max((cell_len(printable(str(label))) for label in table["label"]), default=0), _LONGEST_CLASS)
-    width = max(width, len("class"))
+    sums = f"{len(rows):,} classes"
+    width = max(width, len(sums))
     yield f"{'class':{width}}  pictures    share     train  validation      test"
     shown = [*rows.itertuples()] if len(rows) <= _ALL_CLASSES else [*rows.head(_ENDS).itertuples(), None, *rows.tail(_ENDS).itertuples()]
     for row in shown:
@@ -72,11 +74,10 @@ def _classes(table: pd.DataFrame) -> Iterator[str]:
             yield f"... {len(between):,} more classes, of {between.max():,} to {between.min():,} pictures ..."
             continue
         name = padded(printable(str(row.label)), width)
-        yield f"{name}  {row.pictures:8,}  {row.share:7.1%}  {row.train:8,}  {row.validation:10,}  {row.test:8,}"
+        yield f"{name}  {row.pictures:8,}  {100 * row.share:5.1f} %  {row.train:8,}  {row.validation:10,}  {row.test:8,}"
     if len(rows) > 1:
-        sums = {split: int(rows[split].sum()) for split in ("pictures", "train", "validation", "test")}
-        total = padded(f"{len(rows):,} classes", width)
-        yield f"{total}  {sums['pictures']:8,}           {sums['train']:8,}  {sums['validation']:10,}  {sums['test']:8,}"
+        pictures, train, validation, test = (int(rows[name].sum()) for name in ("pictures", "train", "validation", "test"))
+        yield f"{sums:{width}}  {pictures:8,}  {'':7}  {train:8,}  {validation:10,}  {test:8,}"
 
 
 def _shapes(findings: Findings) -> Iterator[str]:
@@ -95,13 +96,13 @@ def _shapes(findings: Findings) -> Iterator[str]:
 
 
 def _finding(item: Item, findings: Findings) -> Iterator[str]:
-    if item.key == "kinds":
-        for row in findings.kinds.itertuples():
-            yield from _counted(item, row.pictures, printable(f"{row.kind}: {row.treatment}"))
+    if item.key in ("kinds", "unused"):
+        out = unused(findings.kinds)
+        for row in findings.kinds[out if item.key == "unused" else ~out].itertuples():
+            yield from _counted(item, row.pictures, printable(f"{row.kind}: {str(row.treatment).removeprefix('used: ')}"))
         return
     what = item.unit[item.count != 1].replace("across", "ACROSS")
-    action = item.action.replace("`", "")
-    yield from _counted(item, item.count, f"{what}. {action}")
+    yield from _counted(item, item.count, f"{what}: {item.brief}")
     yield from (" " * (_COUNT + 4) + text for text in _examples(item, findings))
 
 
@@ -113,43 +114,43 @@ def _examples(item: Item, findings: Findings) -> Iterator[str]:
     room = _WIDTH - _COUNT - 4
     if item.key == "across":
         for row in findings.across.head(_EXAMPLES).itertuples():
-            half = (room - 12) // 2
-            first = _with_split(row.path, row.split, half)
-            yield f"{row.similarity:.3f}  {first} ~ {_with_split(row.other_path, row.other_split, half)}"
+            marks = [f" ({split})" if split else "" for split in (row.split, row.other_split)]
+            one, other = _both(row.path, row.other_path, room - 10 - len("".join(marks)))
+            yield f"{row.similarity:.3f}  {one}{marks[0]} ~ {other}{marks[1]}"
     elif item.key == "contradictions":
         wrong = findings.duplicates[findings.duplicates["contradiction"].astype(bool)]
         for _, rows in list(wrong.groupby("set", sort=False))[:_EXAMPLES]:
             paths = rows["path"].tolist()
             more = f" = {len(paths) - 2} more" if len(paths) > 2 else ""
-            half = (room - len(more) - 3) // 2
-            yield " = ".join(shortened(printable(path), half) for path in paths[:2]) + more
+            yield " = ".join(_both(paths[0], paths[1], room - len(more) - 3)) + more
     elif item.key == "labels":
         for row in findings.label_issues.head(_EXAMPLES).itertuples():
             change = f": {shortened(printable(row.label), 20)} -> {shortened(printable(row.suggested), 20)}"
             yield shortened(printable(row.path), room - cell_len(change)) + change
     elif item.key == "leaks":
         for row in findings.leaks[findings.leaks["leak"].astype(bool)].itertuples():
-            figures = f"{row.property} alone: {row.accuracy:.1%} right, the largest class is {row.majority:.1%}"
-            yield from _wrapped(printable(f"{figures}. {row.rule}"), "", "  ", room)
+            figures = f"{row.property} alone: {100 * row.accuracy:.1f} % right; the largest class has {100 * row.majority:.1f} %"
+            yield from _wrapped(printable(f"{figures}; {row.rule}"), "", "  ", room)
     elif item.key == "outliers":
         for row in findings.outliers.head(_EXAMPLES).itertuples():
             ratio = f": {row.ratio:.1f} times the usual distance"
             yield shortened(printable(row.path), room - len(ratio)) + ratio
 
 
-def _with_split(path: str, split: str, width: int) -> str:
-    mark = f" ({split})" if split else ""
-    return shortened(printable(path), width - len(mark)) + mark
+def _both(one: str, other: str, room: int) -> tuple[str, str]:
+    """Shorten two paths to `room` columns together; a short one leaves its room to the other."""
+    names, half = (printable(one), printable(other)), room // 2
+    wide = [cell_len(name) for name in names]
+    return shortened(names[0], max(half, room - wide[1])), shortened(names[1], max(half, room - wide[0]))
 
 
-def _next(found: list[Item], data: str) -> Iterator[str]:
+def _next(found: list[Item], data: str, root: str) -> Iterator[str]:
     name = shlex.quote(printable(data))
     keys = {item.key for item in found}
-    commands = []
+    commands = [f"transfer fit {name} --group-by near-duplicates"] if "across" in keys else []
     if keys & {"contradictions", "labels", "outliers", "near", "duplicates"}:
-        commands.append(f"transfer check {name} --write-manifest FILE.csv   (edit it, then: transfer fit FILE.csv)")
-    if "across" in keys:
-        commands.append(f"transfer fit {name} --group-by near-duplicates")
+        commands.append(f"transfer check {name} --write-manifest FILE.csv")
+        commands.append(f"transfer fit FILE.csv --root {shlex.quote(printable(root))}   (after you have edited it)")
     for number, command in enumerate(commands or [f"transfer fit {name}"]):
         yield f"{'Try next' if number == 0 else '':{_LABEL}}{command}"
 

@@ -1,26 +1,46 @@
 """A run's folder -> one self-contained page. Reads what the run wrote; knows nothing of training."""
 
-from importlib import resources
+from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from transfer.report import figures
+from transfer.checking.findings import Findings
+from transfer.report import figures, page
+from transfer.report.cards import Album
+from transfer.report.names import printable, records
+from transfer.report.summary import items, sentence
 from transfer.run import REPORT, Draft, Run
 
 _TEMPLATE = "report.html.jinja"
+FINDINGS_SHOWN = 6
+"""Pictures of each kind of finding that the page shows, about: the number for `cards.paths`."""
 
 
-def render(run: Run) -> str:
-    """Return the page of a run."""
-    source = resources.files("transfer.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(source).render(**_content(run))
+def render(run: Run, findings: Findings | None = None, thumbnails: Mapping[str, str] | None = None) -> str:
+    """Return the page of a run.
+
+    Args:
+        run: what the page is about.
+        findings: what the checks of its data found; none: the page has no such section.
+        thumbnails: path -> data URI of pictures named by the findings.
+    """
+    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}))
 
 
-def write(run: Draft) -> None:
-    """Write the page of a run into its folder."""
-    run.write_text(REPORT, render(run).encode("utf-8", "replace").decode())
+def write(run: Draft, findings: Findings | None = None, thumbnails: Mapping[str, str] | None = None) -> None:
+    """Write the page of a run into its folder; see `render`."""
+    run.write_text(REPORT, render(run, findings, thumbnails))
+
+
+def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:
+    if findings is None:
+        return None
+    return {
+        "sentence": sentence(findings),
+        "items": items(findings),
+        "album": Album(findings, thumbnails, FINDINGS_SHOWN),
+        "leaks": records(findings.leaks[findings.leaks["leak"].astype(bool)]),
+        "notes": [printable(note) for note in findings.notes],
+    }
 
 
 def _content(run: Run) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Names of files and classes as a person can read them: one line, no control characters, no longer than there is room."""
 
+from typing import Any
+
+import pandas as pd
 from rich.cells import cell_len, set_cell_size
 
 _JOINERS = "\u200c\u200d"  # invisible, but part of the spelling of some languages and of some emoji
@@ -32,6 +35,12 @@ def shortened(name: str, width: int) -> str:
 def padded(name: str, width: int) -> str:
     """Return a name shortened and filled up with spaces to exactly `width` columns."""
     return set_cell_size(shortened(name, width), width)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as dictionaries whose texts can be shown."""
+    rows = table.to_dict("records")
+    return [{str(name): printable(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
 
 
 def _escaped(letter: str) -> str:

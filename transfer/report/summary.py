@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pandas as pd
+
 from transfer.checking.findings import Findings
 
 MEND, LOOK, NOTE = "mend first", "worth a look", "dealt with"
@@ -22,6 +24,7 @@ class Item:
         count: how many.
         unit: what is counted, singular and plural.
         urgency: `MEND`, `LOOK` or `NOTE`.
+        brief: what it is, or what to do, in a few words.
         meaning: what it is and why it matters, in a sentence or two.
         action: what the reader can do.
     """
@@ -31,6 +34,7 @@ class Item:
     count: int
     unit: tuple[str, str]
     urgency: str
+    brief: str
     meaning: str
     action: str
 
@@ -52,11 +56,12 @@ def sentence(findings: Findings) -> str:
     found = [item for item in items(findings) if item.count]
     mend = [item.phrase for item in found if item.urgency == MEND]
     look = [item.phrase for item in found if item.urgency == LOOK]
+    nothing = f"Nothing that must be mended was found{' by the checks that ran' if findings.notes else ''}."
     if mend:
         return f"{start} Mend first: {enumerated(mend)}."
     if look:
-        return f"{start} Nothing that must be mended was found. Worth a look: {enumerated(look)}."
-    return f"{start} Nothing that must be mended was found."
+        return f"{start} {nothing} Worth a look: {enumerated(look)}."
+    return f"{start} {nothing}"
 
 
 def counted(count: int, one: str, many: str) -> str:
@@ -77,6 +82,7 @@ def _across(findings: Findings) -> Item:
     return Item(
         "across", "near copies across splits", len(pairs),
         ("pair of near copies across splits", "pairs of near copies across splits"), MEND,
+        "the test figure flatters; keep copies together",
         "Two pictures that are nearly the same lie in different splits: what is tested was seen in training, so the test figure "
         f"is better than the truth.{under}",
         f"Keep copies together with {GROUP}, or exclude one of each pair in the table of {EDIT}.",
@@ -85,8 +91,8 @@ def _across(findings: Findings) -> Item:
 
 def _contradictions(findings: Findings) -> Item:
     return Item(
-        "contradictions", "contradictions", findings.contradictions,
-        ("contradiction (the same file in several classes)", "contradictions (the same file in several classes)"), MEND,
+        "contradictions", "contradictions", findings.contradictions, ("contradiction", "contradictions"), MEND,
+        "the same file in several classes; at most one label is right",
         "The very same file lies in several classes: at most one of its labels is right.",
         f"Decide which label is right; exclude or relabel the other files in the table of {EDIT}.",
     )  # fmt: skip
@@ -95,6 +101,7 @@ def _contradictions(findings: Findings) -> Item:
 def _labels(findings: Findings) -> Item:
     return Item(
         "labels", "likely wrong labels", len(findings.label_issues), ("likely wrong label", "likely wrong labels"), MEND,
+        "look at each; some will be right",
         "A classifier trained on the other pictures does not believe these labels. The likeliest mistakes come first; some of "
         "the labels will be right.",
         f"Look at each, and correct the column `label` in the table of {EDIT}.",
@@ -103,8 +110,8 @@ def _labels(findings: Findings) -> Item:
 
 def _leaks(findings: Findings) -> Item:
     return Item(
-        "leaks", "leaks", int(findings.leaks["leak"].astype(bool).sum()),
-        ("leak (the file gives the class away)", "leaks (the file gives the class away)"), MEND,
+        "leaks", "leaks", int(findings.leaks["leak"].astype(bool).sum()), ("leak", "leaks"), MEND,
+        "the file alone gives the class away; treat all classes alike",
         "A property of the file alone, not of what it shows, tells the class better than chance. A network may learn that "
         "instead of the picture, and will then fail on files from elsewhere.",
         "Give all classes the same treatment (source, size, format, border), or make sure that the files met in use differ "
@@ -113,32 +120,49 @@ def _leaks(findings: Findings) -> Item:
 
 
 def _lesser(findings: Findings) -> list[Item]:
-    near, same = findings.near_duplicates, findings.duplicates
+    near, same, kinds = findings.near_duplicates, findings.duplicates, findings.kinds
     inside = near["set"].nunique() - findings.across["set"].nunique()
     plain = same[~same["contradiction"].astype(bool)]
+    out = unused(kinds)
     return [
         Item(
             "near", "near copies inside one split", inside,
             ("set of near copies inside one split", "sets of near copies inside one split"), LOOK,
+            "such a picture counts several times",
             "Pictures that are nearly the same, all in one split: the test figure is not touched, but such a picture counts "
             "several times.",
-            f"Leave them, or exclude the spare ones in the table of {EDIT}. {GROUP} keeps them together when data is added.",
+            f"Leave them, or exclude the spare ones in the table of {EDIT}.",
         ),
         Item(
             "outliers", "outliers", len(findings.outliers), ("outlier", "outliers"), LOOK,
+            "far from their own class; exclude what does not belong",
             "Pictures far from all others of their own class: some show something else altogether, some are only rare.",
-            f"Exclude or relabel in the table of {EDIT} what does not belong; keep what is only rare.",
+            f"Exclude or relabel what does not belong in the table of {EDIT}; keep what is only rare.",
+        ),
+        Item(
+            "unused", "files that are not used", int(kinds.loc[out, "pictures"].sum()),
+            ("file that is not used", "files that are not used"), LOOK,
+            "passed over",
+            "Files that were passed over, each for the reason that heads its list.",
+            "They are passed over and change nothing; replace those that should count.",
         ),
         Item(
             "duplicates", "exact duplicates", int(plain["set"].nunique()),
             ("set of exact duplicates in one class", "sets of exact duplicates in one class"), NOTE,
-            "Files with the same bytes in one class. They always fall in the same split, so no figure suffers, but such a "
+            "never divided between splits",
+            "Files with the same bytes in one class. They are never divided between splits, so no figure suffers, but such a "
             "picture counts several times.",
             f"Nothing must be done; the spare ones can be excluded in the table of {EDIT}.",
         ),
         Item(
-            "kinds", "peculiar files", int(findings.kinds["pictures"].sum()), ("peculiar file", "peculiar files"), NOTE,
-            "Files that need special treatment before they can be used, or cannot be used at all.",
-            "What is done with each kind is said below. Mend or replace the originals where that is not what you want.",
+            "kinds", "peculiar files", int(kinds.loc[~out, "pictures"].sum()), ("peculiar file", "peculiar files"), NOTE,
+            "used, after a special treatment",
+            "Files that are used, with a special treatment. One file can be of several kinds.",
+            "What is done is said with each kind. Replace the originals where that is not what you want.",
         ),
     ]  # fmt: skip
+
+
+def unused(kinds: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows of the table of kinds are files that are not used."""
+    return kinds["treatment"].astype(str).str.startswith("not used").astype(bool)

@@ -4,7 +4,9 @@ import shlex
 
 import pandas as pd
 
-from transfer.run import Run
+from transfer.checking.findings import Findings
+from transfer.report import findings_text
+from transfer.run import FINDINGS, Run
 
 _WORST = 3
 
@@ -32,7 +34,8 @@ def block(run: Run) -> str:
         f"Report         {run.report}",
         f"Try next       transfer predict {shlex.quote(str(run.path))} PICTURE...",
     ]
-    return "\n".join(lines)
+    doubts = findings_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
+    return "\n".join([*lines, *(["", doubts] if doubts else [])])
 
 
 def _worst(per_class: dict[str, dict[str, float]]) -> str:

@@ -1,0 +1,56 @@
+"""Small pictures for the pages, decoded by the project's one decoder, as data URIs."""
+
+import base64
+import dataclasses
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from transfer.config import DataConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_BATCH = 32
+_QUALITY = 80
+
+
+def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, data: DataConfig | None = None) -> dict[str, str]:
+    """Return thumbnails of pictures.
+
+    Args:
+        root: where the manifest's paths start.
+        rows: of the manifest. Also those that are not used are tried: whatever the reason, a person wants to see them.
+        size: side in pixels; the picture keeps its shape, with white around.
+        most: thumbnails, at most: the first of the rows have them.
+        data: the decoder's limits; its `resize` does not count.
+
+    Returns:
+        Path -> `data:image/...;base64,...`, a JPEG, or a PNG where that is smaller. Pictures that cannot be decoded are
+        missing.
+    """
+    from transfer.data.pipeline import Pictures, batches, files_of
+
+    shown = rows[rows["digest"] != ""].drop_duplicates("path").head(most)  # the others were not even read
+    paths = shown["path"].tolist()
+    settings = dataclasses.replace(Pictures(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
+    result: dict[str, str] = {}
+    if paths:
+        for positions, pictures in batches(files_of(root, shown), settings, _BATCH).as_numpy_iterator():
+            result |= {paths[position]: _uri(picture) for position, picture in zip(positions, pictures, strict=True)}
+    return result
+
+
+def _uri(pixels: "np.ndarray") -> str:
+    """Encode uint8 [size, size, 3]."""
+    from PIL import Image
+
+    image, encoded = Image.fromarray(pixels), []
+    for kind, options in (("jpeg", {"quality": _QUALITY}), ("png", {"optimize": True})):
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **options)
+        encoded.append((kind, buffer.getvalue()))
+    kind, content = min(encoded, key=lambda item: len(item[1]))
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
