@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from transfer.config import Config
     from transfer.errors import TransferError
     from transfer.experiment import fit
+    from transfer.inspection import Checked, check
     from transfer.run import Run
     from transfer.serving.predict import predict
 
 __version__ = "0.1.0"
 
-__all__ = ["Config", "Run", "TransferError", "__version__", "fit", "predict"]
+__all__ = ["Checked", "Config", "Run", "TransferError", "__version__", "check", "fit", "predict"]
 
 _HOMES = {
+    "Checked": "transfer.inspection",
     "Config": "transfer.config",
     "Run": "transfer.run",
     "TransferError": "transfer.errors",
+    "check": "transfer.inspection",
     "fit": "transfer.experiment",
     "predict": "transfer.serving.predict",
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from transfer import cli_store
 from transfer.errors import TransferError
 
 # Typer brings its own copy of Click, whose usage errors it exports only by their children.
@@ -22,8 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-store_app = typer.Typer(help="Show or prune the store of computed features.", rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(store_app, name="store")
+app.add_typer(cli_store.app, name="store")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -81,23 +81,51 @@ def _options(
     pass
 
 
+_DATA = typer.Argument(
+    metavar="DATA", help="Folder DATA/<class>/... or DATA/train|val|test/<class>/..., table (.csv, .parquet), or tfds:NAME."
+)
+_BACKBONE = typer.Option(help="vgg16, inception_v3, ..., or lenet.")
+_CONFIG = typer.Option(help="Configuration file (YAML).")
+_SETTINGS = typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")
+_ROOT = typer.Option(help="Where the paths of a table start; else in its own folder.")
+_TFDS_DATA_DIR = typer.Option("--tfds-data-dir", help="Where TFDS data sets lie.")
+_GROUP_BY = typer.Option(
+    "--group-by", metavar="HOW", help="Keep groups in one split: regular expression on the path, column of the table, or near-duplicates."
+)
+_MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer pictures.")
+
+
+def _layers(config: Path | None, settings: list[str] | None, **options: Any) -> list[dict[str, Any]]:
+    """Return the settings of a command, later ones over earlier ones: file, --set, the command's own options."""
+    from transfer.config import parse_assignment, read_yaml
+
+    layers = [read_yaml(config)] if config else []
+    layers += [parse_assignment(text) for text in settings or []]
+    given = {key: str(value.absolute()) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
+    return [*layers, {key.replace("__", "."): value for key, value in given.items()}]
+
+
 @app.command()
 def fit(
-    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="DATA/<class>/..., DATA/train|val|test/<class>/...")] = None,
-    backbone: Annotated[str | None, typer.Option(help="vgg16, inception_v3, ..., or lenet.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file (YAML).")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")] = None,
+    data: Annotated[str | None, _DATA] = None,
+    backbone: Annotated[str | None, _BACKBONE] = None,
+    config: Annotated[Path | None, _CONFIG] = None,
+    settings: Annotated[list[str] | None, _SETTINGS] = None,
+    root: Annotated[Path | None, _ROOT] = None,
+    tfds_data_dir: Annotated[Path | None, _TFDS_DATA_DIR] = None,
+    group_by: Annotated[str | None, _GROUP_BY] = None,
+    min_per_class: Annotated[int | None, _MIN_PER_CLASS] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
 ) -> None:
-    """Train a classifier on a folder of pictures and export it."""
-    from transfer.config import parse_assignment, read_yaml
+    """Train a classifier on pictures and export it."""
     from transfer.plan import plan
 
-    layers = [read_yaml(config)] if config else []
-    layers += [parse_assignment(text) for text in settings or []]
-    layers += [{"backbone": backbone}] if backbone else []
+    layers = _layers(
+        config, settings, backbone=backbone, data__root=root, data__tfds_data_dir=tfds_data_dir, data__group_by=group_by,
+        data__min_per_class=min_per_class,
+    )  # fmt: skip
     planned = plan(data, layers, name, output, overwrite)
     terminal = _terminal()
     from transfer import experiment
@@ -107,6 +135,44 @@ def fit(
     if run.cut_points is not None:
         print(text.cut_points(run.cut_points))
     print(text.block(run))
+
+
+@app.command()
+def check(
+    data: Annotated[str | None, _DATA] = None,
+    backbone: Annotated[str | None, _BACKBONE] = None,
+    config: Annotated[Path | None, _CONFIG] = None,
+    settings: Annotated[list[str] | None, _SETTINGS] = None,
+    root: Annotated[Path | None, _ROOT] = None,
+    tfds_data_dir: Annotated[Path | None, _TFDS_DATA_DIR] = None,
+    group_by: Annotated[str | None, _GROUP_BY] = None,
+    min_per_class: Annotated[int | None, _MIN_PER_CLASS] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the result; else data_checks/<name of the data>.")] = None,
+    files_only: Annotated[bool, typer.Option("--files-only", help="Judge the files alone, in seconds, without a network.")] = False,
+    write_manifest: Annotated[
+        Path | None, typer.Option("--write-manifest", metavar="FILE.csv", help="Write the table to edit and to give back as DATA.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a limit (check.max_...) is exceeded.")] = False,
+) -> None:
+    """Look for what is wrong with pictures and labels, without training; nothing is changed."""
+    from transfer.check_plan import check_plan
+
+    layers = _layers(
+        config, settings, backbone=backbone, data__root=root, data__tfds_data_dir=tfds_data_dir, data__group_by=group_by,
+        data__min_per_class=min_per_class,
+    )  # fmt: skip
+    planned = check_plan(data, layers, output, write_manifest)
+    terminal = _terminal()
+    from transfer import inspection
+    from transfer.report import findings_text
+
+    checked = inspection.run(planned, files_only, terminal)
+    source = str(data or planned.config.data.source)
+    print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root)))
+    if strict and checked.exceeded:
+        for sentence in checked.exceeded:
+            print(f"limit exceeded: {sentence}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -153,35 +219,6 @@ def quickstart(
     from transfer import quickstart as module
 
     print(module.quickstart(output, terminal))
-
-
-@store_app.command("show")
-def store_show() -> None:
-    """List the feature sets and their sizes."""
-    from transfer.features import inventory
-    from transfer.report import tables
-
-    print(tables.feature_sets(inventory.listing()))
-
-
-@store_app.command("prune")
-def store_prune(
-    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="Delete sets not used for so many days.")] = None,
-    ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Delete this set.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Delete all sets.")] = False,
-) -> None:
-    """Delete feature sets; they are computed again when they are needed."""
-    from transfer.errors import StoreError
-    from transfer.features import inventory
-    from transfer.report import tables
-
-    if older_than is None and not ids and not everything:
-        raise StoreError("Say what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
-    known = {item.id for item in inventory.listing()}
-    unknown = [name for name in ids or [] if name not in known]
-    if unknown:
-        raise StoreError(f"There is no such feature set; transfer store show lists them. Received {unknown[0]!r}.")
-    print(tables.pruned(inventory.prune(older_than, ids, everything)))
 
 
 def _terminal() -> Any:

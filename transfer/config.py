@@ -24,15 +24,15 @@ class DataConfig(Section):
     """Which pictures, and how they are divided."""
 
     source: str | None = Field(
-        None, description="folder of pictures, table (.csv, .parquet), or tfds:NAME; the command line's DATA comes before it"
+        None, description="folder of pictures, table (.csv, .tsv, .parquet), or tfds:NAME; the command line's DATA comes before it"
     )
     root: str | None = Field(None, description="where the paths of a table start; empty: in the table's own folder")
     missing_files: Literal["error", "skip"] = Field("error", description="what becomes of a table's rows whose files are not there")
     tfds_data_dir: str | None = Field(None, description="where TFDS data sets lie; empty: where tensorflow-datasets keeps them")
     group_by: str | None = Field(
         None,
-        description="pictures of one group fall in the same split: a regular expression on the path, a column of the table, "
-        "or near-duplicates",
+        description="pictures of one group fall in the same split: near-duplicates; or a column of the table; or else a regular "
+        "expression searched in the path, whose (captures) name the group; empty: a table's column `group`, where there is one",
     )
     validation: float = Field(0.15, gt=0, lt=0.5, description="share of the pictures for validation")
     test: float = Field(0.15, gt=0, lt=0.5, description="share of the pictures for the test")
@@ -98,6 +98,31 @@ class ExportConfig(Section):
     tolerance_16bit: float = Field(0.05, gt=0, description="the same where the backbone computes in 16 bit")
 
 
+class CheckConfig(Section):
+    """What `transfer check` calls conspicuous, and from where on `--strict` fails."""
+
+    near_copy: float = Field(
+        0.97, gt=0, le=1, description="similarity from which on two pictures are near copies; 0: as if moved by 1/32 of the side"
+    )
+    neighbours: int = Field(5, ge=1, description="candidates for a near copy looked at more closely, for each picture")
+    folds: int = Field(5, ge=2, le=20, description="folds of the cross-validations")
+    inverse_penalty: float = Field(
+        0.01, gt=0, description="C of the logistic regression that finds wrong labels; smaller is more regularised"
+    )
+    max_rows: int = Field(10_000, ge=100, description="pictures that the logistic regression is fitted on, at most")
+    outlier_ratio: float = Field(2.0, gt=1, description="an outlier is so many times farther from its class than is usual there")
+    leak_margin: float = Field(0.1, ge=0, lt=1, description="a property is a leak where it beats the largest class's share by so much")
+    leak_level: float = Field(0.001, gt=0, lt=1, description="and where chance would do that less often than this")
+    leak_saved: float = Field(0.5, gt=0, le=1, description="or where a rule for one class saves this share of its errors")
+    tiny: int = Field(32, ge=1, description="pictures with a shorter side are tiny, in pixels")
+    pictures: int = Field(48, ge=1, description="pictures of each kind of finding that the page shows, about")
+    max_unusable: float = Field(0.0, ge=0, le=1, description="--strict: share of files that cannot be used")
+    max_contradictions: int = Field(0, ge=0, description="--strict: pictures that stand in several classes")
+    max_across: int = Field(0, ge=0, description="--strict: pairs of near copies in different splits")
+    max_label_issues: float = Field(0.05, ge=0, le=1, description="--strict: share of labels that are likely wrong")
+    max_leaks: int = Field(0, ge=0, description="--strict: properties of files that tell the class")
+
+
 class Config(Section):
     """One experiment, completely."""
 
@@ -115,6 +140,7 @@ class Config(Section):
     features: FeaturesConfig = FeaturesConfig()
     auto: AutoConfig = AutoConfig()
     export: ExportConfig = ExportConfig()
+    check: CheckConfig = CheckConfig()
 
     def to_yaml(self) -> str:
         """Return the whole configuration as YAML, in the order of the fields."""

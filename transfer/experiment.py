@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -12,23 +12,26 @@ import pandas as pd
 from transfer import environment
 from transfer.config import Config
 from transfer.data import manifest as manifests
-from transfer.data import pipeline, sources, splits
+from transfer.data import pipeline
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import evaluate
 from transfer.export import joined, saved_model, verify
-from transfer.features import extract, store
-from transfer.features.front import Front, Pixels
+from transfer.features import store
+from transfer.features.front import Front
 from transfer.frozen_stage import FrozenStage
-from transfer.networks.table import Backbone, find
+from transfer.networks.table import Backbone
 from transfer.plan import Plan, plan
+from transfer.preparation import Preparation
 from transfer.progress import Clock, Progress, Silent
-from transfer.report import html
+from transfer.report import cards, html
+from transfer.report.thumbnails import thumbnails
 from transfer.run import (
     CONFIG,
     CUT_POINTS,
     DEFAULT_OUTPUT,
     ENVIRONMENT,
     EXPORT,
+    FINDINGS,
     HISTORY,
     MANIFEST,
     METRICS,
@@ -40,9 +43,12 @@ from transfer.run import (
 from transfer.training import from_scratch
 from transfer.training.trained import Material, Trained
 
+if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
+
 
 def fit(
-    data: str | os.PathLike[str] | None = None,
+    data: "str | os.PathLike[str] | DatasetBuilder | None" = None,
     config: Config | Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
@@ -54,7 +60,8 @@ def fit(
     """Train a classifier on a folder of pictures and publish it as a run.
 
     Args:
-        data: `data/<class>/**/<picture>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), or `tfds:NAME`;
+        data: `data/<class>/**/<picture>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), `tfds:NAME`, or a
+            `tfds.core.DatasetBuilder`;
             none: the configuration's `data.source`.
         config: a configuration, or keys of one (nested or dotted).
         name: of the run; none: made of the folder, the network and the time.
@@ -85,77 +92,51 @@ class _Experiment:
     """The stages of one run, in order; each adds to what the next ones need."""
 
     def __init__(self, config: Config, draft: Draft, progress: Progress) -> None:
-        self.config, self.draft, self.progress = config, draft, progress
+        self.draft, self.progress = draft, progress
         self.clock = Clock()
-        self.network = find(config.backbone)
-        self.size = config.image_size or self.network.size
-        self.pictures = pipeline.Pictures(self.size, config.data)
-        self.manifest = pd.DataFrame()
-        self.ready_made = False
+        self.prepared = Preparation(config, progress, self.clock)
+
+    @property
+    def config(self) -> Config:
+        """The configuration, with what was decided so far filled in."""
+        return self.prepared.config
 
     def run(self) -> Path:
         """Go through all stages and fill the draft; return the checkpoint that has served when it is published."""
-        with self.clock("scan"):
-            source = sources.read(self.config.data, self.progress)
-            self.root, self.ready_made = source.root, source.ready_made
-            self.scanned = source.manifest
-            self._divide(source.manifest)
-        frozen = None
-        if isinstance(self.network, Backbone):
-            frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
-            with self.clock("precision"):
-                frozen.choose_precision(self.root, self.manifest)
-                self.config = frozen.config
-        front: Front = frozen.first_front() if frozen else Pixels(self.pictures)
+        prepared = self.prepared
+        prepared.scan()
+        prepared.divide()
+        front = prepared.front()
         with store.opened(front.feature_set) as opened:
             with self.clock("frozen pass"):
-                self._extract(front, opened)
+                prepared.compute(front, opened)
+            with self.clock("checks"):
+                self.findings = prepared.check(front, opened)
+            with self.clock("frozen pass"):
+                prepared.compute_views(front, opened)
             material = self._material(front, opened)
-            if frozen:
-                trained, classifier = frozen.train(material, self._extract)
-                self.config = frozen.config
-            else:
-                assert not isinstance(self.network, Backbone)
-                with self.clock("training"):
-                    trained = from_scratch.train(material, self.network, self.size, self.progress)
-                classifier = joined.from_scratch(trained.model)
-        self._publish(trained, classifier, material, frozen)
+            trained, classifier = self._train(material)
+        self._publish(trained, classifier, material, prepared.frozen)
         return trained.checkpoint
 
-    def _divide(self, scanned: pd.DataFrame) -> None:
-        self.manifest = splits.divide(scanned, self.config.data, self.config.seed, self.ready_made)
+    def _train(self, material: Material) -> tuple[Trained, keras.Model]:
+        prepared = self.prepared
+        if prepared.frozen:
+            trained, classifier = prepared.frozen.train(material, self._compute)
+            prepared.config = prepared.frozen.config
+            return trained, classifier
+        assert not isinstance(prepared.network, Backbone)
+        with self.clock("training"):
+            trained = from_scratch.train(material, prepared.network, prepared.pictures.size, self.progress)
+        return trained, joined.from_scratch(trained.model)
 
-    def _extract(self, front: Front, opened: store.Store) -> None:
-        """Pass all used pictures, then the augmented views of the training pictures, through the front part."""
-        failures = self._compute(front, opened, manifests.used(self.manifest))
-        if failures:
-            # Splits do not depend on neighbours; only a gap that a damaged file had filled is filled anew.
-            self._divide(manifests.skip(self.scanned, failures))
-        if self.config.augment.views:
-            usable = manifests.used(self.manifest)
-            failures = self._compute(front, opened, usable[usable["split"] == "train"], self._views(), "Augmented views")
-            self.manifest = manifests.skip(self.manifest, failures)
-
-    def _views(self) -> extract.Views:
-        augmentation = self.config.augment
-        return extract.Views(augmentation.views, augmentation if augmentation.views else None, self.config.seed)
-
-    def _compute(
-        self,
-        front: Front,
-        opened: store.Store,
-        rows: pd.DataFrame,
-        views: extract.Views = extract.ONLY_PLAIN,
-        title: str = "Frozen pass",
-    ) -> dict[int, str]:
-        done = extract.extract(
-            rows, self.root, self.pictures, front.outputs, front, self.config.features.batch_size, opened, self.progress, views, title
-        )
-        return done.failures
+    def _compute(self, front: Front, opened: store.Store) -> None:
+        self.prepared.compute(front, opened)
+        self.prepared.compute_views(front, opened)
 
     def _material(self, front: Front, opened: store.Store) -> Material:
-        classes = manifests.class_names(self.manifest)
-        return Material(self.manifest, classes, opened, front, self._views(), self.config)
+        classes = manifests.class_names(self.prepared.manifest)
+        return Material(self.prepared.manifest, classes, opened, front, self.prepared.views(), self.config)
 
     def _publish(self, trained: Trained, classifier: keras.Model, material: Material, frozen: FrozenStage | None) -> None:
         parameters = joined.require_frozen(classifier, trained.model)
@@ -163,12 +144,12 @@ class _Experiment:
         with self.clock("export"):
             classifier.save(self.draft.model)
             export = self.draft.path / EXPORT / "1"
-            saved_model.write(classifier, material.classes, self.pictures, export)
+            saved_model.write(classifier, material.classes, self.prepared.pictures, export)
         tolerance = self.config.export.tolerance_float32 if self.config.precision == "float32" else self.config.export.tolerance_16bit
         with self.clock("evaluation"):
             verified = verify.verify(
-                export, self.draft.model, pipeline.files_of(self.root, test), list(test["width"] * test["height"]),
-                trained.probabilities["test"], self.pictures, self.config.export.batch_size, tolerance, self.progress,
+                export, self.draft.model, pipeline.files_of(self.prepared.root, test), list(test["width"] * test["height"]),
+                trained.probabilities["test"], self.prepared.pictures, self.config.export.batch_size, tolerance, self.progress,
             )  # fmt: skip
         self._write(trained, material, verified, parameters, frozen)
 
@@ -179,9 +160,10 @@ class _Experiment:
         by_split = {"validation": trained.probabilities["validation"], "test": verified.probabilities}
         metrics = {split: evaluate(values, material.labels(split), classes) for split, values in by_split.items()}
         draft.write_text(CONFIG, self.config.to_yaml())
-        manifests.write(self.manifest, draft.path / MANIFEST)
+        manifests.write(self.prepared.manifest, draft.path / MANIFEST)
         draft.write_table(HISTORY, trained.history)
         draft.write_table(PREDICTIONS, predictions_table(material, by_split))
+        self.findings.write(draft.path / FINDINGS)
         if frozen and frozen.cut_points is not None:
             draft.write_table(CUT_POINTS, frozen.cut_points)
         draft.write_json(ENVIRONMENT, environment.describe(self.config.precision, frozen.measured if frozen else None))
@@ -191,17 +173,15 @@ class _Experiment:
             "parameters": parameters,
             "weights_digest": frozen.pretrained.weights_digest if frozen else None,
             "agreement": verified.differences,
-            "skipped": manifests.reason_counts(self.manifest),
+            "skipped": manifests.reason_counts(self.prepared.manifest),
             "images": {split: len(material.rows(split)) for split in manifests.SPLITS},
         }
-        draft.write_json(METRICS, facts | {"timing": self._timing()})
+        draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
         with self.clock("report"):
-            html.write(draft)
-        draft.write_json(METRICS, facts | {"timing": self._timing()})
-
-    def _timing(self) -> dict[str, float]:
-        rounded = {stage: round(seconds, 2) for stage, seconds in self.clock.seconds.items()}
-        return rounded | {"total": round(self.clock.total(), 2)}
+            shown = self.prepared.manifest["path"].isin(cards.paths(self.findings, html.FINDINGS_SHOWN))
+            pictures = thumbnails(self.prepared.root, self.prepared.manifest[shown], data=self.config.data)
+            html.write(draft, self.findings, pictures)
+        draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
 
 
 def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -69,11 +69,16 @@ class FrozenStage:
         self.pretrained  # noqa: B018  (weights that cannot be had are an error of this stage)
 
     def first_front(self) -> Prefix:
-        """Return what every picture passes: the chosen cut, or with `auto` all cuts at once, pooled."""
-        if self.config.truncate_at != "auto":
-            return self._front([Tap(self.backbone.cut(self.config.truncate_at).name, self.config.head.pooling)])
-        pooling = self.config.head.pooling if self.config.head.pooling != "flatten" else "avg"
-        return self._front([Tap(cut, pooling) for cut in self.backbone.cut_names])
+        """Return what every picture passes: the chosen cut, or with `auto` all cuts at once, pooled.
+
+        Whole maps come with their means, which the checks of the data look at.
+        """
+        pooling = self.config.head.pooling
+        means = pooling if pooling != "flatten" else "avg"
+        if self.config.truncate_at == "auto":
+            return self._front([Tap(cut, means) for cut in self.backbone.cut_names])
+        cut = self.backbone.cut(self.config.truncate_at).name
+        return self._front([Tap(cut, kind) for kind in dict.fromkeys((pooling, means))])
 
     def _tap(self, cut: str, pooling: str) -> Tap:
         return Tap(cut, pooling)

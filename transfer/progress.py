@@ -47,6 +47,10 @@ class Clock:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
+    def rounded(self) -> dict[str, float]:
+        """Return the seconds of each stage and since the clock was made, to hundredths."""
+        return {stage: round(seconds, 2) for stage, seconds in {**self.seconds, "total": self.total()}.items()}
+
     def total(self) -> float:
         """Return the seconds since the clock was made."""
         return time.perf_counter() - self._started

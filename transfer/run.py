@@ -28,6 +28,7 @@ CUT_POINTS = "cut_points.csv"
 MODEL = "model.keras"
 EXPORT = "export"
 REPORT = "report.html"
+FINDINGS = "findings.json"
 LABELS = "labels.txt"
 
 _LONGEST_NAME = 150  # bytes; a file name has 255, and the draft's also holds the name of the machine

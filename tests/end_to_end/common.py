@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {
 
 RUN_FILES = {
     "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras",
-    "export", "report.html",
+    "export", "report.html", "findings.json",
 }  # fmt: skip
 
 

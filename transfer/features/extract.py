@@ -67,6 +67,7 @@ def extract(
     progress: Progress,
     views: Views = ONLY_PLAIN,
     title: str = "Frozen pass",
+    needed: Sequence[str] | None = None,
 ) -> Extraction:
     """Compute and store what the store lacks.
 
@@ -84,9 +85,10 @@ def extract(
         progress: told of each picture.
         views: which views of each picture.
         title: what the progress bar says.
+        needed: a picture that lacks one of these outputs is computed; none: any of `outputs`.
     """
     failures = _known_failures(rows, store)
-    jobs = _missing(rows.drop(index=list(failures)), root, outputs, store, views)
+    jobs = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
     if not jobs:
         return Extraction(0, failures)
     seeds = [view_seed(job.digest, job.view, views.seed) for job in jobs] if views.augmentation else None

@@ -61,6 +61,7 @@ class Material:
         """Return the checkpoint of training on one output: named by all that determines the result, places aside."""
         usable = manifests.used(self.manifest)
         settings = self.config.model_dump(mode="json")
+        settings.pop("check")
         for place in ("source", "root", "tfds_data_dir"):
             settings["data"].pop(place)
         facts = [settings, self.front.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]

@@ -1,0 +1,40 @@
+"""A glance: each picture, decoded and reduced to a few pixels. It shows what a feature does not: colour, border, blankness.
+
+Made beside the features from the same decoded batch, so that looking at the data costs no second decoding.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.features.front import Front
+
+SIDE = 32
+"""Pixels of a glance's side."""
+
+GLANCE = f"glance:{SIDE}"
+"""Name of the output in the store."""
+
+
+class WithGlance:
+    """A front part with one output more."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self.feature_set = front.feature_set
+        self.outputs = [*front.outputs, GLANCE]
+
+    def width(self, output: str) -> int:
+        return SIDE**2 * 3 if output == GLANCE else self._front.width(output)
+
+    def dtype(self, output: str) -> np.dtype:
+        return np.dtype(np.uint8) if output == GLANCE else self._front.dtype(output)
+
+    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
+        return [*self._front(batch), glance(batch)]
+
+
+def glance(batch: tf.Tensor) -> np.ndarray:
+    """Reduce pictures, uint8 [b, size, size, 3], to uint8 [b, SIDE * SIDE * 3]: means of areas."""
+    small = tf.image.resize(tf.cast(batch, tf.float32), [SIDE, SIDE], method="area")
+    rows: np.ndarray = tf.cast(small + 0.5, tf.uint8).numpy()
+    return rows.reshape(len(rows), -1)

@@ -1,0 +1,128 @@
+"""What comes before any decision about a classifier: read the source, divide it, compute the frozen part of every picture."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from transfer.checking.collect import Likeness, collect
+from transfer.checking.findings import Findings
+from transfer.checking.seen import seen as looked_at
+from transfer.config import Config
+from transfer.data import manifest as manifests
+from transfer.data import pipeline, sources, splits
+from transfer.data.groups import NEAR_DUPLICATES
+from transfer.errors import DataError
+from transfer.features import extract
+from transfer.features.front import Front, Pixels
+from transfer.features.glances import GLANCE, WithGlance, glance
+from transfer.features.store import Store
+from transfer.frozen_stage import FrozenStage
+from transfer.networks.table import Backbone, find
+from transfer.progress import Clock, Progress
+
+
+class Preparation:
+    """The pictures of one source, ready to train on or to look at.
+
+    Attributes:
+        config: the configuration, with what was decided filled in.
+        manifest: every file seen, divided.
+        undivided: why the pictures have no splits; empty where they have.
+        frozen: what is decided around a pretrained backbone; none for a network trained from scratch.
+    """
+
+    def __init__(self, config: Config, progress: Progress, clock: Clock) -> None:
+        self.config, self.progress, self.clock = config, progress, clock
+        self.network = find(config.backbone)
+        self.pictures = pipeline.Pictures(config.image_size or self.network.size, config.data)
+        self.manifest = pd.DataFrame(columns=manifests.COLUMNS)
+        self.undivided = ""
+        self.frozen: FrozenStage | None = None
+
+    def scan(self, decode_test: bool = False) -> None:
+        """Read the source; see `sources.read`. Nothing is divided yet."""
+        with self.clock("scan"):
+            source = sources.read(self.config.data, self.progress, decode_test)
+        self.root, self._ready_made = source.root, source.ready_made
+        self.manifest = self._scanned = source.manifest
+
+    def divide(self, required: bool = True) -> None:
+        """Give each used file its split; see `splits.divide` for the errors.
+
+        Args:
+            required: else data that cannot be divided stays as it is, and `undivided` says why.
+        """
+        self.undivided = ""
+        try:
+            self.manifest = splits.divide(self._scanned, self.config.data, self.config.seed, self._ready_made)
+        except DataError as error:
+            if required:
+                raise
+            self.undivided = str(error)
+
+    def front(self) -> Front:
+        """Settle the precision and return what every picture passes."""
+        if not isinstance(self.network, Backbone):
+            return Pixels(self.pictures)
+        self.frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
+        with self.clock("precision"):
+            self.frozen.choose_precision(self.root, self.manifest)
+            self.config = self.frozen.config
+        return self.frozen.first_front()
+
+    def compute(self, front: Front, opened: Store) -> None:
+        """Pass all used pictures through the front part and glance at them; those that fail are skipped, with the reason."""
+        usable = manifests.used(self.manifest)
+        both = WithGlance(front)
+        failures = self._pass(both.outputs, both, opened, usable, needed=front.outputs)
+        # Those whose features were stored before anyone glanced at them.
+        seen = usable.drop(index=list(failures))
+        failures |= self._pass([GLANCE], lambda batch: [glance(batch)], opened, seen, title="Glancing")
+        if failures:
+            self._scanned = manifests.skip(self._scanned, failures)
+            self.manifest = manifests.skip(self.manifest, failures)
+
+    def check(self, front: Front, opened: Store, required: bool = True) -> Findings:
+        """Look at files, pictures and features, and divide again: pictures may have failed, near copies may belong together.
+
+        Raises:
+            DataError: as `divide`, where it is `required`.
+        """
+        seen = looked_at(self.manifest, front, opened)
+        likeness = Likeness.of(seen, self.config.check)
+        if self.config.data.group_by == NEAR_DUPLICATES:
+            groups = likeness.names(seen)
+            self._scanned = self._scanned.assign(group=pd.Series(groups, dtype=object).reindex(self._scanned.index, fill_value=""))
+        self.divide(required)
+        return collect(self.manifest, seen, likeness, self.config.check, self.config.seed)
+
+    def compute_views(self, front: Front, opened: Store) -> None:
+        """Pass the augmented views of the training pictures through the front part."""
+        if not self.config.augment.views:
+            return
+        usable = manifests.used(self.manifest)
+        failures = self._pass(front.outputs, front, opened, usable[usable["split"] == "train"], self.views(), "Augmented views")
+        self.manifest = manifests.skip(self.manifest, failures)
+
+    def views(self) -> extract.Views:
+        """Return the augmented views that the configuration asks for."""
+        augmentation = self.config.augment
+        return extract.Views(augmentation.views, augmentation if augmentation.views else None, self.config.seed)
+
+    def _pass(
+        self,
+        outputs: Sequence[str],
+        compute: Callable[[tf.Tensor], list[np.ndarray]],
+        opened: Store,
+        rows: pd.DataFrame,
+        views: extract.Views = extract.ONLY_PLAIN,
+        title: str = "Frozen pass",
+        needed: Sequence[str] | None = None,
+    ) -> dict[int, str]:
+        done = extract.extract(
+            rows, self.root, self.pictures, outputs, compute, self.config.features.batch_size, opened, self.progress, views, title,
+            needed,
+        )  # fmt: skip
+        return done.failures
