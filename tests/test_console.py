@@ -42,17 +42,28 @@ def test_news_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> Non
 class Failing:
     """An import that prints below Python's own streams, and fails."""
 
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> None:
         if name == "keras":
             os.write(2, b"libcudart is missing\n")
-            raise ImportError("no keras")
+            raise self.error
 
 
 def test_what_was_held_back_is_shown_where_the_import_fails(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delitem(sys.modules, "keras", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Failing(), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [Failing(ImportError("no keras")), *sys.meta_path])
     with pytest.raises(ImportError, match="no keras"):
         import_tensorflow_quietly()
     assert capfd.readouterr().err == "libcudart is missing\n"
     os.write(2, b"after")
     assert capfd.readouterr().err == "after", "the stream is back in its place"
+
+
+def test_an_interrupted_import_says_nothing(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Failing(KeyboardInterrupt()), *sys.meta_path])
+    with pytest.raises(KeyboardInterrupt):
+        import_tensorflow_quietly()
+    assert capfd.readouterr().err == ""

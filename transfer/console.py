@@ -59,7 +59,7 @@ def import_tensorflow_quietly() -> None:
 
             tf.get_logger().setLevel("ERROR")
             tf.constant(0)  # the first operation starts the devices, and prints as well
-        except BaseException:
+        except Exception:  # not Ctrl-C: what was held back explains nothing then
             os.dup2(before, 2)
             held.seek(0)
             sys.stderr.write(held.read().decode(errors="replace"))

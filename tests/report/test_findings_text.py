@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.report.made_up_findings import HOSTILE, clean, filled, table
-from transfer.checking.findings import Findings
+from transfer.checking.findings import COLUMNS, Findings
 from transfer.report.findings_text import block, line
 from transfer.report.names import padded, printable, shortened
 
@@ -154,3 +154,9 @@ def test_names_fit_and_keep_both_ends(name: str, width: int) -> None:
 )
 def test_what_cannot_be_shown_is_escaped(name: str, shown: str) -> None:
     assert printable(name) == shown
+
+
+def test_a_contradiction_shows_a_file_of_each_class() -> None:
+    rows = [[0, f"{label}/{number}.png", label, "train", True] for label, number in (("cat", 1), ("cat", 2), ("dog", 3))]
+    text = block(Findings(duplicates=pd.DataFrame(rows, columns=COLUMNS["duplicates"], dtype=object)), None, None)
+    assert "cat/1.png = dog/3.png = 1 more" in text

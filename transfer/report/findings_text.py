@@ -120,7 +120,8 @@ def _examples(item: Item, findings: Findings) -> Iterator[str]:
     elif item.key == "contradictions":
         wrong = findings.duplicates[findings.duplicates["contradiction"].astype(bool)]
         for _, rows in list(wrong.groupby("set", sort=False))[:_EXAMPLES]:
-            paths = rows["path"].tolist()
+            of_each = rows.drop_duplicates("label").index  # one file of each class first
+            paths = [*rows.loc[of_each, "path"], *rows.drop(index=of_each)["path"]]
             more = f" = {len(paths) - 2} more" if len(paths) > 2 else ""
             yield " = ".join(_both(paths[0], paths[1], room - len(more) - 3)) + more
     elif item.key == "labels":
