@@ -119,3 +119,25 @@ def with_orientation(image: Image.Image, value: int, **settings: Any) -> bytes:
 def cut(data: bytes, share: float) -> bytes:
     """Return the first part of a file."""
     return data[: int(len(data) * share)]
+
+
+def heic(image: Image.Image, orientation: int = 1) -> bytes:
+    """Encode as HEIC that its reader has to turn, without loss but for the colours' rounding."""
+    import pillow_heif
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, exif=exif.tobytes(), quality=-1, chroma=444, matrix_coefficients=0)
+    return buffer.getvalue()
+
+
+def tiff_of_large_samples(samples: np.ndarray) -> bytes:
+    """Encode uint16 [h, w, 3] as a TIFF, which Pillow cannot write."""
+    height, width, _ = samples.shape
+    pixels = samples.astype("<u2").tobytes()
+    bits = 8 + 2 + 12 * 8 + 4
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, bits), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, bits + 6)]
+    entries += [(277, 3, 1, 3), (279, 4, 1, len(pixels))]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<HHH", 16, 16, 16) + pixels

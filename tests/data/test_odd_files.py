@@ -10,7 +10,7 @@ import pytest
 from tests.data.odd_files import CORPUS, Odd, build
 from transfer.config import DataConfig
 from transfer.data import manifest as manifests
-from transfer.data import pipeline, sources
+from transfer.data import pipeline, scan_memory, sources
 from transfer.progress import Silent
 
 
@@ -36,6 +36,24 @@ def treated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataF
         patch.setenv("TRANSFER_HOME", str(tmp_path_factory.mktemp("home")))
         manifest = _decoded(root, sources.read(DataConfig(source=str(root)), Silent()).manifest)
     yield manifest, before == _snapshot(root.parent)
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory) -> list[pd.DataFrame]:
+    """The manifests of two scans of the same files that decode the pixels themselves; the second one remembers."""
+    root = tmp_path_factory.mktemp("data") / "pictures"
+    build(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSFER_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setattr(scan_memory, "RACY_NS", -(10**12))
+        return [sources.read(DataConfig(source=str(root)), Silent(), decode_test=True).manifest for _ in range(2)]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_scan_with_decode_test_says_what_scan_and_decoding_say(
+    treated: tuple[pd.DataFrame, bool], tested: list[pd.DataFrame], again: bool
+) -> None:
+    pd.testing.assert_frame_equal(tested[again].drop(columns="mtime_ns"), treated[0].drop(columns="mtime_ns"))
 
 
 def _decoded(root: Path, scanned: pd.DataFrame) -> pd.DataFrame:

@@ -202,7 +202,7 @@ def test_the_limit_of_megapixels_is_the_largest_that_is_read() -> None:
 
 def test_many_threads_leave_pillows_limit_as_it_is_and_do_not_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # The limit belongs to the whole process: one reader must not put back what another one has taken away.
-    large = e.png_header(20000, 15000) + e.chunk(b"IDAT", bytes(9))
+    large = e.gif_on_canvas(picture(0), (20000, 15000), 0, 0)
     both, really, limit = threading.Barrier(2), Image.open, Image.MAX_IMAGE_PIXELS
 
     def slowly(file: io.BytesIO) -> Image.Image:

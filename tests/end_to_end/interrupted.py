@@ -35,12 +35,12 @@ def arm(moment: str, number: int) -> None:
     import tensorflow as tf
 
     from transfer import run
-    from transfer.data import sources
+    from transfer.data import reading
     from transfer.features.store import Store
     from transfer.training import fitting
 
     places: dict[str, tuple[Any, str, int, bool]] = {
-        "scan": (sources, "examine", 20, False),
+        "scan": (reading, "examine", 20, False),
         "frozen pass": (Store, "put", 2, False),
         "inside a write": (Store, "put", 3, True),
         "training": (fitting._Recorder, "on_epoch_end", 1, False),

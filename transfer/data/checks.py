@@ -1,16 +1,22 @@
 """What a file is, judged from its header before any pixel is allocated."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from transfer.data import headers, traits
 from transfer.data.transcode import UnreadableError, needs_transcoding, opened, transcode
 
 _TEXT = bytes(range(32, 127)) + b"\t\n\r\f"
-_SIGNATURES = [(0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (8, b"WEBP", "WebP"), (4, b"jP  ", "JPEG 2000")]
+_SIGNATURES = [
+    (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (8, b"WEBP", "WebP"), (4, b"jP  ", "JPEG 2000"),
+    (4, b"ftypheic", "HEIF"), (4, b"ftypheix", "HEIF"), (4, b"ftypmif1", "HEIF"), (4, b"ftypavif", "AVIF"),
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Header:
-    """Format and size of a picture, what is peculiar about it, and in `reason` why it cannot be used."""
+class Header(NamedTuple):
+    """Format and size of a picture, what is peculiar about it, and in `reason` why it cannot be used.
+
+    `plain` where the sides are certain to be those that TensorFlow's decoders of JPEG and PNG will read.
+    """
 
     format: str = ""
     width: int = 0
@@ -18,6 +24,7 @@ class Header:
     transcoded: bool = False
     reason: str = ""
     traits: tuple[str, ...] = ()
+    plain: bool = False
 
 
 def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
@@ -27,22 +34,38 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
     """
     if not data:
         return Header(reason="empty file")
+    plain = headers.read(data)
+    if plain and plain.sure:
+        too_large = _too_large(plain.width, plain.height, max_megapixels)
+        return Header(plain.format, plain.width, plain.height, reason=too_large, traits=plain.traits, plain=True)
+    return _as_pillow_sees_it(data, digest, max_megapixels, plain)
+
+
+def _as_pillow_sees_it(data: bytes, digest: str, max_megapixels: float, plain: headers.Header | None) -> Header:
     try:
         with opened(data) as image:
             format, (width, height) = str(image.format), image.size
             transcodes = needs_transcoding(image, data)
+            peculiar = traits.of_picture(image)
     except UnreadableError as error:
         return Header(reason=_not_a_picture(data, str(error)))
-    megapixels = width * height / 1e6
-    if megapixels > max_megapixels:
-        reason = f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
-        return Header(format, width, height, reason=reason)
-    if transcodes:
+    if plain and "rotated" in plain.traits:
+        peculiar += ("rotated",)
+    reason = _too_large(width, height, max_megapixels)
+    if transcodes and not reason:
         try:
             transcode(data, digest)
         except UnreadableError as error:
-            return Header(format, width, height, reason=f"damaged: {error}")
-    return Header(format, width, height, transcoded=transcodes)
+            reason = f"damaged: {error}"
+    agreed = plain is not None and (plain.width, plain.height) == (width, height)
+    return Header(format, width, height, transcodes and not reason, reason, peculiar, agreed)
+
+
+def _too_large(width: int, height: int, max_megapixels: float) -> str:
+    megapixels = width * height / 1e6
+    if megapixels <= max_megapixels:
+        return ""
+    return f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
 
 
 def _not_a_picture(data: bytes, why: str) -> str:

@@ -11,9 +11,19 @@ MINIMUM = 3
 
 
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
-    """Skip the pictures of classes with fewer than `minimum` different ones."""
+    """Skip the pictures of classes with fewer than `minimum` different ones.
+
+    Raises:
+        DataError: where fewer than two classes would be left.
+    """
     usable = manifests.used(manifest)
-    small = {label for label, count in distinct(usable).items() if count < minimum}
+    counts = distinct(usable)
+    small = {label for label, count in counts.items() if count < minimum}
+    if counts and len(counts) - len(small) < 2:
+        raise DataError(
+            f"--min-per-class {minimum} (data.min_per_class) leaves {len(counts) - len(small)} of {len(counts)} classes, a classifier "
+            f"needs 2. Received {_counted(usable, counts)}."
+        )
     reason = f"class left out: fewer than {minimum} pictures (data.min_per_class)"
     return manifests.skip(manifest, dict.fromkeys(usable.index[usable["label"].isin(small)], reason))
 
@@ -38,7 +48,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         raise DataError(f"A class name is one line: a line of labels.txt. Rename the folder. Received {', '.join(several_lines)}.")
     counts = distinct(usable)
     small = [label for label in labels if counts.get(label, 0) < MINIMUM]
-    table = manifests.counts_table(rows)
+    table = _counted(rows, counts)
     if len(labels) < 2:
         raise DataError(f"A classifier needs at least 2 classes: one sub-folder for each. Received {len(labels)} ({table}).")
     if small:
@@ -48,6 +58,14 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
             f"{', '.join(small)}. Received {table}. Add pictures, remove the class, or leave such classes out with "
             f"--min-per-class {MINIMUM} (data.min_per_class)."
         )
+
+
+def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
+    """Return the counts of classes on one line, `cats 12, dogs 5 (1 different)`."""
+    pictures = manifests.used(manifest)["label"].value_counts().to_dict()
+    labels = sorted(label for label in manifest["label"].unique() if label)
+    told = {label: f" ({different[label]} different)" for label in different if different[label] != pictures[label]}
+    return ", ".join(f"{label} {pictures.get(label, 0)}{told.get(label, '')}" for label in labels)
 
 
 def _why_skipped(manifest: pd.DataFrame) -> str:

@@ -3,7 +3,8 @@
 What is handled: JPEG (EXIF orientation applied; grey and CMYK turned into RGB; large ones decoded at 1/2, 1/4 or 1/8 of
 their size), PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey,
 24 and 32 bits), WebP (alpha). The format is read from the bytes, never from a file's name. Anything else is refused with
-an error in the graph; `transcode.py` turns what Pillow can open into PNG before it comes here.
+an error in the graph; `transcode.py` turns what Pillow can open into PNG before it comes here. Whoever changes a result here
+raises `decoder_version.py`.
 """
 
 import tensorflow as tf
@@ -12,9 +13,6 @@ from transfer.data import gif, webp
 from transfer.data.bytes_in_graph import head, number, starts_with
 from transfer.data.orientation import orientation, upright
 from transfer.data.shrink import out_of_line, to_square
-
-DECODER_VERSION = 1
-"""Part of every stored feature's key: raise it whenever the decoder's result changes."""
 
 
 def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:

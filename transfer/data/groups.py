@@ -85,7 +85,8 @@ def grouped(manifest: pd.DataFrame, group_by: str | None, columns: Sequence[str]
     if len(together):
         alone = len(usable) - len(together)
         rest = f"; {alone:,} in no group, each on its own" if alone else ""
-        progress.say(f"Groups: {len(together):,} pictures in {len(set(together)):,} groups{rest}.")
+        groups = len(set(together))
+        progress.say(f"Groups: {len(together):,} pictures in {groups:,} group{'' if groups == 1 else 's'}{rest}.")
     return manifest
 
 

@@ -1,17 +1,18 @@
 """An image folder -> the files in it. Lists every file it sees, with the reason where it is passed over."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from transfer.data.scanning import Found
 from transfer.errors import DataError
 
-_SPLIT_FOLDERS = {
+SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
+"""What people call a split, in small letters -> its name here."""
+
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
 
 
@@ -26,7 +27,11 @@ def listing(root: Path) -> tuple[list[Found], bool]:
     """
     require_folder(root)
     ready_made = _has_split_folders(root)
-    found = sorted(_walk(root, ready_made), key=lambda item: os.fsencode(item.path))
+    found = _walk(root, ready_made)
+    if all(item.path.isascii() for item in found):
+        found.sort()
+    else:
+        found.sort(key=lambda item: os.fsencode(item.path))  # the order of the bytes, whatever the names are
     if not found:
         raise DataError(f"The folder is empty. Expected DATA/<class>/<picture>. Received {str(root)!r}.")
     return found, ready_made
@@ -41,7 +46,11 @@ def require_folder(folder: Path) -> None:
     if not os.path.exists(folder):  # noqa: PTH110  (the method of Path raises on names too long or out of reach)
         raise DataError(f"The data folder does not exist. Expected a folder with one sub-folder a class. Received {str(folder)!r}.")
     if not os.path.isdir(folder):
-        raise DataError(f"DATA is a folder with one sub-folder for each class, not a file. Received {str(folder)!r}.")
+        spreadsheet = " Save the spreadsheet as CSV (UTF-8)." if folder.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
+        raise DataError(
+            "DATA is a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), or tfds:NAME, "
+            f"not a file of another kind.{spreadsheet} Received {str(folder)!r}."
+        )
     try:
         os.scandir(folder).close()
     except OSError as error:
@@ -62,48 +71,56 @@ def _has_split_folders(root: Path) -> bool:
     The others need not: a test folder of unlabelled pictures is common, and is no class of its own.
     """
     names = _folders(root)
-    splits = {name: _SPLIT_FOLDERS.get(name.lower()) for name in names}
+    splits = {name: SPLIT_NAMES.get(name.lower()) for name in names}
     training = [name for name, split in splits.items() if split == "train"]
     return len(names) > 1 and None not in splits.values() and bool(training) and all(_folders(root / name) for name in training)
 
 
-def _walk(root: Path, ready_made: bool) -> Iterator[Found]:
+def _walk(root: Path, ready_made: bool) -> list[Found]:
     depth = 1 if ready_made else 0
+    found: list[Found] = []
     visited: set[tuple[int, int]] = set()
-
     links: list[tuple[str, ...]] = []
 
-    def inside(parts: tuple[str, ...]) -> Iterator[Found]:
-        folder = root.joinpath(*parts)
+    def inside(parts: tuple[str, ...]) -> None:
+        folder, start = root.joinpath(*parts), "".join(f"{part}/" for part in parts)
         own = parts[depth] if len(parts) == depth + 1 else ""  # the class whose folder this is
         try:
-            identity, names = os.stat(folder), sorted(os.listdir(folder))
+            identity = os.stat(folder)
+            with os.scandir(folder) as entries:
+                listed = sorted([(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries])
         except OSError as error:
-            yield Found("/".join(parts) + "/", own, "", f"folder: cannot be read, {error.strerror}")
+            found.append(Found(start, own, "", f"folder: cannot be read, {error.strerror}"))
             return
         if (identity.st_dev, identity.st_ino) in visited:
-            yield Found("/".join(parts) + "/", "", "", "folder: was seen already, through another link")
+            found.append(Found(start, "", "", "folder: was seen already, through another link"))
             return
         visited.add((identity.st_dev, identity.st_ino))
-        if not names and own:
-            yield Found("/".join(parts) + "/", own, "", "folder: empty")
-        for name in names:
-            here = (*parts, name)
-            path, relative = folder / name, "/".join(here)
-            is_folder = os.path.isdir(path)
-            label = here[depth] if len(here) > depth + 1 else ""
-            split = _SPLIT_FOLDERS[here[0].lower()] if ready_made and len(here) > depth + 1 else ""
+        if not listed and own:
+            found.append(Found(start, own, "", "folder: empty"))
+        label = parts[depth] if len(parts) > depth else ""
+        split = SPLIT_NAMES[parts[0].lower()] if ready_made and label else ""
+        reason = "" if label else "not in a class folder"
+        for name, is_folder, is_link in listed:
             if name.startswith("."):
-                yield Found(relative + "/" * is_folder, "", "", f"hidden {'folder' if is_folder else 'file'}")
-            elif is_folder and os.path.islink(path):
-                links.append(here)
+                found.append(Found(start + name + "/" * is_folder, "", "", f"hidden {'folder' if is_folder else 'file'}"))
+            elif is_folder and is_link:
+                links.append((*parts, name))
             elif is_folder:
-                yield from inside(here)
+                inside((*parts, name))
             elif name.lower() in _SYSTEM_FILES:
-                yield Found(relative, "", "", "system file")
+                found.append(Found(start + name, "", "", "system file"))
             else:
-                yield Found(relative, label, split, "" if label else "not in a class folder")
+                found.append(Found(start + name, label, split, reason))
 
-    yield from inside(())
+    inside(())
     for link in links:  # after all real folders, so that the link is the one that was seen already; grows meanwhile
-        yield from inside(link)
+        inside(link)
+    return found
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads to itself

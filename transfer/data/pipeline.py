@@ -74,14 +74,20 @@ def why_undecodable(file: bytes, pictures: Pictures) -> str:
     try:
         # Not with TensorFlow, whose message would hold the path, which may be no Unicode.
         data = Path(os.fsdecode(file)).read_bytes()
-        decode(tf.constant(data), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
     except FileNotFoundError:
         return "vanished while the folder was read"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except tf.errors.InvalidArgumentError as error:
-        hidden = "more pixels" in str(error)
-        return f"damaged: {'its header hides how large it is' if hidden else not_whole(data)}"
-    except tf.errors.OpError:
-        return f"cannot be decoded: {not_whole(data)}"
+    try:
+        decode(tf.constant(data), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+    except tf.errors.OpError as error:
+        return refusal(error, data)
     return ""
+
+
+def refusal(error: tf.errors.OpError, data: bytes) -> str:
+    """Return the reason for a person why `decode` has raised this error for these bytes."""
+    if not isinstance(error, tf.errors.InvalidArgumentError):
+        return f"cannot be decoded: {not_whole(data)}"
+    hidden = "more pixels" in str(error)
+    return f"damaged: {'its header hides how large it is' if hidden else not_whole(data)}"

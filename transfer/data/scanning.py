@@ -1,25 +1,31 @@
-"""Files that a source lists -> manifest: each read once, for its digest, format and size in pixels. Reads, never writes."""
+"""Files that a source lists -> manifest: each read once, for its digest, format and size in pixels. Reads, never writes.
 
-import hashlib
+What did not change since an earlier scan (`scan_memory.py`) is not read again.
+"""
+
 import os
-import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from transfer.data.checks import Header, examine
+from transfer.data.decode_test import DecodeTest
 from transfer.data.manifest import COLUMNS
+from transfer.data.reading import Read, identity_of, read_all
+from transfer.data.scan_memory import Facts, Memory, now_ns
+from transfer.data.transcode import transcoded_path
 from transfer.progress import Progress
 
-_BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed
-_METADATA = 64_000_000  # bytes that a file may have beside its pixels
+_TOGETHER = 256  # files that one thread reads before it takes others
+_UNKNOWN = (-1, 0, 0, 0)  # a size that no file has
+_NO_DIGEST = bytes(32)
+_NOTHING = np.array([], object)
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A file that a source lists; `reason` is set where it is passed over without being opened."""
 
     path: str
@@ -29,7 +35,7 @@ class Found:
     group: str = ""
 
 
-def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress: Progress) -> pd.DataFrame:
+def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress: Progress, decode_test: bool = False) -> pd.DataFrame:
     """Read every listed file once and return the manifest.
 
     Args:
@@ -37,43 +43,130 @@ def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress
         found: the files.
         max_megapixels: larger pictures are skipped.
         progress: told of each file.
+        decode_test: also decode the pixels, so that truncated and broken pictures are found.
     """
-    rows = []
-    with progress.step("Scanning", len(found), "files") as advance, ThreadPoolExecutor(_readers()) as pool:
-        for row in pool.map(lambda item: _row(root, item, max_megapixels), found):
-            rows.append(row)
-            advance(1)
-    # Columns of objects: a file name that is no Unicode (kept as surrogates) does not fit Arrow's strings.
-    manifest = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
-    return manifest.astype(dict.fromkeys(["size", "width", "height", "mtime_ns"], "int64"))
+    scan = _Scan(root, [item.path for item in found if not item.reason], max_megapixels, decode_test)
+    with progress.step("Scanning", len(found), "files") as advance:
+        advance(len(found) - len(scan.paths) + scan.recall())
+        for count in scan.read():
+            advance(count)
+    trouble = scan.remember()
+    if trouble:
+        progress.say(f"This scan cannot be remembered, the next one will read all files again: {trouble}.")
+    return _manifest(found, scan.facts)
+
+
+class _Scan:
+    """Files of one folder, and what is known of them so far."""
+
+    def __init__(self, root: Path, paths: list[str], max_megapixels: float, decode_test: bool) -> None:
+        self.root, self.paths, self.max_megapixels = root, paths, max_megapixels
+        self.test = DecodeTest(max_megapixels) if decode_test else None
+        self.memory = Memory(root, max_megapixels)
+        self.facts = Facts.of(len(paths))
+        self.read_at = np.full(len(paths), now_ns(), np.int64)
+        self.unknown: Sequence[int] = range(len(paths))
+
+    def recall(self) -> int:
+        """Take over what is remembered of unchanged files; return how many those are."""
+        if self.memory.empty:
+            return 0
+        known, facts = self.memory.recall(self.paths, self._identities(), self.test is not None)
+        self.facts.vocabulary[:] = facts.vocabulary
+        for name, remembered in facts.arrays().items():
+            self.facts.arrays()[name][known] = remembered
+        for row in self._lost(known):
+            known[row] = False
+        self.unknown = np.flatnonzero(~known).tolist()
+        return len(self.paths) - len(self.unknown)
+
+    def _identities(self) -> np.ndarray:
+        start = os.fspath(self.root) + "/"
+
+        def identities() -> Iterator[int]:
+            for path in self.paths:
+                try:
+                    yield from identity_of(os.stat(start + path))
+                except OSError:
+                    yield from _UNKNOWN  # whoever reads it says why
+
+        return np.fromiter(identities(), np.int64, 4 * len(self.paths)).reshape(-1, 4)
+
+    def _lost(self, known: np.ndarray) -> list[int]:
+        """Return the transcoded pictures whose PNG is no longer in the cache."""
+        transcoded = np.array([verdict.transcoded for verdict in self.facts.vocabulary])
+        rows = np.flatnonzero(known & transcoded[self.facts.verdicts])
+        return [row for row in rows.tolist() if not transcoded_path(self.facts.digests[row].tobytes().hex()).exists()]
+
+    def read(self) -> Iterator[int]:
+        """Read the other files, and yield after some of them how many those were."""
+        parts = [self.unknown[start : start + _TOGETHER] for start in range(0, len(self.unknown), _TOGETHER)]
+        numbers = {verdict: number for number, verdict in enumerate(self.facts.vocabulary)}
+
+        def read_part(part: Sequence[int]) -> list[Read]:
+            return read_all(self.root, [self.paths[number] for number in part], self.max_megapixels, self.test)
+
+        with ThreadPoolExecutor(_readers()) as pool:
+            for part, reads in zip(parts, pool.map(read_part, parts), strict=True):
+                self.facts.numbers[part] = [(*read.identity, read.width, read.height) for read in reads]
+                self.facts.verdicts[part] = [numbers.setdefault(read.verdict, len(numbers)) for read in reads]
+                self.facts.tested[part] = [read.tested for read in reads]
+                self.facts.digests[part] = np.frombuffer(b"".join(read.digest or _NO_DIGEST for read in reads), np.uint8).reshape(-1, 32)
+                self.read_at[part] = [read.read_at_ns for read in reads]
+                yield len(part)
+        self.facts.vocabulary[:] = numbers
+
+    def remember(self) -> str:
+        """Keep what was found out for the next scan; return why that is impossible, empty where it is not."""
+        if not self.read_at[self.unknown].any():
+            return ""  # nothing new
+        try:
+            self.memory.save(self.root, self.paths, self.facts, self.read_at)
+        except OSError as error:
+            return error.strerror or "it cannot be written"
+        return ""
 
 
 def _readers() -> int:
-    return min(8, 2 * (os.cpu_count() or 1))
+    # Two even on one core: while one waits for the disk the other judges. More than there are cores hinder each other.
+    return max(2, min(8, os.cpu_count() or 1))
 
 
-def _row(root: Path, item: Found, max_megapixels: float) -> tuple[object, ...]:
-    digest, size, header, mtime = "", 0, Header(), 0
-    reason = item.reason
-    if not reason:
-        try:
-            status = os.stat(root / item.path)
-            size, mtime = status.st_size, status.st_mtime_ns
-            if not stat.S_ISREG(status.st_mode):
-                reason = "not a regular file"
-            elif size > _BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA:
-                reason = f"too large: {size / 1e6:.0f} MB is more than a picture of {max_megapixels:g} megapixels takes"
-            else:
-                data = (root / item.path).read_bytes()
-                size, digest = len(data), hashlib.sha256(data).hexdigest()
-                header = examine(data, digest, max_megapixels)
-                reason = header.reason
-        except FileNotFoundError:
-            broken = os.path.islink(root / item.path)
-            reason = "broken link" if broken else "vanished while the folder was read"
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}"
-    state = "skipped" if reason else ("transcoded" if header.transcoded else "used")
-    split = "" if reason else item.split
-    facts = digest, size, header.format, header.width, header.height, mtime
-    return item.path, item.label, split, item.group, state, reason, " ".join(header.traits), *facts
+def _manifest(found: Sequence[Found], facts: Facts) -> pd.DataFrame:
+    """Put what the source says and what the files are into one table, column by column: a million rows are common."""
+    paths, labels, splits, said, groups = (np.array(column, object) for column in zip(*found, strict=True)) if found else [_NOTHING] * 5
+    opened = said == ""
+    verdicts = np.zeros(len(found), np.int32)
+    verdicts[opened] = facts.verdicts
+    states = ["skipped" if verdict.reason else ("transcoded" if verdict.transcoded else "used") for verdict in facts.vocabulary]
+    reasons = np.where(opened, _column(verdicts, [verdict.reason for verdict in facts.vocabulary]), said)
+    columns: dict[str, np.ndarray] = {
+        "path": paths,
+        "label": labels,
+        "split": np.where(reasons == "", splits, ""),
+        "group": groups,
+        "status": np.where(opened, _column(verdicts, states), "skipped"),
+        "reason": reasons,
+        "traits": np.where(opened, _column(verdicts, [verdict.traits for verdict in facts.vocabulary]), ""),
+        "digest": _digests(opened, facts),
+        "format": np.where(opened, _column(verdicts, [verdict.format for verdict in facts.vocabulary]), ""),
+    }
+    for name, column in (("size", 0), ("width", 4), ("height", 5), ("mtime_ns", 1)):
+        columns[name] = np.zeros(len(found), np.int64)
+        columns[name][opened] = facts.numbers[:, column]
+    # Columns of objects: a file name that is no Unicode (kept as surrogates) does not fit Arrow's strings.
+    texts = {name: pd.Series(values, dtype=object) for name, values in columns.items() if values.dtype == object}
+    return pd.DataFrame(columns | texts)[COLUMNS]
+
+
+def _column(verdicts: np.ndarray, texts: list[str]) -> np.ndarray:
+    return np.array(texts, object)[verdicts]
+
+
+def _digests(opened: np.ndarray, facts: Facts) -> np.ndarray:
+    text = facts.digests.tobytes().hex()
+    digests = np.full(len(opened), "", object)
+    digests[opened] = [text[start : start + 64] for start in range(0, len(text), 64)]
+    rows = np.flatnonzero(opened)
+    digests[rows[~facts.digests.any(1)]] = ""
+    return digests

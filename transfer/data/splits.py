@@ -142,10 +142,18 @@ def _without_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifests.skip(manifest, reasons)
 
 
+def _taken(manifest: pd.DataFrame) -> str:
+    """Say how many pictures were skipped for the sake of another split, which is often why one is empty."""
+    skipped = int(manifest["reason"].str.contains(_SKIPPED_FOR, regex=True).sum())
+    if not skipped:
+        return " Add pictures, or take the class out."
+    return f" {skipped} were left out of it, being in the same group as, or the same as, a picture of another split."
+
+
 def _require_splits(manifest: pd.DataFrame) -> pd.DataFrame:
     usable = manifests.used(manifest)
     for split in manifests.SPLITS:
         missing = sorted(set(usable["label"]) - set(usable.loc[usable["split"] == split, "label"]))
         if missing and (split == "train" or len(missing) == usable["label"].nunique()):
-            raise DataError(f"Each class needs pictures in {split}. Received none for {', '.join(missing)}.")
+            raise DataError(f"Each class needs pictures in {split}. Received none for {', '.join(missing)}.{_taken(manifest)}")
     return manifest

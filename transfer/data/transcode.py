@@ -1,8 +1,9 @@
-"""Pictures that TensorFlow cannot decode (TIFF, AVIF, unusual BMP, ...), turned into PNG by Pillow on the way in.
+"""Pictures that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), turned into PNG by Pillow on the way in.
 
 The PNG lies in the user's cache folder, named by the digest of the original; the original is never touched.
 """
 
+import functools
 import io
 import threading
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from transfer.atomic import write_bytes
@@ -25,6 +27,26 @@ class UnreadableError(Exception):
     """A file that is no picture; the text says why."""
 
 
+@functools.cache
+def _know_heif() -> None:
+    """Tell Pillow how to read HEIC and HEIF; late, since the library takes its time to load."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
+@contextmanager
+def _no_limit() -> Iterator[None]:
+    """Let Pillow open or decode whatever size: the callers have a limit of their own."""
+    with _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
 @contextmanager
 def opened(data: bytes) -> Iterator[Image.Image]:
     """Open a picture's header with Pillow, without allocating its pixels and without Pillow's own size limit.
@@ -32,14 +54,11 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     Raises:
         UnreadableError: where Pillow does not know the format or the header is damaged.
     """
+    if data[4:8] == b"ftyp":  # the container of HEIF, AVIF and videos
+        _know_heif()
     try:
-        with _pillow, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(io.BytesIO(data))
-            finally:
-                Image.MAX_IMAGE_PIXELS = limit
+        with _no_limit():
+            image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
         raise UnreadableError("not a picture") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
@@ -59,20 +78,35 @@ def needs_transcoding(image: Image.Image, data: bytes) -> bool:
 def to_png(data: bytes) -> bytes:
     """Return the first frame of a picture, upright, as an RGB or RGBA PNG.
 
+    More than 8 bits a sample lose the lower ones, as in `decode.py`. Floating-point samples count from 0 to 1 where none is
+    larger than that, else from 0 to 255.
+
     Raises:
         UnreadableError: where Pillow cannot decode it.
     """
     with opened(data) as image:
         try:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.width * image.height > limit:
+                with _no_limit():
+                    image.load()
             upright = ImageOps.exif_transpose(image)
             alpha = upright.has_transparency_data
-            if upright.mode.startswith(("I;16", "I")):
+            if upright.mode.startswith("I"):
                 upright = upright.point(lambda value: value / 256).convert("L")
+            elif upright.mode == "F":
+                upright = _of_floats(np.asarray(upright))
             buffer = io.BytesIO()
             upright.convert("RGBA" if alpha else "RGB").save(buffer, "PNG", compress_level=1)
         except Exception as error:
             raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None
     return buffer.getvalue()
+
+
+def _of_floats(samples: np.ndarray) -> Image.Image:
+    samples = np.nan_to_num(samples, nan=0.0, posinf=np.inf, neginf=0.0)
+    scale = 255 if samples.max(initial=0) <= 1 else 1
+    return Image.fromarray(np.clip(np.rint(samples * scale), 0, 255).astype(np.uint8))
 
 
 def transcoded_path(digest: str) -> Path:

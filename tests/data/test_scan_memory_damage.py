@@ -1,0 +1,147 @@
+"""A memory of scans that is damaged, foreign or cannot be written costs a scan and nothing else."""
+
+# ruff: noqa: F811
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.data.remembering import ALL, Opened, folder, later, opened, scan  # noqa: F401
+from transfer.data import decode_test
+from transfer.data.scan_memory import RACY_NS, Facts, Memory, Verdict, memory_path
+from transfer.data.scanning import Found, examined
+from transfer.progress import Silent
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _foreign(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, about=np.frombuffer(b"{}", np.uint8), paths=np.zeros(3))
+
+
+def _pickled(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, about=np.array([{"key": "x"}], object))
+
+
+def _a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _foreign, _pickled, _a_folder, lambda path: path.write_bytes(b"")])
+def test_a_memory_that_is_gone_or_damaged_costs_a_scan_and_nothing_else(
+    folder: Path, opened: Opened, damage: Callable[[Path], object]
+) -> None:
+    first = scan(folder)
+    damage(memory_path(folder))
+    opened.since()
+    pd.testing.assert_frame_equal(scan(folder), first)
+    assert opened.since() == ALL
+
+
+def test_a_flipped_bit_anywhere_is_noticed_or_harmless(folder: Path) -> None:
+    scan(folder)
+    path, expected = memory_path(folder), Memory(folder, 100.0)
+    data = path.read_bytes()
+    for position in range(0, len(data), 7):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        found = Memory(folder, 100.0)
+        if not found.empty:
+            assert (found._paths, found._facts.vocabulary) == (expected._paths, expected._facts.vocabulary)
+            assert all((array == getattr(expected._facts, name)).all() for name, array in found._facts.arrays().items())
+
+
+def test_a_memory_of_another_folder_under_this_ones_name_is_not_believed(folder: Path, opened: Opened) -> None:
+    other = folder.with_name("other")
+    other.mkdir()
+    os.link(folder / "a.jpg", other / "b.png")
+    scan(folder)
+    os.replace(memory_path(folder), memory_path(other))
+    opened.since()
+    scan(other)
+    assert opened.since() == ["b.png"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied")])
+def test_a_memory_that_cannot_be_written_is_said_and_does_not_stop_the_scan(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    said = []
+
+    class Telling(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(np, "savez", full)
+    table = examined(folder, [Found(name, "a", "") for name in ALL], 100.0, Telling())
+    assert list(table["reason"]) == ["", "", "", "not a picture: text"]
+    assert said == [f"This scan cannot be remembered, the next one will read all files again: {error.strerror}."]
+    assert list(memory_path(folder).parent.iterdir()) == []
+
+
+def test_a_passing_failure_of_the_decoder_is_not_remembered(folder: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    tester = decode_test.DecodeTest
+    monkeypatch.setattr(tester, "reasons", lambda self, pictures: ["cannot be decoded: out of memory"] * len(pictures))
+    assert scan(folder, decode=True)["reason"][1] == "cannot be decoded: out of memory"
+    monkeypatch.undo()
+    monkeypatch.setenv("TRANSFER_HOME", str(memory_path(folder).parents[1]))
+    assert list(scan(folder, decode=True)["reason"][:3]) == [""] * 3
+
+
+def test_two_processes_at_once_leave_a_memory_that_is_whole(folder: Path, opened: Opened) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom transfer.data import reading, scan_memory, scanning\n"
+        "from transfer.progress import Silent\nnow = scan_memory.now_ns\n"
+        "for module in (scan_memory, reading, scanning):\n    module.now_ns = lambda: now() + 3_000_000_000\n"
+        "found = [scanning.Found(name, 'a', '') for name in ('a.jpg', 'b.png', 'c.tif', 'd.txt')]\n"
+        "for _ in range(20):\n    scan_memory.memory_path(Path(sys.argv[1])).unlink(missing_ok=True)\n"
+        "    scanning.examined(Path(sys.argv[1]), found, 100.0, Silent())"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", program, str(folder)], stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate()[1] for process in both] == [b""] * 2
+    scan(folder)
+    assert opened.since() in ([], ALL)  # the other may have deleted it last
+    scan(folder)
+    assert opened.since() == []
+
+
+NAMES = st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name and b"/" not in name).map(os.fsdecode)
+WORDS = st.sampled_from(["", "PNG", "damaged: ä\n", "\udcff"])
+ROWS = st.dictionaries(NAMES, st.tuples(st.integers(0, 2**62), WORDS, st.booleans()), min_size=1, max_size=8)
+
+
+@given(ROWS, ROWS)
+@settings(max_examples=60, deadline=None)
+def test_what_was_remembered_comes_back_for_the_same_files_only(
+    tmp_path_factory: pytest.TempPathFactory, rows: dict[str, tuple[int, str, bool]], asked: dict[str, tuple[int, str, bool]]
+) -> None:
+    root = tmp_path_factory.mktemp("root")
+    facts = Facts.of(len(rows))
+    facts.vocabulary[:] = [Verdict(word, "", True, word) for _, word, _ in rows.values()]
+    facts.verdicts[:] = range(len(rows))
+    facts.numbers[:, 0] = [size for size, _, _ in rows.values()]
+    facts.digests[:] = 7
+    facts.tested[:] = [tested for _, _, tested in rows.values()]
+    Memory(root, 1.0).save(root, list(rows), facts, np.full(len(rows), RACY_NS + 1))
+    both = {**asked, **rows}
+    identities = np.zeros((len(both), 4), np.int64)
+    identities[:, 0] = [size for size, _, _ in both.values()]
+    known, found = Memory(root, 1.0).recall(list(both), identities, decode_tested=True)
+    expected = [name for name in both if name in rows and rows[name][2]]
+    assert [name for name, there in zip(both, known, strict=True) if there] == expected
+    assert [found.vocabulary[number].reason for number in found.verdicts] == [rows[name][1] for name in expected]
+    memory_path(root).unlink()
