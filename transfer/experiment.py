@@ -13,6 +13,7 @@ from transfer import environment
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import pipeline
+from transfer.data.classes import balance
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import evaluate
 from transfer.export import joined, saved_model, verify
@@ -106,6 +107,7 @@ class _Experiment:
         prepared = self.prepared
         prepared.scan()
         prepared.divide()
+        self.progress.say(balance(prepared.manifest, self.config.training.class_weights))
         front = prepared.front()
         with store.opened(front.feature_set) as opened:
             with self.clock("frozen pass"):

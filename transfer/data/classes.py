@@ -1,5 +1,7 @@
 """Which classes there are, and whether each has enough pictures."""
 
+from collections import Counter
+
 import pandas as pd
 
 from transfer.data import manifest as manifests
@@ -8,6 +10,32 @@ from transfer.errors import DataError
 
 MINIMUM = 3
 """Distinct pictures (or groups of pictures) that a class needs: one for each split."""
+
+_SHOWN = 12
+_IMBALANCED = 10
+
+
+def balance(manifest: pd.DataFrame, class_weights: str) -> str:
+    """Return what a person should know before training: pictures of each class, and whether some classes have far more.
+
+    Args:
+        manifest: all files.
+        class_weights: the setting of this name; `balanced` needs no advice.
+    """
+    usable = manifests.used(manifest)
+    counts = Counter(usable["label"]).most_common()
+    shown = [f"{label} {count:,}" for label, count in counts]
+    if len(shown) > _SHOWN:
+        half = _SHOWN // 2
+        shown = [*shown[:half], f"... {len(shown) - 2 * half:,} more ...", *shown[-half:]]
+    text = f"{len(usable):,} pictures in {len(counts):,} classes: {', '.join(shown)}"
+    ratio = counts[0][1] / counts[-1][1]
+    if ratio < _IMBALANCED or class_weights != "none":
+        return text
+    return (
+        f"{text}\nThe largest class has {ratio:.0f} times as many pictures as the smallest; "
+        "--set training.class_weights=balanced makes them weigh the same."
+    )
 
 
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
