@@ -43,7 +43,7 @@ def require_one_error(result: Result, words: str) -> None:
     assert status == 2, (printed, lines)
     assert printed == ""
     assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
-    assert all(re.match(r"error: |Scanning: ", line) for line in lines), lines
+    assert all(re.match(r"error: |Scanning: |\d+ pictures in \d+ classes: ", line) for line in lines), lines
     assert re.search(words, lines[-1]), lines[-1]
 
 
@@ -222,7 +222,8 @@ def test_fit_prints_a_short_block_and_predict_takes_its_run(call: Call, data: Pa
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"my run"}
     for words in ("Test accuracy", "95 %", "Worst classes", "Skipped        none", "Seconds", "transfer predict '", "SavedModel"):
         assert words in printed
-    assert [line.split(":")[0] for line in lines] == ["Scanning", "Frozen pass", "Training the network", "Testing the export"]
+    steps = ["Scanning", "12 pictures in 2 classes", "Frozen pass", "Training the network", "Testing the export"]
+    assert [line.split(":")[0] for line in lines] == steps
     assert call("predict", tmp_path / "runs" / "my run", data)[0] == 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transfer.checking import folder, worksheet
 from transfer.config import Config
 from transfer.data import sources
+from transfer.errors import DataError
 from transfer.plan import data_name, with_source
 
 if TYPE_CHECKING:
@@ -44,4 +45,9 @@ def check_plan(
     table = Path(write_manifest) if write_manifest is not None else None
     if table is not None:
         worksheet.require_free(table, sources.own(config.data))
+        if table.absolute().is_relative_to(target.absolute()):
+            raise DataError(
+                "--write-manifest lies in the folder of the result, which the next check replaces. Choose another place. "
+                f"Received {str(table)!r}."
+            )
     return CheckPlan(config, target, table)

@@ -1,5 +1,6 @@
 """The command line: arguments -> configuration -> one call -> one printed result. No logic; TensorFlow is imported late."""
 
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -164,14 +165,17 @@ def check(
     planned = check_plan(data, layers, output, write_manifest)
     terminal = _terminal()
     from transfer import inspection
+    from transfer.data import sources
     from transfer.report import findings_text
 
     checked = inspection.run(planned, files_only, terminal)
     source = str(data or planned.config.data.source)
-    print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root)))
+    words, table = sources.options(planned.config.data), str(planned.write_manifest or "")
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
     if strict and checked.exceeded:
         for sentence in checked.exceeded:
-            print(f"limit exceeded: {sentence}", file=sys.stderr)
+            print(f"not passed: {sentence}", file=sys.stderr)
         raise typer.Exit(1)
 
 

@@ -104,6 +104,7 @@ class CheckConfig(Section):
     near_copy: float = Field(
         0.97, gt=0, le=1, description="similarity from which on two pictures are near copies; 0: as if moved by 1/32 of the side"
     )
+    near_copy_ratio: float = Field(0.4, gt=0, le=1, description="and differ by at most so much of what each does from its 8th; 1: any")
     neighbours: int = Field(5, ge=1, description="candidates for a near copy looked at more closely, for each picture")
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-validations")
     inverse_penalty: float = Field(

@@ -44,7 +44,7 @@ class Checked:
 
     root: Path
     path: Path
-    findings: Findings
+    findings: Findings = field(repr=False)
     manifest: pd.DataFrame = field(repr=False)
     exceeded: list[str]
     seconds: dict[str, float] = field(repr=False)
@@ -94,7 +94,8 @@ def run(planned: CheckPlan, files_only: bool, progress: Progress) -> Checked:
         prepared.divide()  # says why nothing can be used
     prepared.divide(required=False)
     findings, left_out = _findings(prepared, files_only)
-    undivided = f"There are no splits. {prepared.undivided}" if prepared.undivided else ""
+    undivided = f"Which splits fit would make: it refuses this data as it is. {prepared.undivided}" if prepared.undivided else ""
+    findings.unchecked.extend(["splits"] * bool(undivided))
     shortcomings = [text for text in (left_out, undivided) if text]
     findings.notes.extend(shortcomings)
     with folder.drafting(planned.output) as draft:
@@ -115,7 +116,7 @@ def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None
     pictures = thumbnails(prepared.root, shown, data=data)
     facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.pictures.size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
-    check_html.write(findings, pictures, target, title, facts, most, source, root)
+    check_html.write(findings, pictures, target, title, facts, most, source, root, sources.options(data))
 
 
 def _findings(prepared: Preparation, files_only: bool) -> tuple[Findings, str]:

@@ -59,7 +59,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
         DataError: where there is no such source.
     """
     config = resolve([*layers, sources.settings(data) if data is not None else {}])
-    if config.data.source is None:
+    if config.data.source is None or (isinstance(data, str) and not data):
         raise ConfigError(
             "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
             "(or data.source in the configuration)."

@@ -52,7 +52,7 @@ class Preparation:
         """Give each used file its split; see `splits.divide` for the errors.
 
         Args:
-            required: else data that cannot be divided stays as it is, and `undivided` says why.
+            required: else data that cannot be divided stays as the source has it, and `undivided` says why.
         """
         self.undivided = ""
         try:
@@ -60,7 +60,7 @@ class Preparation:
         except DataError as error:
             if required:
                 raise
-            self.undivided = str(error)
+            self.manifest, self.undivided = self._scanned, str(error)  # no splits of an earlier division
 
     def front(self) -> Front:
         """Settle the precision and return what every picture passes."""

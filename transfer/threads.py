@@ -1,7 +1,12 @@
-"""How many threads linear algebra uses."""
+"""How many threads linear algebra and the checks of pictures use."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -15,3 +20,18 @@ def one_thread() -> Iterator[None]:
 
     with threadpool_limits(1):
         yield
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread(work: Callable[[int], T], items: Iterable[int]) -> list[T]:
+    """Call `work` with each item, on as many threads as there are cores: for NumPy's work, which runs beside itself.
+
+    The calls must not depend on each other. Their results come in the order of the items; the first exception of any of
+    them is raised.
+    """
+    with one_thread(), ThreadPoolExecutor(cores()) as threads:
+        return list(threads.map(work, items))

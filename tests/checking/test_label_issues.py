@@ -33,6 +33,15 @@ def test_planted_wrong_labels_are_among_the_first_suggestions() -> None:
     assert (np.diff(found["given_probability"]) >= 0).all()
 
 
+def test_of_classes_that_are_told_apart_with_ease_every_wrong_label_is_found() -> None:
+    features, true = made_up(600, 10, spread=0.3)
+    wrong = np.random.default_rng(1).choice(600, 30, replace=False)
+    labels = true.copy()
+    labels[wrong] = (labels[wrong] + 1 + np.arange(30) % 9) % 10
+    found = label_issues.find(features, labels, alone(labels), inverse_penalty=0.1)
+    assert set(found["row"]) == set(wrong)
+
+
 @pytest.mark.parametrize("classes", [2, 5])
 def test_separable_classes_have_no_issue(classes: int) -> None:
     features, labels = made_up(120, classes, spread=0.1)

@@ -20,7 +20,9 @@ def test_of_many_classes_the_largest_and_the_smallest_are_shown() -> None:
     assert "... 28 more ..." in said
 
 
-@pytest.mark.parametrize(("counts", "weights", "advised"), [((30, 3), "none", True), ((30, 3), "balanced", False), ((29, 3), "none", False)])
+@pytest.mark.parametrize(
+    ("counts", "weights", "advised"), [((30, 3), "none", True), ((30, 3), "balanced", False), ((29, 3), "none", False)]
+)
 def test_balanced_weights_are_advised_where_one_class_has_ten_times_the_pictures(
     counts: tuple[int, int], weights: str, advised: bool
 ) -> None:

@@ -35,8 +35,10 @@ def arm(moment: str, number: int) -> None:
     import tensorflow as tf
 
     from transfer import run
+    from transfer.checking import worksheet
     from transfer.data import reading
     from transfer.features.store import Store
+    from transfer.report import check_html
     from transfer.training import fitting
 
     places: dict[str, tuple[Any, str, int, bool]] = {
@@ -46,6 +48,9 @@ def arm(moment: str, number: int) -> None:
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
         "export": (tf.saved_model, "save", 1, False),
         "publishing": (run, "publish_folder", 1, True),
+        "page of a check": (check_html, "write", 1, False),
+        "replacing a check": (os, "rename", 1, False),
+        "table of a check": (worksheet, "write", 1, True),
     }
     owner, name, call, before = places[moment]
     strike(owner, name, call, number, before)

@@ -17,6 +17,10 @@ NO_PICTURES = (
     "Near copies, wrong labels, outliers, blank pictures and border colours were not looked for: that takes the pictures' "
     "features, which --files-only leaves out."
 )
+ALIKE = (
+    "Pairs of pictures that are as alike as near copies, but hardly more alike than each of the two is like others, were taken "
+    "for different pictures: {:,}, beside {:,} reported near copies. check.near_copy_ratio=1 reports them too."
+)
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,18 @@ class Likeness:
     Attributes:
         pairs: rows of `Seen`.
         groups: number of each row's set of near copies, int64 [n].
+        alike: number of pairs that are as alike, but no more than each is like many others.
     """
 
     pairs: Pairs
     groups: np.ndarray
+    alike: int = 0
 
     @classmethod
     def of(cls, seen: Seen, config: CheckConfig) -> "Likeness":
         """Compare all pictures."""
-        pairs = copies.find(seen.features, seen.glances, config.near_copy, config.neighbours)
-        return cls(pairs, near_duplicates.groups(len(seen.rows), pairs))
+        found = copies.find(seen.features, seen.glances, config.near_copy, config.neighbours, config.near_copy_ratio)
+        return cls(found.pairs, near_duplicates.groups(len(seen.rows), found.pairs), found.alike)
 
     def names(self, seen: Seen) -> dict[int, str]:
         """Return manifest row -> name of its group, for pictures that have near copies: the digest of the first by digest."""
@@ -59,6 +65,8 @@ def collect(manifest: pd.DataFrame, seen: Seen | None, likeness: Likeness | None
     glances = dict(zip(seen.rows["digest"], seen.glances, strict=True)) if seen else {}
     kinds, odd = files.peculiar(manifest, glances, config.tiny)
     notes = [] if seen and seen.features else [NO_FEATURES if seen else NO_PICTURES]
+    if likeness and likeness.alike:
+        notes.append(ALIKE.format(likeness.alike, len(likeness.pairs)))
     tables = {
         "classes": files.classes(manifest),
         "formats": files.formats(usable),
@@ -73,7 +81,7 @@ def collect(manifest: pd.DataFrame, seen: Seen | None, likeness: Likeness | None
         tables["near_duplicates"] = _near_duplicates(rows, likeness)
         if seen.features:
             tables |= _by_features(rows, usable, seen, likeness, config, seed)
-    return Findings(notes, **tables)
+    return Findings(notes, unchecked=[name for name in ("near_duplicates", "label_issues", "outliers") if name not in tables], **tables)
 
 
 def _near_duplicates(rows: pd.DataFrame, likeness: Likeness) -> pd.DataFrame:
@@ -101,7 +109,7 @@ def _by_features(
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.array([numbers[label] for label in rows["label"]], np.int64)
     facts = rows[["path", "label", "split"]].to_numpy()
-    features = label_issues.joined({output: table[judged] for output, table in seen.features.items()})
+    features = label_issues.joined(seen.features, judged)
     issues = label_issues.find(features, labels, groups, config.folds, config.inverse_penalty, seed, config.max_rows)
     far = outliers.find(features, labels, config.outlier_ratio)
     wrong = [

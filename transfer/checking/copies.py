@@ -3,23 +3,40 @@
 Found in two steps. Pictures whose features or whose coarse brightness are most alike become candidates: a few for each
 picture, whatever their cosine, since the cosines of true copies differ between networks and data sets. Then the pixels
 decide: one picture is laid over the other, moved and scaled, and what remains must be the same. That step needs no tuning
-to the network, and tells copies from other pictures of the same shape.
+to the network, and tells copies from other pictures of the same shape. Where whole classes are alike, copies must also
+be more alike than the others (`distinct`).
 """
 
 from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from transfer.checking import near_duplicates
-from transfer.checking.alignment import agreement, smoothed
+from transfer.checking import alignment, near_duplicates
+from transfer.checking.distinct import standing_out
 from transfer.checking.likeness import feature_vectors, glance_vectors
 from transfer.checking.near_duplicates import Pairs
 
 _LEAST_COSINE = 0.3
-_PROMISING = 0.9  # coarse correlation of true copies: 0.97 and more
 
 
-def find(features: Mapping[str, np.ndarray], glances: np.ndarray, threshold: float = 0.97, neighbours: int = 5) -> Pairs:
+class Found(NamedTuple):
+    """What was found.
+
+    Attributes:
+        pairs: of pictures that are nearly the same, the most alike first. Their similarity is at most 1: what remains
+            after alignment is counted against what a displacement by one pixel would change (`alignment.agreement`).
+        alike: number of pairs above the threshold that are left out, as both pictures are like many (`distinct`).
+    """
+
+    pairs: Pairs
+    alike: int
+
+
+def find(
+    features: Mapping[str, np.ndarray], glances: np.ndarray, threshold: float = 0.97, neighbours: int = 5, ratio: float = 0.4
+) -> Found:
     """Find pairs of pictures that are nearly the same.
 
     Args:
@@ -27,19 +44,19 @@ def find(features: Mapping[str, np.ndarray], glances: np.ndarray, threshold: flo
         glances: uint8 [n, s, s, 3], s even: the pictures reduced to a few pixels by averaging.
         threshold: smallest similarity.
         neighbours: candidates looked at for each picture, by features and by glances.
-
-    Returns:
-        Pairs of rows, the most alike first. Their similarity is at most 1: what remains after alignment is counted against
-        what a displacement by one pixel of a glance would change (`alignment.agreement`).
+        ratio: see `distinct.standing_out`; 1: all pairs above the threshold.
     """
     glance_rows = glance_vectors(glances)
     tables = [near_duplicates.pairs(glance_rows, _LEAST_COSINE, neighbours), _plain_pairs(glances, glance_rows)]
     if features:
         tables.append(near_duplicates.pairs(feature_vectors(features), _LEAST_COSINE, neighbours))
     candidates = near_duplicates.union(*tables)
-    similarity = agreement(smoothed(glances), candidates.first, candidates.second, _PROMISING)
+    agreement = partial(alignment.agreement, alignment.smoothed(glances))
+    similarity = agreement(candidates.first, candidates.second, threshold)
+    stands_out = standing_out(candidates, similarity, threshold, ratio, agreement)
     checked = Pairs(candidates.first, candidates.second, similarity)
-    return near_duplicates.union(checked.chosen(similarity >= threshold))
+    alike = np.count_nonzero(similarity >= threshold) - np.count_nonzero(stands_out)
+    return Found(near_duplicates.union(checked.chosen(stands_out)), int(alike))
 
 
 def _plain_pairs(glances: np.ndarray, glance_rows: np.ndarray) -> Pairs:

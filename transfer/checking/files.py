@@ -15,6 +15,8 @@ _SKIPPED = {
     "cannot be read": "unreadable",
     "empty file": "empty",
     "too large": "oversized",
+    "folder": "folder passed over",
+    "class left out": "in a class that was left out",
 }
 """What the beginning of a reason is called; other reasons are their own name."""
 
@@ -30,6 +32,10 @@ _TRANSCODED = ("read by Pillow", "used: a PNG of it is kept in the cache")
 _TINY = ("tiny", "used, enlarged: little can be seen")
 _BLANK = ("blank", "used, and teaches nothing: better excluded")
 _NOT_USED = "not used"
+_AS_MEANT = {"excluded in": "not used, as the table says", "class left out": "not used, as asked"} | dict.fromkeys(
+    ("hidden file", "hidden folder", "system file"), "not used, as usual"
+)
+"""What is said of files that nobody wanted to be used, by the beginning of their reason: they are no fault of the data."""
 
 
 def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -48,11 +54,11 @@ def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: in
     def add(kind: tuple[str, str], row: tuple, detail: str = "") -> None:
         found.setdefault(kind, []).append([kind[0], row.path, row.label, row.split, detail])  # type: ignore[attr-defined]
 
-    blank = {digest for digest, pixels in glances.items() if int(np.ptp(pixels.reshape(-1, 3), axis=0).max()) <= 1}
+    blank = _blank(glances)
     for row in manifest.itertuples(index=False):
         if row.reason:
             start, _, rest = row.reason.partition(": ")
-            add((_SKIPPED.get(start, start), _NOT_USED), row, rest)
+            add((_SKIPPED.get(start, start), _treatment(start)), row, rest)
             continue
         for trait in row.traits.split():
             named = PurePosixPath(row.path).suffix.lstrip(".")
@@ -63,13 +69,28 @@ def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: in
             add(_TINY, row, f"{row.width} x {row.height} pixels")
         if row.digest in blank:
             add(_BLANK, row)
-    ordered = sorted(found.items(), key=lambda item: (item[0][1] != _NOT_USED, -len(item[1]), item[0]))
+    ordered = sorted(found.items(), key=lambda item: (not item[0][1].startswith(_NOT_USED), -len(item[1]), item[0]))
     kinds = [[kind, len(rows), treatment] for (kind, treatment), rows in ordered]
     files = [row for _, rows in ordered for row in rows]
     return (
         pd.DataFrame(kinds, columns=COLUMNS["kinds"], dtype=object),
         pd.DataFrame(files, columns=COLUMNS["files"], dtype=object),
     )
+
+
+def _treatment(reason: str) -> str:
+    return next((said for start, said in _AS_MEANT.items() if reason.startswith(start)), _NOT_USED)
+
+
+def _blank(glances: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
+    """Return the digests of pictures of one colour."""
+    digests, blank = list(glances), set[str]()
+    for start in range(0, len(digests), block):
+        part = digests[start : start + block]
+        pixels = np.stack([glances[digest] for digest in part])
+        spans = (pixels.max(axis=(1, 2)) - pixels.min(axis=(1, 2))).max(axis=1)
+        blank.update(digest for digest, span in zip(part, spans, strict=True) if span <= 1)
+    return blank
 
 
 def formats(usable: pd.DataFrame) -> pd.DataFrame:

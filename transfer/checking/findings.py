@@ -1,7 +1,7 @@
 """What the checks of a data set found: tables of plain values, written as one JSON file and read again."""
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Findings:
         leaks: properties of the file (not of what is seen) and how well each alone tells the class: cross-validated accuracy
             of a decision stump against the share of the largest class; `leak` where that is more than chance allows;
             `rule` says it in words.
+        unchecked: names of the tables that are empty because their check did not run; `splits` where the data cannot be divided.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -65,6 +66,7 @@ class Findings:
     label_issues: pd.DataFrame = field(default_factory=partial(_empty, "label_issues"))
     outliers: pd.DataFrame = field(default_factory=partial(_empty, "outliers"))
     leaks: pd.DataFrame = field(default_factory=partial(_empty, "leaks"))
+    unchecked: list[str] = field(default_factory=list)
 
     @property
     def contradictions(self) -> int:
@@ -78,9 +80,9 @@ class Findings:
 
     def write(self, path: Path) -> None:
         """Write all tables as JSON, whole or not at all."""
-        content: dict[str, Any] = {"notes": self.notes}
-        for item in fields(self)[1:]:
-            content[item.name] = getattr(self, item.name).astype(object).to_numpy().tolist()
+        content: dict[str, Any] = {"notes": self.notes, "unchecked": self.unchecked}
+        for name in COLUMNS:
+            content[name] = getattr(self, name).astype(object).to_numpy().tolist()
         # Escaped: names of files that are no Unicode (surrogates) survive.
         write_text(path, json.dumps(content, default=lambda value: value.item()) + "\n")
 
@@ -89,4 +91,4 @@ class Findings:
         """Read what `write` wrote."""
         content = json.loads(path.read_text(encoding="utf-8"))
         tables = {name: pd.DataFrame(content[name], columns=COLUMNS[name], dtype=object) for name in COLUMNS}
-        return cls(content["notes"], **tables)
+        return cls(content["notes"], unchecked=content.get("unchecked", []), **tables)

@@ -13,6 +13,7 @@ REPORT = "report.html"
 FINDINGS = "findings.json"
 MANIFEST = "manifest.csv"
 CONFIG = "config.yaml"
+_FILES = {REPORT, FINDINGS, MANIFEST, CONFIG}
 
 
 def require_free(folder: Path, protected: Iterable[Path]) -> None:
@@ -31,6 +32,12 @@ def require_free(folder: Path, protected: Iterable[Path]) -> None:
     earlier = not folder.is_symlink() and (folder / FINDINGS).is_file() and (folder / REPORT).is_file()
     if os.path.lexists(folder) and not earlier:
         raise DataError(f"--output names a new folder, or an earlier result of transfer check. Received {str(folder)!r}.")
+    others = sorted({name for name in os.listdir(folder) if not name.startswith(".")} - _FILES) if earlier else []
+    if others:
+        raise DataError(
+            "--output names an earlier result of transfer check, which is replaced as a whole, but other files lie in it: "
+            f"{', '.join(others[:3])}. Move them, or choose another place. Received {str(folder)!r}."
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

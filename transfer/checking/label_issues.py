@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from transfer.checking.likeness import standardized
-from transfer.threads import one_thread
+from transfer.threads import spread
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
 _ITERATIONS = 100  # what is not settled by then changes probabilities, but hardly their order
 _MANY = 1000  # with fewer pictures than these the penalty shrinks, which would drown them
+_CLEARLY = 20  # another class that is so many times more probable is suggested in any case
 _FEWEST = 20  # pictures of a class that are learned from, at least, where it has them
 
 
@@ -51,15 +52,22 @@ def find(
     classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
         return _table(rows[:0], labels, classes, numbers[:0], np.zeros((0, 1)))
-    table, fold = np.asarray(features[rows], np.float32), fold[rows]
+    # A table of all pictures is large: not copied where every row is judged.
+    table, fold = np.asarray(features if len(rows) == len(features) else features[rows], np.float32), fold[rows]
     probabilities = _out_of_fold(table, numbers, fold, inverse_penalty, max_rows, seed)
     wrong = _ranked(numbers, probabilities)
     return _table(rows[wrong], labels, classes, wrong, probabilities)
 
 
-def joined(features: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Put the features of several cut points side by side, each value standardised: float32 [n, d]."""
-    return np.concatenate([standardized(table) for table in features.values()], axis=1)
+def joined(features: Mapping[str, np.ndarray], rows: np.ndarray | None = None) -> np.ndarray:
+    """Put the features of several cut points side by side, each value standardised over the rows chosen: float32 [m, d]."""
+    count = len(next(iter(features.values()))) if rows is None else len(rows)
+    result = np.empty((count, sum(table.shape[1] for table in features.values())), np.float32)
+    start = 0
+    for table in features.values():  # one by one: all together need several times the memory
+        result[:, start : start + table.shape[1]] = standardized(table if rows is None else table[rows])
+        start += table.shape[1]
+    return result
 
 
 def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -98,15 +106,19 @@ def _out_of_fold(table: np.ndarray, labels: np.ndarray, fold: np.ndarray, invers
     from sklearn.preprocessing import StandardScaler
 
     probabilities = np.zeros((len(labels), int(labels.max()) + 1))
-    for number in np.unique(fold):
+
+    def judge(number: int) -> None:
         rows = _some(np.flatnonzero(fold != number), labels, max_rows, seed)
         strength = inverse_penalty * max(1.0, _MANY / len(rows))
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3))
-        with warnings.catch_warnings(), one_thread():
-            warnings.simplefilter("ignore")  # an unfinished optimisation is said in `_ITERATIONS`
-            model.fit(table[rows], labels[rows])
-        judged = fold == number
-        probabilities[np.ix_(judged, model.classes_)] = model.predict_proba(table[judged])
+        model = make_pipeline(StandardScaler(copy=False), LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3))
+        model.fit(table[rows], labels[rows])
+        judged = np.flatnonzero(fold == number)
+        for part in np.array_split(judged, len(judged) // max_rows + 1):
+            probabilities[np.ix_(part, model.classes_)] = model.predict_proba(table[part])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unfinished optimisation is said in `_ITERATIONS`
+        spread(judge, np.unique(fold).tolist())
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
@@ -123,14 +135,19 @@ def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndar
 
 
 def _ranked(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Rows that confident learning calls wrong, the least probable label first."""
+    """Rows that confident learning calls wrong, or whose label is clearly less probable; the least probable label first."""
     from cleanlab.filter import find_label_issues
 
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        found = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
-    found = np.asarray(found, np.int64)
-    return found[probabilities[found].argmax(axis=1) != labels[found]]
+        found = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), bool)
+    given, best = probabilities[np.arange(len(labels)), labels], probabilities.max(axis=1)
+    # Where nearly all pictures are recognised with ease, confident learning expects as much of every class that is
+    # suggested, and passes over one in five.
+    wrong = (found | (best >= _CLEARLY * given)) & (probabilities.argmax(axis=1) != labels)
+    rows = np.flatnonzero(wrong)
+    result: np.ndarray = rows[np.argsort(given[rows], kind="stable")]
+    return result
 
 
 def _table(rows: np.ndarray, labels: np.ndarray, classes: np.ndarray, wrong: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:

@@ -6,10 +6,13 @@ rule with one threshold (a decision stump), found on some pictures and tried on 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from transfer.threads import spread
 
 COLUMNS = ["property", "accuracy", "majority", "leak", "rule"]
 _UNITS = {"file size": " bytes", "width": " pixels", "height": " pixels"}
@@ -77,7 +80,8 @@ def find(
         best = _judge(columns, labels, names, fold)
         leak = best.accuracy - best.majority >= margin and best.chance <= level / tests
         if not leak and len(names) > 2:
-            singles = [_judge(columns, np.where(labels == label, label, -1), names, fold) for label in np.unique(labels)]
+            each = np.unique(labels).tolist()
+            singles = spread(partial(_judge_single, columns, labels, names, fold), each)
             singles = [single for single in singles if single.gain >= saved and single.chance <= level / tests]
             best, leak = max(singles, key=lambda single: single.gain, default=best), bool(singles)
         rows.append([name, best.accuracy, best.majority, leak, best.rule])
@@ -92,6 +96,11 @@ def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     if values.ndim == 2:
         return {f"{name} ({channel})": values[:, number].astype(np.float64) for number, channel in enumerate(_CHANNELS)}
     return {name: values.astype(np.float64)}
+
+
+def _judge_single(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], fold: np.ndarray, label: int) -> _Judged:
+    """Judge the rule for one class against all others."""
+    return _judge(columns, np.where(labels == label, label, -1), names, fold)
 
 
 def _judge(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], fold: np.ndarray) -> _Judged:

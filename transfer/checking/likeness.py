@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from transfer.checking.alignment import grey, halved
+from transfer.threads import one_thread
 
 _SAMPLE = 4096  # rows from which directions are learned
 _PLAIN = 2.0  # grey levels: pictures that vary less have nothing to be compared but noise
@@ -42,13 +43,14 @@ def glance_vectors(glances: np.ndarray) -> np.ndarray:
 
 def standardized(table: np.ndarray) -> np.ndarray:
     """Give each column zero mean and unit variance: float [n, d] -> float32 [n, d]. Columns that do not vary are zeros."""
-    table = np.asarray(table, np.float32)
+    table = np.array(table, np.float32)  # a copy, changed in place below: such tables are large
     if not len(table):
         return table
     deviation = table.std(axis=0)
-    varies = deviation > 1e-6 * np.abs(table).max(axis=0, initial=1e-30)
-    result: np.ndarray = np.where(varies, (table - table.mean(axis=0)) / np.where(varies, deviation, 1), 0)
-    return result.astype(np.float32, copy=False)
+    varies = deviation > 1e-6 * np.maximum(table.max(axis=0), -table.min(axis=0)).clip(1e-30)
+    table -= table.mean(axis=0)
+    table /= np.where(varies, deviation, np.inf).astype(np.float32)
+    return table
 
 
 def unit(table: np.ndarray) -> np.ndarray:
@@ -63,8 +65,9 @@ def _reduced(table: np.ndarray, width: int) -> np.ndarray:
     if table.shape[1] <= width:
         return table
     some = table[:: max(1, len(table) // _SAMPLE)]
-    if len(some) <= some.shape[1]:
-        directions = np.linalg.svd(some, full_matrices=False)[2][:width].T
-    else:
-        directions = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :width]
+    with one_thread():  # threads that wait for each other make these decompositions slower
+        if len(some) <= some.shape[1]:
+            directions = np.linalg.svd(some, full_matrices=False)[2][:width].T
+        else:
+            directions = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :width]
     return table @ directions

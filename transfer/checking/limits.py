@@ -5,7 +5,10 @@ from transfer.config import CheckConfig
 
 
 def exceeded(findings: Findings, config: CheckConfig) -> list[str]:
-    """Return a sentence for each limit that is exceeded: what was found, and the limit with its key."""
+    """Return a sentence for each limit that is exceeded: what was found, and the limit with its key.
+
+    Files that are left out on purpose (excluded in a table, hidden, in a class that was left out) count for no limit.
+    """
     pictures = int(findings.classes["pictures"].sum())
     unusable = int(findings.kinds.loc[findings.kinds["treatment"] == "not used", "pictures"].sum())
     found = {

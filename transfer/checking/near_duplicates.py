@@ -4,11 +4,12 @@ All cosines are computed, in blocks of matrix products, so that memory stays bou
 million pairs, and only the wanted ones are kept.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from transfer.threads import spread
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ def pairs(vectors: np.ndarray, threshold: float, neighbours: int = 16, block: in
         vectors: float32 [n, d], unit length, so that products are cosines; rows of zeros are like nothing.
         threshold: smallest cosine, -1 to 1.
         neighbours: pairs that each row brings in, at most, beside the one with the first.
-        block: rows multiplied at a time; memory is about 16 * block ** 2 bytes, and the result.
+        block: rows multiplied at a time; memory is about 16 * block ** 2 bytes for each core, and the result.
     """
     vectors = np.ascontiguousarray(vectors, np.float32)
-    found = [_NOTHING, *_of_blocks(vectors, threshold, neighbours, block)]
+    of_blocks = spread(lambda start: _of_block(vectors, start, threshold, neighbours, block), range(0, len(vectors), block))
+    found = [_NOTHING, *of_blocks]
     return _sorted(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
@@ -82,19 +84,18 @@ class _Kept(NamedTuple):
 _NOTHING = _Kept(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-def _of_blocks(vectors: np.ndarray, threshold: float, neighbours: int, block: int) -> Iterator[_Kept]:
-    for start in range(0, len(vectors), block):
-        rows = vectors[start : start + block]
-        best, least = _NOTHING, np.full(len(rows), threshold, np.float32)
-        for across in range(0, len(vectors), block):
-            cosine = rows @ vectors[across : across + block].T
-            if start == across:
-                np.fill_diagonal(cosine, -np.inf)
-            row, other = _above(cosine, least, neighbours)
-            if len(row):
-                new = _Kept(row, other + across, cosine[row, other])
-                best, least = _limited(_Kept(*map(np.concatenate, zip(best, new, strict=True))), least, neighbours)
-        yield best._replace(row=best.row + start)
+def _of_block(vectors: np.ndarray, start: int, threshold: float, neighbours: int, block: int) -> _Kept:
+    rows = vectors[start : start + block]
+    best, least = _NOTHING, np.full(len(rows), threshold, np.float32)
+    for across in range(0, len(vectors), block):
+        cosine = rows @ vectors[across : across + block].T
+        if start == across:
+            np.fill_diagonal(cosine, -np.inf)
+        row, other = _above(cosine, least, neighbours)
+        if len(row):
+            new = _Kept(row, other + across, cosine[row, other])
+            best, least = _limited(_Kept(*map(np.concatenate, zip(best, new, strict=True))), least, neighbours)
+    return best._replace(row=best.row + start)
 
 
 def _above(cosine: np.ndarray, least: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,9 @@ from transfer.errors import DataError
 MINIMUM = 3
 """Distinct pictures (or groups of pictures) that a class needs: one for each split."""
 
+_LEFT_OUT = "class left out"
 _SHOWN = 12
+_LISTED = 40  # classes that an error names, at most
 _IMBALANCED = 10
 
 
@@ -39,20 +41,10 @@ def balance(manifest: pd.DataFrame, class_weights: str) -> str:
 
 
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
-    """Skip the pictures of classes with fewer than `minimum` different ones.
-
-    Raises:
-        DataError: where fewer than two classes would be left.
-    """
+    """Skip the pictures of classes with fewer than `minimum` different ones."""
     usable = manifests.used(manifest)
-    counts = distinct(usable)
-    small = {label for label, count in counts.items() if count < minimum}
-    if counts and len(counts) - len(small) < 2:
-        raise DataError(
-            f"--min-per-class {minimum} (data.min_per_class) leaves {len(counts) - len(small)} of {len(counts)} classes, a classifier "
-            f"needs 2. Received {_counted(usable, counts)}."
-        )
-    reason = f"class left out: fewer than {minimum} pictures (data.min_per_class)"
+    small = {label for label, count in distinct(usable).items() if count < minimum}
+    reason = f"{_LEFT_OUT}: fewer than {minimum} pictures (data.min_per_class)"
     return manifests.skip(manifest, dict.fromkeys(usable.index[usable["label"].isin(small)], reason))
 
 
@@ -67,13 +59,20 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         DataError: with the table of counts, or the names.
     """
     usable = manifests.used(manifest)
+    left_out = manifest[manifest["reason"].str.startswith(_LEFT_OUT)]
+    if len(left_out) and usable["label"].nunique() < 2:
+        sizes = Counter([*usable["label"], *left_out["label"]])
+        raise DataError(
+            f"A classifier needs at least 2 classes; --min-per-class (data.min_per_class) leaves {usable['label'].nunique()} of "
+            f"{len(sizes)}. Received {_few([f'{label} {size}' for label, size in sorted(sizes.items())])}."
+        )
     if usable.empty:
         raise DataError(f"No readable picture was found. {_why_skipped(manifest)}")
     rows = manifest if every_folder else usable
     labels = sorted(label for label in rows["label"].unique() if label)
     several_lines = [repr(label) for label in labels if "\n" in label or "\r" in label]
     if several_lines:
-        raise DataError(f"A class name is one line: a line of labels.txt. Rename the folder. Received {', '.join(several_lines)}.")
+        raise DataError(f"A class name is one line: a line of labels.txt. Give it another name. Received {_few(several_lines)}.")
     counts = distinct(usable)
     small = [label for label in labels if counts.get(label, 0) < MINIMUM]
     table = _counted(rows, counts)
@@ -83,17 +82,22 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         what = "groups of pictures" if (usable["group"] != "").any() else "readable pictures"
         raise DataError(
             f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
-            f"{', '.join(small)}. Received {table}. Add pictures, remove the class, or leave such classes out with "
+            f"{_few(small)}. Received {table}. Add pictures, remove the class, or leave such classes out with "
             f"--min-per-class {MINIMUM} (data.min_per_class)."
         )
 
 
 def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
     """Return the counts of classes on one line, `cats 12, dogs 5 (1 different)`."""
-    pictures = manifests.used(manifest)["label"].value_counts().to_dict()
+    pictures = Counter(manifests.used(manifest)["label"])
     labels = sorted(label for label in manifest["label"].unique() if label)
     told = {label: f" ({different[label]} different)" for label in different if different[label] != pictures[label]}
-    return ", ".join(f"{label} {pictures.get(label, 0)}{told.get(label, '')}" for label in labels)
+    return _few([f"{label} {pictures[label]}{told.get(label, '')}" for label in labels])
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _why_skipped(manifest: pd.DataFrame) -> str:

@@ -41,10 +41,16 @@ def used(manifest: pd.DataFrame) -> pd.DataFrame:
 
 def skip(manifest: pd.DataFrame, reasons: dict[int, str]) -> pd.DataFrame:
     """Return the manifest with the rows of these index labels marked as skipped."""
-    manifest = manifest.copy()
-    for index, reason in reasons.items():
-        manifest.loc[index, ["status", "reason", "split"]] = ["skipped", reason, ""]
-    return manifest
+    if not reasons:
+        return manifest.copy()
+    which = manifest.index.isin(list(reasons))
+    told = [reasons.get(index, reason) for index, reason in zip(manifest.index, manifest["reason"], strict=True)]
+    columns = {
+        "status": manifest["status"].mask(which, "skipped"),
+        "reason": pd.Series(told, manifest.index, dtype=object),
+        "split": manifest["split"].mask(which, ""),
+    }
+    return manifest.assign(**columns)
 
 
 def reason_counts(manifest: pd.DataFrame) -> dict[str, int]:
@@ -58,18 +64,12 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
     return sorted(used(manifest)["label"].unique())
 
 
-def counts_table(manifest: pd.DataFrame) -> str:
-    """Return the number of used files of each class on one line: `cats 12, dogs 1`."""
-    usable = Counter(used(manifest)["label"])
-    labels = sorted(label for label in manifest["label"].unique() if label)
-    return ", ".join(f"{label} {usable[label]}" for label in labels)
-
-
 def write(manifest: pd.DataFrame, path: Path) -> None:
     """Write the manifest as CSV, whole or not at all."""
     buffer = io.StringIO()
     # The csv module of Python 3.11 puts no quotes around a carriage return, and readers take it for the end of the row.
-    quoting = csv.QUOTE_NONNUMERIC if manifest["path"].str.contains("\r").any() else csv.QUOTE_MINIMAL
+    returns = any(manifest[name].str.contains("\r").any() for name in ("path", "label", "group"))
+    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     manifest[SAVED].to_csv(buffer, index=False, quoting=quoting, lineterminator="\n")
     write_text(path, buffer.getvalue())
 

@@ -1,6 +1,7 @@
 """Where pictures come from: an image folder, a table of paths, or a TFDS data set -> manifest."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -46,6 +47,14 @@ def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
 def absolute(source: str) -> str:
     """Return a source with its path made absolute, so that a configuration means the same everywhere."""
     return source if source.startswith(TFDS) else os.fspath(Path(source).absolute())
+
+
+def options(config: DataConfig) -> str:
+    """Return what the source needs on a command line after its name: ` --root pictures`; empty where its name is enough."""
+    source = str(config.source)
+    if source.startswith(TFDS):
+        return f" --tfds-data-dir {shlex.quote(config.tfds_data_dir)}" if config.tfds_data_dir else ""
+    return f" --root {shlex.quote(config.root)}" if config.root and reading.is_table(source) else ""
 
 
 def own(config: DataConfig) -> list[Path]:

@@ -116,11 +116,13 @@ def _placed(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFra
     known: dict[str, str] = {}
     for split in manifests.SPLITS:  # the last one, the test, counts where a unit stands in several
         known |= dict.fromkeys(unit[usable["split"] == split], split)
-    manifest = manifest.copy()
-    for index in usable.index[usable["split"] == ""]:
-        name = unit[index]
-        manifest.loc[index, "split"] = known.get(name) or _by_threshold(position(name, seed), config.validation, config.test)
-    return manifest
+    placed = [
+        split or known.get(name) or _by_threshold(position(name, seed), config.validation, config.test)
+        for split, name in zip(usable["split"], unit, strict=True)
+    ]
+    splits = manifest["split"].copy()
+    splits[usable.index] = placed
+    return manifest.assign(split=splits)
 
 
 def _without_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -143,11 +145,11 @@ def _without_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _taken(manifest: pd.DataFrame) -> str:
-    """Say how many pictures were skipped for the sake of another split, which is often why one is empty."""
-    skipped = int(manifest["reason"].str.contains(_SKIPPED_FOR, regex=True).sum())
-    if not skipped:
+    """Say what to do, or how many pictures were skipped for the sake of another split, where that may be the cause."""
+    taken = int(manifest["reason"].str.contains(" is in (?:validation|test): ", regex=True).sum())
+    if not taken:
         return " Add pictures, or take the class out."
-    return f" {skipped} were left out of it, being in the same group as, or the same as, a picture of another split."
+    return f" Of the pictures, {taken} are left out because the same picture, or one of the same group, is in validation or test."
 
 
 def _require_splits(manifest: pd.DataFrame) -> pd.DataFrame:

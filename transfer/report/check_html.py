@@ -12,7 +12,7 @@ from transfer.checking.findings import Findings
 from transfer.report import page
 from transfer.report.cards import Album
 from transfer.report.names import printable, records
-from transfer.report.summary import items, sentence
+from transfer.report.summary import absent, items, sentence
 
 _TEMPLATE = "check.html.jinja"
 _CLASSES = 24  # further ones are folded away
@@ -27,9 +27,10 @@ def write(
     most: int = 48,
     data: str = "DATA",
     root: str = "ROOT",
+    options: str = "",
 ) -> None:
     """Write the page, whole or not at all; see `render`."""
-    write_text(target, render(findings, thumbnails, title, facts, most, data, root))
+    write_text(target, render(findings, thumbnails, title, facts, most, data, root, options))
 
 
 def render(
@@ -40,6 +41,7 @@ def render(
     most: int = 48,
     data: str = "DATA",
     root: str = "ROOT",
+    options: str = "",
 ) -> str:
     """Return the page.
 
@@ -51,14 +53,16 @@ def render(
         most: pictures shown in a section, about; the number given to `cards.paths`.
         data: the source as the user gave it, for the commands to try.
         root: where the paths of the source start.
+        options: of the command line that the source needs beside its name, ` --root pictures`.
     """
     return page.render(
         _TEMPLATE,
         title=printable(title),
-        data=printable(shlex.quote(data)),
+        data=printable(shlex.quote(data) + options),
         root=printable(shlex.quote(root)),
         sentence=sentence(findings),
         items=items(findings),
+        absent=absent(findings),
         album=Album(findings, thumbnails, most),
         classes=_classes(findings.classes),
         first_classes=_CLASSES,

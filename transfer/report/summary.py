@@ -13,6 +13,9 @@ MEND, LOOK, NOTE = "mend first", "worth a look", "dealt with"
 EDIT = "`transfer check DATA --write-manifest FILE.csv`"
 GROUP = "`transfer fit DATA --group-by near-duplicates`"
 
+_TABLES = {"across": "near_duplicates", "near": "near_duplicates", "labels": "label_issues", "outliers": "outliers"}
+"""The tables that kinds of findings are made of, where their check may be left out."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -47,6 +50,14 @@ class Item:
 def items(findings: Findings) -> list[Item]:
     """Return every kind of finding, also those that did not occur (count 0), the most urgent first."""
     return [_across(findings), _contradictions(findings), _labels(findings), _leaks(findings), *_lesser(findings)]
+
+
+def absent(findings: Findings) -> list[str]:
+    """Return the titles of what was looked for and not found."""
+    left_out = {key for key, table in _TABLES.items() if table in findings.unchecked}
+    if "splits" in findings.unchecked:
+        left_out.add("across")
+    return [item.title for item in items(findings) if not item.count and item.key not in left_out]
 
 
 def sentence(findings: Findings) -> str:
