@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from transfer.errors import TransferError
     from transfer.experiment import fit
     from transfer.inspection import Checked, check
+    from transfer.networks.anatomy.layer_table import anatomy
     from transfer.run import Run
     from transfer.serving.predict import predict
 
 __version__ = "0.1.0"
 
-__all__ = ["Checked", "Config", "Run", "TransferError", "__version__", "check", "fit", "predict"]
+__all__ = ["Checked", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "fit", "predict"]
 
 _HOMES = {
     "Checked": "transfer.inspection",
     "Config": "transfer.config",
     "Run": "transfer.run",
     "TransferError": "transfer.errors",
+    "anatomy": "transfer.networks.anatomy.layer_table",
     "check": "transfer.inspection",
     "fit": "transfer.experiment",
     "predict": "transfer.serving.predict",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer import cli_store
+from transfer import cli_anatomy, cli_store
 from transfer.errors import TransferError
 
 # Typer brings its own copy of Click, whose usage errors it exports only by their children.
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_store.app, name="store")
+app.command()(cli_anatomy.anatomy)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,78 @@
+"""The command line of `transfer anatomy`: the layers of a network, or the arithmetic of one convolution."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_PADDING = typer.Option(metavar="same|valid|P", help="With --conv: zeros on every side, else valid.")
+
+
+def anatomy(
+    network: Annotated[str | None, typer.Argument(metavar="NETWORK", help="vgg16, inception_v3, ..., or lenet, ...")] = None,
+    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the pictures in pixels; else the network's own.")] = None,
+    channels: Annotated[int, typer.Option(metavar="C", help="Channels of the pictures.")] = 3,
+    classes: Annotated[int | None, typer.Option(metavar="K", help="With the classifier for K classes; else without.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show every layer, also of a long network.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table to this file instead.")] = None,
+    conv: Annotated[
+        int | None, typer.Option(metavar="KERNEL", help="Instead of a network: the arithmetic of one convolution KERNEL x KERNEL.")
+    ] = None,
+    stride: Annotated[int | None, typer.Option(metavar="S", help="With --conv, else 1.")] = None,
+    padding: Annotated[str | None, _PADDING] = None,
+    filters: Annotated[int | None, typer.Option(metavar="M", help="With --conv.")] = None,
+) -> None:
+    """Show the layers of a network: shapes, parameters, multiply-adds, receptive fields, memory."""
+    from transfer.errors import ConfigError
+
+    if (network is None) == (conv is None):
+        raise ConfigError(
+            "Name a network (transfer anatomy vgg16), or one convolution (--conv 3 --size 32 --filters 64), not both. "
+            f"Received {'neither' if network is None else 'both'}."
+        )
+    if conv is not None:
+        only_networks = {"--classes": classes, "--layers": layers or None, "--csv": csv}
+        _refuse(only_networks, "is for networks, not for --conv")
+        if size is None or filters is None:
+            raise ConfigError("--conv needs the side of its input and how many filters: --size 32 --filters 64. Received less.")
+        _convolution(conv, size, channels, filters, stride, padding)
+    else:
+        _refuse({"--stride": stride, "--padding": padding, "--filters": filters}, "goes with --conv")
+        assert network is not None
+        _network(network, size, channels, classes, layers, csv)
+
+
+def _refuse(options: Mapping[str, object], rule: str) -> None:
+    from transfer.errors import ConfigError
+
+    for option, value in options.items():
+        if value is not None:
+            raise ConfigError(f"{option} {rule}. Leave it out. Received {option} {'' if value is True else value}".rstrip() + ".")
+
+
+def _convolution(kernel: int, size: int, channels: int, filters: int, stride: int | None, padding: str | None) -> None:
+    from transfer.networks.anatomy.layer_arithmetic import Convolution, read_padding
+    from transfer.report import anatomy_text
+
+    layer = Convolution(kernel, size, channels, filters, 1 if stride is None else stride, read_padding(padding or "valid"))
+    print(anatomy_text.convolution(layer))
+
+
+def _network(name: str, size: int | None, channels: int, classes: int | None, layers: bool, csv: Path | None) -> None:
+    from transfer.networks.anatomy import layer_table
+
+    found = layer_table.check(name, size, channels, classes)
+    from transfer.console import import_tensorflow_quietly
+
+    import_tensorflow_quietly()
+    from transfer.report import anatomy_text
+
+    table = layer_table.anatomy(name, size, channels, classes)
+    if csv is not None:
+        anatomy_text.write_csv(table, csv)
+        print(f"{len(table)} layers: {csv}")
+        return
+    side = size or found.size
+    top = "without its classifier (--classes K adds it)" if classes is None else f"with its classifier for {classes} classes"
+    print(anatomy_text.block(table, name, f"{name}, {side}x{side}x{channels}, {top}: {len(table)} layers", layers))
