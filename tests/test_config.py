@@ -68,6 +68,7 @@ def test_a_key_that_is_like_no_other_is_refused_without_a_guess() -> None:
         "head.pooling=mean", "seed=-1", "seed=1.5", "image_size=7", "data.validation=0", "data.test=0.5",
         "data.max_megapixels=0", "data.min_per_class=2", "augment.views=65", "features.batch_size=0", "auto.folds=1",
         "precision=bf16", "training.patience=0", "training.batch_size=many", "backbone=[vgg16]",
+        "network.dropout=1", "network.filters=[]", "network.pooling=mean", "network.blur=1", "network.l1=-1", "network.dense=[0]",
         "export.tolerance_float32=.inf", "weights=3", "truncate_at=",
     ],
 )  # fmt: skip
@@ -81,7 +82,7 @@ def test_a_value_out_of_range_is_one_line_with_the_rule_and_what_was_received(as
 
 @pytest.mark.parametrize("value", ["block5_conv1", "top", "3", "[a]"])
 def test_unfreezing_says_that_this_version_cannot(value: str) -> None:
-    with pytest.raises(ConfigError, match=r"unfreeze_from: this version trains a head on a frozen backbone.*Leave it empty. Received"):
+    with pytest.raises(ConfigError, match=r"unfreeze_from: this version trains a head .*Leave it empty, or all with .* Received"):
         build([parse_assignment(f"unfreeze_from={value}")])
 
 

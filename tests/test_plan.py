@@ -60,6 +60,18 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": "lenet", "image_size": 15}, "at least 16 pixels a side. Received image_size=15"),
         ({"backbone": "lenet", "truncate_at": "auto"}, "truncate_at: lenet is trained from scratch and is not cut. Received 'auto'"),
         ({"backbone": "lenet", "weights": "mine.h5"}, "weights: lenet is trained from scratch; there is nothing to load."),
+        ({"backbone": "lenet", "unfreeze_from": "all"}, "unfreeze_from: lenet is trained from scratch and has no frozen part."),
+        ({"unfreeze_from": "all"}, "from random weights only. Expected weights=random. Received weights='imagenet'"),
+        ({"unfreeze_from": "all", "weights": "random", "truncate_at": "auto"}, "Expected a cut point or top with unfreeze_from=all."),
+        ({"unfreeze_from": "all", "weights": "random", "precision": "bfloat16"}, "precision: vgg16 is trained in float32."),
+        ({"network.dropout": 0.1}, "network.dropout: vgg16 is a pretrained backbone. Expected keys of the section head. Received 0.1"),
+        ({"backbone": "mlp", "network.pooling": "max"}, "network.pooling: mlp has no such option. Expected one of: network.color, "),
+        ({"backbone": "lenet", "network": {"locally_connected": False}}, "network.locally_connected: lenet has no such option."),
+        ({"backbone": "mlp", "network.normalization": "local"}, "network.normalization: mlp cannot take it. Received 'local'"),
+        ({"backbone": "alexnet", "network.filters": [8, 8]}, "network.filters: alexnet needs 5 numbers. Received [8, 8]"),
+        ({"backbone": "tiny_vgg", "head.dropout": 0.1}, "head.dropout: tiny_vgg is trained from scratch and has no head."),
+        ({"backbone": "lenet", "head.pooling": "max"}, "head.pooling: lenet is trained from scratch and has no head."),
+        ({"backbone": "tiny_vgg", "image_size": 30, "network.filters": [4, 4, 4]}, "tiny_vgg needs pictures of at least 36 pixels"),
         ({"backbone": "lenet", "precision": "bfloat16"}, "precision: lenet is trained in float32. Received 'bfloat16'"),
         ({"data": {"validation": 0.45, "test": 0.4}}, "together at most 0.8. Received 0.45 + 0.4."),
     ],
@@ -73,3 +85,20 @@ def test_what_cannot_be_is_refused_before_any_work(settings: dict[str, Any], mat
 @pytest.mark.parametrize("cut", ["top", "auto", *table.BACKBONES["vgg16"].cut_names])
 def test_every_cut_point_top_and_auto_are_allowed(cut: str) -> None:
     assert resolve([{"truncate_at": cut}]).truncate_at == cut
+
+
+def test_empty_options_are_the_networks_own_and_those_it_has_not_stay_empty() -> None:
+    plain, emptied = resolve([{"backbone": "alexnet"}]), resolve([{"backbone": "alexnet", "network": {"dropout": None}}])
+    assert emptied == plain and plain.network.dropout == table.SCRATCH["alexnet"].options["dropout"] == 0.5
+    assert plain.network.locally_connected is None
+    assert resolve([{"backbone": "alexnet", "network.dropout": 0.0}]).network.dropout == 0.0
+    assert set(resolve([{"backbone": "vgg16"}]).network.model_dump().values()) == {None}
+
+
+def test_fewer_blocks_accept_smaller_pictures() -> None:
+    assert resolve([{"backbone": "tiny_vgg", "image_size": 8, "network.filters": [4]}]).image_size == 8
+
+
+def test_a_backbone_with_random_weights_can_be_trained_as_a_whole() -> None:
+    config = resolve([{"weights": "random", "unfreeze_from": "all"}])
+    assert (config.unfreeze_from, config.precision) == ("all", "float32")

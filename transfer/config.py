@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
+from transfer.config_sections import NetworkConfig, Section
 from transfer.errors import ConfigError, nearest
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -131,12 +126,15 @@ class Config(Section):
     weights: str = Field("imagenet", description="imagenet, random, or a file (.weights.h5, .h5, .keras)")
     image_size: int | None = Field(None, ge=8, le=2048, description="side of the square input; empty: the network's own")
     truncate_at: str = Field("top", description="cut point where the backbone ends; top; or auto: chosen by cross-validation")
-    unfreeze_from: None = Field(None, description="first layer that is trained; empty: the backbone stays frozen")
+    unfreeze_from: Literal["all"] | None = Field(
+        None, description="first layer that is trained; empty: the backbone stays frozen; all: every layer, with weights: random"
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of the frozen pass; auto measures")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the split, the initial weights, dropout, order and views")
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     head: HeadConfig = HeadConfig()
+    network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     features: FeaturesConfig = FeaturesConfig()
     auto: AutoConfig = AutoConfig()
@@ -244,7 +242,7 @@ def _explain(error: ValidationError) -> str:
     if key.split(".")[0] == "unfreeze_from":
         return (
             "unfreeze_from: this version trains a head on a frozen backbone and cannot fine-tune. "
-            f"Leave it empty. Received unfreeze_from={first['input']!r}."
+            f"Leave it empty, or all with weights=random. Received unfreeze_from={first['input']!r}."
         )
     rule = first["msg"][0].lower() + first["msg"][1:]
     return f"Configuration key {key!r}: {rule}. Received {key}={first['input']!r}."

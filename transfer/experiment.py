@@ -20,7 +20,6 @@ from transfer.export import joined, saved_model, verify
 from transfer.features import store
 from transfer.features.front import Front
 from transfer.frozen_stage import FrozenStage
-from transfer.networks.table import Backbone
 from transfer.plan import Plan, plan
 from transfer.preparation import Preparation
 from transfer.progress import Clock, Progress, Silent
@@ -127,7 +126,6 @@ class _Experiment:
             trained, classifier = prepared.frozen.train(material, self._compute)
             prepared.config = prepared.frozen.config
             return trained, classifier
-        assert not isinstance(prepared.network, Backbone)
         with self.clock("training"):
             trained = from_scratch.train(material, prepared.network, prepared.pictures.size, self.progress)
         return trained, joined.from_scratch(trained.model)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.config import Config, build, flatten
+from transfer.config import Config, HeadConfig, build, flatten
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find, require_size
@@ -91,12 +91,22 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     for layer in layers:
         given |= flatten(layer)
     network = find(str(given.get("backbone", Config().backbone)))
-    config = build([network.defaults, given])
+    if isinstance(network, Scratch):  # an empty option is the network's own
+        given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
+        own = {f"network.{key}": value for key, value in network.options.items()}
+        config = build([network.defaults, own, given])
+        smallest = network.smallest_with(config.network)
+    else:
+        config, smallest = build([network.defaults, given]), network.smallest
+    _check_options(network, config)
     size = config.image_size or network.size
-    require_size(network.name, size, network.smallest)
+    require_size(network.name, size, smallest)
     if isinstance(network, Backbone):
         if config.truncate_at != "auto":
             network.cut(config.truncate_at)
+        if config.unfreeze_from:
+            _check_whole(network, config)
+            config = config.updated(precision="float32")
     else:
         _check_scratch(network, config)
         config = config.updated(precision="float32")
@@ -108,10 +118,62 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     return config.updated(image_size=size)
 
 
+def _check_whole(backbone: Backbone, config: Config) -> None:
+    """Check the settings of a backbone that is trained as a whole."""
+    if config.weights != "random":
+        raise ConfigError(
+            f"unfreeze_from: this version trains {backbone.name} as a whole from random weights only. Expected weights=random. "
+            f"Received weights={config.weights!r}."
+        )
+    if config.truncate_at == "auto":
+        raise ConfigError(
+            "truncate_at: auto compares cut points of a pretrained backbone. Expected a cut point or top with unfreeze_from=all. "
+            "Received 'auto'."
+        )
+    if config.precision not in ("auto", "float32"):
+        raise ConfigError(f"precision: {backbone.name} is trained in float32. Received {config.precision!r}.")
+
+
 def _check_scratch(network: Scratch, config: Config) -> None:
     if config.truncate_at != "top":
         raise ConfigError(f"truncate_at: {network.name} is trained from scratch and is not cut. Received {config.truncate_at!r}.")
+    if config.unfreeze_from:
+        raise ConfigError(
+            f"unfreeze_from: {network.name} is trained from scratch and has no frozen part. Leave it empty. "
+            f"Received {config.unfreeze_from!r}."
+        )
     if config.weights not in ("imagenet", "random"):
         raise ConfigError(f"weights: {network.name} is trained from scratch; there is nothing to load. Received {config.weights!r}.")
     if config.precision not in ("auto", "float32"):
         raise ConfigError(f"precision: {network.name} is trained in float32. Received {config.precision!r}.")
+
+
+def _check_options(network: Backbone | Scratch, config: Config) -> None:
+    """Refuse options that the network does not have, and those of a head where there is none."""
+    for key, value in config.network.model_dump().items():
+        if value is None:
+            continue
+        if isinstance(network, Backbone):
+            raise ConfigError(
+                f"network.{key}: {network.name} is a pretrained backbone. Expected keys of the section head. Received {value!r}."
+            )
+        if key not in network.options:
+            options = ", ".join(f"network.{name}" for name in network.options)
+            raise ConfigError(f"network.{key}: {network.name} has no such option. Expected one of: {options}. Received {value!r}.")
+        if (key, value) in network.without:
+            raise ConfigError(f"network.{key}: {network.name} cannot take it. Received {value!r}.")
+        if key in network.counts and len(value) != network.counts[key]:
+            raise ConfigError(f"network.{key}: {network.name} needs {network.counts[key]} numbers. Received {list(value)!r}.")
+    if isinstance(network, Scratch):
+        _check_no_head(network, config)
+
+
+def _check_no_head(network: Scratch, config: Config) -> None:
+    general = HeadConfig().model_dump() | {key[5:]: value for key, value in network.defaults.items() if key.startswith("head.")}
+    taken = {f"head.{key}" for key, value in network.options.items() if value is None}
+    for key, value in config.head.model_dump().items():
+        if value != general[key] and f"head.{key}" not in taken:
+            raise ConfigError(
+                f"head.{key}: {network.name} is trained from scratch and has no head. Expected keys of the section network. "
+                f"Received {value!r}."
+            )

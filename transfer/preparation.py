@@ -64,7 +64,7 @@ class Preparation:
 
     def front(self) -> Front:
         """Settle the precision and return what every picture passes."""
-        if not isinstance(self.network, Backbone):
+        if not isinstance(self.network, Backbone) or self.config.unfreeze_from == "all":
             return Pixels(self.pictures)
         self.frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
         with self.clock("precision"):

@@ -1,9 +1,12 @@
 """LeNet-5 in its classic shape, on RGB that is turned grey inside."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 
+from transfer.config import NetworkConfig
 from transfer.errors import ConfigError
 from transfer.networks import lenet, scratch
 from transfer.networks.table import SCRATCH
@@ -11,8 +14,8 @@ from transfer.networks.table import SCRATCH
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
 
 
-def build(size: int = 32, classes: int = 10, seed: int = 0, **options: float) -> keras.Model:
-    return lenet.build(size, classes, 127.0, 70.0**2, seed, **options)
+def build(size: int = 32, classes: int = 10, seed: int = 0, **options: Any) -> keras.Model:
+    return lenet.build(size, classes, 127.0, 70.0**2, seed, NetworkConfig(**options))
 
 
 def test_it_has_the_61706_parameters_of_the_paper_on_32_pixels_and_10_classes() -> None:
@@ -66,7 +69,7 @@ def test_the_table_knows_its_smallest_size() -> None:
 
 def test_it_is_built_by_its_name_in_the_table_and_its_weights_are_a_function_of_the_seed() -> None:
     keras.utils.set_random_seed(5)  # a global seed must have no influence
-    first = scratch.build(SCRATCH["lenet"], 32, 10, 127.0, 70.0**2, 3, 0.0, 0.0).get_weights()
+    first = scratch.build(SCRATCH["lenet"], 32, 10, 127.0, 70.0**2, 3).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(first, build(seed=3).get_weights(), strict=True))
     assert not np.array_equal(first[0], build(seed=4).get_weights()[0])
 

@@ -12,7 +12,9 @@ import pytest
 from transfer.config import Config
 from transfer.features.extract import Views
 from transfer.features.store import FeatureSet, Store, key, opened
+from transfer.networks import scratch
 from transfer.networks.table import SCRATCH
+from transfer.plan import resolve
 from transfer.progress import Silent
 from transfer.training import from_scratch, frozen_head
 from transfer.training.trained import Material, predict
@@ -135,6 +137,19 @@ def test_a_network_is_trained_from_scratch_on_pixels(store: Store) -> None:
     layer = trained.model.get_layer("standardize")
     assert float(layer.input_mean) == pytest.approx(pixels.mean(), rel=1e-4)
     assert float(layer.input_variance) == pytest.approx(pixels.var(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "dropout", "penalties"),
+    [({}, 0, 0), ({"head__dropout": 0.2}, 0.2, 0), ({"head__dropout": 0.2, "network__dropout": 0.4}, 0.4, 0), ({"head__l2": 0.1}, 0, 5)],
+)
+def test_lenets_dropout_and_penalty_are_those_of_the_section_head_unless_its_own_are_given(
+    changes: dict[str, Any], dropout: float, penalties: int
+) -> None:
+    config = resolve([{"backbone": "lenet"}]).updated(**changes)
+    model = scratch.build(SCRATCH["lenet"], 16, 3, 127.0, 70.0**2, 0, from_scratch.options_of(SCRATCH["lenet"], config))
+    assert {layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)} == ({dropout} if dropout else set())
+    assert len(model.losses) == penalties
 
 
 @pytest.mark.parametrize("batch", [1, 4, 256])

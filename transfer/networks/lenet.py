@@ -7,13 +7,15 @@ of the second convolution sees all maps of the first, and the output is softmax 
 
 import keras
 
-from transfer.networks.table import require_size
+from transfer.config import NetworkConfig
+from transfer.networks.layers import Layers
+from transfer.networks.table import own_options, require_size
 
 SMALLEST = 16
 """Side in pixels of which the second subsampling leaves one value."""
 
 
-def build(size: int, classes: int, mean: float, variance: float, seed: int, dropout: float = 0.0, l2: float = 0.0) -> keras.Model:
+def build(size: int, classes: int, mean: float, variance: float, seed: int, options: NetworkConfig | None = None) -> keras.Model:
     """Build LeNet-5.
 
     Args:
@@ -21,8 +23,7 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, drop
         classes: number of classes.
         mean, variance: of the pixel values (0..255) of the training pictures.
         seed: of the initial weights and dropout.
-        dropout: share of units dropped before each hidden dense layer's successor; LeNet-5 has none.
-        l2: L2 penalty on every kernel; LeNet-5 has none.
+        options: empty ones as published: grey, tanh, average pooling, no dropout, no penalty.
 
     Returns:
         Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes].
@@ -31,23 +32,8 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, drop
         ConfigError: where the pictures are too small for two convolutions and subsamplings.
     """
     require_size("lenet", size, SMALLEST)
-    seeds = iter(range(1000 * seed, 1000 * seed + 1000))
-
-    def options() -> dict[str, object]:
-        regularizer = keras.regularizers.L2(l2) if l2 else None
-        return {"kernel_initializer": keras.initializers.GlorotUniform(next(seeds)), "kernel_regularizer": regularizer}
-
-    images = keras.Input((size, size, 3), name="images", dtype="float32")
-    grey = keras.ops.image.rgb_to_grayscale(images)
-    x = keras.layers.Normalization(axis=None, mean=mean, variance=max(variance, 1e-6), name="standardize")(grey)
-    x = keras.layers.Conv2D(6, 5, activation="tanh", name="c1", **options())(x)
-    x = keras.layers.AveragePooling2D(2, name="s2")(x)
-    x = keras.layers.Conv2D(16, 5, activation="tanh", name="c3", **options())(x)
-    x = keras.layers.AveragePooling2D(2, name="s4")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
-    for units, name in ((120, "c5"), (84, "f6")):
-        x = keras.layers.Dense(units, activation="tanh", name=name, **options())(x)
-        if dropout:
-            x = keras.layers.Dropout(dropout, seed=next(seeds), name=f"{name}_dropout")(x)
-    logits = keras.layers.Dense(classes, name="logits", **options())(x)
-    return keras.Model(images, logits, name="lenet")
+    layers = Layers(own_options("lenet", options), seed)
+    images, x = layers.pixels(size, mean, variance)
+    x = layers.pool(layers.conv(x, 6, 5, "c1"), 2, 2, "s2")
+    x = layers.pool(layers.conv(x, 16, 5, "c3"), 2, 2, "s4")
+    return keras.Model(images, layers.classify(x, classes, {"c5": 120, "f6": 84}), name="lenet")

@@ -4,11 +4,14 @@ import importlib
 
 import keras
 
+from transfer.config import NetworkConfig
 from transfer.networks.table import Scratch
 
 
-def build(network: Scratch, size: int, classes: int, mean: float, variance: float, seed: int, dropout: float, l2: float) -> keras.Model:
+def build(
+    network: Scratch, size: int, classes: int, mean: float, variance: float, seed: int, options: NetworkConfig | None = None
+) -> keras.Model:
     """Return the model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes]; see the network's file."""
     module = importlib.import_module(f"transfer.networks.{network.module}")
-    model: keras.Model = module.build(size, classes, mean, variance, seed, dropout=dropout, l2=l2)
+    model: keras.Model = module.build(size, classes, mean, variance, seed, options)
     return model

@@ -7,6 +7,7 @@ one and add a row to `SCRATCH`.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from transfer.config import NetworkConfig
 from transfer.errors import ConfigError, unknown_name
 
 Preprocessing = Literal["caffe", "tf", "torch", "inside"]
@@ -73,9 +74,13 @@ class Scratch:
     """A network trained from scratch on pixels.
 
     Attributes:
-        module: file in `networks/` with `build(size, classes, mean, variance, seed) -> keras.Model` from RGB to logits.
+        module: file in `networks/` with `build(size, classes, mean, variance, seed, options) -> keras.Model` from RGB to logits.
         size, smallest: default and smallest side of the pictures, in pixels.
+        options: the keys of the section `network` that it has, with its own values.
         defaults: configuration keys that differ from the general defaults.
+        block_convolutions: 3x3 convolutions in each of the blocks that `filters` lists; 0: it has no such blocks.
+        without: values of its options that it cannot take.
+        counts: option -> how many values it lists.
     """
 
     name: str
@@ -83,7 +88,21 @@ class Scratch:
     size: int
     smallest: int
     paper: str
+    options: dict[str, Any]
     defaults: dict[str, Any] = field(default_factory=dict)
+    block_convolutions: int = 0
+    without: tuple[tuple[str, str], ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def smallest_with(self, options: NetworkConfig) -> int:
+        """Return the smallest side in pixels that these options accept: the last block leaves one value."""
+        if not self.block_convolutions:
+            return self.smallest
+        lost = 2 * self.block_convolutions if options.padding == "valid" else 0
+        side = 1
+        for _ in options.filters or ():
+            side = 2 * side + lost
+        return max(side, 8)
 
 
 def _layers(*names: str) -> tuple[Cut, ...]:
@@ -139,15 +158,47 @@ BACKBONES = {
     ]
 }  # fmt: skip
 
+_PLAIN: dict[str, Any] = {"color": "rgb", "activation": "relu", "normalization": "none", "dropout": 0.0, "l1": 0.0, "l2": 0.0}
+_POOLED: dict[str, Any] = _PLAIN | {"pooling": "max", "blur": 3}
+_LONG: dict[str, Any] = {"training.epochs": 100, "training.patience": 30, "precision": "float32"}
+
 SCRATCH = {
     network.name: network
     for network in [
         Scratch(
             "lenet", "lenet", 32, 16, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
-            {"training.epochs": 100, "training.patience": 30, "precision": "float32", "head.dropout": 0.0, "head.l2": 0.0},
+            # Dropout and L2 stand empty: they are taken from the section `head`.
+            _POOLED | {"color": "grey", "activation": "tanh", "pooling": "average", "dropout": None, "l2": None},
+            _LONG | {"head.dropout": 0.0, "head.l2": 0.0},
+        ),
+        Scratch(
+            "alexnet", "alexnet", 227, 67, "Krizhevsky et al. 2012, Advances in Neural Information Processing Systems 25",
+            _POOLED | {
+                "filters": (64, 192, 384, 256, 256), "dense": (4096, 4096), "normalization": "local", "dropout": 0.5, "l2": 5e-4,
+            },
+            _LONG | {"training.learning_rate": 3e-4}, counts={"filters": 5},
+        ),
+        Scratch(
+            "cifar", "cifar", 32, 8, "Karpathy et al. 2015, Stanford CS231n",
+            _POOLED | {"filters": (12,), "dense": (), "padding": "same", "locally_connected": False}, _LONG, block_convolutions=1,
+        ),
+        Scratch(
+            "tiny_vgg", "tiny_vgg", 64, 16, "Wang et al. 2020, arXiv:2004.15004",
+            _POOLED | {"filters": (10, 10), "dense": (), "padding": "valid", "locally_connected": False},
+            _LONG | {"training.learning_rate": 1e-3}, block_convolutions=2,
+        ),
+        Scratch(
+            "mlp", "mlp", 28, 8, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            _PLAIN | {"dense": (300, 100)}, _LONG | {"training.learning_rate": 1e-3}, without=(("normalization", "local"),),
         ),
     ]
 }  # fmt: skip
+
+
+def own_options(name: str, options: NetworkConfig | None) -> NetworkConfig:
+    """Return the options of a network trained from scratch; those left empty are its own."""
+    given = options.model_dump(exclude_none=True) if options else {}
+    return NetworkConfig(**(SCRATCH[name].options | given))
 
 
 def names() -> list[str]:

@@ -55,7 +55,7 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
         WeightsError: where they cannot be had, do not fit, or are not what they should be; says what was tried.
     """
     if weights == "random":
-        _randomize(model, seed)
+        randomize(model, seed)
     elif weights == "imagenet":
         model.set_weights(imagenet(backbone, progress))
     else:
@@ -150,8 +150,8 @@ def _copy_by_layer(source: keras.Model, model: keras.Model) -> None:
         layer.set_weights(found[layer.name].get_weights())
 
 
-def _randomize(model: keras.Model, seed: int) -> None:
-    """Draw every kernel from He's normal distribution (arXiv:1502.01852), without touching any global state."""
+def randomize(model: keras.Model, seed: int) -> None:
+    """Draw every kernel of a model from He's normal distribution (arXiv:1502.01852), without touching any global state."""
     generator = np.random.default_rng(seed)
     for variable in model.weights:
         if len(variable.shape) >= 2:

@@ -1,22 +1,37 @@
 """Train a network from scratch on stored pixels, through the same splits, batches and metrics as the others."""
 
-from transfer.networks import scratch
-from transfer.networks.table import Scratch
+from transfer.config import Config, NetworkConfig
+from transfer.networks import scratch, whole
+from transfer.networks.table import Backbone, Scratch
 from transfer.progress import Progress
 from transfer.training.fitting import fit
 from transfer.training.trained import Material, Trained, predict
 
+_PIXELS_AT_ONCE = 2**20
+"""Predicting keeps the maps of all layers of a batch: with large pictures, small batches."""
 
-def train(material: Material, network: Scratch, size: int, progress: Progress) -> Trained:
-    """Fit a network of the table on pixels of `size` x `size`."""
+
+def train(material: Material, network: Scratch | Backbone, size: int, progress: Progress) -> Trained:
+    """Fit a network of the table on pixels of `size` x `size`; a backbone as a whole, from random weights."""
     config, (output,), shape = material.config, material.front.outputs, (size, size, 3)
     train_batches = material.batches("train", output, shape, train=True)
     validation = material.batches("validation", output, shape, train=False)
     mean, variance = train_batches.rows.moments()
     overall, spread = float(mean.mean()), float(variance.mean() + mean.var())
     classes = len(material.classes)
-    model = scratch.build(network, size, classes, overall, spread, config.seed, config.head.dropout, config.head.l2)
+    if isinstance(network, Backbone):
+        model = whole.build(network, config.truncate_at, size, classes, config.head, config.seed)
+    else:
+        model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config))
     checkpoint = material.checkpoint(output)
     fitted = fit(model, train_batches, validation, config.training, progress, checkpoint, stage="network")
-    probabilities = {split: predict(model, material, split, output, shape) for split in ("validation", "test")}
+    batch = max(1, min(256, _PIXELS_AT_ONCE // size**2))
+    probabilities = {split: predict(model, material, split, output, shape, batch) for split in ("validation", "test")}
     return Trained(model, fitted.history, fitted.best_epoch, probabilities, checkpoint)
+
+
+def options_of(network: Scratch, config: Config) -> NetworkConfig:
+    """Return the section `network`, with dropout and L2 from the section `head` where the network leaves them to it."""
+    left = {key: getattr(config.head, key) for key, value in network.options.items() if value is None}
+    given = config.network.model_dump(exclude_none=True)
+    return NetworkConfig(**(left | given))
