@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.remembering import ALL, Opened, folder, later, opened, scan  # noqa: F401
-from transfer.data import decode_test
+from transfer.data import decodable
 from transfer.data.scan_memory import RACY_NS, Facts, Memory, Verdict, memory_path
 from transfer.data.scanning import Found, examined
 from transfer.progress import Silent
@@ -94,7 +94,7 @@ def test_a_memory_that_cannot_be_written_is_said_and_does_not_stop_the_scan(
 
 
 def test_a_passing_failure_of_the_decoder_is_not_remembered(folder: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    tester = decode_test.DecodeTest
+    tester = decodable.DecodeTest
     monkeypatch.setattr(tester, "reasons", lambda self, pictures: ["cannot be decoded: out of memory"] * len(pictures))
     assert scan(folder, decode=True)["reason"][1] == "cannot be decoded: out of memory"
     monkeypatch.undo()

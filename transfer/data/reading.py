@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transfer.data.checks import Header, examine
-from transfer.data.decode_test import TOGETHER, DecodeTest
+from transfer.data.decodable import TOGETHER, DecodeTest
 from transfer.data.scan_memory import Verdict, now_ns
 from transfer.data.traits import ORDER, mislabelled
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from transfer.data.decode_test import DecodeTest
+from transfer.data.decodable import DecodeTest
 from transfer.data.manifest import COLUMNS
 from transfer.data.reading import Read, identity_of, read_all
 from transfer.data.scan_memory import Facts, Memory, now_ns

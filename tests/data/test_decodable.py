@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.data import encoders as e
 from tests.data.samples import CLOSE, EXACT, RGB
 from tests.data.test_decode_in_graph import BOMBS, EDITS, damaged
-from transfer.data import decode_test, pipeline
+from transfer.data import decodable, pipeline
 from transfer.data.checks import examine
-from transfer.data.decode_test import TOGETHER, DecodeTest
+from transfer.data.decodable import TOGETHER, DecodeTest
 
 NOT_WHOLE = "damaged: not a whole {} (truncated or broken)"
 ALL = {**EXACT, **CLOSE, "turned JPEG": e.with_orientation(RGB, 6)}
@@ -56,8 +56,8 @@ def test_damaged_files_are_named_and_take_none_of_their_neighbours_with_them(tes
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_ordinary_pictures_do_not_need_the_slow_decoder(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tester, built = DecodeTest(1.0), []
-    really: Callable[..., object] = decode_test._compiled
-    monkeypatch.setattr(decode_test, "_compiled", lambda *what: built.append(what[:2]) or really(*what))
+    really: Callable[..., object] = decodable._compiled
+    monkeypatch.setattr(decodable, "_compiled", lambda *what: built.append(what[:2]) or really(*what))
     assert reasons(tester, [ALL[kind]] * (2 * TOGETHER + 1)) == [""] * (2 * TOGETHER + 1)
     assert built == [(kind, TOGETHER), (kind, 1)]
 
@@ -68,7 +68,7 @@ def test_a_size_that_the_header_hides_is_refused_before_pixels_are_allocated(tes
 
 
 def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode_test, "_LARGE", 100)
+    monkeypatch.setattr(decodable, "_LARGE", 100)
     tester, together = DecodeTest(1.0), []
     really = tester._decodes
     monkeypatch.setattr(tester, "_decodes", lambda kind, size, numbers, given: together.append(size) or really(kind, size, numbers, given))
