@@ -59,6 +59,19 @@ def publish_folder(temporary: Path, final: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+@contextmanager
+def publishing(final: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside `final` to fill; publish it on success, delete it on any failure or interruption."""
+    temporary = beside(final, "partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        publish_folder(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def clear_up(folder: Path) -> None:
     """Clear up after processes of this machine that no longer live (killed with -9).
 

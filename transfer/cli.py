@@ -97,14 +97,26 @@ _GROUP_BY = typer.Option(
 _MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer pictures.")
 
 
-def _layers(config: Path | None, settings: list[str] | None, **options: Any) -> list[dict[str, Any]]:
+def _layers(
+    config: Path | None,
+    settings: list[str] | None,
+    backbone: str | None,
+    root: Path | None,
+    tfds_data_dir: Path | None,
+    group_by: str | None,
+    min_per_class: int | None,
+) -> list[dict[str, Any]]:
     """Return the settings of a command, later ones over earlier ones: file, --set, the command's own options."""
     from transfer.config import parse_assignment, read_yaml
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
+    options = {
+        "backbone": backbone, "data.root": root, "data.tfds_data_dir": tfds_data_dir, "data.group_by": group_by,
+        "data.min_per_class": min_per_class,
+    }  # fmt: skip
     given = {key: str(value.absolute()) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
-    return [*layers, {key.replace("__", "."): value for key, value in given.items()}]
+    return [*layers, given]
 
 
 @app.command()
@@ -124,10 +136,7 @@ def fit(
     """Train a classifier on pictures and export it."""
     from transfer.plan import plan
 
-    layers = _layers(
-        config, settings, backbone=backbone, data__root=root, data__tfds_data_dir=tfds_data_dir, data__group_by=group_by,
-        data__min_per_class=min_per_class,
-    )  # fmt: skip
+    layers = _layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     planned = plan(data, layers, name, output, overwrite)
     terminal = _terminal()
     from transfer import experiment
@@ -159,10 +168,7 @@ def check(
     """Look for what is wrong with pictures and labels, without training; nothing is changed."""
     from transfer.check_plan import check_plan
 
-    layers = _layers(
-        config, settings, backbone=backbone, data__root=root, data__tfds_data_dir=tfds_data_dir, data__group_by=group_by,
-        data__min_per_class=min_per_class,
-    )  # fmt: skip
+    layers = _layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     planned = check_plan(data, layers, output, write_manifest)
     terminal = _terminal()
     from transfer import inspection

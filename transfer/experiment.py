@@ -23,8 +23,7 @@ from transfer.frozen_stage import FrozenStage
 from transfer.plan import Plan, plan
 from transfer.preparation import Preparation
 from transfer.progress import Clock, Progress, Silent
-from transfer.report import cards, html
-from transfer.report.thumbnails import thumbnails
+from transfer.report import html, thumbnails
 from transfer.run import (
     CONFIG,
     CUT_POINTS,
@@ -178,8 +177,9 @@ class _Experiment:
         }
         draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
         with self.clock("report"):
-            shown = self.prepared.manifest["path"].isin(cards.paths(self.findings, html.FINDINGS_SHOWN))
-            pictures = thumbnails(self.prepared.root, self.prepared.manifest[shown], data=self.config.data)
+            pictures = thumbnails.of_findings(
+                self.findings, self.prepared.root, self.prepared.manifest, html.FINDINGS_SHOWN, self.config.data
+            )
             html.write(draft, self.findings, pictures)
         draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
 

@@ -22,11 +22,11 @@ from transfer.networks.table import Backbone, find
 from transfer.plan import data_name
 from transfer.preparation import Preparation
 from transfer.progress import Clock, Progress, Silent
-from transfer.report import cards, check_html
-from transfer.report.thumbnails import thumbnails
+from transfer.report import check_html, thumbnails
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -112,8 +112,7 @@ def run(planned: CheckPlan, files_only: bool, progress: Progress) -> Checked:
 
 def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None:
     data, manifest, most = prepared.config.data, prepared.manifest, prepared.config.check.pictures
-    shown = manifest[manifest["path"].isin(cards.paths(findings, most))]
-    pictures = thumbnails(prepared.root, shown, data=data)
+    pictures = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
     facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.pictures.size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
     check_html.write(findings, pictures, target, title, facts, most, source, root, sources.options(data))

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import beside, clear_up, publish_folder, write_text
+from transfer.atomic import clear_up, publishing, write_text
 from transfer.errors import RunError
 
 DEFAULT_OUTPUT = "saved_models"
@@ -189,12 +188,6 @@ def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft
     if output.is_dir():
         clear_up(output)
     check_free(output, name, overwrite)
-    temporary = beside(output / name, "partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with publishing(output / name) as temporary:
         yield Draft(temporary)
         check_free(output, name, overwrite)  # another process may have taken the name meanwhile
-        publish_folder(temporary, output / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

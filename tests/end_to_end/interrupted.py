@@ -34,7 +34,7 @@ def arm(moment: str, number: int) -> None:
     """Prepare the signal for a moment of the run."""
     import tensorflow as tf
 
-    from transfer import run
+    from transfer import atomic
     from transfer.checking import worksheet
     from transfer.data import reading
     from transfer.features.store import Store
@@ -47,7 +47,7 @@ def arm(moment: str, number: int) -> None:
         "inside a write": (Store, "put", 3, True),
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
         "export": (tf.saved_model, "save", 1, False),
-        "publishing": (run, "publish_folder", 1, True),
+        "publishing": (atomic, "publish_folder", 1, True),
         "page of a check": (check_html, "write", 1, False),
         "replacing a check": (os, "rename", 1, False),
         "table of a check": (worksheet, "write", 1, True),

@@ -2,7 +2,6 @@
 
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -10,30 +9,13 @@ import pandas as pd
 import pytest
 
 from tests.made_up_run import write_run
+from tests.report.page import Page
 from transfer.evaluation import predictions
 from transfer.features.inventory import StoredSet
 from transfer.report import figures, html, tables, text
 from transfer.run import CUT_POINTS, REPORT, Draft, Run
 
 ODD = ('<b>&"', "label", "日本 'x'", "$x_1$", os.fsdecode(b"caf\xe9"), "01")
-
-
-class Page(HTMLParser):
-    """What a browser would see: tags, attributes and text."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.texts: list[str] = []
-        self.feed(source)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attributes
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data.strip())
 
 
 @pytest.fixture(scope="module")

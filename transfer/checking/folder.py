@@ -1,12 +1,11 @@
 """The folder that `transfer check` writes: the only place that knows its file names. It appears whole or not at all."""
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from transfer.atomic import beside, clear_up, publish_folder
+from transfer.atomic import clear_up, publishing
 from transfer.errors import DataError
 
 REPORT = "report.html"
@@ -50,11 +49,5 @@ def require_free(folder: Path, protected: Iterable[Path]) -> None:
 def drafting(folder: Path) -> Iterator[Path]:
     """Yield a folder to fill; publish it under its final name on success, delete it on any failure or interruption."""
     clear_up(folder.parent)
-    temporary = beside(folder, "partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with publishing(folder) as temporary:
         yield temporary
-        publish_folder(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer import memory
+from transfer import memory, threads
 from transfer.atomic import write_text
 from transfer.home import cache_home
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
@@ -38,7 +37,7 @@ def machine() -> dict[str, Any]:
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     return {
         "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": threads.cores(),
         "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
         "gpus": [str(found.get("device_name", "GPU")) for found in details],
         "tensorflow": tf.__version__,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from transfer.checking.findings import Findings
 from transfer.config import DataConfig
+from transfer.report import cards
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +43,11 @@ def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, 
         for positions, pictures in batches(files_of(root, shown), settings, _BATCH).as_numpy_iterator():
             result |= {paths[position]: _uri(picture) for position, picture in zip(positions, pictures, strict=True)}
     return result
+
+
+def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
+    """Return thumbnails of the pictures that a page shows which shows at most about `most` in a section; see `thumbnails`."""
+    return thumbnails(root, manifest[manifest["path"].isin(cards.paths(findings, most))], data=data)
 
 
 def _uri(pixels: "np.ndarray") -> str:
