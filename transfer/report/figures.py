@@ -25,7 +25,7 @@ def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
         axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="kept")
         axes.set(xlabel="epoch", ylabel=name)
         axes.legend(frameon=False)
-    return _svg(figure)
+    return svg(figure)
 
 
 def confusion(matrix: list[list[int]], classes: list[str]) -> str:
@@ -44,7 +44,7 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> str:
     if len(classes) <= 20:
         for i, j in np.argwhere(counts > 0):
             axes.text(j, i, f"{counts[i, j]:.0f}", ha="center", va="center", color="white" if shares[i, j] > 0.6 else "black")
-    return _svg(figure)
+    return svg(figure)
 
 
 def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -> str:
@@ -62,7 +62,7 @@ def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -
     axes.scatter(x, y, s=size, color=_BLUE)
     axes.plot(x, y, color=_BLUE, linewidth=1)
     axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
-    return _svg(figure)
+    return svg(figure)
 
 
 def _plain(name: str) -> str:
@@ -70,7 +70,8 @@ def _plain(name: str) -> str:
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as the text of an `<svg>` element."""
     buffer = io.StringIO()
     options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
     # Text stays text: the reader's browser has fonts for scripts that matplotlib's own font lacks.
