@@ -80,12 +80,6 @@ def test_a_value_out_of_range_is_one_line_with_the_rule_and_what_was_received(as
     assert text.startswith(f"Configuration key '{key}") and f"Received {key}" in text and "\n" not in text
 
 
-@pytest.mark.parametrize("value", ["block5_conv1", "top", "3", "[a]"])
-def test_unfreezing_says_that_this_version_cannot(value: str) -> None:
-    with pytest.raises(ConfigError, match=r"unfreeze_from: this version trains a head .*Leave it empty, or all with .* Received"):
-        build([parse_assignment(f"unfreeze_from={value}")])
-
-
 def test_later_layers_win_key_by_key() -> None:
     config = build([{"head": {"dropout": 0.1, "l2": 0.2}}, {"head.dropout": 0.3}, {"seed": 4}])
     assert (config.head.dropout, config.head.l2, config.seed) == (0.3, 0.2, 4)

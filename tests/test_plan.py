@@ -10,7 +10,7 @@ from transfer.errors import ConfigError
 from transfer.networks import table
 from transfer.plan import resolve
 
-CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
+CONFIGS = sorted(path for path in (Path(__file__).resolve().parent.parent / "configs").glob("*.yaml") if path.stem != "compare")
 
 
 @pytest.mark.parametrize("network", table.names())
@@ -40,11 +40,12 @@ def test_every_default_of_a_network_is_a_key() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configurations_of_the_project_can_be_run(path: Path) -> None:
-    assert resolve([read_yaml(path)]).backbone == path.stem
+    assert path.stem.startswith(resolve([read_yaml(path)]).backbone)
 
 
 def test_a_network_trained_from_scratch_computes_in_float32() -> None:
     assert resolve([{"backbone": "lenet", "precision": "auto"}]).precision == "float32"
+    assert resolve([{"backbone": "lenet", "precision": "bfloat16"}]).precision == "bfloat16"
     assert resolve([{"backbone": "vgg16"}]).precision == "auto"
 
 
@@ -61,9 +62,18 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": "lenet", "truncate_at": "auto"}, "truncate_at: lenet is trained from scratch and is not cut. Received 'auto'"),
         ({"backbone": "lenet", "weights": "mine.h5"}, "weights: lenet is trained from scratch; there is nothing to load."),
         ({"backbone": "lenet", "unfreeze_from": "all"}, "unfreeze_from: lenet is trained from scratch and has no frozen part."),
-        ({"unfreeze_from": "all"}, "from random weights only. Expected weights=random. Received weights='imagenet'"),
+        ({"unfreeze_from": "block5_conv"}, "unfreeze_from: Unknown layer of vgg16. Did you mean 'block5_conv3'? Expected one of:"),
+        ({"unfreeze_from": "block5_pool"}, "unfreeze_from: Unknown layer of vgg16."),  # above the top there is nothing
+        ({"backbone": "inception_v3", "unfreeze_from": "block5_conv1"}, "unfreeze_from: Unknown layer of inception_v3."),
+        ({"unfreeze_from": "block5_conv1", "truncate_at": "block4_pool"}, "Expected truncate_at one of: block5_pool, auto. Received unfr"),
+        ({"unfreeze_from": "block4_pool", "truncate_at": "block4_pool"}, "must lie below the truncation."),
+        ({"fine_tuning.epochs": 3}, "fine_tuning.epochs: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from."),
+        ({"backbone": "lenet", "fine_tuning.l2": 0.1}, "fine_tuning.l2: nothing is fine-tuned here."),
+        ({"unfreeze_from": "all", "weights": "random", "fine_tuning.l2": 0.1}, "fine_tuning.l2: nothing is fine-tuned here."),
+        ({"augment.live": True}, "augment.live makes views in each epoch for what trains on pixels"),
+        ({"unfreeze_from": "block5_conv1", "augment.live": True}, "Received augment.live=true with unfreeze_from='block5_conv1'"),
+        ({"backbone": "lenet", "augment": {"live": True, "views": 2}}, "and not both."),
         ({"unfreeze_from": "all", "weights": "random", "truncate_at": "auto"}, "Expected a cut point or top with unfreeze_from=all."),
-        ({"unfreeze_from": "all", "weights": "random", "precision": "bfloat16"}, "precision: vgg16 is trained in float32."),
         ({"network.dropout": 0.1}, "network.dropout: vgg16 is a pretrained backbone. Expected keys of the section head. Received 0.1"),
         ({"backbone": "mlp", "network.pooling": "max"}, "network.pooling: mlp has no such option. Expected one of: network.color, "),
         ({"backbone": "lenet", "network": {"locally_connected": False}}, "network.locally_connected: lenet has no such option."),
@@ -72,7 +82,6 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": "tiny_vgg", "head.dropout": 0.1}, "head.dropout: tiny_vgg is trained from scratch and has no head."),
         ({"backbone": "lenet", "head.pooling": "max"}, "head.pooling: lenet is trained from scratch and has no head."),
         ({"backbone": "tiny_vgg", "image_size": 30, "network.filters": [4, 4, 4]}, "tiny_vgg needs pictures of at least 36 pixels"),
-        ({"backbone": "lenet", "precision": "bfloat16"}, "precision: lenet is trained in float32. Received 'bfloat16'"),
         ({"data": {"validation": 0.45, "test": 0.4}}, "together at most 0.8. Received 0.45 + 0.4."),
     ],
 )
@@ -102,3 +111,32 @@ def test_fewer_blocks_accept_smaller_pictures() -> None:
 def test_a_backbone_with_random_weights_can_be_trained_as_a_whole() -> None:
     config = resolve([{"weights": "random", "unfreeze_from": "all"}])
     assert (config.unfreeze_from, config.precision) == ("all", "float32")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "unfreeze_from", "below"),
+    [
+        ("vgg16", "block5_conv1", "block4_pool"),
+        ("vgg16", "block4_pool", "block4_pool"),
+        ("vgg19", "block5_conv3", "block5_conv2"),
+        ("vgg16", "block1_conv2", "block1_conv1"),
+        ("inception_v3", "mixed8", "mixed8"),
+        ("convnext_tiny", "stage_2", "stage_2"),
+    ],
+)
+def test_the_freeze_boundary_lies_below_the_first_layer_that_trains(backbone: str, unfreeze_from: str, below: str) -> None:
+    network = table.BACKBONES[backbone]
+    boundary = network.boundary(unfreeze_from)
+    assert boundary is not None and boundary.name == below
+    above = [cut.name for cut in network.above(boundary)]
+    assert above == network.cut_names[len(network.cut_names) - len(above) :] and below not in above and above
+
+
+def test_the_first_layer_of_all_means_all() -> None:
+    assert resolve([{"unfreeze_from": "block1_conv1"}]).unfreeze_from == "all"
+    assert table.BACKBONES["vgg16"].boundary("all") is None
+
+
+def test_a_precision_is_left_open_for_fine_tuning_and_settled_for_training_from_random_weights() -> None:
+    assert resolve([{"unfreeze_from": "all"}]).precision == "auto"
+    assert resolve([{"unfreeze_from": "all", "weights": "random"}]).precision == "float32"

@@ -82,8 +82,9 @@ def fit(
 def run(planned: Plan, progress: Progress) -> Run:
     """Carry out a plan; see `fit`."""
     with drafting(planned.output, planned.name, planned.overwrite) as draft:
-        checkpoint = _Experiment(planned.config, draft, progress).run()
-    checkpoint.unlink(missing_ok=True)
+        checkpoints = _Experiment(planned.config, draft, progress).run()
+    for file in checkpoints:
+        file.unlink(missing_ok=True)
     return Run(planned.output / planned.name)
 
 
@@ -100,8 +101,8 @@ class _Experiment:
         """The configuration, with what was decided so far filled in."""
         return self.prepared.config
 
-    def run(self) -> Path:
-        """Go through all stages and fill the draft; return the checkpoint that has served when it is published."""
+    def run(self) -> tuple[Path, ...]:
+        """Go through all stages and fill the draft; return the checkpoints that have served when it is published."""
         prepared = self.prepared
         prepared.scan()
         prepared.divide()
@@ -117,7 +118,7 @@ class _Experiment:
             material = self._material(front, opened)
             trained, classifier = self._train(material)
         self._publish(trained, classifier, material, prepared.frozen)
-        return trained.checkpoint
+        return trained.checkpoints
 
     def _train(self, material: Material) -> tuple[Trained, keras.Model]:
         prepared = self.prepared
@@ -144,7 +145,9 @@ class _Experiment:
             classifier.save(self.draft.model)
             export = self.draft.path / EXPORT / "1"
             saved_model.write(classifier, material.classes, self.prepared.pictures, export)
-        tolerance = self.config.export.tolerance_float32 if self.config.precision == "float32" else self.config.export.tolerance_16bit
+        tolerances = self.config.export
+        in_16bit = self.config.precision != "float32" or (frozen and frozen.boundary)  # maps for a suffix are stored in 16 bit
+        tolerance = tolerances.tolerance_16bit if in_16bit else tolerances.tolerance_float32
         with self.clock("evaluation"):
             verified = verify.verify(
                 export, self.draft.model, pipeline.files_of(self.prepared.root, test), list(test["width"] * test["height"]),

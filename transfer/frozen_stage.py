@@ -1,4 +1,4 @@
-"""The stages that only a pretrained backbone has: precision, frozen pass at one or all cut points, truncation, head."""
+"""The stages that only a pretrained backbone has: precision, frozen pass, truncation, head, fine-tuning."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,19 +15,19 @@ from transfer.data import pipeline
 from transfer.errors import DataError
 from transfer.export import joined
 from transfer.features import precision
-from transfer.features.front import Front, Prefix
+from transfer.features.front import PIXELS, Front, Prefix
 from transfer.features.store import Store
 from transfer.networks.frozen import Pretrained, Tap
-from transfer.networks.table import Backbone
+from transfer.networks.table import Backbone, Cut
 from transfer.progress import Clock, Progress
-from transfer.training import cut_selection, frozen_head
+from transfer.training import cut_selection, fine_tuning, frozen_head
 from transfer.training.trained import Material, Trained
 
 Compute = Callable[[Front, Store], None]
 
 
 class FrozenStage:
-    """What is decided and trained around a frozen backbone.
+    """What is decided and trained around a pretrained backbone.
 
     Attributes:
         config: the configuration, with what was decided filled in.
@@ -54,6 +54,20 @@ class FrozenStage:
             )
         return self._loaded[chosen]
 
+    def share(self, other: "FrozenStage") -> bool:
+        """Take over the loaded network of another stage where it is the one that this stage would load; return whether it is."""
+
+        def loads(stage: FrozenStage) -> tuple[Any, ...]:
+            config = stage.config
+            return stage.backbone.name, config.weights, stage.pictures.size, config.seed, config.features.batch_size
+
+        both_auto = self.config.precision == "auto" and other.measured is not None
+        alike = loads(self) == loads(other) and (both_auto or self.config.precision == other.config.precision)
+        if alike:
+            self.config = self.config.updated(precision=other.config.precision)
+            self.measured, self._loaded = other.measured, other._loaded
+        return alike
+
     def choose_precision(self, root: Path, manifest: pd.DataFrame) -> None:
         """Settle `precision: auto`."""
         if self.config.precision == "auto":
@@ -64,30 +78,38 @@ class FrozenStage:
 
             self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress)
             self.config = self.config.updated(precision=self.measured["precision"])
-            self._loaded = {name: loaded for name, loaded in self._loaded.items() if name == self.config.precision}
+            chosen = self._load(self.config.precision)
+            self._loaded = {self.config.precision: chosen.with_xla() if self.measured.get("use_xla") else chosen}
             memory.give_back()
         self.pretrained  # noqa: B018  (weights that cannot be had are an error of this stage)
 
+    @property
+    def boundary(self) -> Cut | None:
+        """Where the frozen prefix of a fine-tuning ends; none where nothing or everything is fine-tuned."""
+        return self.backbone.boundary(self.config.unfreeze_from) if self.config.unfreeze_from else None
+
     def first_front(self) -> Prefix:
-        """Return what every picture passes: the chosen cut, or with `auto` all cuts at once, pooled.
+        """Return what every picture passes: the chosen cut, or with `auto` all possible cuts at once, pooled.
 
         Whole maps come with their means, which the checks of the data look at.
         """
         pooling = self.config.head.pooling
         means = pooling if pooling != "flatten" else "avg"
         if self.config.truncate_at == "auto":
-            return self._front([Tap(cut, means) for cut in self.backbone.cut_names])
+            cuts = self.backbone.above(self.boundary) if self.boundary else self.backbone.cuts
+            return self._front([Tap(cut.name, means) for cut in cuts])
         cut = self.backbone.cut(self.config.truncate_at).name
         return self._front([Tap(cut, kind) for kind in dict.fromkeys((pooling, means))])
 
-    def _tap(self, cut: str, pooling: str) -> Tap:
-        return Tap(cut, pooling)
-
     def _front(self, taps: list[Tap]) -> Prefix:
-        return Prefix(self.pretrained, self.pictures, taps, self.config.features.batch_size)
+        """Return a front with these taps and what fine-tuning starts from."""
+        if self.boundary:
+            taps = [*taps, Tap(self.boundary.name, "map")]
+        on_pixels = self.config.unfreeze_from == "all"
+        return Prefix(self.pretrained, self.pictures, taps, self.config.features.batch_size, on_pixels)
 
     def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
-        """Choose the cut where that is asked for, train the head, join both.
+        """Choose the cut where that is asked for, train the head, fine-tune where that is asked for, join the parts.
 
         Returns:
             What was trained, and the joined classifier.
@@ -99,26 +121,34 @@ class FrozenStage:
         cut = self.backbone.cut(self.config.truncate_at).name
         with self.clock("training"):
             trained = frozen_head.train(material, Tap(cut, pooling).name, self.progress)
-        return trained, joined.join(self.pretrained, cut, pooling, trained.model)
+        if not self.config.unfreeze_from:
+            return trained, joined.join(self.pretrained, cut, pooling, trained.model)
+        boundary = self.boundary
+        output = Tap(boundary.name, "map").name if boundary else PIXELS
+        with self.clock("fine-tuning"):
+            trained, tuned = fine_tuning.train(material, self.pretrained, boundary, output, trained, self.progress)
+        return trained, joined.join_tuned(self.pretrained, boundary, tuned.model)
 
     def _choose_cut(self, material: Material, compute: Compute) -> Material:
         digests, labels = material.rows("train")["digest"].to_numpy(), material.labels("train")
         chosen_rows = _sample(len(labels), self.config.auto.max_pictures, self.config.seed)
         features = {}
         for output in material.front.outputs:
-            rows, _ = material.stored("train", output)
-            features[output.partition(":")[0]] = rows.take(chosen_rows)
+            cut, _, pooling = output.partition(":")
+            if pooling in ("avg", "max"):
+                rows, _ = material.stored("train", output)
+                features[cut] = rows.take(chosen_rows)
         cut, table = cut_selection.select(
             features, labels[chosen_rows], list(digests[chosen_rows]), self.config.auto, self.config.seed, self.progress
         )
         self.cut_points = table
         self.config = self.config.updated(truncate_at=cut)
-        if self.config.head.pooling != "flatten":
-            return material
-        # The cut was chosen on pooled features; the head wants the whole map of the chosen one.
-        front = self._front([Tap(cut, "flatten")])
-        compute(front, material.store)
-        return Material(material.manifest, material.classes, material.store, front, material.views, material.config)
+        front = material.front
+        if self.config.head.pooling == "flatten":
+            # The cut was chosen on pooled features; the head wants the whole map of the chosen one.
+            front = self._front([Tap(cut, "flatten")])
+            compute(front, material.store)
+        return Material(material.manifest, material.classes, material.store, front, material.views, self.config)
 
 
 def _sample(count: int, most: int, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.config import Config, HeadConfig, build, flatten
+from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find, require_size
@@ -104,12 +104,17 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     if isinstance(network, Backbone):
         if config.truncate_at != "auto":
             network.cut(config.truncate_at)
-        if config.unfreeze_from:
-            _check_whole(network, config)
-            config = config.updated(precision="float32")
+        if config.unfreeze_from and network.boundary(config.unfreeze_from) is None:
+            config = config.updated(unfreeze_from="all")
+        if config.whole_from_random:
+            _check_whole(config)
+        elif config.unfreeze_from:
+            _check_boundary(network, config)
     else:
         _check_scratch(network, config)
-        config = config.updated(precision="float32")
+    _check_training(network, config)
+    if (isinstance(network, Scratch) or config.whole_from_random) and config.precision == "auto":
+        config = config.updated(precision="float32")  # nothing is measured for them; 16 bits are for who names them
     if config.data.validation + config.data.test > 0.8:
         raise ConfigError(
             "data.validation and data.test must leave pictures to train on: together at most 0.8. "
@@ -118,20 +123,46 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     return config.updated(image_size=size)
 
 
-def _check_whole(backbone: Backbone, config: Config) -> None:
-    """Check the settings of a backbone that is trained as a whole."""
-    if config.weights != "random":
+def _check_boundary(backbone: Backbone, config: Config) -> None:
+    """Check that something of the backbone lies between the freeze boundary and the truncation."""
+    boundary = backbone.boundary(str(config.unfreeze_from))
+    if boundary is None:
+        return
+    possible = [cut.name for cut in backbone.above(boundary)]
+    end = backbone.cut(config.truncate_at).name if config.truncate_at != "auto" else possible[-1]
+    if end not in possible:
         raise ConfigError(
-            f"unfreeze_from: this version trains {backbone.name} as a whole from random weights only. Expected weights=random. "
-            f"Received weights={config.weights!r}."
+            f"unfreeze_from: the first layer that is trained must lie below the truncation. Expected truncate_at one of: "
+            f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
         )
+
+
+def _check_training(network: Backbone | Scratch, config: Config) -> None:
+    """Refuse settings of ways to train that this one is not."""
+    on_pixels = isinstance(network, Scratch) or config.unfreeze_from == "all"
+    if config.augment.live and (config.augment.views or not on_pixels):
+        raise ConfigError(
+            "augment.live makes views in each epoch for what trains on pixels (a network from scratch, or unfreeze_from=all). "
+            "Expected augment.views elsewhere, and not both. "
+            f"Received augment.live=true with unfreeze_from={config.unfreeze_from!r}, augment.views={config.augment.views}."
+        )
+    if config.unfreeze_from and not config.whole_from_random:
+        return
+    general = FineTuningConfig()
+    for key, value in config.fine_tuning.model_dump().items():
+        if value != getattr(general, key):
+            raise ConfigError(
+                f"fine_tuning.{key}: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from. Received {value!r}."
+            )
+
+
+def _check_whole(config: Config) -> None:
+    """Check the settings of a backbone that is trained as a whole from random weights."""
     if config.truncate_at == "auto":
         raise ConfigError(
             "truncate_at: auto compares cut points of a pretrained backbone. Expected a cut point or top with unfreeze_from=all. "
             "Received 'auto'."
         )
-    if config.precision not in ("auto", "float32"):
-        raise ConfigError(f"precision: {backbone.name} is trained in float32. Received {config.precision!r}.")
 
 
 def _check_scratch(network: Scratch, config: Config) -> None:
@@ -144,8 +175,6 @@ def _check_scratch(network: Scratch, config: Config) -> None:
         )
     if config.weights not in ("imagenet", "random"):
         raise ConfigError(f"weights: {network.name} is trained from scratch; there is nothing to load. Received {config.weights!r}.")
-    if config.precision not in ("auto", "float32"):
-        raise ConfigError(f"precision: {network.name} is trained in float32. Received {config.precision!r}.")
 
 
 def _check_options(network: Backbone | Scratch, config: Config) -> None:

@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from transfer import devices
 from transfer.checking.collect import Likeness, collect
 from transfer.checking.findings import Findings
+from transfer.checking.seen import Seen
 from transfer.checking.seen import seen as looked_at
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import pipeline, sources, splits
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import DataError
-from transfer.features import extract
+from transfer.features import extract, space
 from transfer.features.front import Front, Pixels
 from transfer.features.glances import GLANCE, WithGlance, glance
 from transfer.features.store import Store
@@ -35,6 +37,7 @@ class Preparation:
 
     def __init__(self, config: Config, progress: Progress, clock: Clock) -> None:
         self.config, self.progress, self.clock = config, progress, clock
+        devices.prepare()
         self.network = find(config.backbone)
         self.pictures = pipeline.Pictures(config.image_size or self.network.size, config.data)
         self.manifest = pd.DataFrame(columns=manifests.COLUMNS)
@@ -43,6 +46,8 @@ class Preparation:
 
     def scan(self, decode_test: bool = False) -> None:
         """Read the source; see `sources.read`. Nothing is divided yet."""
+        if using := devices.describe(self.config.training.devices):
+            self.progress.say(using)
         with self.clock("scan"):
             source = sources.read(self.config.data, self.progress, decode_test)
         self.root, self._ready_made = source.root, source.ready_made
@@ -62,11 +67,29 @@ class Preparation:
                 raise
             self.manifest, self.undivided = self._scanned, str(error)  # no splits of an earlier division
 
-    def front(self) -> Front:
-        """Settle the precision and return what every picture passes."""
-        if not isinstance(self.network, Backbone) or self.config.unfreeze_from == "all":
+    def another(self, config: Config) -> "Preparation":
+        """Return the preparation of another configuration for the same pictures, divided as they are here."""
+        other = Preparation(config, self.progress, self.clock)
+        other.root, other._ready_made = self.root, self._ready_made
+        other.follow(self)
+        return other
+
+    def follow(self, other: "Preparation") -> None:
+        """Take over which pictures are used, and their splits."""
+        self._scanned, self.manifest, self.undivided = other._scanned, other.manifest, other.undivided
+
+    def front(self, others: Sequence["Preparation"] = ()) -> Front:
+        """Settle the precision and return what every picture passes.
+
+        Args:
+            others: have their fronts; a network that one of them has loaded is not loaded again.
+        """
+        if not isinstance(self.network, Backbone) or self.config.whole_from_random:
             return Pixels(self.pictures)
         self.frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
+        for other in others:
+            if other.frozen and self.frozen.share(other.frozen):
+                break
         with self.clock("precision"):
             self.frozen.choose_precision(self.root, self.manifest)
             self.config = self.frozen.config
@@ -75,14 +98,28 @@ class Preparation:
     def compute(self, front: Front, opened: Store) -> None:
         """Pass all used pictures through the front part and glance at them; those that fail are skipped, with the reason."""
         usable = manifests.used(self.manifest)
+        self._require_room(front, opened, usable)
         both = WithGlance(front)
         failures = self._pass(both.outputs, both, opened, usable, needed=front.outputs)
         # Those whose features were stored before anyone glanced at them.
         seen = usable.drop(index=list(failures))
         failures |= self._pass([GLANCE], lambda batch: [glance(batch)], opened, seen, title="Glancing")
+        self.skip(failures)
+
+    def skip(self, failures: dict[int, str]) -> None:
+        """Leave out pictures that failed: rows of the manifest, with the reasons."""
         if failures:
             self._scanned = manifests.skip(self._scanned, failures)
             self.manifest = manifests.skip(self.manifest, failures)
+
+    def _require_room(self, front: Front, opened: Store, usable: pd.DataFrame) -> None:
+        """Say what the passes over pictures and views will store; see `space.require` for the error."""
+        records = extract.count_missing(usable, front.outputs, opened)
+        if self.config.augment.views:
+            training = usable[usable["split"] == "train"]
+            records += extract.count_missing(training, front.outputs, opened, self.views())
+        each = sum(space.record_bytes(front.width(output), front.dtype(output).itemsize) for output in front.outputs)
+        space.require(opened.path, records * each, records, self.progress)
 
     def check(self, front: Front, opened: Store, required: bool = True) -> Findings:
         """Look at files, pictures and features, and divide again: pictures may have failed, near copies may belong together.
@@ -92,11 +129,21 @@ class Preparation:
         """
         seen = looked_at(self.manifest, front, opened)
         likeness = Likeness.of(seen, self.config.check)
+        self._regroup(seen, likeness)
+        self.divide(required)
+        return collect(self.manifest, seen, likeness, self.config.check, self.config.seed)
+
+    def divide_again(self, front: Front, opened: Store) -> None:
+        """Divide once more, as `check` does, without its findings."""
+        if self.config.data.group_by == NEAR_DUPLICATES:
+            seen = looked_at(self.manifest, front, opened)
+            self._regroup(seen, Likeness.of(seen, self.config.check))
+        self.divide()
+
+    def _regroup(self, seen: Seen, likeness: Likeness) -> None:
         if self.config.data.group_by == NEAR_DUPLICATES:
             groups = likeness.names(seen)
             self._scanned = self._scanned.assign(group=pd.Series(groups, dtype=object).reindex(self._scanned.index, fill_value=""))
-        self.divide(required)
-        return collect(self.manifest, seen, likeness, self.config.check, self.config.seed)
 
     def compute_views(self, front: Front, opened: Store) -> None:
         """Pass the augmented views of the training pictures through the front part."""

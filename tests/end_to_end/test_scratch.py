@@ -55,6 +55,17 @@ def test_a_network_is_trained_and_its_export_verified(data: Path, tmp_path: Path
     assert run.metrics["parameters"]["trained"] == sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) > 0
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_network_is_trained_in_16_bits_where_that_is_asked_for(data: Path, tmp_path: Path, precision: str) -> None:
+    run = fit(data, {**SHORT, **NETWORKS["lenet, blur"], "precision": precision}, name="run", output=tmp_path)
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
+    assert max(run.metrics["agreement"].values()) <= 0.05
+    model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
+    network = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    assert network.get_layer("c1").compute_dtype == precision and network.get_layer("logits").compute_dtype == "float32"
+    assert {str(weight.dtype) for weight in model.weights} == {"float32"}
+
+
 def test_a_run_with_options_can_be_had_again(data: Path, tmp_path: Path) -> None:
     first = fit(data, {**SHORT, **NETWORKS["tiny_vgg"]}, name="first", output=tmp_path)
     again = fit(config=read_yaml(first.path / "config.yaml"), name="again", output=tmp_path)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfer.features import precision
-from transfer.networks.frozen import Pretrained
+from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import BACKBONES
 from transfer.progress import Silent
 
@@ -49,7 +49,8 @@ class Machine:
 
     def choose(self, name: str = "vgg16", batch: int = 8, size: int = 32, weights: str = "ab") -> dict[str, Any]:
         def load(chosen: str) -> Any:
-            return SimpleNamespace(precision=chosen, size=size, weights_digest=weights)
+            compiled = SimpleNamespace(precision=f"{chosen}, xla")
+            return SimpleNamespace(precision=chosen, size=size, weights_digest=weights, with_xla=lambda: compiled)
 
         def pictures() -> np.ndarray:
             self.pictures += 1
@@ -176,3 +177,27 @@ def test_worst_cosine_is_one_for_equal_directions_and_symmetric(pairs: list[tupl
     loud = a[np.abs(a).max(1) > 1e-3]
     if len(loud):
         assert precision.worst_cosine(loud, loud * scale) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("rate", "features", "expected"), [(40.0, NEAR, True), (29.0, EXACT, False), (40.0, WORSE, False)])
+def test_on_a_gpu_xla_is_used_where_it_is_faster_and_agrees(
+    monkeypatch: pytest.MonkeyPatch, rate: float, features: np.ndarray, expected: bool
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
+    monkeypatch.setattr(precision, "machine", lambda: {"gpus": ["a GPU"]})
+    machine = Machine(monkeypatch)
+    machine.speeds["float16, xla"], machine.features["float16, xla"] = rate, features
+    received = machine.choose()
+    assert (received["precision"], received["xla"], received["use_xla"]) == ("float16", rate, expected)
+    assert machine.measured == ["float32", "float16", "float16, xla"]
+
+
+def test_on_a_processor_xla_is_not_tried(machine: Machine) -> None:
+    assert "use_xla" not in machine.choose()
+
+
+def test_compiled_by_xla_the_features_are_the_same() -> None:
+    pretrained = Pretrained.load(BACKBONES["mobilenet_v2"], "random", 32, "float32", 0, Silent())
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    plain, compiled = (FrozenPass(one, [Tap("block_2_add", "avg")], 2)(images)[0] for one in (pretrained, pretrained.with_xla()))
+    np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)

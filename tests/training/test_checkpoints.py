@@ -14,7 +14,7 @@ from transfer.features.store import FeatureSet, key, opened
 from transfer.networks import heads
 from transfer.progress import Advance, Silent
 from transfer.training.batches import Batches
-from transfer.training.fitting import Fitted, fit
+from transfer.training.fitting import Fitted, Stage, fit
 
 WIDTH, CLASSES = 6, 3
 CONFIG = TrainingConfig(epochs=8, batch_size=8, patience=4, checkpoint_seconds=0)
@@ -53,7 +53,7 @@ def train(checkpoint: Path, stop_after: int | None = None, config: TrainingConfi
         train_batches = Batches(table, labels, CLASSES, 8, (WIDTH,), np.ones(50, np.float32), 7)
         validation = Batches(others, other_labels, CLASSES, 32, (WIDTH,), np.ones(20, np.float32))
         head = heads.build(WIDTH, CLASSES, HeadConfig(dense=(5,), dropout=0.5), 0, *table.moments())
-        fitted = fit(head, train_batches, validation, config, Stopper(), checkpoint)
+        fitted = fit(head, train_batches, validation, Stage("head", config, config, checkpoint), Stopper())
     return fitted, head.get_weights()
 
 

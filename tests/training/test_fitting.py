@@ -15,7 +15,7 @@ from transfer.features.arrays import StoredRows
 from transfer.networks import heads
 from transfer.progress import Advance, Silent
 from transfer.training.batches import Batches, class_weights
-from transfer.training.fitting import HISTORY, Fitted, fit
+from transfer.training.fitting import HISTORY, Fitted, Stage, fit
 
 WIDTH, CLASSES = 4, 3
 HEAD = HeadConfig(dense=(8,), dropout=0.5)
@@ -29,8 +29,11 @@ class InArray(StoredRows):
         super().__init__(None, [b""] * len(array), array.shape[1], array.dtype, memory)
         self.array = array
 
-    def take(self, numbers: np.ndarray) -> np.ndarray:
+    def take_stored(self, numbers: np.ndarray) -> np.ndarray:
         return self.array[numbers]
+
+    def everything_stored(self) -> np.ndarray:
+        return self.array
 
 
 def data(seed: int, count: int = 60, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -53,8 +56,8 @@ class Trial:
         train_batches = Batches(InArray(rows, memory), labels, CLASSES, config.batch_size, (WIDTH,), weights, seed)
         self.validation = Batches(InArray(val_rows, memory), val_labels, CLASSES, 256, (WIDTH,), ones)
         self.model = heads.build(WIDTH, CLASSES, head, seed, rows.mean(0), rows.var(0))
-        checkpoint = folder / f"{len(list(folder.iterdir()))}.npz"
-        self.fitted: Fitted = fit(self.model, train_batches, self.validation, config, progress or Silent(), checkpoint)
+        stage = Stage("head", config, config, folder / f"{len(list(folder.iterdir()))}.npz")
+        self.fitted: Fitted = fit(self.model, train_batches, self.validation, stage, progress or Silent())
         self.history = self.fitted.history
 
     def probabilities(self) -> np.ndarray:

@@ -17,10 +17,13 @@ from transfer.networks.table import SCRATCH
 from transfer.plan import resolve
 from transfer.progress import Silent
 from transfer.training import from_scratch, frozen_head
+from transfer.training import trained as trained_module
 from transfer.training.trained import Material, predict
 
 CLASSES = ["blue", "green", "red"]
-CONFIG = Config().updated(training__epochs=6, training__batch_size=8, training__learning_rate=0.05, head__dense=(), head__dropout=0.0)
+CONFIG = Config().updated(
+    precision="float32", training__epochs=6, training__batch_size=8, training__learning_rate=0.05, head__dense=(), head__dropout=0.0
+)
 
 
 class Front:
@@ -101,14 +104,14 @@ def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
     assert len(rows) == len(labels) == 3 * plain
     assert np.array_equal(labels[:plain], labels[plain : 2 * plain])
     np.testing.assert_allclose(rows.everything()[2 * plain :] - rows.everything()[:plain], 2.0, atol=1e-5)
-    assert len(made.batches("train", "top:avg", (5,), train=True).labels) == 3 * plain
-    assert len(made.batches("validation", "top:avg", (5,), train=False).labels) == len(made.rows("validation"))
+    assert len(made.batches("top:avg", (5,), 32).labels) == 3 * plain
+    assert len(made.judged("validation", "top:avg", (5,)).labels) == len(made.rows("validation"))
 
 
 def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> None:
     made = material(store, config=CONFIG.updated(training__class_weights="balanced", seed=3))
-    train = made.batches("train", "top:avg", (5,), train=True)
-    others = made.batches("validation", "top:avg", (5,), train=False)
+    train = made.batches("top:avg", (5,), 32)
+    others = made.judged("validation", "top:avg", (5,))
     assert train.shuffle_seed == 3 and others.shuffle_seed is None
     assert len(set(train.weights)) > 1 and set(others.weights) == {1.0}
 
@@ -153,11 +156,14 @@ def test_lenets_dropout_and_penalty_are_those_of_the_section_head_unless_its_own
 
 
 @pytest.mark.parametrize("batch", [1, 4, 256])
-def test_predictions_do_not_depend_on_the_batches_they_are_made_in(store: Store, batch: int) -> None:
+def test_predictions_do_not_depend_on_the_batches_they_are_made_in(
+    store: Store, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = material(store)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(0))])
     whole = predict(model, made, "test", "top:avg", (5,))
-    received = predict(model, made, "test", "top:avg", (5,), batch)
+    monkeypatch.setattr(trained_module, "judged_at_once", lambda output, shape: batch)
+    received = predict(model, made, "test", "top:avg", (5,))
     np.testing.assert_allclose(received, whole, atol=1e-6)
     np.testing.assert_allclose(received.sum(1), 1, atol=1e-5)
 

@@ -5,6 +5,7 @@ import keras
 from transfer.errors import TransferError
 from transfer.networks import heads, truncation
 from transfer.networks.frozen import Pretrained
+from transfer.networks.table import Cut
 
 
 def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model) -> keras.Model:
@@ -20,6 +21,24 @@ def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model) -> k
     return keras.Model(images, _probabilities(logits), name="classifier")
 
 
+def join_tuned(pretrained: Pretrained, boundary: Cut | None, tuned: keras.Model) -> keras.Model:
+    """Join a frozen prefix and what was fine-tuned above it; with no boundary, the whole network was.
+
+    Args:
+        pretrained: the backbone, of which the prefix is taken.
+        boundary: where the prefix ends.
+        tuned: the prefix's output, or pictures, -> logits.
+
+    Returns:
+        As `join`.
+    """
+    if boundary is None:
+        return from_scratch(tuned)
+    images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
+    maps = truncation.from_pixels(pretrained.model, pretrained.backbone, boundary)(images, training=False)
+    return keras.Model(images, _probabilities(tuned(maps)), name="classifier")
+
+
 def from_scratch(network: keras.Model) -> keras.Model:
     """Give a network from pixels to logits its softmax."""
     images = keras.Input(network.input_shape[1:], name="images", dtype="float32")
@@ -30,20 +49,20 @@ def _probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
 
 
-def require_frozen(model: keras.Model, head: keras.Model) -> dict[str, float]:
-    """Assert which weights train: those of the head and no others.
+def require_frozen(model: keras.Model, trained: keras.Model) -> dict[str, float]:
+    """Assert which weights train: those of the trained part and no others.
 
     Returns:
         `trained` and `total` numbers of parameters, and `share`.
 
     Raises:
-        TransferError: where a weight of the backbone would train, or none of the head would.
+        TransferError: where a weight of the backbone would train, or none of the trained part would.
     """
-    expected = {id(weight) for weight in head.trainable_weights}
+    expected = {id(weight) for weight in trained.trainable_weights}
     received = {id(weight) for weight in model.trainable_weights}
     if not expected or expected != received:
         raise TransferError(
-            f"Only the head may train. Expected {len(expected)} trained weights. Received {len(received)}. This is a defect."
+            f"Only what was trained may train. Expected {len(expected)} trained weights. Received {len(received)}. This is a defect."
         )
     trained = sum(int(weight.value.shape.num_elements()) for weight in model.trainable_weights)
     total = int(model.count_params())

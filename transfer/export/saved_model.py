@@ -12,6 +12,8 @@ string [n] (the most probable class) and `score` float32 [n] (its probability).
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,8 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         servable = _Servable(model, labels, pictures, file)
         signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images}
         try:
-            tf.saved_model.save(servable, str(folder), signatures=signatures)
+            with _quietly():
+                tf.saved_model.save(servable, str(folder), signatures=signatures)
         except tf.errors.OpError as error:  # what TensorFlow's writer meets, such as a full disk, is no OSError
             shutil.rmtree(folder, ignore_errors=True)
             reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
@@ -82,3 +85,15 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """TensorFlow announces where it wrote: the draft's folder, which nobody will find under that name."""
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -37,11 +37,19 @@ class StoredRows:
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
         """Return these rows, [m, width]; 16-bit records as float32, others in their own dtype."""
+        return _widened(self.take_stored(numbers))
+
+    def take_stored(self, numbers: np.ndarray) -> np.ndarray:
+        """Return these rows in the dtype of the records, [m, width]."""
         if not self.fits:
-            return _widened(self._read([self.keys[number] for number in numbers]))
+            return self._read([self.keys[number] for number in numbers])
         if self._loaded is None:
             self._loaded = self._read(self.keys)
-        return _widened(self._loaded[numbers])
+        return self._loaded[numbers]
+
+    def everything_stored(self) -> np.ndarray:
+        """Return all rows in the dtype of the records, for a caller that keeps them: no second copy stays here."""
+        return self._read(self.keys) if self._loaded is None else self._loaded
 
     def everything(self) -> np.ndarray:
         """Return all rows; for tables that are small by their nature (pooled features)."""

@@ -117,13 +117,26 @@ def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
     return {int(index): notes[digest] for index, digest in rows["digest"].items() if digest in notes}
 
 
+def count_missing(rows: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views = ONLY_PLAIN) -> int:
+    """Return how many pictures, or views of them, a pass would compute."""
+    return sum(not whole for whole in _whole(rows.drop_duplicates("digest"), outputs, store, views))
+
+
+def _whole(first: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views) -> list[bool]:
+    """Whether all outputs of each picture and view are stored; views of one picture stand together."""
+    names = [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
+    stored = store.has(names)
+    return [all(stored[start : start + len(outputs)]) for start in range(0, len(stored), len(outputs))]
+
+
 def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views) -> list[_Job]:
     """One job for each distinct content and view of which an output is not stored."""
     jobs = []
     first = rows.drop_duplicates("digest")
+    whole = iter(_whole(first, outputs, store, views))
     for (index, row), file in zip(first.iterrows(), pipeline.files_of(root, first), strict=True):
         for number, tag in enumerate(views.tags(), start=0 if views.augmentation is None else 1):
-            if not all(store.has(key(row["digest"], tag, output) for output in outputs)):
+            if not next(whole):
                 status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["mtime_ns"]))
                 jobs.append(_Job(int(index), row["digest"], number, tag, file, status))
     return jobs

@@ -15,6 +15,9 @@ from transfer.data.pipeline import Pictures
 from transfer.features.store import FeatureSet
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 
+PIXELS = "pixels"
+"""Name of the output that is the decoded picture itself."""
+
 
 class Front(Protocol):
     """Pictures -> one or several outputs, each a vector a picture."""
@@ -47,8 +50,8 @@ class Pixels:
 
     def __init__(self, pictures: Pictures) -> None:
         self.pictures = pictures
-        self.feature_set = FeatureSet("pixels", "", pictures.size, pictures.data.resize, decoder_tag(), "uint8")
-        self.outputs = ["pixels"]
+        self.feature_set = FeatureSet(PIXELS, "", pictures.size, pictures.data.resize, decoder_tag(), "uint8")
+        self.outputs = [PIXELS]
 
     def width(self, output: str) -> int:
         return self.pictures.size**2 * 3
@@ -57,17 +60,20 @@ class Pixels:
         return np.dtype(np.uint8)
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        return [batch.numpy().reshape(len(batch), -1)]
+        return [_flat(batch)]
 
 
 class Prefix:
-    """A frozen, truncated backbone: one output for each tap."""
+    """A frozen, truncated backbone: one output for each tap, and with `pixels` the decoded pictures as well."""
 
-    def __init__(self, pretrained: Pretrained, pictures: Pictures, taps: Sequence[Tap], batch_size: int) -> None:
-        self._pretrained = pretrained
+    def __init__(
+        self, pretrained: Pretrained, pictures: Pictures, taps: Sequence[Tap], batch_size: int, pixels: bool = False
+    ) -> None:
+        self._pretrained, self._pictures, self._batch_size = pretrained, pictures, batch_size
         self._taps = {tap.name: tap for tap in taps}
         self._frozen = FrozenPass(pretrained, taps, batch_size)
-        self.outputs = list(self._taps)
+        self._pixels = [PIXELS] if pixels else []
+        self.outputs = [*self._taps, *self._pixels]
         self.feature_set = FeatureSet(
             pretrained.backbone.name,
             pretrained.weights_digest,
@@ -77,14 +83,24 @@ class Prefix:
             pretrained.precision,
         )
 
+    def joined(self, other: "Prefix") -> "Prefix":
+        """Return a front of the same feature set with the outputs of both: one pass computes them all."""
+        taps = list((self._taps | other._taps).values())
+        return Prefix(self._pretrained, self._pictures, taps, self._batch_size, bool(self._pixels or other._pixels))
+
     def width(self, output: str) -> int:
-        return self._pretrained.width(self._taps[output])
+        return self._pretrained.size**2 * 3 if output == PIXELS else self._pretrained.width(self._taps[output])
 
     def dtype(self, output: str) -> np.dtype:
-        return self._pretrained.dtype(self._taps[output])
+        return np.dtype(np.uint8) if output == PIXELS else self._pretrained.dtype(self._taps[output])
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        return self._frozen(batch)
+        return [*self._frozen(batch), *(_flat(batch) for _ in self._pixels)]
+
+
+def _flat(batch: tf.Tensor) -> np.ndarray:
+    rows: np.ndarray = batch.numpy()
+    return rows.reshape(len(rows), -1)
 
 
 def decoder_tag() -> str:

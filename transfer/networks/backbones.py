@@ -41,6 +41,13 @@ def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Mo
     return model
 
 
+def seed_dropout(model: keras.Model, seed: int) -> None:
+    """Give the dropout layers inside a backbone (EfficientNetV2 has some) seeds of their own; Keras draws them at random."""
+    layers = [layer for layer in model.layers if getattr(layer, "seed_generator", None) is not None]
+    for number, layer in enumerate(layers):
+        layer.seed_generator.state.assign([seed, 2**20 + number])
+
+
 def preprocess(images: keras.KerasTensor, backbone: Backbone) -> keras.KerasTensor:
     """RGB in 0..255, float32 [n, h, w, 3] -> what the backbone's weights expect, with Keras's own layers in float32."""
     if backbone.preprocessing == "caffe":

@@ -25,7 +25,7 @@ class Layers:
         """Return the input, RGB in 0..255, float32 [n, size, size, 3], and it standardised, with 3 channels or 1."""
         images = keras.Input((size, size, 3), name="images", dtype="float32")
         seen = keras.ops.image.rgb_to_grayscale(images) if self.options.color == "grey" else images
-        layer = keras.layers.Normalization(axis=None, mean=mean, variance=max(variance, 1e-6), name="standardize")
+        layer = keras.layers.Normalization(axis=None, mean=mean, variance=max(variance, 1e-6), name="standardize", dtype="float32")
         return images, layer(seen)
 
     def conv(
@@ -63,7 +63,8 @@ class Layers:
         if not hidden:
             x = self.dropped(x, "dropout")
         initializer = keras.initializers.GlorotUniform(next(self._seeds))
-        return keras.layers.Dense(classes, name="logits", kernel_initializer=initializer, kernel_regularizer=self._regularizer())(x)
+        penalty = self._regularizer()
+        return keras.layers.Dense(classes, name="logits", kernel_initializer=initializer, kernel_regularizer=penalty, dtype="float32")(x)
 
     def dropped(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Add dropout, where there is any."""

@@ -4,105 +4,11 @@ To add a pretrained backbone, add a row to `BACKBONES`; to add a network trained
 one and add a row to `SCRATCH`.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from transfer.config import NetworkConfig
 from transfer.errors import ConfigError, unknown_name
-
-Preprocessing = Literal["caffe", "tf", "torch", "inside"]
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A place where a backbone can be cut: the one tensor through which everything above depends on everything below.
-
-    `layer` is the layer whose output it is; with `before`, the layer whose input it is, for sums that Keras leaves
-    without a stable name; empty: the backbone's output.
-    """
-
-    name: str
-    layer: str = ""
-    before: bool = False
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A pretrained network of `keras.applications` without its classifier.
-
-    Attributes:
-        name: how configurations call it.
-        builder: its function in `keras.applications`.
-        preprocessing: what its weights expect of RGB in 0..255. `caffe`: BGR minus the ImageNet mean; `tf`: -1 to 1;
-            `torch`: 0 to 1, then ImageNet mean and deviation; `inside`: the network does it.
-        size: side of the pictures it was trained on, in pixels.
-        smallest: smallest side it accepts.
-        cuts: cut points, from the shallowest to the top.
-        paper: where it was published.
-    """
-
-    name: str
-    builder: str
-    preprocessing: Preprocessing
-    size: int
-    smallest: int
-    cuts: tuple[Cut, ...]
-    paper: str
-    defaults: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def cut_names(self) -> list[str]:
-        """Names of the cut points, from the shallowest to the top."""
-        return [cut.name for cut in self.cuts]
-
-    def cut(self, name: str) -> Cut:
-        """Return a cut point by name; `top` is the last one.
-
-        Raises:
-            ConfigError: with the valid names and the nearest one.
-        """
-        if name == "top":
-            return self.cuts[-1]
-        for cut in self.cuts:
-            if cut.name == name:
-                return cut
-        raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
-
-
-@dataclass(frozen=True)
-class Scratch:
-    """A network trained from scratch on pixels.
-
-    Attributes:
-        module: file in `networks/` with `build(size, classes, mean, variance, seed, options) -> keras.Model` from RGB to logits.
-        size, smallest: default and smallest side of the pictures, in pixels.
-        options: the keys of the section `network` that it has, with its own values.
-        defaults: configuration keys that differ from the general defaults.
-        block_convolutions: 3x3 convolutions in each of the blocks that `filters` lists; 0: it has no such blocks.
-        without: values of its options that it cannot take.
-        counts: option -> how many values it lists.
-    """
-
-    name: str
-    module: str
-    size: int
-    smallest: int
-    paper: str
-    options: dict[str, Any]
-    defaults: dict[str, Any] = field(default_factory=dict)
-    block_convolutions: int = 0
-    without: tuple[tuple[str, str], ...] = ()
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def smallest_with(self, options: NetworkConfig) -> int:
-        """Return the smallest side in pixels that these options accept: the last block leaves one value."""
-        if not self.block_convolutions:
-            return self.smallest
-        lost = 2 * self.block_convolutions if options.padding == "valid" else 0
-        side = 1
-        for _ in options.filters or ():
-            side = 2 * side + lost
-        return max(side, 8)
+from transfer.networks.rows import Backbone, Cut, Scratch
 
 
 def _layers(*names: str) -> tuple[Cut, ...]:
@@ -110,6 +16,13 @@ def _layers(*names: str) -> tuple[Cut, ...]:
 
 
 _VGG = _layers(*(f"block{i}_pool" for i in range(1, 6)))
+
+
+def _vgg_layers(*convolutions: int) -> tuple[str, ...]:
+    blocks = enumerate(convolutions, start=1)
+    return tuple(f"block{i}_{kind}" for i, count in blocks for kind in (*(f"conv{j}" for j in range(1, count + 1)), "pool"))
+
+
 _XCEPTION = (
     Cut("block1_conv2_act", "block1_conv2_act"),
     *(Cut(f"block{i}_add", f"block{i + 1}_sepconv1_act", before=True) for i in (2, 3, 4, 8, 12)),
@@ -124,12 +37,18 @@ _CONVNEXT = (
 BACKBONES = {
     backbone.name: backbone
     for backbone in [
-        Backbone("vgg16", "VGG16", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556"),
+        Backbone(
+            "vgg16", "VGG16", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556",
+            layers=_vgg_layers(2, 2, 3, 3, 3),
+        ),
         Backbone(
             "inception_v3", "InceptionV3", "tf", 299, 75, _layers(*(f"mixed{i}" for i in range(11))),
             "Szegedy et al. 2016, arXiv:1512.00567",
         ),
-        Backbone("vgg19", "VGG19", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556"),
+        Backbone(
+            "vgg19", "VGG19", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556",
+            layers=_vgg_layers(2, 2, 4, 4, 4),
+        ),
         Backbone(
             "resnet50_v2", "ResNet50V2", "tf", 224, 32,
             _layers("pool1_pool", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out", "post_relu"),

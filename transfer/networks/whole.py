@@ -12,7 +12,9 @@ from transfer.networks import backbones, heads, truncation, weights
 from transfer.networks.table import Backbone
 
 
-def build(backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int) -> keras.Model:
+def build(
+    backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
+) -> keras.Model:
     """Build a truncated backbone and a head, all of it trainable.
 
     Args:
@@ -22,18 +24,22 @@ def build(backbone: Backbone, truncate_at: str, size: int, classes: int, head: H
         classes: number of classes.
         head: pooling, dense layers, dropout and L2; it standardises nothing, for the features change while it trains.
         seed: of the weights.
+        precision: of the backbone's products; the head computes in float32.
 
     Returns:
         Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes]. Its batch normalisation learns.
     """
-    model = assemble(backbone, truncate_at, size, classes, head, seed)
+    model = assemble(backbone, truncate_at, size, classes, head, seed, precision)
     weights.randomize(model.get_layer("trunk"), seed)
+    backbones.seed_dropout(model.get_layer("trunk"), seed)
     return model
 
 
-def assemble(backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int) -> keras.Model:
+def assemble(
+    backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
+) -> keras.Model:
     """Do as `build`, with the trunk's weights as Keras draws them: where only shapes count, they need not exist."""
-    base = backbones.build(backbone, size)
+    base = backbones.build(backbone, size, precision)
     base.trainable = True
     images = keras.Input((size, size, 3), name="images", dtype="float32")
     trunk = keras.Model(base.input, truncation.tensor_at(base, backbone.cut(truncate_at)), name="trunk")

@@ -1,13 +1,40 @@
 """Rows and labels -> shuffled training batches, the same in every run with the same seed."""
 
+import functools
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from transfer import threads
+from transfer.config import AugmentConfig
+from transfer.data.augment import augment, view_seed
 from transfer.features.arrays import StoredRows
+
+_FEW, _SMALL = 8, 2**26  # batches, bytes
+
+
+@dataclass(frozen=True)
+class Live:
+    """Augmented views made when they are needed, of rows that are pictures: a new one of each in every epoch.
+
+    Attributes:
+        digests: of the picture in each row.
+        augmentation: the limits of the views.
+        seed: with digest and number of the epoch, it names a view.
+    """
+
+    digests: Sequence[str]
+    augmentation: AugmentConfig
+    seed: int
+
+    def seeds(self, epoch: int) -> np.ndarray:
+        """Return the seeds of each row's view in an epoch (from 0), int64 [n, 2]."""
+        return np.array([view_seed(digest, epoch + 1, self.seed) for digest in self.digests], np.int64)
 
 
 @dataclass(frozen=True)
@@ -24,6 +51,8 @@ class Batches:
         shape: shape of one row as the network takes it.
         weights: weight of each row, float32 [n].
         shuffle_seed: none: always in the order given.
+        live: augmented views instead of the rows, which are pictures then; none: the rows as they are.
+        dtype: in which the network takes rows.
     """
 
     rows: StoredRows
@@ -33,6 +62,8 @@ class Batches:
     shape: tuple[int, ...]
     weights: np.ndarray
     shuffle_seed: int | None = None
+    live: Live | None = None
+    dtype: str = "float32"
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -49,28 +80,72 @@ class Batches:
 
         Rows that fit into memory never leave TensorFlow; others are read from the store for each batch.
         """
-
-        def orders() -> Iterator[np.ndarray]:
-            for epoch in itertools.count(first) if epochs is None else range(first, first + epochs):
-                yield self.order(epoch)
-
         labels, weights = tf.constant(self.labels), tf.constant(self.weights)
-        held = tf.constant(self.rows.everything()) if self.rows.fits else None
+        rows_of = self._rows()
 
         @tf.autograph.experimental.do_not_convert
-        def batch(numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            if held is None:
-                rows = tf.numpy_function(lambda chosen: self.rows.take(chosen).astype(np.float32), [numbers], tf.float32)
-            else:
-                rows = tf.cast(tf.gather(held, numbers), tf.float32)
-            rows = tf.ensure_shape(tf.reshape(rows, [-1, *self.shape]), [None, *self.shape])
-            return rows, tf.one_hot(tf.gather(labels, numbers), self.classes), tf.gather(weights, numbers)
+        def batch(numbers: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            rows = tf.ensure_shape(tf.reshape(rows_of(numbers), [-1, *self.shape]), [None, *self.shape])
+            if self.live:
+                rows = _views(rows, seeds, self.live.augmentation)
+            return tf.cast(rows, self.dtype), tf.one_hot(tf.gather(labels, numbers), self.classes), tf.gather(weights, numbers)
 
-        epoch = tf.TensorSpec([len(self.labels)], tf.int64)
-        numbers = tf.data.Dataset.from_generator(orders, output_signature=epoch)
-        slices = numbers.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size))
-        known = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * len(self)
-        return slices.map(batch).apply(tf.data.experimental.assert_cardinality(known)).prefetch(2)
+        if self._ready:
+            made = self._made_once(batch).repeat(epochs)
+        else:
+            mapped = self._slices(epochs, first).map(batch, num_parallel_calls=threads.cores() if self.live else 1, deterministic=True)
+            known = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * len(self)
+            made = mapped.apply(tf.data.experimental.assert_cardinality(known)).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # every number is given
+        options.experimental_optimization.apply_default_optimizations = False
+        return made.with_options(options)
+
+    @property
+    def _ready(self) -> bool:
+        """Whether the batches are the same in each epoch, and so few and small that they are made once.
+
+        A validation starts anew in each epoch: for small data, starting what makes batches takes longer than all the rest.
+        """
+        bytes_held = len(self.labels) * math.prod(self.shape) * 4
+        return self.shuffle_seed is None and not self.live and self.rows.fits and len(self) <= _FEW and bytes_held <= _SMALL
+
+    def _made_once(self, batch: Callable[[tf.Tensor, tf.Tensor], Any]) -> tf.data.Dataset:
+        order, without = self.order(0), np.empty((len(self.labels), 0), np.int64)
+        starts = range(0, len(self.labels), self.batch_size)
+        parts = [slice(start, start + self.batch_size) for start in starts]
+        single = [tf.data.Dataset.from_tensors(batch(tf.constant(order[part]), tf.constant(without[part]))) for part in parts]
+        return functools.reduce(lambda one, other: one.concatenate(other), single)
+
+    def _slices(self, epochs: int | None, first: int) -> tf.data.Dataset:
+        """Return for each batch the numbers of its rows, int64 [b], and the seeds of their live views, int64 [b, 2 or 0]."""
+        count = len(self.labels)
+
+        def epochs_from() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for epoch in itertools.count(first) if epochs is None else range(first, first + epochs):
+                order = self.order(epoch)
+                yield order, self.live.seeds(epoch)[order] if self.live else np.empty((len(order), 0), np.int64)
+
+        signature = (tf.TensorSpec([count], tf.int64), tf.TensorSpec([count, 2 if self.live else 0], tf.int64))
+        numbers = tf.data.Dataset.from_generator(epochs_from, output_signature=signature)
+        return numbers.flat_map(lambda *epoch: tf.data.Dataset.from_tensor_slices(epoch).batch(self.batch_size))
+
+    def _rows(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return numbers int64 [b] -> rows [b, width] in the dtype of the records."""
+        kind = tf.as_dtype(self.rows.dtype)
+        if self.rows.fits:
+            held = tf.constant(self.rows.everything_stored())
+            return lambda numbers: tf.gather(held, numbers)
+        return lambda numbers: tf.numpy_function(self.rows.take_stored, [numbers], kind)
+
+
+def _views(pictures: tf.Tensor, seeds: tf.Tensor, augmentation: AugmentConfig) -> tf.Tensor:
+    """Return one view of each picture, uint8 [b, size, size, 3]."""
+    return tf.map_fn(
+        lambda one: augment(one[0], one[1], augmentation),
+        (pictures, seeds),
+        fn_output_signature=tf.TensorSpec(pictures.shape[1:], tf.uint8),
+    )
 
 
 def class_weights(labels: np.ndarray, classes: int, rule: str) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Fit a network on stored rows: Adam with cosine decay, early stopping on the validation loss, best weights kept."""
+"""Fit a network on stored rows: Adam, early stopping on the validation loss, best weights kept."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,23 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer.config import TrainingConfig
+from transfer import devices
+from transfer.config import OptimizerConfig, TrainingConfig
 from transfer.errors import TransferError
 from transfer.progress import Progress
+from transfer.training import optimizers
 from transfer.training.batches import Batches
 from transfer.training.checkpoints import Checkpoint, Stopping
+from transfer.training.replicated import Replicated
+
+_VALUES_AT_ONCE = 2**21
+"""More of a head's input are not taken in one call, which no Ctrl-C interrupts."""
+
+FINE_TUNING = "fine-tuning"
+"""Name of the second stage."""
+
+_TITLES = {FINE_TUNING: "Fine-tuning"}
+_SECTIONS = {FINE_TUNING: "fine_tuning"}
 
 HISTORY = ["stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 
@@ -27,60 +40,87 @@ class Fitted:
     best_epoch: int
 
 
-def fit(
-    model: keras.Model,
-    train: Batches,
-    validation: Batches,
-    config: TrainingConfig,
-    progress: Progress,
-    checkpoint: Path,
-    stage: str = "head",
-) -> Fitted:
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a training: how it is fitted.
+
+    Attributes:
+        name: what history and progress call it.
+        settings: epochs, rate, patience.
+        shared: what all stages share: smoothing of the labels, time between checkpoints.
+        checkpoint: file from which an interrupted stage goes on; the caller deletes it when it is no longer needed.
+        factors: what the rate of each trained variable is multiplied with; none: 1.
+        precision: of the products.
+    """
+
+    name: str
+    settings: OptimizerConfig
+    shared: TrainingConfig
+    checkpoint: Path
+    factors: Sequence[float] | None = None
+    precision: str = "float32"
+
+
+def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, progress: Progress) -> Fitted:
     """Train a model from rows to logits, in place; its weights are those of the epoch with the least validation loss.
 
     Args:
         model: changed in place.
         train, validation: batches; those to train on are shuffled by epoch.
-        config: epochs, rate, patience.
+        stage: how.
         progress: told of each epoch.
-        checkpoint: file from which an interrupted training goes on; the caller deletes it when it is no longer needed.
-        stage: what the history calls it.
 
     Raises:
         TransferError: where the loss is no longer a number.
     """
-    steps = len(train) * config.epochs
-    schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
-    model.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=False,
-    )
+    settings = stage.settings
+    rate = optimizers.schedule(settings, len(train))
+    strategy = devices.strategy(stage.shared.devices)
+    replicas = strategy.num_replicas_in_sync
+    trained = Replicated(model, strategy) if replicas > 1 else model
+    with strategy.scope():
+        trained.compile(
+            optimizer=optimizers.build(settings, rate, stage.factors, stage.precision, replicas),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=stage.shared.label_smoothing),
+            weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+            steps_per_execution=_steps_at_once(train) if replicas == 1 else 1,  # TensorFlow cannot loop over a divided batch
+        )
     rows: list[dict[str, Any]] = []
     # With no patience given, it can never run out; the callback still keeps the best weights.
-    stopping = Stopping(config.patience or config.epochs + 1)
-    saver = Checkpoint(checkpoint, model, stopping, rows, config.checkpoint_seconds)
-    done = saver.restore()
-    with progress.step(f"Training the {stage}", config.epochs, "epochs") as advance:
-        recorder = _Recorder(rows, stage, schedule, advance)
+    stopping = Stopping(settings.patience or settings.epochs + 1)
+    saver = Checkpoint(stage.checkpoint, trained, stopping, rows, stage.shared.checkpoint_seconds)
+    with strategy.scope():
+        done = saver.restore()
+    with progress.step(_TITLES.get(stage.name, f"Training the {stage.name}"), settings.epochs, "epochs") as advance:
+        recorder = _Recorder(rows, stage.name, rate, advance)
         advance(done)
         callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, saver]
         if not saver.finished:
-            model.fit(
-                train.dataset(epochs=None, first=done), steps_per_epoch=len(train), initial_epoch=done, epochs=config.epochs,
+            trained.fit(
+                train.dataset(epochs=None, first=done), steps_per_epoch=len(train), initial_epoch=done, epochs=settings.epochs,
                 validation_data=validation.dataset(), callbacks=callbacks, verbose=0, shuffle=False,
             )  # fmt: skip
+    if isinstance(trained, Replicated):
+        trained.copy_to(model)
     history = pd.DataFrame(rows, columns=HISTORY)
     if history.empty or not np.isfinite(history[["loss", "val_loss"]].to_numpy(dtype=float)).all():
         raise TransferError(
             "Training diverged: the loss is no longer a number. Try a smaller rate. "
-            f"Received training.learning_rate={config.learning_rate:g}."
+            f"Received {_SECTIONS.get(stage.name, 'training')}.learning_rate={settings.learning_rate:g}."
         )
     if not saver.finished:
         saver.save(finished=True)
+    # What is saved is the network: neither the optimizer's moments, twice its size, nor a class that only this package has.
+    model.compiled, model.optimizer = False, None
     best = int(history["val_loss"].to_numpy().argmin())
     return Fitted(history, best + 1)
+
+
+def _steps_at_once(train: Batches) -> int:
+    """Return how many steps one call makes, a divisor of an epoch's: where a step is small, most of its time is the call."""
+    most = min(len(train), max(1, _VALUES_AT_ONCE // (train.batch_size * math.prod(train.shape))))
+    return max(steps for steps in range(1, most + 1) if len(train) % steps == 0) if len(train.shape) == 1 else 1
 
 
 class _Recorder(keras.callbacks.Callback):

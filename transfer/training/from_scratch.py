@@ -4,30 +4,25 @@ from transfer.config import Config, NetworkConfig
 from transfer.networks import scratch, whole
 from transfer.networks.table import Backbone, Scratch
 from transfer.progress import Progress
-from transfer.training.fitting import fit
+from transfer.training.fitting import Stage, fit
 from transfer.training.trained import Material, Trained, predict
-
-_PIXELS_AT_ONCE = 2**20
-"""Predicting keeps the maps of all layers of a batch: with large pictures, small batches."""
 
 
 def train(material: Material, network: Scratch | Backbone, size: int, progress: Progress) -> Trained:
     """Fit a network of the table on pixels of `size` x `size`; a backbone as a whole, from random weights."""
     config, (output,), shape = material.config, material.front.outputs, (size, size, 3)
-    train_batches = material.batches("train", output, shape, train=True)
-    validation = material.batches("validation", output, shape, train=False)
+    train_batches = material.batches(output, shape, config.training.batch_size)
     mean, variance = train_batches.rows.moments()
     overall, spread = float(mean.mean()), float(variance.mean() + mean.var())
     classes = len(material.classes)
     if isinstance(network, Backbone):
-        model = whole.build(network, config.truncate_at, size, classes, config.head, config.seed)
+        model = whole.build(network, config.truncate_at, size, classes, config.head, config.seed, config.precision)
     else:
-        model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config))
-    checkpoint = material.checkpoint(output)
-    fitted = fit(model, train_batches, validation, config.training, progress, checkpoint, stage="network")
-    batch = max(1, min(256, _PIXELS_AT_ONCE // size**2))
-    probabilities = {split: predict(model, material, split, output, shape, batch) for split in ("validation", "test")}
-    return Trained(model, fitted.history, fitted.best_epoch, probabilities, checkpoint)
+        model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config), config.precision)
+    stage = Stage("network", config.training, config.training, material.checkpoint(output), precision=config.precision)
+    fitted = fit(model, train_batches, material.judged("validation", output, shape), stage, progress)
+    probabilities = {split: predict(model, material, split, output, shape) for split in ("validation", "test")}
+    return Trained(model, fitted.history, fitted.best_epoch, probabilities, (stage.checkpoint,))
 
 
 def options_of(network: Scratch, config: Config) -> NetworkConfig:

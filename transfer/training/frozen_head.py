@@ -2,7 +2,7 @@
 
 from transfer.networks import heads
 from transfer.progress import Progress
-from transfer.training.fitting import fit
+from transfer.training.fitting import Stage, fit
 from transfer.training.trained import Material, Trained, predict
 
 
@@ -14,13 +14,11 @@ def train(material: Material, output: str, progress: Progress) -> Trained:
         output: name of the output, `cut:pooling`.
         progress: told of each epoch.
     """
-    config = material.config
-    train_batches = material.batches("train", output, (material.front.width(output),), train=True)
-    validation = material.batches("validation", output, train_batches.shape, train=False)
+    config, shape = material.config, (material.front.width(output),)
+    train_batches = material.batches(output, shape, config.training.batch_size)
     mean, variance = train_batches.rows.moments() if config.head.standardize else (None, None)
-    width = material.front.width(output)
-    head = heads.build(width, len(material.classes), config.head, config.seed, mean, variance)
-    checkpoint = material.checkpoint(output)
-    fitted = fit(head, train_batches, validation, config.training, progress, checkpoint)
-    probabilities = {split: predict(head, material, split, output, (width,)) for split in ("validation", "test")}
-    return Trained(head, fitted.history, fitted.best_epoch, probabilities, checkpoint)
+    head = heads.build(shape[0], len(material.classes), config.head, config.seed, mean, variance)
+    stage = Stage("head", config.training, config.training, material.checkpoint(output))
+    fitted = fit(head, train_batches, material.judged("validation", output, shape), stage, progress)
+    probabilities = {split: predict(head, material, split, output, shape) for split in ("validation", "test")}
+    return Trained(head, fitted.history, fitted.best_epoch, probabilities, (stage.checkpoint,))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.features.arrays import StoredRows
 from transfer.features.extract import PLAIN, Views
-from transfer.features.front import Front
+from transfer.features.front import PIXELS, Front
 from transfer.features.store import Store, key
 from transfer.training import checkpoints
-from transfer.training.batches import Batches, class_weights
+from transfer.training.batches import Batches, Live, class_weights
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Trained:
         history: one row an epoch.
         best_epoch: the epoch whose weights were kept, from 1.
         probabilities: split (`validation`, `test`) -> float32 [n, classes], by the stored-feature path.
-        checkpoint: file that is of no use any more once the run is published.
+        checkpoints: files that are of no use any more once the run is published.
     """
 
     model: keras.Model
     history: pd.DataFrame
     best_epoch: int
     probabilities: dict[str, np.ndarray]
-    checkpoint: Path
+    checkpoints: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,36 @@ class Material:
         rows = StoredRows(self.store, keys, self.front.width(output), self.front.dtype(output), memory)
         return rows, np.tile(labels, len(tags))
 
-    def batches(self, split: str, output: str, shape: tuple[int, ...], train: bool) -> Batches:
-        """Return the batches of a split; those to train on are shuffled, weighted and include the augmented views."""
-        rows, labels = self.stored(split, output, augmented=train)
-        training = self.config.training
-        if not train:
-            ones = class_weights(labels, len(self.classes), "none")
-            return Batches(rows, labels, len(self.classes), max(training.batch_size, 256), shape, ones)
-        weights = class_weights(labels, len(self.classes), training.class_weights)
-        return Batches(rows, labels, len(self.classes), training.batch_size, shape, weights, self.config.seed)
+    def batches(self, output: str, shape: tuple[int, ...], batch_size: int, dtype: str = "float32") -> Batches:
+        """Return the batches to train on: shuffled, weighted, with the augmented views."""
+        rows, labels = self.stored("train", output, augmented=True)
+        weights = class_weights(labels, len(self.classes), self.config.training.class_weights)
+        live = None
+        if self.config.augment.live and output == PIXELS:
+            live = Live(list(self.rows("train")["digest"]), self.config.augment, self.config.seed)
+        return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype)
+
+    def judged(self, split: str, output: str, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
+        """Return the batches of a split that is only looked at, in the order of the manifest."""
+        rows, labels = self.stored(split, output)
+        ones = class_weights(labels, len(self.classes), "none")
+        return Batches(rows, labels, len(self.classes), judged_at_once(output, shape), shape, ones, dtype=dtype)
 
 
-def predict(model: keras.Model, material: Material, split: str, output: str, shape: tuple[int, ...], batch: int = 256) -> np.ndarray:
+def judged_at_once(output: str, shape: tuple[int, ...]) -> int:
+    """Return how many rows may pass a network at once when nothing is learned.
+
+    The maps of all layers of a batch are kept for a moment: with large pictures or maps, small batches.
+    """
+    if output == PIXELS:
+        return max(1, min(256, 2**20 // (shape[0] * shape[1])))
+    return max(1, min(256, 2**23 // math.prod(shape)))
+
+
+def predict(model: keras.Model, material: Material, split: str, output: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return the probabilities of a split by the stored-feature path, float32 [n, classes]."""
     rows, labels = material.stored(split, output)
+    batch = judged_at_once(output, shape)
     parts = []
     for start in range(0, len(labels), batch):
         chosen = rows.take(np.arange(start, min(start + batch, len(labels)))).astype(np.float32).reshape(-1, *shape)

@@ -1,0 +1,60 @@
+"""Which devices compute: the GPUs of the machine where there are some, else the processor."""
+
+import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def prepare() -> None:
+    """Let TensorFlow take a GPU's memory as it needs it, instead of all of it at once.
+
+    This can be said only before the first use of a GPU: one that a program has used already stays as it is.
+    """
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError):
+            pass  # in use already, or divided by the caller into parts of a given size
+
+
+def to_train_on(which: str) -> list[str]:
+    """Return the names of the GPUs that a training uses: `all`, or `one`; empty where there is none."""
+    import tensorflow as tf
+
+    found = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return found if which == "all" else found[:1]
+
+
+def strategy(which: str) -> "tf.distribute.Strategy":
+    """Return how a training is spread: each batch over all GPUs where there are several, else nothing is spread.
+
+    Args:
+        which: `training.devices` of the configuration, `all` or `one`.
+    """
+    import tensorflow as tf
+
+    names = to_train_on(which)
+    return _mirrored(tuple(names)) if len(names) > 1 else tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(names: tuple[str, ...]) -> "tf.distribute.Strategy":
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(list(names))
+
+
+def describe(which: str) -> str:
+    """Return a sentence on the GPUs, for people; empty where there is none."""
+    import tensorflow as tf
+
+    physical = tf.config.list_physical_devices("GPU")
+    if not physical:
+        return ""
+    names = [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in physical]
+    used = len(to_train_on(which))
+    return f"GPUs: {', '.join(names)}; each batch of a training is divided among {used}" if used > 1 else f"GPU: {names[0]}"

@@ -1,0 +1,133 @@
+"""What a row of the table of networks says. Imports no TensorFlow."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from transfer.config import NetworkConfig
+from transfer.errors import ConfigError, unknown_name
+
+Preprocessing = Literal["caffe", "tf", "torch", "inside"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place where a backbone can be cut: the one tensor through which everything above depends on everything below.
+
+    `layer` is the layer whose output it is; with `before`, the layer whose input it is, for sums that Keras leaves
+    without a stable name; empty: the backbone's output.
+    """
+
+    name: str
+    layer: str = ""
+    before: bool = False
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network of `keras.applications` without its classifier.
+
+    Attributes:
+        name: how configurations call it.
+        builder: its function in `keras.applications`.
+        preprocessing: what its weights expect of RGB in 0..255. `caffe`: BGR minus the ImageNet mean; `tf`: -1 to 1;
+            `torch`: 0 to 1, then ImageNet mean and deviation; `inside`: the network does it.
+        size: side of the pictures it was trained on, in pixels.
+        smallest: smallest side it accepts.
+        cuts: cut points, from the shallowest to the top.
+        paper: where it was published.
+        defaults: configuration keys that differ from the general defaults.
+        layers: where layers stand in one row and have names of their own, all of them from the first on, cut points included:
+            the freeze boundary may lie between any two.
+    """
+
+    name: str
+    builder: str
+    preprocessing: Preprocessing
+    size: int
+    smallest: int
+    cuts: tuple[Cut, ...]
+    paper: str
+    defaults: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+
+    @property
+    def cut_names(self) -> list[str]:
+        """Names of the cut points, from the shallowest to the top."""
+        return [cut.name for cut in self.cuts]
+
+    def cut(self, name: str) -> Cut:
+        """Return a cut point by name; `top` is the last one.
+
+        Raises:
+            ConfigError: with the valid names and the nearest one.
+        """
+        if name == "top":
+            return self.cuts[-1]
+        for cut in self.cuts:
+            if cut.name == name:
+                return cut
+        raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
+
+    def boundary(self, unfreeze_from: str) -> Cut | None:
+        """Return the place below the first layer that is trained; none where that is the first layer of all.
+
+        Args:
+            unfreeze_from: a layer of `layers`, or a cut point, which stands for the first layer above it; or `all`.
+
+        Raises:
+            ConfigError: with the valid names and the nearest one; for the top, above which there is nothing.
+        """
+        if unfreeze_from == "all":
+            return None
+        below_top = [name for name in self.layers or self.cut_names if name != self.cut_names[-1]]
+        if unfreeze_from not in below_top:
+            raise ConfigError("unfreeze_from: " + unknown_name(f"layer of {self.name}", unfreeze_from, [*below_top, "all"]))
+        if unfreeze_from in self.cut_names:  # a cut point has no weights of its own
+            return self.cut(unfreeze_from)
+        position = self.layers.index(unfreeze_from)
+        return self.place(self.layers[position - 1]) if position else None
+
+    def place(self, name: str) -> Cut:
+        """Return a cut point, or a place between two layers, by name."""
+        return Cut(name, name) if name in self.layers else self.cut(name)
+
+    def above(self, boundary: Cut) -> list[Cut]:
+        """Return the cut points above a place."""
+        order = self.layers or tuple(self.cut_names)
+        return [cut for cut in self.cuts if order.index(cut.name) > order.index(boundary.name)]
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A network trained from scratch on pixels.
+
+    Attributes:
+        module: file in `networks/` with `build(size, classes, mean, variance, seed, options) -> keras.Model` from RGB to logits.
+        size, smallest: default and smallest side of the pictures, in pixels.
+        options: the keys of the section `network` that it has, with its own values.
+        defaults: configuration keys that differ from the general defaults.
+        block_convolutions: 3x3 convolutions in each of the blocks that `filters` lists; 0: it has no such blocks.
+        without: values of its options that it cannot take.
+        counts: option -> how many values it lists.
+    """
+
+    name: str
+    module: str
+    size: int
+    smallest: int
+    paper: str
+    options: dict[str, Any]
+    defaults: dict[str, Any] = field(default_factory=dict)
+    block_convolutions: int = 0
+    without: tuple[tuple[str, str], ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def smallest_with(self, options: NetworkConfig) -> int:
+        """Return the smallest side in pixels that these options accept: the last block leaves one value."""
+        if not self.block_convolutions:
+            return self.smallest
+        lost = 2 * self.block_convolutions if options.padding == "valid" else 0
+        side = 1
+        for _ in options.filters or ():
+            side = 2 * side + lost
+        return max(side, 8)

@@ -1,0 +1,72 @@
+"""The second stage: layers of the backbone above the freeze boundary and the head, together, at a low rate.
+
+It starts from the stored output of the prefix, so that decoding and the layers below the boundary cost nothing in any epoch.
+"""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from transfer.errors import TransferError
+from transfer.networks import tunable
+from transfer.networks.frozen import Pretrained
+from transfer.networks.table import Cut
+from transfer.progress import Progress
+from transfer.training.fitting import FINE_TUNING, Stage, fit
+from transfer.training.trained import Material, Trained, predict
+
+
+def train(
+    material: Material, pretrained: Pretrained, boundary: Cut | None, output: str, first: Trained, progress: Progress
+) -> tuple[Trained, tunable.Tunable]:
+    """Fit suffix and head, after the head alone.
+
+    Args:
+        material: stored rows.
+        pretrained: the backbone; it stays as it is.
+        boundary: above it all layers train; none: the whole backbone, on pixels.
+        output: name of the boundary's output in the store.
+        first: the first stage; its model, the head, is trained further in place.
+        progress: told of each epoch.
+
+    Returns:
+        What was trained, with the history of both stages, and the network that was.
+    """
+    config, settings = material.config, material.config.fine_tuning
+    top = pretrained.backbone.cut(config.truncate_at)
+    tuned = tunable.build(pretrained, boundary, top, config.head.pooling, first.model, config.seed, settings.l2)
+    progress.say(describe(tuned, first.model, str(config.unfreeze_from), int(pretrained.model.count_params())))
+    shape = pretrained.shape(boundary.name) if boundary else (pretrained.size, pretrained.size, 3)
+    dtype = keras.backend.standardize_dtype(tuned.model.input.dtype)
+    factors = tunable.rates(tuned, settings.layer_decay) if settings.layer_decay != 1 else None
+    stage = Stage(FINE_TUNING, settings, config.training, material.checkpoint(output), factors, pretrained.precision)
+    train_batches = material.batches(output, shape, settings.batch_size, dtype)
+    fitted = fit(tuned.model, train_batches, material.judged("validation", output, shape, dtype), stage, progress)
+    _require_same_statistics(tuned, pretrained)
+    probabilities = {split: predict(tuned.model, material, split, output, shape) for split in ("validation", "test")}
+    history = pd.concat([first.history, fitted.history], ignore_index=True)
+    best = len(first.history) + fitted.best_epoch
+    return Trained(tuned.model, history, best, probabilities, (*first.checkpoints, stage.checkpoint)), tuned
+
+
+def describe(tuned: tunable.Tunable, head: keras.Model, unfreeze_from: str, of_backbone: int) -> str:
+    """Say which weights train: their number and their share of the backbone's."""
+    unfrozen, of_head = _count(tuned.suffix), _count(head)
+    return (
+        f"Fine-tuning from {unfreeze_from}: {unfrozen:,} of the backbone's {of_backbone:,} parameters train "
+        f"({unfrozen / of_backbone:.1%}), and the head's {of_head:,}"
+    )
+
+
+def _count(model: keras.Model) -> int:
+    return sum(int(variable.value.shape.num_elements()) for variable in model.trainable_variables)
+
+
+def _require_same_statistics(tuned: tunable.Tunable, pretrained: Pretrained) -> None:
+    """Assert that batch normalisation of the backbone ran in inference mode: its means and variances are still the pretrained ones."""
+    for layer in tuned.suffix.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            before = pretrained.model.get_layer(layer.name)
+            for name in ("moving_mean", "moving_variance"):
+                if not np.array_equal(np.asarray(getattr(layer, name)), np.asarray(getattr(before, name))):
+                    raise TransferError(f"Batch normalisation must keep its statistics. Received others in {layer.name}. This is a defect.")
