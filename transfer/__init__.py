@@ -12,6 +12,8 @@ Importing this package imports neither TensorFlow nor pandas; the first use of a
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transfer.comparison.compare import compare
+    from transfer.comparison.result import Comparison
     from transfer.config import Config
     from transfer.errors import TransferError
     from transfer.experiment import fit
@@ -22,15 +24,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Checked", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "fit", "predict"]
+__all__ = [
+    "Checked", "Comparison", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "fit", "predict",
+]  # fmt: skip
 
 _HOMES = {
     "Checked": "transfer.inspection",
+    "Comparison": "transfer.comparison.result",
     "Config": "transfer.config",
     "Run": "transfer.run",
     "TransferError": "transfer.errors",
     "anatomy": "transfer.networks.anatomy.layer_table",
     "check": "transfer.inspection",
+    "compare": "transfer.comparison.compare",
     "fit": "transfer.experiment",
     "predict": "transfer.serving.predict",
 }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer import cli_anatomy, cli_store
+from transfer import cli_anatomy, cli_compare, cli_store
 from transfer.errors import TransferError
 
 # Typer brings its own copy of Click, whose usage errors it exports only by their children.
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_store.app, name="store")
 app.command()(cli_anatomy.anatomy)
+app.command()(cli_compare.compare)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,110 @@
+"""Settings of a comparison: what is taken, and what is refused with which words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.comparison.tiny import pair
+from transfer.comparison.settings import ComparisonConfig, build, parse_assignment, read_yaml
+from transfer.errors import ConfigError
+
+
+def test_sizes_and_seeds_come_in_order_with_all_last() -> None:
+    config = build([pair(sizes=["all", 10, 2], seeds=[3, 0])])
+    assert config.sizes == (2, 10, "all")
+    assert config.seeds == (0, 3)
+
+
+def test_later_layers_change_single_keys_of_a_method() -> None:
+    config = build([pair(), {"methods.linear.training.epochs": 9}, {"methods": {"hidden": {"training": {"epochs": 8}}}}])
+    assert config.methods["linear"] == {"backbone": "mlp", "network.dense": [], "training.epochs": 9}
+    assert config.methods["hidden"]["training.epochs"] == 8
+    assert config.methods["hidden"]["network.dense"] == [4]
+
+
+def test_settings_written_as_yaml_are_read_as_the_same_settings(tmp_path: Path) -> None:
+    config = build([pair(country="DEU", reference="linear")])
+    path = tmp_path / "compare.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    assert build([read_yaml(path)]) == config
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"sizes": [0]}, "whole number of pictures a class from 1 on"),
+        ({"sizes": [-1]}, "whole number of pictures a class from 1 on"),
+        ({"sizes": ["some"]}, "Received sizes='some'"),
+        ({"sizes": [2.5]}, "whole number of pictures a class from 1 on"),
+        ({"sizes": [True]}, "whole number of pictures a class from 1 on"),
+        ({"sizes": []}, "'sizes'"),
+        ({"sizes": 5}, "'sizes'"),
+        ({"sizes": [1, 1]}, "1 stands twice"),
+        ({"seeds": []}, "'seeds'"),
+        ({"seeds": [-1]}, "'seeds'"),
+        ({"seeds": ["a"]}, "whole numbers"),
+        ({"seeds": [1, 1]}, "1 stands twice"),
+        ({"size": [1]}, "Did you mean 'sizes'"),
+        ({"validation": "some"}, "'validation'"),
+        ({"energy": "on"}, "'energy'"),
+        ({"country": "Germany"}, "'country'"),
+        ({"reference": "linea"}, "Did you mean 'linear'"),
+        ({"methods": {}}, "needs methods"),
+        ({"methods": {"one": {"backbone": "mlp"}}}, "two methods at least"),
+        ({"methods": []}, "methods holds"),
+        ({"methods": {"a": 1, "b": {}}}, "methods.a holds"),
+        ({"methods": {"a/b": {}, "b": {}}}, "name of a method"),
+        ({"methods": {"": {}, "b": {}}}, "name of a method"),
+        ({"methods": {True: {}, "b": {}}}, "name of a method"),
+        ({"methods": {"x" * 41: {}, "b": {}}}, "name of a method"),
+        ({"methods": {"a": {"backbon": "mlp"}, "b": {}}}, r"methods\.a: Unknown configuration key 'backbon'. Did you mean 'backbone'"),
+        ({"methods": {"a": {"data": {"test": 0.2}}, "b": {}}}, "Set data.test in common"),
+        ({"methods": {"a": {"seed": 3}, "b": {}}}, "Set seed in common"),
+        ({"common": {"imagesize": 8}}, r"common: Unknown configuration key 'imagesize'. Did you mean 'image_size'"),
+        ({"common": 3}, "common holds"),
+        ({"sizes.first": 3}, "Unknown key of a comparison 'sizes.first'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(wrong: dict[str, Any], words: str) -> None:
+    given = pair()
+    if not wrong.get("methods", True) or "methods" in wrong:
+        given.pop("methods")
+    with pytest.raises(ConfigError, match=words) as caught:
+        build([given, wrong])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("methods:\n  a: {}\n  a: {}\n", "'a' twice"),
+        ("sizes: [1]\nsizes: [2]\n", "'sizes' twice"),
+        ("- 1\n", "key: value"),
+        ("sizes: [1\n", "not YAML"),
+    ],
+)
+def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "compare.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=words):
+        read_yaml(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+def test_assignments_of_the_command_line_are_yaml() -> None:
+    assert parse_assignment("sizes=[1, all]") == {"sizes": [1, "all"]}
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_assignment("sizes")
+    with pytest.raises(ConfigError, match="not YAML"):
+        parse_assignment("sizes=[1")
+
+
+def test_the_file_of_the_repository_is_taken() -> None:
+    config = build([read_yaml(Path(__file__).resolve().parents[2] / "configs" / "compare.yaml")])
+    assert isinstance(config, ComparisonConfig)
+    assert len(config.methods) >= 4

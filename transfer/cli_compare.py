@@ -1,0 +1,43 @@
+"""The command line of `transfer compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_DATA = typer.Argument(metavar="DATA", help="Folder, table, or tfds:NAME, as for transfer fit.")
+_CONFIG = typer.Option(help="Settings of the comparison (YAML), such as configs/compare.yaml.")
+_SETTINGS = typer.Option(
+    "--set", metavar="KEY=VALUE", help="Any setting: sizes=[1,10,all], common.image_size=64, methods.top.head.dropout=0.3."
+)
+
+
+def compare(
+    data: Annotated[str | None, _DATA] = None,
+    config: Annotated[Path | None, _CONFIG] = None,
+    settings: Annotated[list[str] | None, _SETTINGS] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the comparison; else that of the data.")] = None,
+    output: Annotated[Path, typer.Option(help="Where comparisons lie.")] = Path("comparisons"),
+) -> None:
+    """Compare ways to train on the same pictures, at several sizes and with several seeds; the same command continues."""
+    import shutil
+
+    from transfer.comparison.planning import compare_plan
+    from transfer.comparison.settings import parse_assignment, read_yaml
+
+    layers = [read_yaml(config)] if config else []
+    layers += [parse_assignment(text) for text in settings or []]
+    planned = compare_plan(data, layers, name, output)
+    from transfer.console import Terminal, import_tensorflow_quietly
+
+    import_tensorflow_quietly()
+    from transfer.comparison import compare as module
+    from transfer.report import comparison_text
+
+    done = module.run(planned, Terminal())
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(comparison_text.block(done.runs, done.summary, done.paired, width))
+    print()
+    for failure in done.failures:
+        print(f"failed   {failure['run']}: {failure['reason']}")
+    print(f"Tables   {done.path}\nReport   {done.report}")

@@ -1,0 +1,95 @@
+"""A comparison's folder: the only place that knows its file names, and that one process at a time works in it."""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transfer.errors import RunError
+
+DEFAULT_OUTPUT = "comparisons"
+
+SETTINGS = "config.yaml"
+FACTS = "comparison.json"
+RUNS = "runs.csv"
+PREDICTIONS = "predictions.csv"
+SUMMARY = "summary.csv"
+PAIRED = "paired.csv"
+REPORT = "report.html"
+MANIFEST = "manifest.csv"
+RECORDS = "runs"
+RATES = "rates.json"
+LOCK = ".lock"
+
+_LONGEST_NAME = 150  # bytes
+
+
+def require_name(name: str) -> None:
+    """Check that a comparison can have this name.
+
+    Raises:
+        RunError: where it is no name of a folder.
+    """
+    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
+
+
+def require_free(folder: Path, protected: Iterable[Path]) -> None:
+    """Check, before the work begins, that a comparison can lie there: in a new folder, an empty one, or an earlier comparison's.
+
+    Args:
+        folder: where it is to lie.
+        protected: what belongs to the user: nothing is written into these folders.
+
+    Raises:
+        RunError: where it cannot.
+    """
+    place = folder.resolve()
+    if any(place.is_relative_to(own.resolve()) for own in protected):
+        raise RunError(f"--output lies in the data folder, which is never written to. Choose another place. Received {str(folder)!r}.")
+    if os.path.lexists(folder) and not _is_comparison(folder):
+        raise RunError(f"--name names a new folder, or an earlier comparison, which is continued. Received {str(folder)!r}.")
+    try:
+        (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"The folder of the comparison cannot be made: {error.strerror}. Received {str(folder)!r}.") from None
+    if not os.access(folder / RECORDS, os.W_OK):
+        raise RunError(f"The folder of the comparison cannot be written. Received {str(folder)!r}.")
+
+
+def _is_comparison(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / RECORDS).is_dir() or not any(folder.iterdir()))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a comparison for as long as the block lasts.
+
+    The system holds the lock and lets go of it when this process ends, however it ends: there is none that is stale.
+
+    Raises:
+        RunError: where another process is at work.
+    """
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise RunError(
+                f"Another process ({_owner(file.read())}) works on this comparison. Wait until it has finished, or choose another "
+                f"--name. Received {str(folder)!r}."
+            ) from None
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid()}))
+        file.flush()
+        yield
+
+
+def _owner(text: str) -> str:
+    try:
+        return f"number {json.loads(text)['pid']}"
+    except (ValueError, KeyError, TypeError):
+        return "unknown"
