@@ -88,6 +88,13 @@ def test_figures_keep_text_as_text_in_any_script() -> None:
     assert "$a" in drawn
 
 
+def test_learning_curves_show_where_a_second_stage_begins() -> None:
+    values = {name: [0.5, 0.4, 0.3] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    history = pd.DataFrame({"stage": ["head", "head", "fine-tuning"], **values})
+    assert "fine-tuning begins" in figures.learning_curves(history, 3)
+    assert "begins" not in figures.learning_curves(history.head(2), 2)
+
+
 def test_a_probability_of_one_falls_in_the_last_bin() -> None:
     facts = pd.DataFrame({"path": ["x"], "split": ["test"], "label": ["a"], "predicted": ["a"]}, dtype=object)
     assert figures.reliability(predictions.table(facts, np.array([[1.0, 0.0]]), ["a", "b"]), ["a", "b"]).startswith("<svg")

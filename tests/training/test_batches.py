@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_sample_weight
@@ -88,7 +89,7 @@ def test_labels_and_weights_go_with_their_rows(store: Store) -> None:
         assert np.array_equal(weights, WEIGHTS[chosen])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, tf.bfloat16.as_numpy_dtype, np.uint8])
 @pytest.mark.parametrize("shape", [(12,), (2, 2, 3)])
 def test_memory_and_store_give_the_same_batches_in_float32(store: Store, dtype: type, shape: tuple[int, ...]) -> None:
     kept = taken(batches(store, dtype=dtype, shape=shape), 2)

@@ -230,7 +230,8 @@ def _meaning(runs: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
     lost = int(((paired["p"] < LEVEL) & (paired["p_adjusted"] >= LEVEL)).sum())
     if lost:
         would = "would be real by itself, but not" if lost == 1 else "would be real by themselves, but not"
-        told.append(f"{lost} of them {would} among so many: more seeds, or a reference (fewer comparisons), would tell more.")
+        fewer = ", or a reference (fewer comparisons)," if paired["method_b"].nunique() > 1 else ""
+        told.append(f"{lost} of them {would} among so many: more seeds{fewer} would tell more.")
     return told
 
 

@@ -16,13 +16,16 @@ _MOST_CLASSES_NAMED = 40
 
 
 def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
-    """Return loss and accuracy of training and validation against the epoch."""
+    """Return loss and accuracy of training and validation against the epoch; stages follow each other, divided by a line."""
+    starts = np.flatnonzero(history["stage"].to_numpy()[1:] != history["stage"].to_numpy()[:-1]) + 1
     figure = Figure(figsize=(8, 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         epochs = np.arange(1, len(history) + 1)
         axes.plot(epochs, history[name], color=_BLUE, label="training")
         axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
         axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="kept")
+        for start in starts:
+            axes.axvline(start + 0.5, color="black", linewidth=0.8, label=f"{history['stage'].iloc[start]} begins")
         axes.set(xlabel="epoch", ylabel=name)
         axes.legend(frameon=False)
     return svg(figure)
