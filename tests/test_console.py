@@ -1,12 +1,14 @@
 """What a person sees: one line a step where nobody looks on, and TensorFlow's chatter only where it explains a failure."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 import pytest
+import tensorflow as tf
 
-from transfer.console import Terminal, import_tensorflow_quietly
+from transfer.console import Terminal, hearing, import_tensorflow_quietly
 
 
 def test_without_a_terminal_each_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,3 +69,15 @@ def test_an_interrupted_import_says_nothing(monkeypatch: pytest.MonkeyPatch, cap
     with pytest.raises(KeyboardInterrupt):
         import_tensorflow_quietly()
     assert capfd.readouterr().err == ""
+
+
+def test_tensorflow_is_heard_less_for_a_while_and_never_more() -> None:
+    logger = tf.get_logger()
+    logger.setLevel("ERROR")
+    with hearing("WARNING"):
+        assert logger.level == logging.ERROR
+    logger.setLevel("INFO")
+    with pytest.raises(KeyError), hearing("WARNING"):
+        assert logger.level == logging.WARNING
+        raise KeyError
+    assert logger.level == logging.INFO

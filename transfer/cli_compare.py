@@ -32,11 +32,11 @@ def compare(
 
     import_tensorflow_quietly()
     from transfer.comparison import compare as module
-    from transfer.report import comparison_text
+    from transfer.report.comparison import text
 
     done = module.run(planned, Terminal())
     width = shutil.get_terminal_size((100, 24)).columns
-    print(comparison_text.block(done.runs, done.summary, done.paired, width))
+    print(text.block(done.runs, done.summary, done.paired, width))
     print()
     for failure in done.failures:
         print(f"failed   {failure['run']}: {failure['reason']}")

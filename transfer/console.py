@@ -1,5 +1,6 @@
 """Progress bars on a terminal, and TensorFlow imported without its chatter."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -44,6 +45,20 @@ class Terminal:
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def hearing(level: str) -> Iterator[None]:
+    """Let TensorFlow's Python parts say only what is as grave as `level` (`ERROR`), or as they were let to before, for a while."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel(max(before, logging.getLevelNamesMapping()[level]))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def import_tensorflow_quietly() -> None:

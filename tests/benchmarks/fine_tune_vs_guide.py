@@ -23,10 +23,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.benchmarks import keras_guide
 from tests.benchmarks.common import describe_machine, used_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-BATCH, FROM, FROZEN_EPOCHS, TUNED_EPOCHS = 32, "block5_conv1", 8, 2
+FROM, FROZEN_EPOCHS, TUNED_EPOCHS = "block5_conv1", 8, 2
 
 
 def main() -> None:
@@ -95,9 +96,9 @@ def by_split(data: Path, manifest: Path, target: Path) -> Path:
     """Link the pictures of a run as `target/<split>/<class>/...`, so that the guide has the same splits."""
     import pandas as pd
 
-    for row in pd.read_csv(manifest, keep_default_na=False).itertuples():
+    for row in pd.read_csv(manifest, keep_default_na=False, dtype={"label": str}).itertuples():
         if row.split in ("train", "validation", "test") and row.status != "skipped":
-            link = target / row.split / row.path
+            link = target / row.split / row.label / f"{row.Index}{Path(row.path).suffix}"
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((data / row.path).resolve())
     return target
@@ -125,55 +126,25 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def guide(data: Path, size: int, steps: int | None) -> dict:
     """Run the guide's recipe: some steps of fine-tuning for its rates, or with no number of steps all of it for its accuracy."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import time
-
     import keras
 
-    from transfer.networks import weights
-    from transfer.networks.table import find
-    from transfer.progress import Silent
-
     keras.utils.set_random_seed(0)
-    options = {"image_size": (size, size), "batch_size": BATCH, "verbose": False}
+    options = {"image_size": (size, size), "batch_size": keras_guide.BATCH, "verbose": False}
     train = keras.utils.image_dataset_from_directory(data / "train", seed=0, **options)
     validation = keras.utils.image_dataset_from_directory(data / "validation", shuffle=False, **options)
     test = keras.utils.image_dataset_from_directory(data / "test", shuffle=False, **options)
-    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(size, size, 3))
-    base.set_weights(weights.imagenet(find("vgg16"), Silent()))
-    base.trainable = False
-    inputs = keras.Input((size, size, 3))
-    x = keras.layers.RandomFlip("horizontal")(inputs)
-    x = base(keras.applications.vgg16.preprocess_input(x), training=False)
-    x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
-    model = keras.Model(inputs, keras.layers.Dense(len(train.class_names))(x))
-
-    def compiled(rate: float) -> None:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-
+    model, base = keras_guide.build(size, len(train.class_names))
     if steps is None:
-        compiled(1e-3)
+        keras_guide.compile_model(model, 1e-3)
         model.fit(train, epochs=FROZEN_EPOCHS, verbose=0)
     base.trainable = True
     for layer in base.layers[: [layer.name for layer in base.layers].index(FROM)]:
         layer.trainable = False
-    compiled(1e-5)
-    if steps is None:
-        model.fit(train, epochs=TUNED_EPOCHS, verbose=0)
-        return {"test_accuracy": float(model.evaluate(test, verbose=0)[1])}
-    model.fit(train.take(1), verbose=0)
-    model.evaluate(validation.take(1), verbose=0)
-    started = time.perf_counter()
-    model.fit(train.take(steps), verbose=0)
-    trained = time.perf_counter()
-    judged = min(steps, len(validation) - 1)
-    model.evaluate(validation.take(judged), verbose=0)
-    ended = time.perf_counter()
-    return {
-        "train_images_per_s": round(steps * BATCH / (trained - started), 2),
-        "validation_images_per_s": round(judged * BATCH / (ended - trained), 2),
-    }
+    keras_guide.compile_model(model, 1e-5)
+    if steps is not None:
+        return keras_guide.rates(model, train, validation, steps)
+    model.fit(train, epochs=TUNED_EPOCHS, verbose=0)
+    return {"test_accuracy": float(model.evaluate(test, verbose=0)[1])}
 
 
 if __name__ == "__main__":

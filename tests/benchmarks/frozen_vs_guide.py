@@ -20,10 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.benchmarks import keras_guide
 from tests.benchmarks.common import describe_machine, used_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-BATCH = 32
 
 
 def main() -> None:
@@ -88,40 +88,15 @@ def run(command: list[str], environment: dict[str, str]) -> subprocess.Completed
 
 def guide(data: Path, steps: int) -> dict:
     """Run the guide's recipe for some steps: pictures/s of training and of validation."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from transfer.networks import weights
-    from transfer.networks.table import find
-    from transfer.progress import Silent
-
     train, validation = keras.utils.image_dataset_from_directory(
-        data, validation_split=0.2, subset="both", seed=0, image_size=(224, 224), batch_size=BATCH, verbose=False
+        data, validation_split=0.2, subset="both", seed=0, image_size=(224, 224), batch_size=keras_guide.BATCH, verbose=False
     )
-    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
-    base.set_weights(weights.imagenet(find("vgg16"), Silent()))
-    base.trainable = False
-    inputs = keras.Input((224, 224, 3))
-    x = keras.layers.RandomFlip("horizontal")(inputs)
-    x = base(keras.applications.vgg16.preprocess_input(x), training=False)
-    x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
-    model = keras.Model(inputs, keras.layers.Dense(len(train.class_names))(x))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
-    model.fit(train.take(1), verbose=0)
-    model.evaluate(validation.take(1), verbose=0)
-    started = time.perf_counter()
-    model.fit(train.take(steps), verbose=0)
-    trained = time.perf_counter()
-    judged = min(steps, len(validation) - 1)
-    model.evaluate(validation.take(judged), verbose=0)
-    ended = time.perf_counter()
-    return {
-        "train_images_per_s": round(steps * BATCH / (trained - started), 2),
-        "validation_images_per_s": round(judged * BATCH / (ended - trained), 2),
-        "train_images": len(train.file_paths),
-        "validation_images": len(validation.file_paths),
-    }
+    model, _ = keras_guide.build(224, len(train.class_names))
+    keras_guide.compile_model(model, 1e-3)
+    counts = {"train_images": len(train.file_paths), "validation_images": len(validation.file_paths)}
+    return keras_guide.rates(model, train, validation, steps) | counts
 
 
 if __name__ == "__main__":

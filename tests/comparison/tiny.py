@@ -10,7 +10,7 @@ from transfer.comparison import training
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
 from transfer.errors import TransferError
-from transfer.report import comparison_html
+from transfer.report.comparison import html
 
 SETTINGS: dict[str, Any] = {
     "sizes": [3, "all"],
@@ -59,5 +59,5 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     """Let nothing be trained and no figure be drawn; tell what would be trained."""
     stand_in = Trainings()
     monkeypatch.setattr(training, "train", stand_in)
-    monkeypatch.setattr(comparison_html, "render", lambda *tables: "page")
+    monkeypatch.setattr(html, "render", lambda *tables: "page")
     return stand_in

@@ -20,7 +20,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "backbone": "tiny_vgg", "image_size": 16,
         "network": {"filters": [4, 6], "padding": "same", "dense": [8], "normalization": "batch", "dropout": 0.2, "color": "grey"},
     },
-    "mlp": {"backbone": "mlp", "image_size": 8, "network": {"dense": [8], "l2": 1e-4}},
+    "mlp, live views": {
+        "backbone": "mlp", "image_size": 8, "network": {"dense": [8], "l2": 1e-4}, "augment": {"live": True, "flip": False, "crop": 0.1},
+    },
     "a backbone as a whole": {
         "backbone": "mobilenet_v2", "image_size": 32, "weights": "random", "unfreeze_from": "all", "truncate_at": "block_2_add",
         "head": {"dense": [], "dropout": 0.1},

@@ -3,12 +3,11 @@
 import gc
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import tensorflow as tf
 
 from transfer import environment
 from transfer.atomic import write_text
@@ -20,6 +19,7 @@ from transfer.comparison.records import Record
 from transfer.comparison.result import Comparison
 from transfer.comparison.settings import ComparisonConfig
 from transfer.comparison.shared import Method, prepare
+from transfer.console import hearing
 from transfer.data import manifest as manifests
 from transfer.errors import TransferError
 from transfer.progress import Progress, Silent
@@ -64,22 +64,11 @@ def compare(
 
 def run(planned: ComparisonPlan, progress: Progress) -> Comparison:
     """Carry out a plan; see `compare`."""
-    with folder.alone(planned.folder), _without_advice(), ExitStack() as stack:
+    # TensorFlow warns of many graphs made for one purpose; here each run has its own.
+    with folder.alone(planned.folder), hearing("ERROR"), ExitStack() as stack:
         methods, manifest = prepare(planned.configs, progress, stack)
         _Comparing(planned, methods, manifest, progress).run()
     return Comparison(planned.folder)
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """TensorFlow warns of many graphs made for one purpose; here each run has its own."""
-    logger = tf.get_logger()
-    before = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 class _Comparing:

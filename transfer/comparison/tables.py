@@ -13,7 +13,7 @@ from transfer.comparison import folder as names
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
 from transfer.evaluation import comparing
-from transfer.report import comparison_html, comparison_text
+from transfer.report.comparison import html, text
 
 COLUMNS = [
     "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "macro_f1",
@@ -59,13 +59,13 @@ def write(
     """
     summary = comparing.summary(table)
     paired = comparing.paired(table, predicted, reference)
-    paragraph = comparison_text.paragraph(table, summary, paired)
+    paragraph = text.paragraph(table, summary, paired)
     _csv(folder / names.RUNS, table)
     _csv(folder / names.PREDICTIONS, predicted)
     _csv(folder / names.SUMMARY, summary)
     _csv(folder / names.PAIRED, paired)
     shown = {"Data": str(facts["data"]), "Validation": str(facts["validation"])} | {"Note": " ".join(facts["notes"])}
-    page = comparison_html.render(folder.name, table, summary, paired, settings, {name: text for name, text in shown.items() if text})
+    page = html.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
     write_text(folder / names.REPORT, page)
     # Last: where it is, everything is.
     write_text(folder / names.FACTS, json.dumps(dict(facts) | {"paragraph": paragraph}, indent=2, ensure_ascii=False) + "\n")

@@ -12,14 +12,13 @@ string [n] (the most probable class) and `score` float32 [n] (its probability).
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from transfer.console import hearing
 from transfer.data.decode import decode_batch
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
@@ -76,7 +75,8 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         servable = _Servable(model, labels, pictures, file)
         signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images}
         try:
-            with _quietly():
+            # TensorFlow announces where it wrote: the draft's folder, which nobody will find under that name.
+            with hearing("WARNING"):
                 tf.saved_model.save(servable, str(folder), signatures=signatures)
         except tf.errors.OpError as error:  # what TensorFlow's writer meets, such as a full disk, is no OSError
             shutil.rmtree(folder, ignore_errors=True)
@@ -85,15 +85,3 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """TensorFlow announces where it wrote: the draft's folder, which nobody will find under that name."""
-    logger = tf.get_logger()
-    before = logger.level
-    logger.setLevel("WARNING")
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -8,8 +8,8 @@ import pytest
 from tests.evaluation.made_up_comparison import comparison
 from tests.report.page import Page
 from transfer.evaluation.comparing import paired, summary
-from transfer.report.comparison_html import render
-from transfer.report.comparison_text import paragraph
+from transfer.report.comparison.html import render
+from transfer.report.comparison.text import paragraph
 
 METHODS = {"frozen": {"1": 0.5, "10": 0.8, "all": 0.85}, "lenet": {"1": 0.3, "all": 0.95}}
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]

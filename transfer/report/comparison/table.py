@@ -7,7 +7,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from transfer.evaluation.comparing import OVER_SEEDS, sizes_in_order
-from transfer.report import comparison_words as words
+from transfer.report.comparison import words
 from transfer.report.names import padded, printable
 
 _LONGEST_NAME = 28

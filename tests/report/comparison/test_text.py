@@ -9,7 +9,7 @@ import pytest
 
 from tests.evaluation.made_up_comparison import comparison
 from transfer.evaluation.comparing import paired, summary
-from transfer.report.comparison_text import block, paragraph
+from transfer.report.comparison.text import block, paragraph
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 FROZEN = {"1": 0.5, "10": 0.8, "all": 0.85}
@@ -31,7 +31,7 @@ def test_the_whole_paragraph_of_a_crossing() -> None:
     assert "With all images (252 a class) lenet is better than frozen, by 10.0 points" in told
     assert "with 1 to 10 images a class frozen is better" in told
     assert "Transfer does not help with all images (252 a class): a network trained from scratch is better there" in told
-    assert "A run with all images (252 a class) costs 20.0 s with frozen from nothing, and lenet 2.5 times as much (50.0 s)." in told
+    assert "A run with all images (252 a class) costs 20.0 s in all with frozen, and lenet 2.5 times as much (50.0 s)." in told
     assert "It takes 0.20 Wh with frozen and 0.50 Wh with lenet (an estimate: not all of it could be read from a counter)." in told
     assert "For its cost lenet gains 10.0 points" in told
     assert told.endswith("p, adjusted for 3 comparisons by Holm's method, is below 0.05.")
@@ -144,7 +144,10 @@ def test_differences_lost_among_many_are_counted_with_what_helps() -> None:
     runs, means, pairs = tables({"frozen": {"1": 0.9}, "tuned": {"1": 0.92}}, seeds=1)
     assert "by themselves" not in paragraph(runs, means, pairs) and "by itself" not in paragraph(runs, means, pairs)
     pairs["p_adjusted"] = 7 * pairs["p"]
-    assert "1 of them would be real by itself, but not among so many: more seeds, or a reference" in paragraph(runs, means, pairs)
+    assert "1 of them would be real by itself, but not among so many: more seeds would tell more." in paragraph(runs, means, pairs)
+    runs, means, pairs = tables({"frozen": {"1": 0.9}, "tuned": {"1": 0.92}, "lenet": {"1": 0.5}}, seeds=1)
+    pairs["p_adjusted"] = 1.0
+    assert "more seeds, or a reference (fewer comparisons), would tell more." in paragraph(runs, means, pairs)
 
 
 def test_the_block_shows_each_accuracy_and_fits_the_width() -> None:

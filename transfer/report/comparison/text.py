@@ -5,9 +5,11 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from transfer.evaluation.comparing_crossing import LEVEL, between, pairs, verdicts
-from transfer.report import comparison_pairs, comparison_table
-from transfer.report import comparison_words as words
+from transfer.evaluation.comparing_crossing import between, pairs, verdicts
+from transfer.report.comparison import caveats, words
+from transfer.report.comparison import pairs as comparison_pairs
+from transfer.report.comparison import table as comparison_table
+from transfer.report.comparison.caveats import sizes_of
 
 _PAIRS_TOLD = 3
 """With more pairs only those are told that the best method is in, unless all are with one reference."""
@@ -33,7 +35,7 @@ def parts(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -> li
         [_what(runs, summary), *_best(summary, paired)],
         [*_pairs(summary, paired), *_transfer(runs, paired)],
         _cost(summary, paired),
-        [*_lacking(runs, summary), *_seeds(runs), *_meaning(runs, paired)],
+        [*caveats.lacking(runs, summary), *caveats.seeds(runs), *caveats.meaning(runs, paired)],
     ]
     return [" ".join(sentences) for sentences in told if sentences]
 
@@ -55,7 +57,7 @@ def told_pairs(summary: pd.DataFrame, paired: pd.DataFrame) -> list[tuple[str, s
     every = pairs(paired)
     if len(every) <= _PAIRS_TOLD:
         return every
-    leader = best(summary, _sizes(summary)["size"].iloc[-1])[0]
+    leader = best(summary, sizes_of(summary)["size"].iloc[-1])[0]
     return [pair for pair in every if leader in pair] if paired["method_b"].nunique() > 1 else every
 
 
@@ -66,7 +68,7 @@ def from_scratch(runs: pd.DataFrame) -> set[str]:
 
 
 def _what(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
-    sizes = _sizes(summary)
+    sizes = sizes_of(summary)
     first, last = sizes.iloc[0], sizes.iloc[-1]
     methods = summary["method"].nunique()
     across = f"with {words.size(first['size'], first['images_per_class'])}"
@@ -81,7 +83,7 @@ def _what(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
 
 def _best(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
     """Return who is best at the smallest and at the largest size."""
-    sizes = _sizes(summary)
+    sizes = sizes_of(summary)
     told = []
     for place in sorted({0, len(sizes) - 1}):
         name = sizes.iloc[place]["size"]
@@ -122,7 +124,7 @@ def _sure(paired: pd.DataFrame, leader: str, methods: list[str], size: str) -> s
 
 
 def _pairs(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
-    every, told, sizes = pairs(paired), told_pairs(summary, paired), _sizes(summary)
+    every, told, sizes = pairs(paired), told_pairs(summary, paired), sizes_of(summary)
     sentences = [comparison_pairs.sentence(paired, a, b, len(sizes)) for a, b in told]
     if len(told) < len(every):
         sentences.append(f"The table has {words.counted(len(every) - len(told), 'further pair')}.")
@@ -137,7 +139,7 @@ def _transfer(runs: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
         return []
     methods = set(runs["method"])
     better: dict[str, list[str]] = {"scratch": [], "transfer": []}
-    names = {row["size"]: words.size(row["size"], row["images_per_class"]) for _, row in _sizes(mixed).iterrows()}
+    names = {row["size"]: words.size(row["size"], row["images_per_class"]) for _, row in sizes_of(mixed).iterrows()}
     for size in names:
         if any(_beats_all(mixed, one, methods - scratch, size) for one in scratch):
             better["scratch"].append(names[size])
@@ -159,7 +161,7 @@ def _beats_all(paired: pd.DataFrame, one: str, others: set[str], size: str) -> b
 def _cost(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
     """Return what the methods cost at the largest size at which there are two of them."""
     counts = summary.groupby("size", sort=False)["method"].size()
-    sizes = _sizes(summary[summary["size"].isin(counts.index[counts > 1])])
+    sizes = sizes_of(summary[summary["size"].isin(counts.index[counts > 1])])
     if sizes.empty:
         return []
     size = sizes.iloc[-1]
@@ -167,7 +169,7 @@ def _cost(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
     cheapest, others = rows.index[0], list(rows.index[1:])
     where = words.size(size["size"], size["images_per_class"])
     listed = words.listed([f"{other} {_ratio(rows, other, cheapest, 'seconds')}" for other in others])
-    told = [f"A run with {where} costs {words.seconds(rows.loc[cheapest, 'seconds'])} with {cheapest} from nothing, and {listed}."]
+    told = [f"A run with {where} costs {words.seconds(rows.loc[cheapest, 'seconds'])} in all with {cheapest}, and {listed}."]
     measured = rows[rows["energy_wh"].notna()]
     if len(measured):
         figures = [f"{words.energy(row['energy_wh'])} with {method}" for method, row in measured.iterrows()]
@@ -190,51 +192,6 @@ def _ratio(rows: pd.DataFrame, method: str, cheapest: str, column: str) -> str:
     return f"about as much ({words.seconds(value)})" if ratio < _ALIKE else f"{words.times(ratio)} as much ({words.seconds(value)})"
 
 
-def _lacking(runs: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    """Return sizes that a method was not run at, and seeds that it lacks."""
-    sizes, told = _sizes(summary), []
-    for method, rows in summary.groupby("method", sort=False):
-        missing = sizes[~sizes["size"].isin(rows["size"])]
-        if len(missing):
-            names = [words.size(row["size"], row["images_per_class"]) for _, row in missing.iterrows()]
-            told.append(f"{method} was not run with {words.listed(names, 'or')}.")
-    most = runs["seed"].nunique()
-    fewer = summary[summary["seeds"] < most]
-    if len(fewer):
-        first = fewer.iloc[0]
-        more = f", and {len(fewer) - 1} more have too few" if len(fewer) > 1 else ""
-        where = words.size(first["size"], first["images_per_class"])
-        told.append(f"Runs are missing: {first['method']} with {where} has {first['seeds']} of {most} seeds{more}.")
-    return told
-
-
-def _seeds(runs: pd.DataFrame) -> list[str]:
-    seeds = runs["seed"].nunique()
-    if seeds == 1:
-        return ["Only one seed was run: the intervals cover the choice of test pictures, not the luck of one training."]
-    return ["Two seeds say little about the luck of a training, so the intervals are wide: run more."] if seeds == 2 else []
-
-
-def _meaning(runs: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
-    if runs["method"].nunique() == 1:
-        return ["With one method there is nothing to compare."]
-    if paired.empty:
-        return ["No two methods have runs of the same size and seed to compare."]
-    over = "seeds and test pictures" if (paired["seeds"] > 1).all() else "test pictures"
-    over += ", and seeds where there are several" if paired["seeds"].max() > 1 and paired["seeds"].min() == 1 else ""
-    holm = f", adjusted for {len(paired)} comparisons by Holm's method," if len(paired) > 1 else ""
-    told = [
-        f"Differences are in percentage points, with 95 % intervals over {over}; better means that the difference is real: "
-        f"p{holm} is below {LEVEL}."
-    ]
-    lost = int(((paired["p"] < LEVEL) & (paired["p_adjusted"] >= LEVEL)).sum())
-    if lost:
-        would = "would be real by itself, but not" if lost == 1 else "would be real by themselves, but not"
-        fewer = ", or a reference (fewer comparisons)," if paired["method_b"].nunique() > 1 else ""
-        told.append(f"{lost} of them {would} among so many: more seeds{fewer} would tell more.")
-    return told
-
-
 def _row(paired: pd.DataFrame, first: str, second: str, size: str) -> pd.Series | None:
     rows = between(paired, first, second)
     rows = rows[rows["size"] == size]
@@ -244,8 +201,3 @@ def _row(paired: pd.DataFrame, first: str, second: str, size: str) -> pd.Series 
 def _verdict(paired: pd.DataFrame, first: str, second: str, size: str) -> int | None:
     row = _row(paired, first, second, size)
     return None if row is None else verdicts(row.to_frame().T)[0]
-
-
-def _sizes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the sizes of a table, from few images to many."""
-    return table.drop_duplicates("size").sort_values("images_per_class", kind="stable")[["size", "images_per_class"]]

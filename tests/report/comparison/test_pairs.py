@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.made_up_comparison import IMAGES
-from transfer.report.comparison_pairs import sentence
+from transfer.report.comparison.pairs import sentence
 
 REAL, NOT = 0.001, 0.4
 

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from transfer.evaluation.comparing_crossing import LEVEL, between, pairs
-from transfer.report import comparison_figures as figures
-from transfer.report import comparison_table, page
-from transfer.report import comparison_words as words
-from transfer.report.comparison_text import parts, told_pairs
+from transfer.report import page
+from transfer.report.comparison import figures, words
+from transfer.report.comparison import table as comparison_table
+from transfer.report.comparison.text import parts, told_pairs
 from transfer.report.names import printable, records
 
 _TEMPLATE = "comparison.html.jinja"

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from transfer.evaluation.comparing_crossing import Stretch, between, stretches
-from transfer.report import comparison_words as words
+from transfer.report.comparison import words
 
 
 def sentence(paired: pd.DataFrame, first: str, second: str, sizes: int) -> str:

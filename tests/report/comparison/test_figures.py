@@ -8,7 +8,7 @@ import pytest
 
 from tests.evaluation.made_up_comparison import comparison
 from transfer.evaluation.comparing import paired, summary
-from transfer.report import comparison_figures as figures
+from transfer.report.comparison import figures
 
 SIZES = {"1": 0.3, "2": 0.4, "5": 0.5, "10": 0.6, "25": 0.7, "100": 0.8, "all": 0.9}
 MANY = {f"method {i}": SIZES for i in range(12)}

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from transfer.evaluation.comparing import sizes_in_order
 from transfer.evaluation.comparing_crossing import between, verdicts
-from transfer.report import comparison_words as words
+from transfer.report.comparison import words
 from transfer.report.figures import svg
 from transfer.report.names import shortened
 
