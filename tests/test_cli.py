@@ -70,7 +70,7 @@ def data(tmp_path: Path) -> Path:
         (["fit", "x", "--set", "training.epochs=many"], "training.epochs.*Received training.epochs='many'"),
         (["fit", "x", "--set", "training.epochs=0"], "greater than or equal to 1"),
         (["fit", "x", "--set", "head.dense=[1, 2"], "not YAML"),
-        (["fit", "x", "--set", "unfreeze_from=block5_conv1"], "cannot fine-tune"),
+        (["fit", "x", "--set", "unfreeze_from=block5_convl"], r"Did you mean 'block5_conv\d'"),
         (["fit", "x", "--backbone", "vgg_16"], "Did you mean 'vgg16'.*inception_v3.*lenet"),
         (["fit", "x", "--set", "truncate_at=block6_pool"], r"Did you mean 'block\d_pool'.*block1_pool.*auto"),
         (["fit", "x", "--backbone", "vgg16", "--set", "image_size=16"], "at least 32"),
