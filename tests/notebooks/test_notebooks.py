@@ -83,7 +83,7 @@ def test_three_ways_of_training_are_compared(execute: Any) -> None:
     small = {"image_size": 32, "head.dense": [], "training.epochs": 2}
     methods = {
         "frozen": small | {"backbone": "vgg16", "weights": "random", "truncate_at": "block1_pool", "precision": "float32"},
-        "from scratch": {"backbone": "mlp", "network.dense": [8], "training.epochs": 2},
+        "lenet": {"backbone": "mlp", "network.dense": [8], "training.epochs": 2},
     }
     result = execute(
         "frozen_fine_tuned_or_scratch.ipynb", METHODS=methods, COMMON={"data.min_per_class": 3}, SIZES=[1, 2], SEEDS=[0],
