@@ -48,13 +48,18 @@ def _mirrored(names: tuple[str, ...]) -> "tf.distribute.Strategy":
     return tf.distribute.MirroredStrategy(list(names))
 
 
-def describe(which: str) -> str:
-    """Return a sentence on the GPUs, for people; empty where there is none."""
+def gpu_names() -> list[str]:
+    """Return what the machine's GPUs are called."""
     import tensorflow as tf
 
     physical = tf.config.list_physical_devices("GPU")
-    if not physical:
+    return [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in physical]
+
+
+def describe(which: str) -> str:
+    """Return a sentence on the GPUs, for people; empty where there is none."""
+    names = gpu_names()
+    if not names:
         return ""
-    names = [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in physical]
     used = len(to_train_on(which))
     return f"GPUs: {', '.join(names)}; each batch of a training is divided among {used}" if used > 1 else f"GPU: {names[0]}"

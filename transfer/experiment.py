@@ -39,7 +39,6 @@ from transfer.run import (
     Run,
     drafting,
 )  # fmt: skip
-from transfer.training import from_scratch
 from transfer.training.trained import Material, Trained
 
 if TYPE_CHECKING:
@@ -122,17 +121,10 @@ class _Experiment:
 
     def _train(self, material: Material) -> tuple[Trained, keras.Model]:
         prepared = self.prepared
+        trained, classifier = prepared.train(material, prepared.compute_with_views)
         if prepared.frozen:
-            trained, classifier = prepared.frozen.train(material, self._compute)
             prepared.config = prepared.frozen.config
-            return trained, classifier
-        with self.clock("training"):
-            trained = from_scratch.train(material, prepared.network, prepared.pictures.size, self.progress)
-        return trained, joined.from_scratch(trained.model)
-
-    def _compute(self, front: Front, opened: store.Store) -> None:
-        self.prepared.compute(front, opened)
-        self.prepared.compute_views(front, opened)
+        return trained, classifier
 
     def _material(self, front: Front, opened: store.Store) -> Material:
         classes = manifests.class_names(self.prepared.manifest)

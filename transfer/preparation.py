@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -16,13 +17,16 @@ from transfer.data import manifest as manifests
 from transfer.data import pipeline, sources, splits
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import DataError
+from transfer.export import joined
 from transfer.features import extract, space
 from transfer.features.front import Front, Pixels
 from transfer.features.glances import GLANCE, WithGlance, glance
 from transfer.features.store import Store
-from transfer.frozen_stage import FrozenStage
+from transfer.frozen_stage import Compute, FrozenStage
 from transfer.networks.table import Backbone, find
 from transfer.progress import Clock, Progress
+from transfer.training import from_scratch
+from transfer.training.trained import Material, Trained
 
 
 class Preparation:
@@ -152,6 +156,27 @@ class Preparation:
         usable = manifests.used(self.manifest)
         failures = self._pass(front.outputs, front, opened, usable[usable["split"] == "train"], self.views(), "Augmented views")
         self.manifest = manifests.skip(self.manifest, failures)
+
+    def compute_with_views(self, front: Front, opened: Store) -> None:
+        """Pass all used pictures, and the views of the training pictures, through the front part."""
+        self.compute(front, opened)
+        self.compute_views(front, opened)
+
+    def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
+        """Train what the configuration names on stored rows.
+
+        Args:
+            material: the rows.
+            compute: called for passes that are found to be needed on the way.
+
+        Returns:
+            What was trained, and the joined classifier.
+        """
+        if self.frozen:
+            return self.frozen.train(material, compute)
+        with self.clock("training"):
+            trained = from_scratch.train(material, self.network, self.pictures.size, self.progress)
+        return trained, joined.from_scratch(trained.model)
 
     def views(self) -> extract.Views:
         """Return the augmented views that the configuration asks for."""

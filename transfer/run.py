@@ -157,14 +157,23 @@ class Draft(Run):
         write_text(self.path / name, text)
 
 
+def require_name(name: str) -> None:
+    """Check that a run, or a comparison, can have this name.
+
+    Raises:
+        RunError: where it is no name of a folder.
+    """
+    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
+
+
 def check_free(output: Path, name: str, overwrite: bool) -> None:
     """Check, before the work begins, that a run can be published under this name.
 
     Raises:
         RunError: where the name is no file name, is taken, or the output folder cannot be written.
     """
-    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > _LONGEST_NAME:
-        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
+    require_name(name)
     final = output / name
     if os.path.lexists(final) and not overwrite:
         raise RunError(f"A run of this name exists. Choose another --name, or replace it with --overwrite. Received {str(final)!r}.")

@@ -1,5 +1,6 @@
 """What the benchmarks share."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
         raise SystemExit(f"{folder} holds {len(rows)} usable pictures; {count} are needed.")
     chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)
     return rows.iloc[np.sort(chosen)].reset_index(drop=True)
+
+
+def run(command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end; where it fails, end with what it said."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    return done
 
 
 def describe_machine() -> dict[str, Any]:

@@ -16,7 +16,6 @@ seed with another split, at a size at which the guide takes minutes (its recipe:
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,9 +23,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import keras_guide
-from tests.benchmarks.common import describe_machine, used_folder
+from tests.benchmarks.common import describe_machine, run, used_folder
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 FROM, FROZEN_EPOCHS, TUNED_EPOCHS = "block5_conv1", 8, 2
 
 
@@ -75,7 +75,7 @@ def fit(data: Path, temporary: Path, name: str, settings: list[str]) -> dict:
     """Fine-tune with the command line; return what its run says."""
     settings = [*settings, f"unfreeze_from={FROM}"]
     command = [sys.executable, "-m", "transfer", "fit", str(data), "--name", name, "--output", str(temporary / "runs")]
-    run([*command, *(word for setting in settings for word in ("--set", setting))])
+    run([*command, *(word for setting in settings for word in ("--set", setting))], ENVIRONMENT)
     import pandas as pd
 
     folder = temporary / "runs" / name
@@ -113,15 +113,8 @@ def accuracy(data: Path, temporary: Path, size: int, precision: str, seed: int) 
 
 def run_guide(data: Path, size: int, steps: int) -> dict:
     command = [sys.executable, __file__, "--data", str(data), "--guide-only", str(data), "--size", str(size), "--guide-steps", str(steps)]
-    recipe: dict = json.loads(run(command).stdout.splitlines()[-1])
+    recipe: dict = json.loads(run(command, ENVIRONMENT).stdout.splitlines()[-1])
     return recipe
-
-
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return done
 
 
 def guide(data: Path, size: int, steps: int | None) -> dict:

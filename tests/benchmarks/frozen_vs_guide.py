@@ -12,7 +12,6 @@ without the start of Python. A second `transfer fit` with another head then show
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import keras_guide
-from tests.benchmarks.common import describe_machine, used_folder
+from tests.benchmarks.common import describe_machine, run, used_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,13 +76,6 @@ def fit(args: argparse.Namespace, data: Path, temporary: Path, environment: dict
     precision = json.loads((folder / "environment.json").read_text())["precision"]
     accuracy = round(metrics["test"]["accuracy"], 4)
     return {"seconds": seconds, "stages": metrics["timing"], "precision": precision, "test_accuracy": accuracy}
-
-
-def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return done
 
 
 def guide(data: Path, steps: int) -> dict:

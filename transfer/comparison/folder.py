@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,18 +22,6 @@ MANIFEST = "manifest.csv"
 RECORDS = "runs"
 RATES = "rates.json"
 LOCK = ".lock"
-
-_LONGEST_NAME = 150  # bytes
-
-
-def require_name(name: str) -> None:
-    """Check that a comparison can have this name.
-
-    Raises:
-        RunError: where it is no name of a folder.
-    """
-    if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > _LONGEST_NAME:
-        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
 
 
 def require_free(folder: Path, protected: Iterable[Path]) -> None:

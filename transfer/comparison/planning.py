@@ -12,6 +12,7 @@ from transfer.config import Config
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.plan import data_name, resolve, with_source
+from transfer.run import require_name
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -40,7 +41,7 @@ def compare_plan(
         RunError: where the comparison cannot lie in its folder.
     """
     if name is not None:
-        folder.require_name(name)
+        require_name(name)
     settings = build(layers)
     if settings.country and settings.energy != "off":
         energy.require_country(settings.country)

@@ -14,8 +14,6 @@ from transfer.evaluation.metrics import evaluate
 from transfer.export import joined
 from transfer.features.front import Front
 from transfer.features.store import Store
-from transfer.progress import Silent
-from transfer.training import from_scratch
 from transfer.training.trained import Material, Trained
 
 
@@ -65,8 +63,7 @@ class _Passes:
 
     def __call__(self, front: Front, opened: Store) -> None:
         started = time.perf_counter()
-        self.job.method.prepared.compute(front, opened)
-        self.job.method.prepared.compute_views(front, opened)
+        self.job.method.prepared.compute_with_views(front, opened)
         self.seconds += time.perf_counter() - started
 
 
@@ -74,10 +71,10 @@ def _fit(job: Job, material: Material, passed: _Passes) -> tuple[Trained, keras.
     prepared = job.method.prepared
     if prepared.frozen:
         prepared.frozen.config, prepared.frozen.cut_points = job.config, None
-        trained, classifier = prepared.frozen.train(material, passed)
+    trained, classifier = prepared.train(material, passed)
+    if prepared.frozen:
         return trained, classifier, prepared.frozen.config.truncate_at
-    trained = from_scratch.train(material, prepared.network, prepared.pictures.size, Silent())
-    return trained, joined.from_scratch(trained.model), job.config.truncate_at if job.config.unfreeze_from else ""
+    return trained, classifier, job.config.truncate_at if job.config.unfreeze_from else ""
 
 
 def _sum(training: float, picture: float | None, pictures: int) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer import memory, threads
+from transfer import devices, memory, threads
 from transfer.atomic import write_text
 from transfer.home import cache_home
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
@@ -34,12 +34,11 @@ def machine() -> dict[str, Any]:
     except OSError:
         pass  # not Linux: the name of the processor must do
     flags = fields.get("flags", "").split()
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     return {
         "processor": fields.get("model name") or platform.processor() or platform.machine(),
         "cores": threads.cores(),
         "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
-        "gpus": [str(found.get("device_name", "GPU")) for found in details],
+        "gpus": devices.gpu_names(),
         "tensorflow": tf.__version__,
     }
 

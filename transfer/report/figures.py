@@ -41,7 +41,7 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> str:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
     if len(classes) <= _MOST_CLASSES_NAMED:
-        names = [_plain(name) for name in classes]
+        names = [plain(name) for name in classes]
         axes.set_xticks(range(len(classes)), names, rotation=60, ha="right")
         axes.set_yticks(range(len(classes)), names)
     if len(classes) <= 20:
@@ -68,7 +68,7 @@ def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -
     return svg(figure)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A file name that is no Unicode, as something that can be drawn; `$` would begin a formula."""
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from transfer.evaluation.comparing import sizes_in_order
 from transfer.evaluation.comparing_crossing import between, verdicts
 from transfer.report.comparison import words
-from transfer.report.figures import svg
+from transfer.report.figures import plain, svg
 from transfer.report.names import shortened
 
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
@@ -147,5 +147,5 @@ def _open(axes: Axes) -> None:
 
 def _drawable(name: str) -> str:
     """A name in a legend: `$` would begin a formula, and `_` at the front hides the line from it."""
-    text = shortened(name, _LONGEST_NAME).encode("utf-8", "replace").decode().replace("$", r"\$")
+    text = plain(shortened(name, _LONGEST_NAME))
     return f"\u200b{text}" if text.startswith("_") else text
