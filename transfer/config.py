@@ -29,7 +29,8 @@ from transfer.errors import ConfigError, nearest
 
 __all__ = [
     "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "FeaturesConfig", "FineTuningConfig",
-    "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys", "parse_assignment", "read_yaml",
+    "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "assignment", "build", "flatten", "keys",
+    "parse_assignment", "read_yaml",
 ]  # fmt: skip
 
 
@@ -147,12 +148,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> dict[str, Any]:
-    """Read one `key=value` of the command line; the value is YAML, so that lists and numbers work."""
+    """Read one `key=value` of the command line into dotted keys."""
+    return flatten(assignment(text, "head.dropout=0.3"))
+
+
+def assignment(text: str, example: str) -> dict[str, Any]:
+    """Read one `key=value` as it stands; the value is YAML, so that lists and numbers work.
+
+    Args:
+        text: of the command line.
+        example: of one, for the error.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set takes key=value, for example --set head.dropout=0.3. Received {text!r}.")
+        raise ConfigError(f"--set takes key=value, for example --set {example}. Received {text!r}.")
     try:
-        return flatten({key.strip(): yaml.safe_load(value)})
+        return {key.strip(): yaml.safe_load(value)}
     except (yaml.YAMLError, ValueError):
         raise ConfigError(f"The value after {key.strip()}= is not YAML. Received {value!r}.") from None
 

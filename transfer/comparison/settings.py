@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from transfer.config import flatten
+from transfer.config import assignment, flatten
 from transfer.config_sections import Section
 from transfer.errors import ConfigError, nearest
 
@@ -190,13 +190,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def parse_assignment(text: str) -> dict[str, Any]:
     """Read one `key=value` of the command line: `sizes=[1,10]`, `common.image_size=64`, `methods.top.head.dropout=0.3`."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set takes key=value, for example --set sizes=[1,10,all]. Received {text!r}.")
-    try:
-        return {key.strip(): yaml.safe_load(value)}
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"The value after {key.strip()}= is not YAML. Received {value!r}.") from None
+    return assignment(text, "sizes=[1,10,all]")
 
 
 def _explain(error: ValidationError) -> str:
