@@ -1,17 +1,20 @@
 """A finished run that was never trained: its classifier says which colour channel of a picture is the strongest."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.evaluation import predictions
+from transfer.evaluation.familiarity import Reference
 from transfer.evaluation.metrics import evaluate
-from transfer.run import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
+from transfer.run import CONFIG, ENVIRONMENT, FAMILIAR, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +23,7 @@ SIZE = 16
 COLOURS = ("red", "green", "blue")
 """Class names in the order of the channels."""
 
-AGREEMENT = {"stored": 1e-6, "keras": 2e-6, "batch_1": 0.0}
+AGREEMENT = {"stored": 1e-6, "keras": 2e-6, "batch_1": 0.0, "unfamiliarity": 1e-6}
 
 
 def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = False, **settings: object) -> Run:
@@ -50,7 +53,20 @@ def write_models(folder: Path, classes: Sequence[str]) -> None:
 
     model = classifier()
     model.save(folder / "model.keras")
-    saved_model.write(model, list(classes), Pictures(SIZE), folder / "export" / "1")
+    saved_model.write(model, list(classes), Pictures(SIZE), reference(), folder / "export" / "1")
+    reference().write(folder / FAMILIAR)
+
+
+def reference(width: int = len(COLOURS)) -> Reference:
+    """Return three training pictures, one of each colour: white, grey and black ones are like none of them."""
+    thumbnails = [_jpeg(colour) for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]
+    return Reference(np.eye(3, width, dtype=np.float32), [f"{name}/train.png" for name in COLOURS], list(COLOURS), 1, 0.25, thumbnails)
+
+
+def _jpeg(colour: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def classifier(sharpness: float = 1 / 16) -> "keras.Model":
@@ -81,7 +97,8 @@ def _history() -> pd.DataFrame:
 def _predictions(manifest: pd.DataFrame, probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     rows = manifests.used(manifest)
     facts = {name: rows[name].to_numpy() for name in ("path", "split", "label")} | {"predicted": [*reversed(classes)] * 2}
-    return predictions.table(pd.DataFrame(facts, dtype=object), np.concatenate([probabilities] * 2), list(classes))
+    table = pd.DataFrame(facts, dtype=object).assign(unfamiliarity=0.5)
+    return predictions.table(table, np.concatenate([probabilities] * 2), list(classes))
 
 
 def _facts(manifest: pd.DataFrame) -> dict[str, object]:
@@ -89,6 +106,12 @@ def _facts(manifest: pd.DataFrame) -> dict[str, object]:
         "best_epoch": 2,
         "parameters": {"trained": 1000, "total": 4000, "share": 0.25},
         "agreement": AGREEMENT,
+        "calibration": {"temperature": 1.5, "ece_before": 0.2, "ece_after": 0.1, "log_loss_before": 2.0, "log_loss_after": 1.0},
+        "familiarity": {
+            "threshold": 0.25, "pictures": 3, "neighbours": 1, "test_unknown": 0.125,
+            "others": {"handwritten digits": {"images": 30, "auroc": 0.99, "unknown": 0.9}},
+        },
+        "energy": {"wh": 1.25, "source": "estimate"},
         "skipped": manifests.reason_counts(manifest),
         "images": {"train": 0, "validation": 3, "test": 3},
         "timing": {"scan": 0.5, "total": 61.25},

@@ -17,6 +17,7 @@ from transfer.config_sections import (
     CheckConfig,
     DataConfig,
     ExportConfig,
+    FamiliarityConfig,
     FeaturesConfig,
     FineTuningConfig,
     HeadConfig,
@@ -28,8 +29,8 @@ from transfer.config_sections import (
 from transfer.errors import ConfigError, nearest
 
 __all__ = [
-    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "FeaturesConfig", "FineTuningConfig",
-    "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "assignment", "build", "flatten", "keys",
+    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "FamiliarityConfig", "FeaturesConfig",
+    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "assignment", "build", "flatten", "keys",
     "parse_assignment", "read_yaml",
 ]  # fmt: skip
 
@@ -46,6 +47,7 @@ class Config(Section):
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of the frozen pass; auto measures")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the split, the initial weights, dropout, order and views")
+    energy: Literal["auto", "off"] = Field("auto", description="whether the electricity of the run is measured or estimated")
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     head: HeadConfig = HeadConfig()
@@ -55,6 +57,7 @@ class Config(Section):
     features: FeaturesConfig = FeaturesConfig()
     auto: AutoConfig = AutoConfig()
     export: ExportConfig = ExportConfig()
+    familiarity: FamiliarityConfig = FamiliarityConfig()
     check: CheckConfig = CheckConfig()
 
     @property

@@ -1,7 +1,9 @@
 """fit(): from a folder to a verified SavedModel. The only place that knows the order of the stages."""
 
+import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,21 +11,22 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer import environment
+from transfer import environment, familiar_stage, reporting
 from transfer.config import Config
 from transfer.data import manifest as manifests
-from transfer.data import pipeline
+from transfer.data import others, pipeline
 from transfer.data.classes import balance
+from transfer.energy import Meter
 from transfer.evaluation import predictions
-from transfer.evaluation.metrics import evaluate
-from transfer.export import joined, saved_model, verify
+from transfer.evaluation.metrics import calibrated, evaluate
+from transfer.export import joined, saved_model, verify, warmup
+from transfer.export.served import Served
+from transfer.familiar_stage import FamiliarStage
 from transfer.features import store
-from transfer.features.front import Front
 from transfer.frozen_stage import FrozenStage
 from transfer.plan import Plan, plan
 from transfer.preparation import Preparation
 from transfer.progress import Clock, Progress, Silent
-from transfer.report import html, thumbnails
 from transfer.run import (
     CONFIG,
     CUT_POINTS,
@@ -87,6 +90,26 @@ def run(planned: Plan, progress: Progress) -> Run:
     return Run(planned.output / planned.name)
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What the training gave."""
+
+    trained: Trained
+    classifier: keras.Model
+    material: Material
+    familiar: FamiliarStage
+    frozen: FrozenStage | None
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the export says of the test pictures, and of pictures of other data."""
+
+    served: Served
+    verified: verify.Verified
+    familiarity: dict[str, Any]
+
+
 class _Experiment:
     """The stages of one run, in order; each adds to what the next ones need."""
 
@@ -102,6 +125,15 @@ class _Experiment:
 
     def run(self) -> tuple[Path, ...]:
         """Go through all stages and fill the draft; return the checkpoints that have served when it is published."""
+        meter = Meter(self.config.energy == "auto", None)
+        with meter.measuring() as electricity:
+            result = self._trained()
+            judged = self._exported(result)
+        energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
+        self._write(result, judged, energy)
+        return result.trained.checkpoints
+
+    def _trained(self) -> _Result:
         prepared = self.prepared
         prepared.scan()
         prepared.divide()
@@ -114,49 +146,45 @@ class _Experiment:
                 self.findings = prepared.check(front, opened)
             with self.clock("frozen pass"):
                 prepared.compute_views(front, opened)
-            material = self._material(front, opened)
-            trained, classifier = self._train(material)
-        self._publish(trained, classifier, material, prepared.frozen)
-        return trained.checkpoints
+            classes = manifests.class_names(prepared.manifest)
+            material = Material(prepared.manifest, classes, opened, front, prepared.views(), self.config)
+            trained, classifier = prepared.train(material, prepared.compute_with_views)
+            if prepared.frozen:
+                prepared.config = prepared.frozen.config
+            with self.clock("training pictures to compare with"):
+                familiar = FamiliarStage(trained, classifier, prepared.root)
+        return _Result(trained, classifier, material, familiar, prepared.frozen)
 
-    def _train(self, material: Material) -> tuple[Trained, keras.Model]:
-        prepared = self.prepared
-        trained, classifier = prepared.train(material, prepared.compute_with_views)
-        if prepared.frozen:
-            prepared.config = prepared.frozen.config
-        return trained, classifier
-
-    def _material(self, front: Front, opened: store.Store) -> Material:
-        classes = manifests.class_names(self.prepared.manifest)
-        return Material(self.prepared.manifest, classes, opened, front, self.prepared.views(), self.config)
-
-    def _publish(self, trained: Trained, classifier: keras.Model, material: Material, frozen: FrozenStage | None) -> None:
-        parameters = joined.require_frozen(classifier, trained.model)
+    def _exported(self, result: _Result) -> _Judged:
+        material, reference, pictures = result.material, result.familiar.reference, self.prepared.pictures
         test = material.rows("test")
+        export = self.draft.path / EXPORT / "1"
         with self.clock("export"):
-            classifier.save(self.draft.model)
-            export = self.draft.path / EXPORT / "1"
-            saved_model.write(classifier, material.classes, self.prepared.pictures, export)
-        tolerances = self.config.export
-        in_16bit = self.config.precision != "float32" or (frozen and frozen.boundary)  # maps for a suffix are stored in 16 bit
-        tolerance = tolerances.tolerance_16bit if in_16bit else tolerances.tolerance_float32
+            result.classifier.save(self.draft.model)
+            saved_model.write(result.classifier, material.classes, pictures, reference, export)
+            warmup.write(export, others.photographs(("JPEG", "PNG")))  # never the user's own: an export is given away
+            reference.write(self.draft.familiar)
+        in_16bit = self.config.precision != "float32" or bool(result.frozen and result.frozen.boundary)  # maps are stored in 16 bit
         with self.clock("evaluation"):
+            served = Served(export)
             verified = verify.verify(
-                export, self.draft.model, pipeline.files_of(self.prepared.root, test), list(test["width"] * test["height"]),
-                trained.probabilities["test"], self.prepared.pictures, self.config.export.batch_size, tolerance, self.progress,
+                served, self.draft.model, pipeline.files_of(self.prepared.root, test), list(test["width"] * test["height"]),
+                result.trained.probabilities["test"], result.familiar.expected, pictures, self.config.export, in_16bit, self.progress,
             )  # fmt: skip
-        self._write(trained, material, verified, parameters, frozen)
+            seen = set(self.prepared.manifest["digest"])
+            familiarity = familiar_stage.judge(served, reference, verified.answers, seen, self.config)
+        return _Judged(served, verified, familiarity)
 
-    def _write(
-        self, trained: Trained, material: Material, verified: verify.Verified, parameters: dict[str, float], frozen: FrozenStage | None
-    ) -> None:
-        draft, classes = self.draft, material.classes
-        by_split = {"validation": trained.probabilities["validation"], "test": verified.probabilities}
-        metrics = {split: evaluate(values, material.labels(split), classes) for split, values in by_split.items()}
+    def _write(self, result: _Result, judged: _Judged, energy: dict[str, Any]) -> None:
+        draft, trained, material, frozen = self.draft, result.trained, result.material, result.frozen
+        answers = judged.verified.answers
+        by_split = {"validation": trained.probabilities["validation"], "test": answers.probabilities}
+        metrics = {split: evaluate(values, material.labels(split), material.classes) for split, values in by_split.items()}
         draft.write_text(CONFIG, self.config.to_yaml())
         manifests.write(self.prepared.manifest, draft.path / MANIFEST)
         draft.write_table(HISTORY, trained.history)
-        draft.write_table(PREDICTIONS, predictions_table(material, by_split))
+        unfamiliarity = np.concatenate([result.familiar.validation, answers.unfamiliarity])
+        draft.write_table(PREDICTIONS, predictions_table(material, by_split, unfamiliarity))
         self.findings.write(draft.path / FINDINGS)
         if frozen and frozen.cut_points is not None:
             draft.write_table(CUT_POINTS, frozen.cut_points)
@@ -164,25 +192,26 @@ class _Experiment:
         facts: dict[str, Any] = {
             **metrics,
             "best_epoch": trained.best_epoch,
-            "parameters": parameters,
+            "parameters": joined.require_frozen(result.classifier, trained.model),
             "weights_digest": frozen.pretrained.weights_digest if frozen else None,
-            "agreement": verified.differences,
+            "agreement": judged.verified.differences,
+            "calibration": calibrated(answers.probabilities, trained.temperature, material.labels("test")),
+            "familiarity": judged.familiarity,
             "skipped": manifests.reason_counts(self.prepared.manifest),
             "images": {split: len(material.rows(split)) for split in manifests.SPLITS},
+            "energy": energy,
         }
         draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
         with self.clock("report"):
-            pictures = thumbnails.of_findings(
-                self.findings, self.prepared.root, self.prepared.manifest, html.FINDINGS_SHOWN, self.config.data
-            )
-            html.write(draft, self.findings, pictures)
+            reporting.write(draft, self.prepared.root, judged.served)
         draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
 
 
-def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return one row for each validation and test picture: path, split, label, predicted, one column a class."""
+def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray], unfamiliarity: np.ndarray) -> pd.DataFrame:
+    """Return one row for each validation and test picture: path, split, label, predicted, unfamiliarity, one column a class."""
     rows = pd.concat([material.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
     facts["predicted"] = [material.classes[number] for number in values.argmax(1)]
-    return predictions.table(pd.DataFrame(facts, dtype=object), values, material.classes)
+    table = pd.DataFrame(facts, dtype=object).assign(unfamiliarity=unfamiliarity)
+    return predictions.table(table, values, material.classes)

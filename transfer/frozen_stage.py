@@ -122,12 +122,12 @@ class FrozenStage:
         with self.clock("training"):
             trained = frozen_head.train(material, Tap(cut, pooling).name, self.progress)
         if not self.config.unfreeze_from:
-            return trained, joined.join(self.pretrained, cut, pooling, trained.model)
+            return trained, joined.join(self.pretrained, cut, pooling, trained.model, trained.temperature)
         boundary = self.boundary
         output = Tap(boundary.name, "map").name if boundary else PIXELS
         with self.clock("fine-tuning"):
             trained, tuned = fine_tuning.train(material, self.pretrained, boundary, output, trained, self.progress)
-        return trained, joined.join_tuned(self.pretrained, boundary, tuned.model)
+        return trained, joined.join_tuned(self.pretrained, boundary, tuned.model, trained.temperature)
 
     def _choose_cut(self, material: Material, compute: Compute) -> Material:
         digests, labels = material.rows("train")["digest"].to_numpy(), material.labels("train")

@@ -176,7 +176,7 @@ class Preparation:
             return self.frozen.train(material, compute)
         with self.clock("training"):
             trained = from_scratch.train(material, self.network, self.pictures.size, self.progress)
-        return trained, joined.from_scratch(trained.model)
+        return trained, joined.from_scratch(trained.model, trained.temperature)
 
     def views(self) -> extract.Views:
         """Return the augmented views that the configuration asks for."""

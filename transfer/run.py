@@ -28,6 +28,8 @@ MODEL = "model.keras"
 EXPORT = "export"
 REPORT = "report.html"
 FINDINGS = "findings.json"
+EXPORTS = "exports.json"
+FAMILIAR = "familiar.npz"
 LABELS = "labels.txt"
 
 _LONGEST_NAME = 150  # bytes; a file name has 255, and the draft's also holds the name of the machine
@@ -68,10 +70,19 @@ class Run:
             raise RunError(f"The run has no export. Received {str(self.path)!r}.")
         return max(versions, key=lambda path: int(path.name))
 
+    def portable(self, ending: str) -> Path:
+        """Where the export in one file lies whose name has this ending, for example `.int8.tflite`."""
+        return self.path / EXPORT / f"{self.path.resolve().name}{ending}"
+
     @property
     def report(self) -> Path:
         """The report for a browser."""
         return self.path / REPORT
+
+    @property
+    def familiar(self) -> Path:
+        """The training pictures with which others are compared; see `evaluation.familiarity.Reference`."""
+        return self.path / FAMILIAR
 
     @property
     def model(self) -> Path:

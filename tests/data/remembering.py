@@ -44,13 +44,13 @@ class Opened:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
-        really = reading._Reader._content
+        really = reading.content
 
-        def content(reader: object, file: str) -> object:
+        def content(file: str, max_megapixels: float) -> object:
             self.names.append(Path(file).name)
-            return really(reader, file)  # type: ignore[arg-type]
+            return really(file, max_megapixels)
 
-        monkeypatch.setattr(reading._Reader, "_content", content)
+        monkeypatch.setattr(reading, "content", content)
 
     def since(self) -> list[str]:
         names, self.names = sorted(self.names), []

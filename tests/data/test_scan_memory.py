@@ -137,10 +137,10 @@ def test_a_transcoded_picture_whose_png_was_deleted_is_made_again(folder: Path, 
 def test_a_transcoded_picture_that_vanished_with_its_png_has_no_digest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     transcoded_path(scan(folder)["digest"][2]).unlink()
 
-    def gone(reader: object, file: str) -> object:
+    def gone(file: str, max_megapixels: float) -> object:
         raise FileNotFoundError(2, "No such file")
 
-    monkeypatch.setattr(reading._Reader, "_content", gone)
+    monkeypatch.setattr(reading, "content", gone)
     row = scan(folder).iloc[2]
     assert (row["status"], row["reason"], row["digest"]) == ("skipped", "vanished while the folder was read", "")
 

@@ -76,6 +76,7 @@ def test_the_runs_folder_holds_exactly_the_documented_files(run: Run) -> None:
     assert {path.name for path in (run.path / "export").iterdir()} == {"1"}
     assert (run.export / "saved_model.pb").is_file()
     assert (run.export / "variables").is_dir()
+    assert (run.export / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 100
     assert (run.export / "assets" / "labels.txt").read_text() == "".join(f"{digit}\n" for digit in DIGITS)
     assert [path.name for path in run.path.parent.iterdir()] == ["run"]
 
@@ -115,7 +116,7 @@ def test_ready_made_splits_are_kept(run: Run) -> None:
 
 def test_predictions_have_one_row_a_picture_and_one_column_a_class(run: Run) -> None:
     table = run.predictions
-    assert list(table.columns) == ["path", "split", "label", "predicted", *DIGITS]
+    assert list(table.columns) == ["path", "split", "label", "predicted", "unfamiliarity", *DIGITS]
     assert table["split"].value_counts().to_dict() == {"test": 30, "validation": 20}
     probabilities = table[DIGITS].to_numpy()
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)

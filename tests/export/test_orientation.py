@@ -9,6 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from tests.data import encoders as e
+from tests.made_up_run import reference
 from transfer.data.pipeline import Pictures
 from transfer.data.transcode import readable_bytes
 from transfer.export import saved_model
@@ -43,7 +44,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     scores = keras.layers.Dense(len(CLASSES), kernel_initializer=keras.initializers.RandomNormal(0, 0.06, seed=1))
     model = keras.Model(images, keras.layers.Softmax()(scores(keras.layers.Flatten()(keras.layers.Rescaling(1 / 128, -1)(images)))))
     folder: Path = tmp_path_factory.mktemp("run") / "export" / "1"
-    saved_model.write(model, CLASSES, Pictures(SIZE), folder)
+    saved_model.write(model, CLASSES, Pictures(SIZE), reference(SIZE * SIZE * 3), folder)
     return Served(folder)
 
 

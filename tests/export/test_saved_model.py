@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.made_up_run import COLOURS, SIZE, classifier, write_models
+from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError, RunError, TransferError
@@ -52,7 +52,7 @@ def test_the_folder_is_what_a_server_expects(export: Path) -> None:
     ("signature", "name", "dtype", "shape"),
     [("serving_default", "image_bytes", tf.string, [None]), ("images", "images", tf.float32, [None, SIZE, SIZE, 3])],
 )
-def test_both_signatures_have_the_named_inputs_and_outputs(
+def test_the_signatures_have_the_named_inputs_and_outputs(
     loaded: object, signature: str, name: str, dtype: tf.DType, shape: list[int | None]
 ) -> None:
     function = loaded.signatures[signature]  # type: ignore[attr-defined]
@@ -64,6 +64,8 @@ def test_both_signatures_have_the_named_inputs_and_outputs(
         "classes": (tf.string, 2),
         "label": (tf.string, 1),
         "score": (tf.float32, 1),
+        "unfamiliarity": (tf.float32, 1),
+        "known": (tf.bool, 1),
     }
 
 
@@ -90,6 +92,21 @@ def test_the_signature_of_pixels_agrees_with_the_one_of_bytes(loaded: object) ->
         np.testing.assert_array_equal(values, by_pixels[name], err_msg=name)
 
 
+def test_a_picture_like_none_of_the_training_pictures_is_unknown(export: Path) -> None:
+    answers = Served(export).answer([RED, GREEN, encoded((200, 200, 200)), encoded((0, 0, 0))])
+    assert answers.known.tolist() == [True, True, False, False]
+    np.testing.assert_allclose(answers.unfamiliarity[:3], [0, 0, (1 - 3**-0.5) / 0.25], atol=2e-3)
+
+
+def test_an_export_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> None:
+    old = tf.Module()
+    signature = tf.TensorSpec([None], tf.string, name="image_bytes")
+    function = tf.function(lambda image_bytes: {"probabilities": tf.zeros([1, 3])}, input_signature=[signature])
+    tf.saved_model.save(old, str(tmp_path / "1"), signatures={"serving_default": function})
+    with pytest.raises(RunError, match=r"'explain': it was made by an earlier version\. Fit again"):
+        Served(tmp_path / "1")
+
+
 @pytest.mark.parametrize("damaged", [b"", b"no picture", RED[:60]])
 def test_what_is_no_picture_is_an_error_and_no_guess(loaded: object, damaged: bytes) -> None:
     with pytest.raises(tf.errors.OpError):
@@ -97,7 +114,7 @@ def test_what_is_no_picture_is_an_error_and_no_guess(loaded: object, damaged: by
 
 
 def test_the_limit_of_pixels_is_part_of_the_graph(tmp_path: Path) -> None:
-    saved_model.write(classifier(), list(COLOURS), Pictures(SIZE, DataConfig(max_megapixels=0.001)), tmp_path / "1")
+    saved_model.write(classifier(), list(COLOURS), Pictures(SIZE, DataConfig(max_megapixels=0.001)), reference(), tmp_path / "1")
     served = Served(tmp_path / "1")
     assert served.probabilities([RED]).shape == (1, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels"):
@@ -133,7 +150,7 @@ def test_a_failed_write_leaves_no_folder(
 
     monkeypatch.setattr(tf.saved_model, "save", save)
     with pytest.raises(expected, match="No space left on device" if expected is not KeyboardInterrupt else None):
-        saved_model.write(classifier(), list(COLOURS), Pictures(SIZE), tmp_path / "1")
+        saved_model.write(classifier(), list(COLOURS), Pictures(SIZE), reference(), tmp_path / "1")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import picture
-from tests.made_up_run import COLOURS, SIZE, classifier, write_models
+from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
+from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.export import saved_model, verify
@@ -20,6 +21,7 @@ from transfer.progress import Silent
 from transfer.run import drafting
 
 TOLERANCE = 1e-3
+_NONE = np.empty(0, np.float32)
 COUNT = 19  # more than are sent one at a time, and no multiple of the batch size
 
 
@@ -38,32 +40,34 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return [os.fsencode(folder / name) for name in sorted(os.listdir(folder))]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def each_export_is_loaded_once() -> Iterator[None]:
-    """Loading an export costs a second or two."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verify, "Served", functools.cache(Served))
-        yield
+served = functools.cache(Served)
+"""Loading an export costs a second or two."""
 
 
 @pytest.fixture(scope="module")
 def stored(models: Path, files: list[bytes]) -> np.ndarray:
     """What the stored-feature path would have said."""
-    return verify.Served(models / "export" / "1").probabilities([Path(os.fsdecode(file)).read_bytes() for file in files])
+    return served(models / "export" / "1").probabilities([Path(os.fsdecode(file)).read_bytes() for file in files])
 
 
-def check(models: Path, files: Sequence[bytes], stored: np.ndarray, keras_file: Path | None = None) -> verify.Verified:
+def check(
+    models: Path,
+    files: Sequence[bytes],
+    stored: np.ndarray,
+    keras_file: Path | None = None,
+    unfamiliarity: np.ndarray = _NONE,
+) -> verify.Verified:
     return verify.verify(
-        models / "export" / "1", keras_file or models / "model.keras", files, [600] * len(files), stored,
-        Pictures(SIZE), 8, TOLERANCE, Silent(),
+        served(models / "export" / "1"), keras_file or models / "model.keras", files, [600] * len(files), stored,
+        unfamiliarity, Pictures(SIZE), ExportConfig(batch_size=8, tolerance_float32=TOLERANCE), False, Silent(),
     )  # fmt: skip
 
 
 def test_three_paths_that_agree_give_the_probabilities_of_the_export(models: Path, files: list[bytes], stored: np.ndarray) -> None:
     verified = check(models, files, stored)
-    np.testing.assert_allclose(verified.probabilities, stored, atol=1e-6)
-    assert verified.probabilities.argmax(1).tolist() == [index % 3 for index in range(COUNT)]
-    assert set(verified.differences) == {"stored", "keras", "batch_1"}
+    np.testing.assert_allclose(verified.answers.probabilities, stored, atol=1e-6)
+    assert verified.answers.probabilities.argmax(1).tolist() == [index % 3 for index in range(COUNT)]
+    assert set(verified.differences) == {"stored", "keras", "batch_1", "unfamiliarity"}
     assert all(difference <= 1e-5 for difference in verified.differences.values())
 
 
@@ -90,13 +94,20 @@ def test_a_keras_file_that_disagrees_is_found(models: Path, files: list[bytes], 
         check(models, files, stored, tmp_path / "model.keras")
 
 
+def test_distances_to_the_training_pictures_that_disagree_are_found(models: Path, files: list[bytes], stored: np.ndarray) -> None:
+    expected = served(models / "export" / "1").answer([Path(os.fsdecode(file)).read_bytes() for file in files[:4]]).unfamiliarity
+    assert check(models, files, stored, unfamiliarity=expected).differences["unfamiliarity"] <= 1e-5
+    with pytest.raises(ExportError, match=r"\(unfamiliarity\): the distance to the training pictures differs by 0.1"):
+        check(models, files, stored, unfamiliarity=expected + np.float32(0.1))
+
+
 def test_an_export_that_depends_on_the_batch_size_is_found(
     models: Path, files: list[bytes], stored: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = Served.probabilities
 
-    def batch_dependent(served: Served, pictures: Sequence[bytes]) -> np.ndarray:
-        return honest(served, pictures) + (0.1 if len(pictures) == 1 else 0.0)
+    def batch_dependent(export: Served, pictures: Sequence[bytes]) -> np.ndarray:
+        return honest(export, pictures) + (0.1 if len(pictures) == 1 else 0.0)
 
     monkeypatch.setattr(Served, "probabilities", batch_dependent)
     with pytest.raises(ExportError, match=r"\(batch_1\)"):
@@ -105,7 +116,7 @@ def test_an_export_that_depends_on_the_batch_size_is_found(
 
 def test_a_tampered_export_is_not_published(models: Path, files: list[bytes], stored: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(ExportError), drafting(tmp_path, "run") as draft:
-        saved_model.write(classifier(sharpness=1 / 20), list(COLOURS), Pictures(SIZE), draft.path / "export" / "1")
+        saved_model.write(classifier(sharpness=1 / 20), list(COLOURS), Pictures(SIZE), reference(), draft.path / "export" / "1")
         check(draft.path, files, stored, models / "model.keras")
     assert list(tmp_path.iterdir()) == []
 

@@ -10,10 +10,11 @@ import pytest
 
 from tests.made_up_run import write_run
 from tests.report.page import Page
+from transfer import reporting
 from transfer.evaluation import predictions
 from transfer.features.inventory import StoredSet
 from transfer.report import figures, html, tables, text
-from transfer.run import CUT_POINTS, REPORT, Draft, Run
+from transfer.run import CUT_POINTS, Draft, Run
 
 ODD = ('<b>&"', "label", "日本 'x'", "$x_1$", os.fsdecode(b"caf\xe9"), "01")
 
@@ -46,8 +47,8 @@ def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:
 
 def test_the_page_can_be_written_whatever_the_names_are(tmp_path: Path) -> None:
     draft = Draft(write_run(tmp_path / ".my run.partial-host-1", ODD).path)
-    html.write(draft)
-    written = (draft.path / REPORT).read_text(encoding="utf-8")
+    reporting.write(draft, None, None)
+    written = draft.report.read_text(encoding="utf-8")
     assert "<title>my run</title>" in written
 
 
@@ -55,6 +56,44 @@ def test_skipped_files_are_listed_with_their_reason_and_used_ones_are_not(page: 
     assert {"damaged: truncated", "not a picture: text"} <= set(page.texts)
     assert any("notes <i>.txt" in found for found in page.texts)
     assert not any("validation.png" in found for found in page.texts)
+
+
+def test_probabilities_and_their_calibration_are_told_in_words_and_figures(page: Page) -> None:
+    assert any("temperature of 1.50" in found and "too sure" in found for found in page.texts)
+    at = page.texts.index("expected calibration error")
+    assert page.texts[at + 1 : at + 3] == ["0.200", "0.100"]
+
+
+def test_how_well_other_data_is_noticed_is_told(run: Run, page: Page) -> None:
+    at = page.texts.index("handwritten digits")
+    assert page.texts[at + 1 : at + 4] == ["30", "90 %", "0.990"]
+    assert "do not rely on" not in html.render(run)
+
+
+def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    run.metrics["familiarity"]["others"]["photographs"] = {"images": 30, "auroc": 0.3, "unknown": 0.0}
+    assert "does not notice photographs: do not rely on" in " ".join(html.render(run).split())
+
+
+@pytest.mark.parametrize(
+    ("wh", "source", "said"), [(1.25, "estimate", "1.25 Wh"), (1.0, "counter", "counters"), (None, "", "was not measured")]
+)
+def test_the_cost_is_told_with_where_the_figure_comes_from(tmp_path: Path, wh: float | None, source: str, said: str) -> None:
+    run = write_run(tmp_path / "run")
+    run.metrics["energy"].update(wh=wh, source=source)
+    assert said in " ".join(html.render(run).split())
+
+
+def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    speed = {"latency_ms": 5.25, "images_per_second": 190.5}
+    figures = {"bytes": 2_500_000, "accuracy": 0.5, "accuracy_ci95": [0.25, 0.75], **speed}
+    exports = [{"format": "savedmodel", "quantization": "none", **figures}]
+    exports.append({"format": "litert", "quantization": "int8", **figures, "same_label": 0.875, "largest_difference": 0.03})
+    texts = Page(html.render(run, exports=exports)).texts
+    at = texts.index("litert")
+    assert texts[at : at + 8] == ["litert", "int8", "2.5", "0.500 (0.250 to 0.750)", "0.875", "3.0e-02", "5.2", "190.5"]
 
 
 def test_the_worst_class_comes_first(tmp_path: Path) -> None:
@@ -108,7 +147,8 @@ def test_the_block_says_what_a_person_wants_to_know(tmp_path: Path) -> None:
     assert "Worst classes  a 0.00, c 0.00, b 1.00" in block
     assert "2 (1 damaged, 1 not a picture)" in block
     assert "scan 0.5, total 61.2" in block
-    assert f"transfer predict '{run.path}'" in block
+    assert f"transfer serve '{run.path}'" in block
+    assert "90% of handwritten digits are called so" in block
     assert str(run.export) in block
 
 

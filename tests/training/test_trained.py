@@ -18,7 +18,7 @@ from transfer.plan import resolve
 from transfer.progress import Silent
 from transfer.training import from_scratch, frozen_head
 from transfer.training import trained as trained_module
-from transfer.training.trained import Material, predict
+from transfer.training.trained import Material, passed
 
 CLASSES = ["blue", "green", "red"]
 CONFIG = Config().updated(
@@ -122,7 +122,7 @@ def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Stor
     assert set(trained.probabilities) == {"validation", "test"}
     for split, probabilities in trained.probabilities.items():
         logits = trained.model(made.stored(split, "top:avg")[0].everything(), training=False)
-        np.testing.assert_allclose(probabilities, np.asarray(keras.ops.softmax(logits)), atol=1e-6)
+        np.testing.assert_allclose(probabilities, np.asarray(keras.ops.softmax(logits / trained.temperature)), atol=1e-6)
         assert (probabilities.argmax(1) == made.labels(split)).mean() > 0.8
     assert trained.best_epoch <= len(trained.history) <= 6
     standardised = trained.model.get_layer("standardize")
@@ -156,23 +156,23 @@ def test_lenets_dropout_and_penalty_are_those_of_the_section_head_unless_its_own
 
 
 @pytest.mark.parametrize("batch", [1, 4, 256])
-def test_predictions_do_not_depend_on_the_batches_they_are_made_in(
+def test_logits_do_not_depend_on_the_batches_they_are_made_in(
     store: Store, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = material(store)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(0))])
-    whole = predict(model, made, "test", "top:avg", (5,))
+    whole = passed(model, made, "test", "top:avg")
     monkeypatch.setattr(trained_module, "judged_at_once", lambda output, shape: batch)
-    received = predict(model, made, "test", "top:avg", (5,))
+    received = passed(model, made, "test", "top:avg")
     np.testing.assert_allclose(received, whole, atol=1e-6)
-    np.testing.assert_allclose(received.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(passed(model, made, "test", "top:avg", positions=np.array([1])), received[[1]])
 
 
-def test_no_pictures_have_no_predictions(store: Store) -> None:
+def test_no_pictures_have_no_logits(store: Store) -> None:
     made = material(store)
     empty = dataclasses.replace(made, manifest=made.manifest[made.manifest["split"] != "test"])
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    assert predict(model, empty, "test", "top:avg", (5,)).shape == (0, 3)
+    assert passed(model, empty, "test", "top:avg").shape == (0, 3)
 
 
 def changed_label(made: Material) -> Material:

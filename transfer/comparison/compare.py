@@ -12,7 +12,6 @@ import pandas as pd
 from transfer import environment
 from transfer.atomic import write_text
 from transfer.comparison import costs, folder, records, tables, training
-from transfer.comparison.energy import Meter
 from transfer.comparison.jobs import Job, jobs
 from transfer.comparison.planning import ComparisonPlan, compare_plan
 from transfer.comparison.records import Record
@@ -21,6 +20,7 @@ from transfer.comparison.settings import ComparisonConfig
 from transfer.comparison.shared import Method, prepare
 from transfer.console import hearing
 from transfer.data import manifest as manifests
+from transfer.energy import Meter
 from transfer.errors import TransferError
 from transfer.progress import Progress, Silent
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from transfer.atomic import write_text
-from transfer.comparison.energy import Meter
 from transfer.comparison.folder import RATES
 from transfer.comparison.shared import Method
 from transfer.data import manifest as manifests
 from transfer.data import pipeline
+from transfer.energy import Meter
 from transfer.features.front import Pixels
 from transfer.features.precision import machine
 

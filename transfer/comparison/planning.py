@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.comparison import energy, folder
+from transfer import energy
+from transfer.comparison import folder
 from transfer.comparison.settings import ComparisonConfig, build
 from transfer.config import Config
 from transfer.data import sources

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import keras
 
 from transfer.comparison.costs import Rate
-from transfer.comparison.energy import Meter
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
+from transfer.energy import Meter
 from transfer.evaluation.metrics import evaluate
 from transfer.export import joined
 from transfer.features.front import Front

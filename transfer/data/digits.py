@@ -1,5 +1,6 @@
 """The handwritten digits of scikit-learn (1,797 pictures of 8x8 pixels, UCI 1998) as an image folder."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,20 @@ def write_folder(folder: Path, train: int, validation: int, test: int, seed: int
             parent = folder / split / str(label)
             parent.mkdir(parents=True, exist_ok=True)
             for number in order[start : start + count]:
-                pixels = np.round(digits.images[number] * (255 / 16)).astype(np.uint8)
-                Image.fromarray(pixels).save(parent / f"{number:04d}.png")
+                (parent / f"{number:04d}.png").write_bytes(_png(digits.images[number]))
             start += count
     return folder
+
+
+def pictures() -> list[bytes]:
+    """Return all 1,797 digits as PNG files, with the bytes that `write_folder` writes."""
+    from sklearn.datasets import load_digits
+
+    return [_png(image) for image in load_digits().images]
+
+
+def _png(image: np.ndarray) -> bytes:
+    """Encode float [8, 8] in 0..16."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -52,12 +53,13 @@ def batches(
         views: the seeds of the view of each file (`augment.view_seed`); none: the plain pictures.
         augmentation: the limits of the views.
     """
+    decoder = _decoder(pictures.size, pictures.data.resize, pictures.data.max_megapixels)
     seeds = tf.constant(list(views) if views is not None else [(0, 0)] * len(files), tf.int64, shape=(len(files), 2))
     rows = (tf.range(len(files), dtype=tf.int64), tf.constant(list(files), tf.string, shape=(len(files),)), seeds)
 
     @tf.autograph.experimental.do_not_convert
     def picture(position: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = decode(tf.io.read_file(file), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+        image = decoder(tf.io.read_file(file))
         return position, image if augmentation is None else augment(image, seed, augmentation)
 
     workers = os.cpu_count() or 1
@@ -67,6 +69,16 @@ def batches(
     options.autotune.enabled = False  # every number is given
     options.threading.private_threadpool_size = workers
     return dataset.batch(batch_size).prefetch(2).with_options(options)
+
+
+@cache
+def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experimental.ConcreteFunction:
+    """Return `decode` with these settings, traced once: that takes longer than decoding some dozens of pictures."""
+
+    def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
+        return decode(image_bytes, size, resize, max_megapixels)
+
+    return tf.function(decoder, autograph=False, input_signature=[tf.TensorSpec([], tf.string)]).get_concrete_function()
 
 
 def why_undecodable(file: bytes, pictures: Pictures) -> str:

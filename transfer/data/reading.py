@@ -39,6 +39,45 @@ class Read(NamedTuple):
     read_at_ns: int = 0
 
 
+def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int], bytes, str]:
+    """Return the identity of a file, its bytes, and why it is not fit to be a picture (empty: it may be one).
+
+    Nothing is read of what is no regular file, or is larger than a picture of so many megapixels can be.
+
+    Raises:
+        OSError: where it cannot be read; see `why_unread`.
+    """
+    # Without waiting: a pipe may have taken the file's place.
+    handle = os.open(file, _FLAGS)
+    try:
+        before = os.fstat(handle)
+        reason = _unfit(before, max_megapixels)
+        if reason:
+            return identity_of(before), b"", reason
+        data = os.read(handle, before.st_size)
+        while len(data) < before.st_size and (more := os.read(handle, before.st_size - len(data))):
+            data += more
+        changed = identity_of(before) != identity_of(os.fstat(handle)) or len(data) != before.st_size
+        return identity_of(before), data, _CHANGED if changed else ""
+    finally:
+        os.close(handle)
+
+
+def _unfit(status: os.stat_result, max_megapixels: float) -> str:
+    if not stat.S_ISREG(status.st_mode):
+        return _NOT_REGULAR
+    if status.st_size > _BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA:
+        return f"too large: {status.st_size / 1e6:.0f} MB is more than a picture of {max_megapixels:g} megapixels takes"
+    return ""
+
+
+def why_unread(file: str, error: OSError) -> str:
+    """Return the reason for a person why a file could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return "broken link" if os.path.islink(file) else _VANISHED
+    return _NOT_REGULAR if error.errno == errno.ENXIO else f"cannot be read: {error.strerror}"  # a socket
+
+
 def read_all(root: Path, paths: Sequence[str], max_megapixels: float, test: DecodeTest | None) -> list[Read]:
     """Read files one after the other and return what each is."""
     reader = _Reader(os.fspath(root), max_megapixels, test)
@@ -61,27 +100,12 @@ class _Reader:
         file = f"{self.root}/{path}"
         try:
             self._judge(path, file)
-            return
-        except FileNotFoundError:
-            reason = "broken link" if os.path.islink(file) else _VANISHED
         except OSError as error:
-            reason = _NOT_REGULAR if error.errno == errno.ENXIO else f"cannot be read: {error.strerror}"  # a socket
-        self.done.append(Read((0, 0, 0, 0), verdict=Verdict(reason=reason)))
-
-    def _unfit(self, status: os.stat_result) -> str:
-        if not stat.S_ISREG(status.st_mode):
-            return _NOT_REGULAR
-        if status.st_size > _BYTES_PER_PIXEL * self.max_megapixels * 1e6 + _METADATA:
-            return f"too large: {status.st_size / 1e6:.0f} MB is more than a picture of {self.max_megapixels:g} megapixels takes"
-        return ""
+            self.done.append(Read((0, 0, 0, 0), verdict=Verdict(reason=why_unread(file, error))))
 
     def _judge(self, path: str, file: str) -> None:
         read_at = now_ns()
-        before, data, after = self._content(file)
-        identity = identity_of(before)
-        reason = self._unfit(before)
-        if not reason and (identity != identity_of(after) or len(data) != before.st_size):
-            reason = _CHANGED
+        identity, data, reason = content(file, self.max_megapixels)
         if reason:
             self.done.append(Read(identity, verdict=Verdict(reason=reason)))
             return
@@ -99,21 +123,6 @@ class _Reader:
         self.done.append(read)
         if len(self.waiting) >= TOGETHER or self.waiting_bytes >= BYTES_TOGETHER:
             self._decode()
-
-    def _content(self, file: str) -> tuple[os.stat_result, bytes, os.stat_result]:
-        """Return the bytes of a file and its state before and after; nothing of what is not fit to be read."""
-        # Without waiting: a pipe may have taken the file's place.
-        handle = os.open(file, _FLAGS)
-        try:
-            before = os.fstat(handle)
-            if self._unfit(before):
-                return before, b"", before
-            data = os.read(handle, before.st_size)
-            while len(data) < before.st_size and (more := os.read(handle, before.st_size - len(data))):
-                data += more
-            return before, data, os.fstat(handle)
-        finally:
-            os.close(handle)
 
     def _decode(self) -> None:
         if not self.waiting or self.test is None:

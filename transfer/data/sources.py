@@ -80,6 +80,19 @@ def require(config: DataConfig) -> None:
     groups.column(config.group_by, columns)
 
 
+def root(config: DataConfig, progress: Progress) -> Path:
+    """Return where the paths of a manifest of `data.source` start, without reading the pictures; a TFDS set is made ready.
+
+    Raises:
+        DataError: where the source is not there.
+    """
+    require(config)
+    source = Path(str(config.source))
+    if str(config.source).startswith(TFDS):
+        return tfds_source.listing(config, progress)[2]
+    return listing.root_of(source, config.root) if reading.is_table(source) else source
+
+
 def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Source:
     """List the pictures of `data.source`, read each once, and return the manifest.
 

@@ -90,14 +90,17 @@ def to_png(data: bytes) -> bytes:
             if limit is not None and image.width * image.height > limit:
                 with _no_limit():
                     image.load()
-            upright = ImageOps.exif_transpose(image)
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # a copy would be as large as the picture
+            upright: Image.Image = image
             alpha = upright.has_transparency_data
             if upright.mode.startswith("I"):
                 upright = upright.point(lambda value: value / 256).convert("L")
             elif upright.mode == "F":
                 upright = _of_floats(np.asarray(upright))
+            mode = "RGBA" if alpha else "RGB"
             buffer = io.BytesIO()
-            upright.convert("RGBA" if alpha else "RGB").save(buffer, "PNG", compress_level=1)
+            (upright if upright.mode == mode else upright.convert(mode)).save(buffer, "PNG", compress_level=1)
         except Exception as error:
             raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None
     return buffer.getvalue()

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from transfer.evaluation.calibration import uncalibrated
 from transfer.evaluation.intervals import wilson
 
 _BINS = 15
@@ -68,3 +69,15 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
         if inside.any():
             error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     return float(error)
+
+
+def calibrated(probabilities: np.ndarray, temperature: float, labels: np.ndarray) -> dict[str, float]:
+    """Return the `temperature` of calibrated probabilities [n, classes], and the `ece` and `log_loss` before and after it."""
+    before = uncalibrated(probabilities, temperature)
+    return {
+        "temperature": temperature,
+        "ece_before": expected_calibration_error(before, labels),
+        "ece_after": expected_calibration_error(probabilities, labels),
+        "log_loss_before": log_loss(before, labels),
+        "log_loss_after": log_loss(probabilities, labels),
+    }

@@ -1,5 +1,7 @@
 """Tables of predictions: facts of each picture, then one column for each class."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,9 +12,24 @@ def table(facts: pd.DataFrame, probabilities: np.ndarray, classes: list[str]) ->
     Args:
         facts: n rows.
         probabilities: float32 [n, classes].
-        classes: names of the columns. A class called like a fact gets `class ` in front, so that no two columns are alike.
+        classes: names of the columns, see `columns`.
     """
-    columns = [*facts.columns, *(f"class {name}" if name in facts.columns else name for name in classes)]
     joined = pd.concat([facts.reset_index(drop=True), pd.DataFrame(probabilities)], axis=1, ignore_index=True)
-    joined.columns = pd.Index(columns, dtype=object)  # a name that is no Unicode does not fit Arrow's strings
+    joined.columns = pd.Index(columns(list(facts.columns), classes), dtype=object)  # a name that is no Unicode does not fit Arrow's strings
     return joined
+
+
+def columns(facts: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return the names of a table's columns, no two alike.
+
+    A class called like a fact gets `class ` in front, as often as it takes where a class of that name is there as well.
+    """
+    taken = {*facts, *classes}
+    names = []
+    for name in classes:
+        if name in facts:
+            while name in taken:
+                name = f"class {name}"
+            taken.add(name)
+        names.append(name)
+    return [*facts, *names]

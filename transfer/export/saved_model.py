@@ -4,9 +4,13 @@ Signatures:
 
     serving_default   image_bytes: string [n], any mix of sizes and formats
     images            images: float32 [n, size, size, 3], RGB in 0..255
+    explain           image_bytes: string [n], class_number: int32 [n], -1 for the most probable class
 
-Both give `probabilities` float32 [n, k], `classes` string [n, k] (names, in the order of the probabilities), `label`
-string [n] (the most probable class) and `score` float32 [n] (its probability).
+All give `probabilities` float32 [n, k] (calibrated), `classes` string [n, k] (names, in the order of the probabilities),
+`label` string [n] (the most probable class), `score` float32 [n] (its probability), `unfamiliarity` float32 [n] (distance from
+the training pictures, 1 being the threshold) and `known` bool [n] (not above it). `explain` gives as well `heat` float32
+[n, h, w] in 0..1 (what spoke for the class at each place of the last maps), `picture` uint8 [n, size, size, 3] (what the network
+saw) and `embedding` float32 [n, d], of length 1.
 """
 
 import os
@@ -22,48 +26,104 @@ from transfer.console import hearing
 from transfer.data.decode import decode_batch
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
+from transfer.evaluation.familiarity import Reference, rounded
+from transfer.networks.parts import Parts, take_apart
 from transfer.run import LABELS
 
 
 class _Servable(tf.Module):
-    """What is saved: the model's variables, the two functions, and the labels as an asset."""
+    """What is saved: the model's variables, the three functions, and the labels as an asset."""
 
-    def __init__(self, model: keras.Model, labels: list[str], pictures: Pictures, labels_file: Path) -> None:
+    def __init__(self, model: keras.Model, labels: list[str], pictures: Pictures, reference: Reference, labels_file: Path) -> None:
         super().__init__(name="classifier")
         self.weights = [variable.value for variable in model.variables]
         self.labels_file = tf.saved_model.Asset(str(labels_file))
         size = pictures.size
+        parts = take_apart(model)
         names = tf.constant([os.fsencode(label) for label in labels])
+        # As it lies in the file, so that both measure the same distances; variables are stored beside the graph, not in it.
+        self.reference = tf.Variable(rounded(reference.embeddings).astype("float16"), trainable=False, name="reference")
 
-        def outputs(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            probabilities = tf.cast(model(images, training=False), tf.float32)
+        # Decoder and backbone are traced once, and the signatures call them.
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
+        def network(images: tf.Tensor) -> tf.Tensor:
+            return parts.maps(images)
+
+        def outputs(vector: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+            probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
             best = tf.argmax(probabilities, -1)
+            unfamiliarity = _unfamiliarity(parts.embedding(vector), tf.cast(self.reference, tf.float32), reference)
             return {
                 "probabilities": probabilities,
                 "classes": tf.tile(names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
                 "label": tf.gather(names, best),
                 "score": tf.reduce_max(probabilities, -1),
+                "unfamiliarity": unfamiliarity,
+                "known": unfamiliarity <= 1.0,
             }
 
-        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def classified(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            vector = parts.vector(network(images))
+            return outputs(vector, parts.logits(vector))
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
+        def decoded(image_bytes: tf.Tensor) -> tf.Tensor:
+            return decode_batch(image_bytes, size, pictures.data.resize, pictures.data.max_megapixels)
+
+        strings = tf.TensorSpec([None], tf.string, name="image_bytes")
+
+        @tf.function(autograph=False, input_signature=[strings])
         def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            settings = pictures.data
-            return outputs(decode_batch(image_bytes, size, settings.resize, settings.max_megapixels))
+            return classified(decoded(image_bytes))
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, name="images")])
         def from_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return outputs(images)
+            return classified(images)
 
-        self.from_bytes, self.from_images = from_bytes, from_images
+        @tf.function(autograph=False, input_signature=[strings, tf.TensorSpec([None], tf.int32, name="class_number")])
+        def explain(image_bytes: tf.Tensor, class_number: tf.Tensor) -> dict[str, tf.Tensor]:
+            images = decoded(image_bytes)
+            maps = network(images)
+            vector, logits, heat = _explained(parts, maps, class_number)
+            picture = tf.saturate_cast(tf.round(images), tf.uint8)
+            return {**outputs(vector, logits), "heat": heat, "picture": picture, "embedding": parts.embedding(vector)}
+
+        self.from_bytes, self.from_images, self.explain = from_bytes, from_images, explain
 
 
-def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Path) -> None:
+def _unfamiliarity(embedding: tf.Tensor, known: tf.Tensor, reference: Reference) -> tf.Tensor:
+    """Return float32 [n]: what `Reference.unfamiliarity` returns."""
+    alike = tf.linalg.matmul(embedding, known, transpose_b=True)
+    nearest = tf.math.top_k(alike, min(reference.neighbours, len(reference.embeddings)), sorted=False).values
+    return (1.0 - tf.reduce_mean(nearest, -1)) / reference.threshold
+
+
+def _explained(parts: Parts, maps: tf.Tensor, class_number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return vector, logits and heat [n, h, w] of maps [n, h, w, c].
+
+    Grad-CAM (Selvaraju et al., ICCV 2017) with the gradient of each place instead of its mean over all places (HiResCAM,
+    Draelos and Carin, arXiv 2011.08891). Where the maps are averaged both are the same; where they are flattened, the
+    mean would warm places of which the class depends in no way.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        vector = parts.vector(maps)
+        logits = parts.logits(vector)
+        wanted = tf.where(class_number < 0, tf.argmax(logits, -1, tf.int32), class_number)
+        chosen = tf.gather(logits, wanted, axis=1, batch_dims=1)
+    gradient = tape.gradient(chosen, maps)
+    spoke = tf.nn.relu(tf.reduce_sum(tf.cast(gradient, tf.float32) * tf.cast(maps, tf.float32), -1))
+    return vector, logits, tf.math.divide_no_nan(spoke, tf.reduce_max(spoke, [1, 2], keepdims=True))
+
+
+def write(model: keras.Model, labels: list[str], pictures: Pictures, reference: Reference, folder: Path) -> None:
     """Write the SavedModel of a classifier.
 
     Args:
         model: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, k].
         labels: k class names.
         pictures: how bytes become pictures; becomes part of the graph.
+        reference: the training pictures with which others are compared, and the threshold.
         folder: the version folder to write, for example `export/1`.
 
     Raises:
@@ -72,8 +132,8 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, folder: Pat
     with tempfile.TemporaryDirectory(prefix="transfer-labels-") as temporary:
         file = Path(temporary) / LABELS
         file.write_bytes(b"".join(os.fsencode(label) + b"\n" for label in labels))
-        servable = _Servable(model, labels, pictures, file)
-        signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images}
+        servable = _Servable(model, labels, pictures, reference, file)
+        signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images, "explain": servable.explain}
         try:
             # TensorFlow announces where it wrote: the draft's folder, which nobody will find under that name.
             with hearing("WARNING"):

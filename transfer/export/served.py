@@ -1,7 +1,9 @@
 """An exported SavedModel, loaded as a client would load it: bytes in, probabilities out. Needs nothing but the export."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,11 +13,44 @@ from transfer.errors import RunError
 _LARGE_BYTES = 64 << 20  # encoded bytes given to the model at once, at most
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What an export says of n pictures.
+
+    Attributes:
+        probabilities: float32 [n, classes], calibrated.
+        unfamiliarity: float32 [n], distance from the training pictures, 1 being the threshold.
+        known: bool [n].
+    """
+
+    probabilities: np.ndarray
+    unfamiliarity: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What an export says of n pictures, and why.
+
+    Attributes:
+        answers: as without the reasons.
+        heat: float32 [n, h, w] in 0..1: what spoke for the class at each place.
+        pictures: uint8 [n, size, size, 3], what the network saw.
+        embeddings: float32 [n, d], of length 1.
+    """
+
+    answers: Answers
+    heat: np.ndarray
+    pictures: np.ndarray
+    embeddings: np.ndarray
+
+
 class Served:
     """A loaded export.
 
     Attributes:
         labels: class names, in the order of the probabilities.
+        size: side of the pictures that the network sees, in pixels.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,18 +62,47 @@ class Served:
         try:
             self._model = tf.saved_model.load(str(folder))
             self._signature = self._model.signatures["serving_default"]
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            self._explain = self._model.signatures["explain"]
+        except KeyError as error:
+            raise RunError(
+                f"The export lacks the signature {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}."
+            ) from None
+        except (OSError, ValueError, tf.errors.OpError) as error:
             raise RunError(f"The export cannot be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
         file = self._model.labels_file.asset_path.numpy().decode()
         self.labels = Path(file).read_bytes().decode("utf-8", errors="surrogateescape").split("\n")[:-1]
+        self.size = int(self._explain.structured_outputs["picture"].shape[1])
 
-    def probabilities(self, pictures: Sequence[bytes]) -> np.ndarray:
-        """Return float32 [n, classes] for n encoded pictures.
+    @property
+    def signatures(self) -> Mapping[str, Any]:
+        """All signatures by name, as TensorFlow's concrete functions."""
+        return self._model.signatures
+
+    def answer(self, pictures: Sequence[bytes]) -> Answers:
+        """Classify n encoded pictures.
 
         Raises:
             tf.errors.InvalidArgumentError: where one of them cannot be decoded.
         """
-        return self._signature(image_bytes=tf.constant(list(pictures), tf.string))["probabilities"].numpy()
+        return _answers(self._signature(image_bytes=tf.constant(list(pictures), tf.string)))
+
+    def answer_decoded(self, images: np.ndarray) -> Answers:
+        """Classify n decoded pictures: uint8 or float32 [n, size, size, 3], RGB, 0 to 255, as `answer` decodes them."""
+        return _answers(self._model.signatures["images"](images=tf.cast(tf.constant(images), tf.float32)))
+
+    def probabilities(self, pictures: Sequence[bytes]) -> np.ndarray:
+        """Return float32 [n, classes]; see `answer`."""
+        return self.answer(pictures).probabilities
+
+    def explain(self, pictures: Sequence[bytes], class_numbers: Sequence[int]) -> Explained:
+        """Classify n encoded pictures and say what spoke for one class of each; -1: for the most probable one. See `answer`."""
+        numbers = tf.constant(list(class_numbers), tf.int32)
+        found = self._explain(image_bytes=tf.constant(list(pictures), tf.string), class_number=numbers)
+        return Explained(_answers(found), found["heat"].numpy(), found["picture"].numpy(), found["embedding"].numpy())
+
+
+def _answers(found: Mapping[str, tf.Tensor]) -> Answers:
+    return Answers(found["probabilities"].numpy(), found["unfamiliarity"].numpy(), found["known"].numpy())
 
 
 def batched(

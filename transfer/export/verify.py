@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures, batches
 from transfer.errors import ExportError
-from transfer.export.served import Served, batched
+from transfer.export.served import Answers, Served, batched
 from transfer.progress import Progress
 
 _SINGLE = 8  # pictures that are also sent one at a time
@@ -22,61 +23,74 @@ class Verified:
     """What the export said of the test files, and how far it was from the other paths.
 
     Attributes:
-        probabilities: float32 [n, classes].
+        answers: of all of them.
         differences: largest difference of a probability: `stored` (features of the store and the head), `keras` (the
-            reloaded .keras file), `batch_1` (the export itself, one picture at a time).
+            reloaded .keras file), `batch_1` (the export itself, one picture at a time); and `unfamiliarity`: its largest
+            difference from the stored-feature path.
     """
 
-    probabilities: np.ndarray
+    answers: Answers
     differences: dict[str, float]
 
 
 def verify(
-    export: Path,
+    served: Served,
     keras_file: Path,
     files: Sequence[bytes],
     pixels: Sequence[int],
     stored: np.ndarray,
+    unfamiliarity: np.ndarray,
     pictures: Pictures,
-    batch_size: int,
-    tolerance: float,
+    settings: ExportConfig,
+    in_16bit: bool,
     progress: Progress,
 ) -> Verified:
-    """Reload an export, give it the bytes of all test files, and compare.
+    """Give a reloaded export the bytes of all test files, and compare.
 
     Args:
-        export: the SavedModel's version folder.
+        served: the export.
         keras_file: the joined model.
         files: paths of the test files.
         pixels: pixels of each, to keep batches of large pictures small.
         stored: probabilities by the stored-feature path, [n, classes].
+        unfamiliarity: by the same path, of the first of them, [m].
         pictures: how files are decoded for the Keras model.
-        batch_size: the larger batch size; the other is 1.
-        tolerance: largest accepted difference of a probability.
+        settings: the larger batch size (the other is 1) and the largest accepted differences.
+        in_16bit: whether any part computes or stores in 16 bit.
         progress: told of each picture.
 
     Raises:
         ExportError: where they differ by more.
     """
-    served = Served(export)
-    probabilities = np.empty_like(stored, dtype=np.float32)
-    with progress.step("Testing the export", len(files)) as advance:
-        for positions, data in batched(files, batch_size, _read, pixels):
-            probabilities[positions] = served.probabilities(data)
-            advance(len(positions))
+    answers = answer(served, files, pixels, settings.batch_size, progress)
+    probabilities = answers.probabilities
     single = np.concatenate([served.probabilities([_read(file)]) for file in files[:_SINGLE]])
     differences = {
         "stored": _largest(probabilities, stored),
         "keras": _largest(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], pictures)),
         "batch_1": _largest(probabilities[:_SINGLE], single),
+        "unfamiliarity": _largest(answers.unfamiliarity[: len(unfamiliarity)], unfamiliarity),
     }
+    tolerance = settings.tolerance_16bit if in_16bit else settings.tolerance_float32
     for path, difference in differences.items():
-        if not difference <= tolerance:
+        accepted = settings.tolerance_unfamiliarity if path == "unfamiliarity" else tolerance
+        if not difference <= accepted:
+            what = "the distance to the training pictures" if path == "unfamiliarity" else "a probability"
             raise ExportError(
-                f"The export does not agree with what was trained ({path}): a probability differs by {difference:.2g}. "
-                f"Expected at most {tolerance:g}. The run was not published."
+                f"The export does not agree with what was trained ({path}): {what} differs by {difference:.2g}. "
+                f"Expected at most {accepted:g}. The run was not published."
             )
-    return Verified(probabilities, differences)
+    return Verified(answers, differences)
+
+
+def answer(served: Served, files: Sequence[bytes], pixels: Sequence[int], batch_size: int, progress: Progress) -> Answers:
+    """Let an export answer for all of these files, which can be decoded; their pixels keep batches of large ones small."""
+    parts = []
+    with progress.step("Testing the export", len(files)) as advance:
+        for positions, data in batched(files, batch_size, _read, pixels):
+            parts.append(served.answer(data))
+            advance(len(positions))
+    return Answers(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Answers)))
 
 
 def _by_keras(file: Path, files: Sequence[bytes], pictures: Pictures) -> np.ndarray:
@@ -89,4 +103,4 @@ def _read(file: bytes) -> bytes:
 
 
 def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.abs(a.astype(np.float64) - b).max())
+    return float(np.abs(a.astype(np.float64) - b).max(initial=0.0))

@@ -16,10 +16,15 @@ _MOST_CLASSES_NAMED = 40
 
 
 def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
-    """Return loss and accuracy of training and validation against the epoch; stages follow each other, divided by a line."""
+    """Return loss and accuracy of training and validation against the epoch; stages follow each other, divided by a line.
+
+    Two figures one after the other: on a phone they stand one below the other, and their text stays readable.
+    """
     starts = np.flatnonzero(history["stage"].to_numpy()[1:] != history["stage"].to_numpy()[:-1]) + 1
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    drawn = []
+    for name in ("loss", "accuracy"):
+        figure = Figure(figsize=(4, 3), layout="constrained")
+        axes = figure.subplots()
         epochs = np.arange(1, len(history) + 1)
         axes.plot(epochs, history[name], color=_BLUE, label="training")
         axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
@@ -28,7 +33,8 @@ def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
             axes.axvline(start + 0.5, color="black", linewidth=0.8, label=f"{history['stage'].iloc[start]} begins")
         axes.set(xlabel="epoch", ylabel=name)
         axes.legend(frameon=False)
-    return svg(figure)
+        drawn.append(svg(figure))
+    return "\n".join(drawn)
 
 
 def confusion(matrix: list[list[int]], classes: list[str]) -> str:

@@ -1,34 +1,59 @@
 """A run's folder -> one self-contained page. Reads what the run wrote; knows nothing of training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from transfer.checking.findings import Findings
 from transfer.report import figures, page
 from transfer.report.cards import Album
+from transfer.report.gallery import Gallery, choose
 from transfer.report.names import printable, records
 from transfer.report.summary import items, sentence
-from transfer.run import REPORT, Draft, Run
+from transfer.run import Draft, Run
 
 _TEMPLATE = "report.html.jinja"
+_BLIND = 0.8  # area under the curve below which `unfamiliarity` is called of little use
+
 FINDINGS_SHOWN = 6
 """Pictures of each kind of finding that the page shows, about: the number for `cards.paths`."""
 
 
-def render(run: Run, findings: Findings | None = None, thumbnails: Mapping[str, str] | None = None) -> str:
+@dataclass(frozen=True)
+class Heated:
+    """Data URIs of one picture under its heat maps: of the class it was taken for, and of its own."""
+
+    predicted: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The test pictures of a page: which, path -> data URI of a thumbnail, and path -> heat maps of the mistakes."""
+
+    gallery: Gallery
+    thumbnails: Mapping[str, str]
+    heated: Mapping[str, Heated]
+
+
+def render(
+    run: Run,
+    findings: Findings | None = None,
+    thumbnails: Mapping[str, str] | None = None,
+    pictures: Pictures | None = None,
+    exports: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page of a run.
 
     Args:
         run: what the page is about.
         findings: what the checks of its data found; none: the page has no such section.
         thumbnails: path -> data URI of pictures named by the findings.
+        pictures: of the test split; none: only words about them.
+        exports: the table of the run's exports, as `exports.json` holds it.
     """
-    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}))
-
-
-def write(run: Draft, findings: Findings | None = None, thumbnails: Mapping[str, str] | None = None) -> None:
-    """Write the page of a run into its folder; see `render`."""
-    run.write_text(REPORT, render(run, findings, thumbnails))
+    shown = pictures or Pictures(choose(run), {}, {})
+    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), pictures=shown, exports=exports)
 
 
 def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:
@@ -62,9 +87,19 @@ def _content(run: Run) -> dict[str, Any]:
         "curves": figures.learning_curves(run.history, metrics["best_epoch"]),
         "confusion": figures.confusion(test["confusion"], classes),
         "reliability": figures.reliability(of_test, classes),
+        "calibration": metrics["calibration"],
+        "familiarity": metrics["familiarity"],
+        "blind": [name for name, facts in metrics["familiarity"]["others"].items() if facts["auroc"] < _BLIND],
+        "stages": _stages(metrics["timing"]),
         "cut_points": [] if cut_points is None else cut_points.to_dict("records"),
         "skipped": skipped[["path", "reason"]].head(500).to_dict("records"),
         "skipped_total": len(skipped),
         "config": (run.path / "config.yaml").read_text(encoding="utf-8"),
         "environment": run.environment,
     }
+
+
+def _stages(timing: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Return name, seconds and share of the whole of each stage."""
+    total = max(timing["total"], 1e-9)
+    return [(name, seconds, min(seconds / total, 1.0)) for name, seconds in timing.items() if name != "total"]

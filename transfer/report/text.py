@@ -28,14 +28,23 @@ def block(run: Run) -> str:
         f"Worst classes  {_worst(test['per_class'])}",
         f"Pictures       {images['train']} train, {images['validation']} validation, {images['test']} test",
         f"Skipped        {_skipped(run.metrics['skipped'])}",
+        *_unknown(run.metrics["familiarity"]["others"]),
         f"Seconds        {', '.join(f'{stage} {seconds:.1f}' for stage, seconds in timing.items())}",
         "",
         f"SavedModel     {run.export}",
         f"Report         {run.report}",
-        f"Try next       transfer predict {shlex.quote(str(run.path))} PICTURE...",
+        f"Try next       transfer serve {shlex.quote(str(run.path))}",
     ]
     doubts = findings_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
     return "\n".join([*lines, *(["", doubts] if doubts else [])])
+
+
+def others(name: str, facts: dict[str, float]) -> str:
+    """Return how well pictures of other data are told from the run's own."""
+    return (
+        f"Other data     {facts['images']} pictures of {name}: {facts['unknown']:.1%} called unknown, area under the ROC curve "
+        f"{facts['auroc']:.3f}"
+    )
 
 
 def _worst(per_class: dict[str, dict[str, float]]) -> str:
@@ -49,6 +58,13 @@ def _skipped(reasons: dict[str, int]) -> str:
         return "none"
     total = sum(reasons.values())
     return f"{total} ({', '.join(f'{count} {reason}' for reason, count in reasons.items())}); see manifest.csv"
+
+
+def _unknown(found: dict[str, dict[str, float]]) -> list[str]:
+    if not found:
+        return []
+    kinds = ", ".join(f"{facts['unknown']:.0%} of {name}" for name, facts in found.items())
+    return [f"Unknown        {kinds} are called so, as they should be"]
 
 
 def cut_points(table: pd.DataFrame) -> str:

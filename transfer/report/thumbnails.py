@@ -3,8 +3,9 @@
 import base64
 import dataclasses
 import io
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,9 +15,10 @@ from transfer.report import cards
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.Image import Image
 
 _BATCH = 32
-_QUALITY = 80
+_OPTIONS: dict[str, dict[str, Any]] = {"jpeg": {"quality": 80}, "png": {"optimize": True}}
 
 
 def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, data: DataConfig | None = None) -> dict[str, str]:
@@ -33,16 +35,25 @@ def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, 
         Path -> `data:image/...;base64,...`, a JPEG, or a PNG where that is smaller. Pictures that cannot be decoded are
         missing.
     """
+    shown = rows[rows["digest"] != ""].drop_duplicates("path").head(most)  # the others were not even read
+    return {path: _uri(picture) for path, picture in _decoded(root, shown, size, data)}
+
+
+def jpegs(root: Path, rows: pd.DataFrame, size: int, data: DataConfig) -> dict[str, bytes]:
+    """Return thumbnails of used pictures, path -> JPEG; see `thumbnails`."""
+    from PIL import Image
+
+    return {path: _encoded(Image.fromarray(picture), "jpeg") for path, picture in _decoded(root, rows, size, data)}
+
+
+def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None) -> Iterator[tuple[str, "np.ndarray"]]:
     from transfer.data.pipeline import Pictures, batches, files_of
 
-    shown = rows[rows["digest"] != ""].drop_duplicates("path").head(most)  # the others were not even read
-    paths = shown["path"].tolist()
+    paths = rows["path"].tolist()
     settings = dataclasses.replace(Pictures(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
-    result: dict[str, str] = {}
     if paths:
-        for positions, pictures in batches(files_of(root, shown), settings, _BATCH).as_numpy_iterator():
-            result |= {paths[position]: _uri(picture) for position, picture in zip(positions, pictures, strict=True)}
-    return result
+        for positions, pictures in batches(files_of(root, rows), settings, _BATCH).as_numpy_iterator():
+            yield from ((paths[position], picture) for position, picture in zip(positions, pictures, strict=True))
 
 
 def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
@@ -54,10 +65,16 @@ def _uri(pixels: "np.ndarray") -> str:
     """Encode uint8 [size, size, 3]."""
     from PIL import Image
 
-    image, encoded = Image.fromarray(pixels), []
-    for kind, options in (("jpeg", {"quality": _QUALITY}), ("png", {"optimize": True})):
-        buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
-        encoded.append((kind, buffer.getvalue()))
-    kind, content = min(encoded, key=lambda item: len(item[1]))
+    return uri_of(Image.fromarray(pixels))
+
+
+def uri_of(image: "Image") -> str:
+    """Encode an RGB picture as a data URI: a JPEG, or a PNG where that is smaller."""
+    kind, content = min(((kind, _encoded(image, kind)) for kind in _OPTIONS), key=lambda item: len(item[1]))
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _encoded(image: "Image", kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **_OPTIONS[kind])
+    return buffer.getvalue()

@@ -13,7 +13,7 @@ from transfer.networks.frozen import Pretrained
 from transfer.networks.table import Cut
 from transfer.progress import Progress
 from transfer.training.fitting import FINE_TUNING, Stage, fit
-from transfer.training.trained import Material, Trained, predict
+from transfer.training.trained import Material, Trained
 
 
 def train(
@@ -43,10 +43,9 @@ def train(
     train_batches = material.batches(output, shape, settings.batch_size, dtype)
     fitted = fit(tuned.model, train_batches, material.judged("validation", output, shape, dtype), stage, progress)
     _require_same_statistics(tuned, pretrained)
-    probabilities = {split: predict(tuned.model, material, split, output, shape) for split in ("validation", "test")}
     history = pd.concat([first.history, fitted.history], ignore_index=True)
     best = len(first.history) + fitted.best_epoch
-    return Trained(tuned.model, history, best, probabilities, (*first.checkpoints, stage.checkpoint)), tuned
+    return Trained.judged(tuned.model, history, best, material, output, (*first.checkpoints, stage.checkpoint)), tuned
 
 
 def describe(tuned: tunable.Tunable, head: keras.Model, unfreeze_from: str, of_backbone: int) -> str:

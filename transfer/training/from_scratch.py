@@ -5,7 +5,7 @@ from transfer.networks import scratch, whole
 from transfer.networks.table import Backbone, Scratch
 from transfer.progress import Progress
 from transfer.training.fitting import Stage, fit
-from transfer.training.trained import Material, Trained, predict
+from transfer.training.trained import Material, Trained
 
 
 def train(material: Material, network: Scratch | Backbone, size: int, progress: Progress) -> Trained:
@@ -21,8 +21,7 @@ def train(material: Material, network: Scratch | Backbone, size: int, progress: 
         model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config), config.precision)
     stage = Stage("network", config.training, config.training, material.checkpoint(output), precision=config.precision)
     fitted = fit(model, train_batches, material.judged("validation", output, shape), stage, progress)
-    probabilities = {split: predict(model, material, split, output, shape) for split in ("validation", "test")}
-    return Trained(model, fitted.history, fitted.best_epoch, probabilities, (stage.checkpoint,))
+    return Trained.judged(model, fitted.history, fitted.best_epoch, material, output, (stage.checkpoint,))
 
 
 def options_of(network: Scratch, config: Config) -> NetworkConfig:

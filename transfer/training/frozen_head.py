@@ -3,7 +3,7 @@
 from transfer.networks import heads
 from transfer.progress import Progress
 from transfer.training.fitting import Stage, fit
-from transfer.training.trained import Material, Trained, predict
+from transfer.training.trained import Material, Trained
 
 
 def train(material: Material, output: str, progress: Progress) -> Trained:
@@ -20,5 +20,4 @@ def train(material: Material, output: str, progress: Progress) -> Trained:
     head = heads.build(shape[0], len(material.classes), config.head, config.seed, mean, variance)
     stage = Stage("head", config.training, config.training, material.checkpoint(output))
     fitted = fit(head, train_batches, material.judged("validation", output, shape), stage, progress)
-    probabilities = {split: predict(head, material, split, output, shape) for split in ("validation", "test")}
-    return Trained(head, fitted.history, fitted.best_epoch, probabilities, (stage.checkpoint,))
+    return Trained.judged(head, fitted.history, fitted.best_epoch, material, output, (stage.checkpoint,))

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -12,6 +14,7 @@ import pandas as pd
 
 from transfer.config import Config
 from transfer.data import manifest as manifests
+from transfer.evaluation import calibration
 from transfer.features.arrays import StoredRows
 from transfer.features.extract import PLAIN, Views
 from transfer.features.front import PIXELS, Front
@@ -28,15 +31,34 @@ class Trained:
         model: the trained part, from stored rows to logits.
         history: one row an epoch.
         best_epoch: the epoch whose weights were kept, from 1.
-        probabilities: split (`validation`, `test`) -> float32 [n, classes], by the stored-feature path.
+        material, output: the stored rows that it takes, and their name.
+        logits: split (`validation`, `test`) -> float32 [n, classes], by the stored-feature path.
+        temperature: by which the logits are divided, chosen on the validation split.
         checkpoints: files that are of no use any more once the run is published.
     """
 
     model: keras.Model
     history: pd.DataFrame
     best_epoch: int
-    probabilities: dict[str, np.ndarray]
+    material: "Material"
+    output: str
+    logits: dict[str, np.ndarray]
+    temperature: float
     checkpoints: tuple[Path, ...]
+
+    @classmethod
+    def judged(
+        cls, model: keras.Model, history: pd.DataFrame, best_epoch: int, material: "Material", output: str, checkpoints: tuple[Path, ...]
+    ) -> "Trained":
+        """Let a fitted model judge validation and test, and calibrate it."""
+        logits = {split: passed(model, material, split, output) for split in ("validation", "test")}
+        temperature = calibration.temperature(logits["validation"], material.labels("validation"))
+        return cls(model, history, best_epoch, material, output, logits, temperature, checkpoints)
+
+    @cached_property
+    def probabilities(self) -> dict[str, np.ndarray]:
+        """Split (`validation`, `test`) -> calibrated probabilities, float32 [n, classes]."""
+        return {split: calibration.probabilities(logits, self.temperature) for split, logits in self.logits.items()}
 
 
 @dataclass(frozen=True)
@@ -62,7 +84,8 @@ class Material:
         """Return the checkpoint of training on one output: named by all that determines the result, places aside."""
         usable = manifests.used(self.manifest)
         settings = self.config.model_dump(mode="json")
-        settings.pop("check")
+        for without_effect in ("check", "familiarity", "energy"):
+            settings.pop(without_effect)
         for place in ("source", "root", "tfds_data_dir"):
             settings["data"].pop(place)
         facts = [settings, self.front.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]
@@ -113,12 +136,31 @@ def judged_at_once(output: str, shape: tuple[int, ...]) -> int:
     return max(1, min(256, 2**23 // math.prod(shape)))
 
 
-def predict(model: keras.Model, material: Material, split: str, output: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the probabilities of a split by the stored-feature path, float32 [n, classes]."""
-    rows, labels = material.stored(split, output)
+def passed(
+    model: keras.Model,
+    material: Material,
+    split: str,
+    output: str,
+    compute: Callable[[np.ndarray], keras.KerasTensor] | None = None,
+    positions: np.ndarray | None = None,
+) -> np.ndarray:
+    """Pass the stored rows of a split through a model.
+
+    Args:
+        model: what takes the rows.
+        material, split, output: name the rows.
+        compute: another function of the model's input; none: the model itself.
+        positions: of the wanted rows in the split; none: all.
+
+    Returns:
+        Float32 [n, ...]; of the model itself the logits, [n, classes].
+    """
+    rows, _ = material.stored(split, output)
+    wanted = np.arange(len(rows)) if positions is None else positions
+    shape = model.input_shape[1:]
     batch = judged_at_once(output, shape)
     parts = []
-    for start in range(0, len(labels), batch):
-        chosen = rows.take(np.arange(start, min(start + batch, len(labels)))).astype(np.float32).reshape(-1, *shape)
-        parts.append(np.asarray(keras.ops.softmax(model(chosen, training=False))))
-    return np.concatenate(parts) if parts else np.empty((0, len(material.classes)), np.float32)
+    for start in range(0, max(len(wanted), 1), batch):  # no rows at all: once, for the shape
+        chosen = rows.take(wanted[start : start + batch]).astype(np.float32).reshape(-1, *shape)
+        parts.append(np.asarray(compute(chosen) if compute else model(chosen, training=False), np.float32))
+    return np.concatenate(parts)

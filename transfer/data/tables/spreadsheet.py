@@ -20,7 +20,7 @@ _LOOKS_ESCAPED = re.compile(r"\\(?=udc[0-9a-f]{2})")
 
 def cell(value: str) -> str:
     """Return a text as it is written into a cell; `text` gives it back."""
-    value = _escaped(value)
+    value = escaped(value)
     return "'" + value if _TO_GUARD.match(value) else value
 
 
@@ -31,7 +31,7 @@ def text(value: str) -> str:
 
 def path_cell(path: str) -> str:
     """Return a relative path as it is written into a cell; it names the same file, once `unescaped`."""
-    path = _escaped(path)
+    path = escaped(path)
     return "./" + path if path[:1] in tuple("=+-@\t\r\n") else path
 
 
@@ -42,6 +42,7 @@ def unescaped(value: str) -> str:
     return _ESCAPED.sub(lambda found: chr(code if (code := int(found[1], 16)) < 128 else 0xDC00 + code), value)
 
 
-def _escaped(value: str) -> str:
+def escaped(value: str) -> str:
+    """Return a text as UTF-8 can hold it; `unescaped` gives it back."""
     value = _LOOKS_ESCAPED.sub(r"\\udc5c", value)
     return _SURROGATES.sub(lambda found: f"\\udc{ord(found[0]) - 0xDC00:02x}", value)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from transfer.comparison import energy
-from transfer.comparison.energy import Meter
+from transfer import energy
+from transfer.energy import Meter
 
 
 class Tracker:

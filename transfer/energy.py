@@ -67,7 +67,7 @@ class Meter:
             try:
                 self._tracker = _tracker(country or _ANY_COUNTRY)
                 self.source = _source(self._tracker)
-            except Exception as error:  # whatever the machine is like, the comparison goes on without
+            except Exception as error:  # whatever the machine is like, the work goes on without
                 self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:

@@ -1,0 +1,140 @@
+"""Every format and quantization runs in its own runtime, agrees with the SavedModel, and says what it is."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.export.portable import tiny_run
+from transfer.errors import ExportError
+from transfer.export.portable import exporting, graph, metadata, onnx_file, runtimes, table
+from transfer.export.portable.request import request
+from transfer.progress import Silent
+from transfer.run import Run
+
+FILES = [(to, quantize) for to in ("litert", "onnx") for quantize in (None, "float16", "int8")]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return tiny_run.write(tmp_path_factory.mktemp("portable"), precision="float32")
+
+
+@pytest.fixture(scope="module")
+def exported(run: Run) -> dict[tuple[str, str | None], Path]:
+    return {key: exporting.export(request(run, key[0], key[1]), Silent()).path for key in FILES}
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("to", "quantize", "tolerance"), [(*key, {None: 1e-5, "float16": 5e-3, "int8": 0.1}[key[1]]) for key in FILES])
+def test_each_file_says_what_the_savedmodel_says(
+    run: Run, exported: dict[tuple[str, str | None], Path], images: np.ndarray, to: str, quantize: str | None, tolerance: float
+) -> None:
+    expected = runtimes.InTensorFlow(graph.read(run.export)).run(images)
+    found = runtimes.opened(to, exported[to, quantize], 1).run(images)
+    assert set(found) == {"probabilities", "unfamiliarity", "known"}
+    np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=tolerance)
+    np.testing.assert_allclose(found["unfamiliarity"], expected["unfamiliarity"], rtol=10 * tolerance, atol=2 * tolerance)
+    assert found["known"].dtype == bool
+    np.testing.assert_array_equal(found["known"], found["unfamiliarity"] <= 1)
+
+
+@pytest.mark.parametrize(("to", "quantize"), FILES)
+def test_the_answer_for_a_picture_does_not_depend_on_its_neighbours(
+    exported: dict[tuple[str, str | None], Path], images: np.ndarray, to: str, quantize: str | None
+) -> None:
+    runtime = runtimes.opened(to, exported[to, quantize], 1)
+    together = runtime.run(np.concatenate([images, np.zeros_like(images[:1])]))["probabilities"][:5]
+    alone = np.concatenate([runtime.run(image[np.newaxis])["probabilities"] for image in images])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("to", ["litert", "onnx"])
+def test_smaller_weights_make_smaller_files(run: Run, exported: dict[tuple[str, str | None], Path], to: str) -> None:
+    plain, half = (exported[to, quantize].stat().st_size for quantize in (None, "float16"))
+    assert half < plain
+
+
+@pytest.mark.parametrize(("to", "quantize"), FILES)
+def test_labels_and_facts_are_inside_the_file(
+    run: Run, exported: dict[tuple[str, str | None], Path], to: str, quantize: str | None
+) -> None:
+    facts = metadata.read(exported[to, quantize])
+    assert facts["labels"] == list(tiny_run.CLASSES)
+    assert (facts["size"], facts["resize"], facts["run"], facts["quantization"]) == (16, "stretch", "run", quantize or "none")
+    entry = next(e for e in table.read(run) if (e["format"], e["quantization"]) == (to, quantize or "none"))
+    assert facts["test_accuracy"] == pytest.approx(entry["accuracy"], abs=1e-6)
+
+
+def test_a_stranger_reads_labels_and_signature_with_the_usual_tools(exported: dict[tuple[str, str | None], Path]) -> None:
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    with zipfile.ZipFile(exported["litert", None]) as archive:
+        assert archive.read("labels.txt").decode().split() == list(tiny_run.CLASSES)
+    signatures = Interpreter(str(exported["litert", None])).get_signature_list()
+    assert signatures == {"images": {"inputs": ["images"], "outputs": ["known", "probabilities", "unfamiliarity"]}}
+    session = onnxruntime.InferenceSession(exported["onnx", None])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["labels"]) == list(tiny_run.CLASSES)
+    (taken,) = session.get_inputs()
+    assert (taken.name, taken.type, taken.shape) == ("images", "tensor(float)", ["n", 16, 16, 3])
+    onnx.checker.check_model(str(exported["onnx", None]), full_check=True)
+
+
+def test_the_table_has_one_line_for_each_and_the_savedmodel_first(run: Run, exported: dict[tuple[str, str | None], Path]) -> None:
+    entries = table.read(run)
+    expected = [("savedmodel", "none"), *((to, quantize or "none") for to, quantize in FILES)]
+    assert [(entry["format"], entry["quantization"]) for entry in entries] == expected
+    for entry, path in zip(entries[1:], exported.values(), strict=True):
+        assert (run.path / entry["file"]).samefile(path)
+        assert entry["bytes"] == path.stat().st_size
+        assert entry["images"] == tiny_run.TEST
+    assert [line.split()[0] for line in table.text(entries).splitlines()[1:]] == [entry["format"] for entry in entries]
+
+
+def test_an_export_made_again_replaces_its_file_and_its_line(run: Run, exported: dict[tuple[str, str | None], Path]) -> None:
+    before = exported["onnx", None].stat().st_ino
+    done = exporting.export(request(run, "onnx"), Silent())
+    assert len(done.entries) == 1 + len(FILES)
+    assert done.path == exported["onnx", None]
+    assert done.path.stat().st_ino != before
+
+
+@pytest.mark.parametrize(("to", "name"), [("onnx", "a.onnx"), ("savedmodel", "a")])
+def test_below_the_accuracy_asked_for_nothing_is_published(run: Run, tmp_path: Path, to: str, name: str) -> None:
+    output = tmp_path / name
+    kept = table.read(run)
+    with pytest.raises(ExportError, match=r"of 9 test pictures .* Expected at least 0.99 .*Nothing was published"):
+        exporting.export(request(run, to, output=output, assert_accuracy=0.99), Silent())
+    assert list(tmp_path.iterdir()) == []
+    assert table.read(run) == kept
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_interruption_or_a_full_disk_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    def convert(source: graph.Source) -> None:
+        raise raised
+
+    monkeypatch.setattr(onnx_file, "convert", convert)
+    with pytest.raises(type(raised)):
+        exporting.export(request(run, "onnx", output=tmp_path / "a.onnx"), Silent())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_savedmodel_made_again_is_the_next_version(tmp_path: Path) -> None:
+    run = tiny_run.write(tmp_path, precision="float32")
+    done = exporting.export(request(run, "savedmodel"), Silent())
+    assert done.path == run.export == run.path / "export" / "2"
+    assert [(entry["format"], entry["file"]) for entry in done.entries] == [("savedmodel", "export/2")]
+    elsewhere = exporting.export(request(run, "savedmodel", output=tmp_path / "deep" / "er"), Silent())
+    assert (elsewhere.path / "saved_model.pb").is_file()
+    assert run.export.name == "2"

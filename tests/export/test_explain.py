@@ -1,0 +1,124 @@
+"""Grad-CAM in the export: warm where the class is, cold elsewhere, for each class by itself."""
+
+import io
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.made_up_run import reference
+from transfer.config import NetworkConfig
+from transfer.data.pipeline import Pictures
+from transfer.export import joined, saved_model
+from transfer.export.served import Explained, Served
+from transfer.networks import scratch
+from transfer.networks.table import SCRATCH
+
+SIZE = 32
+CORNERS = [(0, 0), (0, 16), (16, 0), (16, 16)]
+RED, GREEN = (220, 20, 20), (20, 200, 20)
+CLASSES = ["red", "green"]
+
+
+def picture(patches: dict[tuple[int, int], tuple[int, int, int]], seed: int = 0) -> np.ndarray:
+    """Return grey noise with coloured patches of 12 x 12 in some corners, uint8."""
+    pixels = np.random.default_rng(seed).integers(100, 150, (SIZE, SIZE, 1)).repeat(3, 2).astype(np.uint8)
+    for (top, left), colour in patches.items():
+        pixels[top + 2 : top + 14, left + 2 : left + 14] = colour
+    return pixels
+
+
+def encoded(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def exported(model: keras.Model, folder: Path, width: int) -> Served:
+    saved_model.write(model, CLASSES, Pictures(SIZE), reference(width), folder)
+    return Served(folder)
+
+
+def share(heat: np.ndarray, corner: tuple[int, int]) -> float:
+    """Return the share of a heat map that lies in a quarter of the picture."""
+    enlarged = np.asarray(Image.fromarray(heat).resize((SIZE, SIZE), Image.Resampling.NEAREST))
+    top, left = corner
+    return float(enlarged[top : top + 16, left : left + 16].sum() / enlarged.sum())
+
+
+@pytest.fixture(scope="module", params=["avg", "flatten"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A small network that has learned, from noisy pictures, to tell a red patch from a green one in any corner."""
+    keras.utils.set_random_seed(0)
+    options = NetworkConfig(filters=(8, 8), dense=(), padding="same")
+    network = scratch.build(SCRATCH["tiny_vgg"], SIZE, 2, 127.0, 900.0, 0, options, "float32")
+    if request.param == "avg":
+        maps = network.get_layer("flatten").input
+        vector = keras.layers.GlobalAveragePooling2D()(maps)
+        network = keras.Model(network.input, keras.layers.Dense(2, name="scores")(vector))
+    labels = np.arange(160) % 2
+    pixels = np.stack([picture({CORNERS[n // 2 % 4]: (RED, GREEN)[n % 2]}, n) for n in range(160)]).astype(np.float32)
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.optimizer.learning_rate = 0.01
+    network.fit(pixels, labels, batch_size=16, epochs=6, verbose=0)
+    assert (np.asarray(network(pixels)).argmax(1) == labels).all()
+    width = network.layers[-1].input.shape[-1]
+    return exported(joined.from_scratch(network), tmp_path_factory.mktemp("export") / "1", width)
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_corner_that_carries_the_class_is_warm(trained: Served, corner: tuple[int, int], number: int) -> None:
+    found = trained.explain([encoded(picture({corner: (RED, GREEN)[number]}, 1000))], [number])
+    assert found.answers.probabilities[0].argmax() == number
+    assert share(found.heat[0], corner) > 0.5 and found.heat.max() == pytest.approx(1.0)
+    assert share((found.heat[0] > 0.9).astype(np.float32), corner) == 1, "the warmest places"
+
+
+def test_each_class_has_its_own_corner_in_a_picture_of_both(trained: Served) -> None:
+    both = encoded(picture({(0, 0): RED, (16, 16): GREEN}, 2000))
+    found = trained.explain([both, both], [0, 1])
+    assert share(found.heat[0], (0, 0)) > 0.5
+    assert share(found.heat[1], (16, 16)) > 0.5
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """Flattened maps of which the first class looks at the upper left corner alone, and the second at nothing."""
+    images = keras.Input((SIZE, SIZE, 3), name="images")
+    maps = keras.layers.AveragePooling2D(8)(images)
+    kernel = np.zeros((4, 4, 3, 2), np.float32)
+    kernel[0, 0, 0, 0] = 0.01
+    logits = keras.layers.Dense(2, use_bias=False, kernel_initializer=keras.initializers.Constant(kernel.reshape(48, 2)))
+    model = joined.from_scratch(keras.Model(images, logits(keras.layers.Flatten()(maps))))
+    return exported(model, tmp_path_factory.mktemp("by hand") / "1", 48)
+
+
+def test_what_the_class_does_not_depend_on_stays_cold(by_hand: Served) -> None:
+    red = encoded(np.full((SIZE, SIZE, 3), RED, np.uint8))
+    heat = by_hand.explain([red], [0]).heat[0]
+    assert heat[0, 0] == 1.0 and heat.sum() == 1.0, "everything is red, but only one place speaks for the class"
+
+
+def test_a_class_for_which_nothing_speaks_has_no_heat_at_all(by_hand: Served) -> None:
+    heat = by_hand.explain([encoded(picture({}))], [1]).heat
+    assert not heat.any() and np.isfinite(heat).all()
+
+
+def test_minus_one_means_the_most_probable_class_of_each_picture(trained: Served) -> None:
+    files = [encoded(picture({(0, 0): RED, (16, 16): GREEN}, seed)) for seed in range(3)] + [encoded(picture({(0, 0): GREEN}))]
+    found = trained.explain(files, [-1] * 4)
+    best = found.answers.probabilities.argmax(1)
+    np.testing.assert_array_equal(found.heat, trained.explain(files, [int(number) for number in best]).heat)
+
+
+def test_an_explained_picture_has_the_answers_of_the_others_and_what_the_network_saw(trained: Served) -> None:
+    pixels = [picture({corner: RED}, 7) for corner in CORNERS]
+    found: Explained = trained.explain([encoded(one) for one in pixels], [-1] * 4)
+    plain = trained.answer([encoded(one) for one in pixels])
+    for name in ("probabilities", "unfamiliarity", "known"):
+        np.testing.assert_array_equal(getattr(found.answers, name), getattr(plain, name))
+    np.testing.assert_array_equal(found.pictures, pixels)
+    np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-5)

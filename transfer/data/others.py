@@ -1,0 +1,58 @@
+"""Pictures of other data, which a classifier should call unknown: digits and photographs that scikit-learn brings along."""
+
+import hashlib
+import io
+from collections.abc import Collection, Sequence
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from transfer.data import digits
+
+_SMALLEST, _LARGEST = 96, 300  # side of a part of a photograph, in pixels
+
+
+def pictures(count: int, seen: Collection[str], seed: int = 0) -> dict[str, list[bytes]]:
+    """Return `count` pictures of each kind, PNG.
+
+    Args:
+        count: of each kind; 0: nothing.
+        seen: SHA-256 of the files that were trained on: the digits are left out where one of them is among these.
+        seed: which ones.
+    """
+    if not count:
+        return {}
+    generator = np.random.default_rng(seed)
+    found = {"parts of photographs": [_encoded(_part_of_a_photograph(generator), "PNG") for _ in range(count)]}
+    every = digits.pictures()
+    if not any(hashlib.sha256(file).hexdigest() in seen for file in every):
+        found["handwritten digits"] = [every[number] for number in generator.permutation(len(every))[:count]]
+    return found
+
+
+def photographs(kinds: Sequence[str]) -> list[bytes]:
+    """Return part of a photograph, encoded in each of these kinds (JPEG, PNG)."""
+    generator = np.random.default_rng(0)
+    return [_encoded(_part_of_a_photograph(generator), kind) for kind in kinds]
+
+
+def _part_of_a_photograph(generator: np.random.Generator) -> np.ndarray:
+    photographs = _photographs()
+    photograph = photographs[generator.integers(len(photographs))]
+    side = generator.integers(_SMALLEST, _LARGEST)
+    top, left = (generator.integers(length - side) for length in photograph.shape[:2])
+    return photograph[top : top + side, left : left + side]
+
+
+def _encoded(pixels: np.ndarray, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@cache
+def _photographs() -> list[np.ndarray]:
+    from sklearn.datasets import load_sample_images
+
+    return list(load_sample_images().images)

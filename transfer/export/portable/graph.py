@@ -1,0 +1,127 @@
+"""A SavedModel's signature `images` -> one graph in float32, with the weights inside: what the converters are given.
+
+The graph is taken from the published SavedModel and not built again, so that whatever the SavedModel does (calibration,
+distance from the training data) is in the other formats too. A network that computes in bfloat16 or float16 is widened:
+its weights lie there in float32, and the casts between them and the products become nothing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2, types_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from transfer.errors import RunError
+
+INPUT = "images"
+OUTPUTS = ("probabilities", "unfamiliarity", "known")
+"""The outputs that are numbers, in this order; strings (`classes`, `label`) are no part of these formats."""
+
+_PLAIN = "_without_xla"
+_SIXTEEN_BITS = (types_pb2.DT_BFLOAT16, types_pb2.DT_HALF)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is converted.
+
+    Attributes:
+        signature: the SavedModel's own `images`, as it is served: float32 [n, size, size, 3], RGB in 0..255 -> dict of tensors.
+        definition: the same as a frozen graph in float32.
+        input: name of the tensor that takes the pictures.
+        outputs: name of each output -> name of its tensor, in the order of `OUTPUTS`.
+        size: side of the pictures in pixels.
+    """
+
+    signature: Any
+    definition: graph_pb2.GraphDef
+    input: str
+    outputs: dict[str, str]
+    size: int
+
+    def function(self) -> Any:
+        """Return the frozen graph as a function of TensorFlow: pictures -> dict of tensors."""
+        pruned = _function(self.definition, self.input, list(self.outputs.values()))
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, self.size, self.size, 3], tf.float32, name=INPUT)])
+        def images(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return dict(zip(self.outputs, pruned(images), strict=True))
+
+        return images
+
+
+def read(export: Path) -> Source:
+    """Read a SavedModel of this package.
+
+    Args:
+        export: its version folder.
+
+    Raises:
+        RunError: where it cannot be loaded, or has no signature `images`.
+    """
+    try:
+        loaded = tf.saved_model.load(str(export))
+        signature = loaded.signatures[INPUT]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise RunError(f"The export cannot be loaded: {str(error).splitlines()[0]}. Received {str(export)!r}.") from None
+    size = int(signature.structured_input_signature[1][INPUT].shape[1])
+    names = [name for name in OUTPUTS if name in signature.structured_outputs]
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, name=INPUT)])
+    def numbers(images: tf.Tensor) -> list[tf.Tensor]:
+        found = signature(images=images)
+        return [found[name] for name in names]
+
+    frozen = convert_variables_to_constants_v2(numbers.get_concrete_function())
+    if frozen.graph.as_graph_def().library.function:
+        plain = _without_xla(frozen.graph.as_graph_def())
+        frozen = convert_variables_to_constants_v2(_function(plain, frozen.inputs[0].name, [tensor.name for tensor in frozen.outputs]))
+    tensors = {name: tensor.name for name, tensor in zip(names, frozen.outputs, strict=True)}
+    return Source(signature, widened(frozen.graph.as_graph_def()), frozen.inputs[0].name, tensors, size)
+
+
+def _function(definition: graph_pb2.GraphDef, takes: str, gives: list[str]) -> Any:
+    def load() -> None:
+        tf.import_graph_def(definition, name="")
+
+    return tf.compat.v1.wrap_function(load, []).prune([takes], gives)
+
+
+def _without_xla(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
+    """Return a graph whose functions can be inlined: Keras asks for XLA in grouped convolutions, and such functions stay apart."""
+    plain = graph_pb2.GraphDef()
+    plain.CopyFrom(definition)
+    functions = list(plain.library.function)
+    nodes = [*plain.node, *(node for function in functions for node in function.node_def)]
+    for holder in [*nodes, *functions]:
+        for name in ("_XlaMustCompile", "_noinline"):
+            if name in holder.attr:
+                del holder.attr[name]
+    for function in functions:  # TensorFlow knows the others by their names
+        function.signature.name += _PLAIN
+    for node in nodes:
+        for attribute in node.attr.values():
+            if attribute.HasField("func"):
+                attribute.func.name += _PLAIN
+    return plain
+
+
+def widened(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
+    """Return a graph in which everything that was bfloat16 or float16 is float32."""
+    wide = graph_pb2.GraphDef()
+    wide.CopyFrom(definition)
+    functions = [node for function in wide.library.function for node in function.node_def]
+    for node in [*wide.node, *functions]:
+        for attribute in node.attr.values():
+            if attribute.type in _SIXTEEN_BITS:
+                attribute.type = types_pb2.DT_FLOAT
+            for position, kind in enumerate(attribute.list.type):
+                if kind in _SIXTEEN_BITS:
+                    attribute.list.type[position] = types_pb2.DT_FLOAT
+            if attribute.HasField("tensor") and attribute.tensor.dtype in _SIXTEEN_BITS:
+                values = tf.make_ndarray(attribute.tensor).astype(np.float32)
+                attribute.tensor.CopyFrom(tf.make_tensor_proto(values, tf.float32, values.shape))
+    return wide

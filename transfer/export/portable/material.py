@@ -1,0 +1,67 @@
+"""What an export is made of and measured on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transfer.data import manifest as manifests
+from transfer.data import sources
+from transfer.data.pipeline import Pictures
+from transfer.export.portable import graph, split_pictures
+from transfer.export.portable.request import Request
+from transfer.progress import Progress
+
+
+@dataclass(frozen=True)
+class Material:
+    """The parts of a finished run that an export needs.
+
+    Attributes:
+        source: the newest SavedModel.
+        labels: class names, in the order of the probabilities.
+        root: where the paths of the manifest start.
+        files: the test files, whose content is that of the manifest.
+        truth: their class numbers, int [n].
+        pictures: how files become pictures.
+    """
+
+    source: graph.Source
+    labels: list[str]
+    root: Path
+    files: list[bytes]
+    truth: np.ndarray
+    pictures: Pictures
+
+
+def gather(request: Request, progress: Progress) -> Material:
+    """Find and check everything; see `Material`.
+
+    Raises:
+        DataError: where test pictures are gone or have changed.
+        RunError: where the run's SavedModel cannot be read.
+    """
+    rows = manifests.used(request.run.manifest)
+    labels = manifests.class_names(rows)
+    test = rows[rows["split"] == "test"]
+    root = sources.root(request.config.data, progress)
+    files = split_pictures.find(root, test)
+    source = graph.read(request.run.export)
+    truth = np.array([labels.index(label) for label in test["label"]])
+    return Material(source, labels, root, files, truth, Pictures(source.size, request.config.data))
+
+
+def samples(request: Request, material: Material, progress: Progress) -> np.ndarray:
+    """Return training pictures from which the ranges of 8-bit values are taken, uint8 [n, size, size, 3].
+
+    Raises:
+        DataError: where they are gone or have changed.
+    """
+    rows = split_pictures.calibration_rows(request.run.manifest, request.calibration_pictures, request.config.seed)
+    files = split_pictures.find(material.root, rows)
+    parts = []
+    with progress.step("Calibration pictures", len(files)) as advance:
+        for images in split_pictures.decoded(files, material.pictures, request.config.export.batch_size):
+            parts.append(images)
+            advance(len(images))
+    return np.concatenate(parts)

@@ -1,0 +1,43 @@
+"""Requests with which TensorFlow Serving warms a model up before it lets clients in.
+
+Source: TensorFlow Serving, "SavedModel Warmup": TFRecords of `PredictionLog` in assets.extra/tf_serving_warmup_requests.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from transfer.atomic import replacing
+from transfer.errors import ExportError
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")
+_MOST = 1000  # records; TensorFlow Serving refuses a model with more
+
+
+def write(folder: Path, pictures: Sequence[bytes]) -> Path:
+    """Write requests with one picture each, and one with all of them, into a version folder such as `export/1`.
+
+    Args:
+        folder: of a SavedModel whose `serving_default` takes `image_bytes`.
+        pictures: one or more, encoded, such as clients will send.
+
+    Returns:
+        The file.
+
+    Raises:
+        ExportError: where there is no picture, or too many.
+    """
+    from tensorflow_serving.apis import prediction_log_pb2  # type: ignore[import-untyped]
+
+    if not 1 <= len(pictures) < _MOST:
+        raise ExportError(f"A warm-up needs 1 to {_MOST - 1} pictures. Received {len(pictures)}.")
+    batches = [[picture] for picture in pictures] + ([list(pictures)] if len(pictures) > 1 else [])
+    with replacing(folder / FILE) as temporary, tf.io.TFRecordWriter(str(temporary)) as file:
+        for batch in batches:
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.signature_name = "serving_default"
+            request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(batch, tf.string))
+            file.write(log.SerializeToString(deterministic=True))
+    return folder / FILE

@@ -1,0 +1,75 @@
+"""What a run keeps of its training pictures, so that it knows what is unlike all of them, and how well that works."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transfer.config import Config
+from transfer.data import others
+from transfer.evaluation import familiarity
+from transfer.evaluation.familiarity import Reference
+from transfer.export.served import Answers, Served
+from transfer.networks import parts
+from transfer.report.thumbnails import jpegs
+from transfer.training.trained import Trained, passed
+
+_VERIFIED = 16  # test pictures whose distances are computed on both paths
+_THUMBNAIL = 96  # pixels a side
+
+
+class FamiliarStage:
+    """The distances of a trained classifier, by the stored-feature path.
+
+    Attributes:
+        reference: what the run keeps.
+        validation: `unfamiliarity` of the validation pictures, float32 [n].
+        expected: that of the first test pictures, float32 [m].
+    """
+
+    def __init__(self, trained: Trained, classifier: keras.Model, root: Path) -> None:
+        self._trained, material = trained, trained.material
+        settings = material.config.familiarity
+        self._vector, self._shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
+        chosen = familiarity.sample(material.labels("train"), settings.pictures, material.config.seed)
+        kept = familiarity.rounded(self._embeddings("train", chosen))
+        validation = self._embeddings("validation")
+        threshold = familiarity.threshold(kept, validation, settings.neighbours, settings.false_alarms)
+        rows = material.rows("train").iloc[chosen]
+        small = jpegs(root, rows, _THUMBNAIL, material.config.data)
+        paths, labels = list(rows["path"]), list(rows["label"])
+        self.reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths])
+        self.validation = self.reference.unfamiliarity(validation)
+        first = np.arange(min(_VERIFIED, len(material.rows("test"))))
+        self.expected = self.reference.unfamiliarity(self._embeddings("test", first))
+
+    def _embeddings(self, split: str, positions: np.ndarray | None = None) -> np.ndarray:
+        def compute(rows: np.ndarray) -> keras.KerasTensor:
+            return parts.embedding(self._vector(rows), self._shape)
+
+        return passed(self._trained.model, self._trained.material, split, self._trained.output, compute, positions)
+
+
+def judge(served: Served, reference: Reference, test: Answers, seen: set[str], config: Config) -> dict[str, Any]:
+    """Measure how well an export knows what it does not know.
+
+    Args:
+        served: the export.
+        reference: what it compares with.
+        test: its answers for the test pictures.
+        seen: SHA-256 of the files of the run, none of which is other data.
+        config: how many pictures of other data are tried, and which.
+
+    Returns:
+        `threshold`, `pictures` and `neighbours` of the reference; `test_unknown`, the share of the test pictures called
+        unknown; `others`, for each kind of other data what `familiarity.against` returns.
+    """
+    found = {name: served.answer(files) for name, files in others.pictures(config.familiarity.others, seen, config.seed).items()}
+    return {
+        "threshold": reference.threshold,
+        "pictures": len(reference.paths),
+        "neighbours": reference.neighbours,
+        "test_unknown": float(1 - test.known.mean()),
+        "others": {name: familiarity.against(test.unfamiliarity, other.unfamiliarity) for name, other in found.items()},
+    }

@@ -1,0 +1,92 @@
+"""Which test pictures of a run a person should see: the worst mistakes, and of each class the surest and the most doubtful."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from transfer.run import Run
+
+MISTAKES = 12
+_OF_A_CLASS = 3
+_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One test picture.
+
+    Attributes:
+        path: as in the manifest.
+        label, predicted: its class and what it was taken for.
+        score: probability of the predicted class.
+        of_label: probability of its own class.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    score: float
+    of_label: float
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """Test pictures of one class: those rightly recognised with the highest probability, and those with the lowest top probability."""
+
+    name: str
+    surest: list[Shown]
+    doubtful: list[Shown]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What is shown.
+
+    Attributes:
+        mistakes: the surest first.
+        mistaken: how many there are in all.
+        classes: at most twenty.
+        left_out: classes beyond these.
+    """
+
+    mistakes: list[Shown]
+    mistaken: int
+    classes: list[OfClass]
+    left_out: int
+
+    def plain(self) -> Iterator[Shown]:
+        """Yield the pictures that are shown without an explanation."""
+        for one in self.classes:
+            yield from (*one.surest, *one.doubtful)
+
+
+def choose(run: Run) -> Gallery:
+    """Choose from the test pictures of a run, by its predictions."""
+    classes = run.labels
+    test = run.predictions[run.predictions["split"] == "test"].reset_index(drop=True)
+    values = test.iloc[:, -len(classes) :].to_numpy(float)
+    number = {name: position for position, name in enumerate(classes)}
+    labels = np.array([number[label] for label in test["label"]], int)
+    score, right = values.max(1), values.argmax(1) == labels
+    of_label = values[np.arange(len(test)), labels]
+
+    def shown(positions: np.ndarray) -> list[Shown]:
+        return [_shown(test.iloc[position], score[position], of_label[position]) for position in positions]
+
+    wrong = np.flatnonzero(~right)
+    by_class = []
+    for name in classes[:_CLASSES]:
+        own = np.flatnonzero(labels == number[name])
+        surest = own[right[own]]
+        surest = surest[np.argsort(-score[surest], kind="stable")][:_OF_A_CLASS]
+        doubtful = np.setdiff1d(own, surest)
+        doubtful = doubtful[np.argsort(score[doubtful], kind="stable")][:_OF_A_CLASS]
+        by_class.append(OfClass(name, shown(surest), shown(doubtful)))
+    worst = wrong[np.argsort(-score[wrong], kind="stable")][:MISTAKES]
+    return Gallery(shown(worst), len(wrong), by_class, max(len(classes) - _CLASSES, 0))
+
+
+def _shown(row: "pd.Series[object]", score: float, of_label: float) -> Shown:
+    return Shown(str(row["path"]), str(row["label"]), str(row["predicted"]), float(score), float(of_label))

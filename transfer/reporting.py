@@ -1,0 +1,101 @@
+"""A run's page made, or made again: its files, its pictures as far as they are still there, and what its export says of them."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pandas as pd
+import tensorflow as tf
+
+from transfer.atomic import write_text
+from transfer.checking.findings import Findings
+from transfer.config import build
+from transfer.data import sources
+from transfer.data.pipeline import file_of
+from transfer.errors import DataError
+from transfer.export.portable import table
+from transfer.export.served import Served
+from transfer.progress import Progress
+from transfer.report import cards, gallery, html, thumbnails
+from transfer.report.gallery import Gallery
+from transfer.report.heat import overlay
+from transfer.run import FINDINGS, Run
+
+_HEATED = 160  # pixels a side of a picture with its heat map
+
+
+def again(run: Run, progress: Progress) -> list[str]:
+    """Make the page of a finished run again.
+
+    Returns:
+        What is missing in it and why, for a person; empty: nothing.
+    """
+    config = build([run.config])
+    try:
+        root = sources.root(config.data, progress)
+    except DataError as error:
+        write(run, None, None)
+        return [f"The page shows no pictures of the data: {error}"]
+    missing = write(run, root, Served(run.export))
+    return [f"{missing} pictures are gone or have changed and are not shown."] if missing else []
+
+
+def write(run: Run, root: Path | None, served: Served | None) -> int:
+    """Write a run's page.
+
+    Args:
+        run: finished, or a draft that has all its tables.
+        root: where the manifest's paths start; none: the page shows no pictures.
+        served: the run's export, for what it looked at; none: the page does not tell.
+
+    Returns:
+        How many of the pictures that should be shown are gone or have changed.
+    """
+    findings = Findings.read(run.path / FINDINGS) if (run.path / FINDINGS).exists() else None
+    chosen = gallery.choose(run)
+    small: dict[str, str] = {}
+    heated: dict[str, html.Heated] = {}
+    missing = 0
+    if root is not None:
+        wanted = {one.path for one in (*chosen.mistakes, *chosen.plain())}
+        wanted |= set(cards.paths(findings, html.FINDINGS_SHOWN)) if findings else set()
+        rows = run.manifest[run.manifest["path"].isin(wanted) & (run.manifest["digest"] != "")]
+        there = _unchanged(root, rows)
+        missing = len(rows) - len(there)
+        small = thumbnails.thumbnails(root, there, data=build([run.config]).data)
+        if served is not None:
+            heated = _heated(served, root, there, chosen)
+    page = html.render(run, findings, small, html.Pictures(chosen, small, heated), table.read(run))
+    write_text(run.report, page)
+    return missing
+
+
+def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose files are those of the manifest."""
+
+    def same(row: "pd.Series[object]") -> bool:
+        try:
+            return hashlib.sha256((root / str(row["path"])).read_bytes()).hexdigest() == row["digest"]
+        except OSError:
+            return False
+
+    return rows[[same(row) for _, row in rows.iterrows()]] if len(rows) else rows
+
+
+def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, html.Heated]:
+    """Return for each mistake what spoke for the predicted class and what for the right one, over what the network saw."""
+    files = {str(row["path"]): os.fsdecode(file_of(root, row)) for _, row in rows.iterrows()}
+    shown = [one for one in chosen.mistakes if one.path in files]
+    try:
+        data = [Path(files[one.path]).read_bytes() for one in shown]
+        if not data:
+            return {}
+        asked = [served.labels.index(name) for one in shown for name in (one.predicted, one.label)]
+        explained = served.explain([file for file in data for _ in range(2)], asked)
+    except (OSError, tf.errors.OpError):
+        return {}  # a file has just changed, or the copy made for the decoder was pruned: the page does without
+    drawn = [
+        thumbnails.uri_of(overlay(picture, heat).resize((_HEATED, _HEATED)))
+        for picture, heat in zip(explained.pictures, explained.heat, strict=True)
+    ]
+    return {one.path: html.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}
