@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 import transfer
 from tests.conftest import picture
-from tests.made_up_run import COLOURS, write_run
+from tests.made_up_run import write_run
 from transfer import cli
 from transfer.run import Run
 
@@ -200,27 +199,12 @@ def test_a_damaged_picture_is_named_and_the_others_are_classified(call: Call, ru
     assert failed.endswith("(damaged: truncated or broken)")
 
 
-def test_predictions_can_be_written_as_csv(call: Call, run: Run, data: Path, tmp_path: Path) -> None:
-    file = tmp_path / "out.csv"
-    status, printed, _ = call("predict", run.path, data, "--csv", file)
-    assert (status, printed) == (0, f"12 pictures classified, 0 not: {file}\n")
-    table = pd.read_csv(file)
-    assert list(table.columns) == ["path", "label", "score", "error", *COLOURS]
-    assert len(table) == 12
-
-
-def test_a_csv_that_cannot_be_written_is_one_line(call: Call, run: Run, data: Path) -> None:
-    status, _, lines = call("predict", run.path, data / "red", "--csv", data / "red" / "0.png" / "out.csv")
-    assert status == 2
-    assert lines[-1].startswith("error: ")
-
-
 def test_fit_prints_a_short_block_and_predict_takes_its_run(call: Call, data: Path, tmp_path: Path) -> None:
     settings = ["--set", "training.epochs=1", "--output", tmp_path / "runs", "--name", "my run"]
     status, printed, lines = call("fit", data, *LENET, *settings)
     assert status == 0
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"my run"}
-    for words in ("Test accuracy", "95 %", "Worst classes", "Skipped        none", "Seconds", "transfer predict '", "SavedModel"):
+    for words in ("Test accuracy", "95 %", "Worst classes", "Skipped        none", "Seconds", "transfer serve '", "SavedModel"):
         assert words in printed
     steps = ["Scanning", "12 pictures in 2 classes", "Frozen pass", "Training the network", "Testing the export"]
     assert [line.split(":")[0] for line in lines] == steps

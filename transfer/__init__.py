@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transfer.config import Config
     from transfer.errors import TransferError
     from transfer.experiment import fit
+    from transfer.explaining import explain
     from transfer.inspection import Checked, check
     from transfer.networks.anatomy.layer_table import anatomy
     from transfer.run import Run
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Checked", "Comparison", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "fit", "predict",
+    "Checked", "Comparison", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain", "fit", "predict",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,6 +38,7 @@ _HOMES = {
     "anatomy": "transfer.networks.anatomy.layer_table",
     "check": "transfer.inspection",
     "compare": "transfer.comparison.compare",
+    "explain": "transfer.explaining",
     "fit": "transfer.experiment",
     "predict": "transfer.serving.predict",
 }

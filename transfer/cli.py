@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer import cli_anatomy, cli_compare, cli_store
+from transfer import cli_anatomy, cli_compare, cli_explain, cli_export, cli_predict, cli_report, cli_serve, cli_store
 from transfer.errors import TransferError
 
 # Typer brings its own copy of Click, whose usage errors it exports only by their children.
@@ -27,6 +27,11 @@ app = typer.Typer(
 app.add_typer(cli_store.app, name="store")
 app.command()(cli_anatomy.anatomy)
 app.command()(cli_compare.compare)
+app.command()(cli_explain.explain)
+app.command()(cli_export.export)
+app.command()(cli_predict.predict)
+app.command()(cli_report.report)
+app.command()(cli_serve.serve)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -184,26 +189,6 @@ def check(
     if strict and checked.exceeded:
         for sentence in checked.exceeded:
             print(f"not passed: {sentence}", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-@app.command()
-def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
-    csv: Annotated[Path | None, typer.Option(help="Write all probabilities to this file instead.")] = None,
-) -> None:
-    """Classify pictures with a run's exported SavedModel."""
-    from transfer.run import Run
-
-    opened = Run(run)
-    terminal = _terminal()
-    from transfer.report import tables
-    from transfer.serving.predict import predict as classify
-
-    table = classify(opened, paths, progress=terminal)
-    print(tables.predictions(table, csv))
-    if (table["error"] != "").any():
         raise typer.Exit(1)
 
 

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.made_up_run import COLOURS, write_models, write_run
-from transfer.errors import DataError, RunError
+from tests.conftest import picture
+from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
+from transfer.config import DataConfig
+from transfer.data.pipeline import Pictures
+from transfer.data.transcode import readable_bytes
+from transfer.errors import ConfigError, DataError, RunError
+from transfer.export import saved_model
 from transfer.export.served import Served
 from transfer.run import Run
 from transfer.serving.predict import expand, predict
@@ -46,12 +51,37 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_file_gets_its_class_its_score_and_all_probabilities(run: Run, folder: Path) -> None:
     table = predict(run, [folder])
-    assert list(table.columns) == ["path", "label", "score", "error", *COLOURS]
+    assert list(table.columns) == ["path", "label", "score", "unfamiliarity", "known", "error", *COLOURS]
+    assert list(table.dtypes.astype(str)) == ["object", "object", "float32", "float32", "bool", "object", *["float32"] * 3]
     assert [Path(path).name for path in table["path"]] == ["blue.png", "red.png", "green ü.jpg"]
     assert list(table["label"]) == ["blue", "red", "green"]
     assert (table["error"] == "").all()
     np.testing.assert_allclose(table[list(COLOURS)].sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(table["score"], table[list(COLOURS)].max(axis=1))
+
+
+def test_what_is_unlike_the_training_pictures_is_not_known(run: Run, folder: Path) -> None:
+    save(folder / "z grey.png", (128, 128, 128))
+    table = predict(run, [folder])
+    assert [Path(path).name for path in table.loc[~table["known"], "path"]] == ["z grey.png"]
+    np.testing.assert_array_equal(table["known"], table["unfamiliarity"] <= 1)
+
+
+def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> None:
+    """To the last bit for the same batch: what is decoded ahead of the network has the very pixels decoded within it."""
+    run = write_run(tmp_path / "run", export=False, data__resize="pad")
+    model, served_folder = classifier(), run.path / "export" / "1"
+    served_folder.rmdir()
+    saved_model.write(model, list(COLOURS), Pictures(SIZE, DataConfig(resize="pad")), reference(), served_folder)
+    kinds = [("JPEG", (700, 300)), ("PNG", (90, 70)), ("TIFF", (31, 64)), ("GIF", (20, 20)), ("WEBP", (64, 48)), ("BMP", (16, 16))]
+    files = []
+    for number, (kind, size) in enumerate(kinds):
+        files.append(tmp_path / f"{number}.{kind.lower()}")
+        picture(number, size, number).save(files[-1], kind)
+    expected = Served(served_folder).answer([readable_bytes(file.read_bytes()) for file in files])
+    table = predict(run, files)
+    np.testing.assert_array_equal(table[list(COLOURS)].to_numpy(), expected.probabilities)
+    np.testing.assert_array_equal(table["unfamiliarity"], expected.unfamiliarity)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
@@ -70,11 +100,13 @@ def test_damaged_files_are_named_and_the_others_are_classified(run: Run, folder:
     errors = {Path(path).name: error for path, error in zip(table["path"], table["error"], strict=True)}
     assert {name for name, error in errors.items() if not error} == {"blue.png", "red.png", "green ü.jpg"}
     assert "damaged" in errors["c_truncated.png"]
-    assert errors["d_empty.png"] == errors["e_text.jpg"] == "not a picture"
+    assert errors["d_empty.png"] == "not a picture: empty"
+    assert errors["e_text.jpg"] == "not a picture"
     assert errors["f_large.png"] == "too large: 120 megapixels, the limit is 100"
     failed = table[table["error"] != ""]
     assert list(failed["label"]) == [""] * 4
-    assert failed[["score", *COLOURS]].isna().all(axis=None)
+    assert failed[["score", "unfamiliarity", *COLOURS]].isna().all(axis=None)
+    assert not failed["known"].any()
 
 
 def test_the_runs_own_limit_of_pixels_holds(tmp_path: Path) -> None:
@@ -98,7 +130,7 @@ def test_nothing_is_written_beside_the_pictures(run: Run, folder: Path) -> None:
 def test_classes_called_like_columns_are_told_apart(tmp_path: Path, folder: Path) -> None:
     run = write_run(tmp_path / "run", ("error", "label", "score"), export=True)
     table = predict(run, [folder])
-    assert list(table.columns) == ["path", "label", "score", "error", "class error", "class label", "class score"]
+    assert list(table.columns)[6:] == ["class error", "class label", "class score"]
     assert list(table["label"]) == ["score", "error", "label"]
 
 
@@ -120,6 +152,11 @@ def test_folders_are_expanded_in_order_without_hidden_files(folder: Path) -> Non
 def test_a_path_that_is_not_there_is_an_error_before_any_work(run: Run, folder: Path) -> None:
     with pytest.raises(DataError, match=r"no such picture.*none\.png"):
         predict(run, [folder, folder / "none.png"])
+
+
+def test_a_batch_has_at_least_one_picture(run: Run, folder: Path) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        predict(run, [folder], batch_size=0)
 
 
 def test_no_file_at_all_is_an_error(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Headless Chromium for the tests of the page, and what they do with it."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_SWITCHES = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator["Browser"]:
+    """Start the system's Chromium, with a made-up camera; skip the test where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        pytest.skip(f"no browser: none of {', '.join(_NAMES)} is installed")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=program, args=list(_SWITCHES))
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What a page asked for and complained about.
+
+    Attributes:
+        requests: addresses, in order.
+        complaints: errors in the console and of scripts.
+    """
+
+    def __init__(self, page: "Page") -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def asked(self, end: str) -> int:
+        """Return how many requests went to an address that ends so."""
+        return sum(url.endswith(end) for url in self.requests)
+
+
+def choose(page: "Page", content: bytes, name: str = "picture.png", kind: str = "image/png") -> None:
+    """Choose a file by the button and wait until it is answered."""
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": content})
+    settled(page)
+
+
+def settled(page: "Page") -> None:
+    """Wait until the page waits for nothing."""
+    page.wait_for_selector("body:not(.busy)")
+
+
+def transfer_of(page: "Page", content: bytes, name: str = "picture.png") -> Any:
+    """Return a handle of what a browser gives with a drop or a paste of one file."""
+    program = """([bytes, name]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+        return data;
+    }"""
+    return page.evaluate_handle(program, [list(content), name])
+
+
+def bars(page: "Page") -> dict[str, float]:
+    """Return the classes shown and their shares in percent, from top to bottom."""
+    names, shares = page.locator(".class .name").all_inner_texts(), page.locator(".class .share").all_inner_texts()
+    return {name: float(share.removesuffix(" %").strip("<> ")) for name, share in zip(names, shares, strict=True)}

@@ -1,0 +1,24 @@
+"""A prediction in a process of its own that kills itself while it renames its third file: the second piece of the answers.
+
+    python -m tests.serving.killed_predict ARGUMENTS OF transfer predict...
+"""
+
+import os
+import signal
+import sys
+
+from transfer import cli
+from transfer.serving.batch import answering, job
+
+if __name__ == "__main__":
+    really, renamed = os.replace, []
+
+    def replace(*arguments: object, **options: object) -> None:
+        renamed.append(arguments)
+        if len(renamed) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        really(*arguments, **options)  # type: ignore[arg-type]
+
+    os.replace = replace  # type: ignore[assignment]
+    answering._SEGMENT, job._SECONDS = 4, 0.0
+    cli.main(["predict", *sys.argv[1:]])

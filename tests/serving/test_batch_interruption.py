@@ -1,0 +1,251 @@
+"""A table appears whole or not at all; the same command goes on where it was interrupted, and the bytes are the same."""
+
+import errno
+import fcntl
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import picture
+from tests.made_up_run import write_run
+from transfer.errors import DataError, RunError
+from transfer.export.served import Answers, Served
+from transfer.progress import Silent
+from transfer.run import Run
+from transfer.serving.batch import answering, job, pieces
+from transfer.serving.batch.request import request
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES, SEGMENT = 22, 4
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return write_run(tmp_path_factory.mktemp("runs") / "run", export=True)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments of four files, each of them a piece of its own."""
+    monkeypatch.setattr(answering, "_SEGMENT", SEGMENT)
+    monkeypatch.setattr(job, "_SECONDS", 0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_export_is_loaded_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "Served", functools.cache(Served))
+        yield
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    for number in range(FILES):
+        picture(number, tint=number).save(tmp_path / "data" / f"{number:02}.png")
+    (tmp_path / "data" / "09.png").write_text("not a picture at all")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pictures of each batch that the network was given."""
+    seen: list[int] = []
+    really = Served.answer_decoded
+
+    def answer(self: Served, images: np.ndarray) -> Answers:
+        seen.append(len(images))
+        return really(self, images)
+
+    monkeypatch.setattr(Served, "answer_decoded", answer)
+    return seen
+
+
+Write = Callable[..., bytes]
+
+
+@pytest.fixture
+def write(run: Run, data: Path, tmp_path: Path) -> Write:
+    """Return a function that predicts the folder into a file and returns its bytes."""
+
+    def predicted(name: str = "out.csv", batch_size: int = 2, overwrite: bool = False) -> bytes:
+        (tmp_path / "results").mkdir(exist_ok=True)
+        output = tmp_path / "results" / name
+        summary = job.carry_out(request(run, [data], output, batch_size, overwrite), Silent())
+        assert (summary.files, summary.failed) == (FILES, 1)
+        assert os.listdir(output.parent) == [name], "nothing hidden is left"
+        return output.read_bytes()
+
+    return predicted
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, batches: int, error: BaseException) -> None:
+    """Let the network fail after so many batches, once."""
+    left = [batches]
+    really = Served.answer_decoded
+
+    def answer(self: Served, images: np.ndarray) -> Answers:
+        left[0] -= 1
+        if left[0] == -1:
+            raise error
+        return really(self, images)
+
+    monkeypatch.setattr(Served, "answer_decoded", answer)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_an_interrupted_prediction_goes_on_and_ends_with_the_same_bytes(
+    write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    interrupt(monkeypatch, 5, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        write(name)
+    assert os.listdir(tmp_path / "results") == [f".{name}.unfinished"]
+    assert asked == [2] * 5
+    continued = write(name)
+    assert sum(asked[5:]) == FILES - 1 - 2 * SEGMENT, "two segments of four were kept"
+    (tmp_path / "results" / name).unlink()
+    assert write(name) == continued
+
+
+def test_a_killed_prediction_goes_on_and_ends_with_the_same_bytes(
+    run: Run, data: Path, write: Write, asked: list[int], tmp_path: Path
+) -> None:
+    output = tmp_path / "results" / "out.csv"
+    command = [sys.executable, "-m", "tests.serving.killed_predict", run.path, data, "--output", output, "--batch-size", "2"]
+    done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not output.exists()
+    left = os.listdir(tmp_path / "results" / ".out.csv.unfinished")
+    assert "000000000000" in left
+    assert "000000000004" not in left
+    assert len(left) == 4, "the lock, the facts, a piece, and one that was being written"
+    continued = write()
+    assert sum(asked) == FILES - 1 - SEGMENT
+    assert write(overwrite=True) == continued
+
+
+def start(write: Write, monkeypatch: pytest.MonkeyPatch, batches: int = 9) -> None:
+    """Leave pieces of an unfinished prediction."""
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, batches, KeyboardInterrupt())
+        write()
+
+
+def test_answers_for_a_file_that_was_changed_are_computed_again(
+    write: Write, data: Path, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(write, monkeypatch)
+    asked.clear()
+    picture(3, tint=2).save(data / "05.png")
+    os.utime(data / "05.png", ns=(1, 1))
+    changed = write()
+    assert sum(asked) == FILES - 1 - SEGMENT, "what stands before it is kept"
+    assert write(overwrite=True) == changed
+
+
+@pytest.mark.parametrize("how", ["batch size", "export", "facts", "piece"])
+def test_answers_that_no_longer_count_are_computed_again(
+    write: Write, run: Run, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    start(write, monkeypatch)
+    asked.clear()
+    hidden = tmp_path / "results" / ".out.csv.unfinished"
+    if how == "export":
+        monkeypatch.setattr(job, "_digest_of", lambda export: "another")
+    elif how == "facts":
+        (hidden / "facts.json").write_text("{")
+    elif how == "piece":
+        (hidden / "000000000000").write_bytes(b"ARROW1\0\0 damaged")
+    write(batch_size=4 if how == "batch size" else 2)
+    assert sum(asked) == FILES - 1
+
+
+def test_files_that_come_after_those_that_are_done_cost_themselves_alone(
+    write: Write, run: Run, data: Path, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start(write, monkeypatch)
+    asked.clear()
+    picture(50).save(data / "zz.png")
+    summary = job.carry_out(request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
+    assert summary.files == FILES + 1
+    assert sum(asked) == FILES + 1 - 4 * SEGMENT
+
+
+def test_a_network_that_fails_keeps_what_was_computed(write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    with monkeypatch.context() as patch:
+        interrupt(patch, 5, tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"))
+        with pytest.raises(RunError, match=r"too little memory.*--batch-size"):
+            write()
+    asked.clear()
+    write()
+    assert sum(asked) == FILES - 1 - 2 * SEGMENT
+
+
+def test_a_full_disk_keeps_what_was_written_before(write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    really, written = pieces.write_bytes, []
+
+    def full(path: Path, content: bytes) -> None:
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            write()
+    asked.clear()
+    write()
+    assert sum(asked) == FILES - 1 - 2 * SEGMENT
+
+
+def test_a_table_that_cannot_be_finished_leaves_room_and_the_answers(
+    write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pandas.DataFrame.to_csv", full)
+        with pytest.raises(OSError, match="No space left"):
+            write()
+    assert not (tmp_path / "results" / ".out.csv.unfinished" / "table").exists()
+    asked.clear()
+    write()
+    assert asked == []
+
+
+def test_two_processes_on_one_output_are_an_error_for_the_second(write: Write, tmp_path: Path) -> None:
+    hidden = tmp_path / "results" / ".out.csv.unfinished"
+    hidden.mkdir(parents=True)
+    with (hidden / "lock").open("w") as lock:
+        lock.write("4711")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match=r"Another process \(number 4711\) writes this --output"):
+            write()
+    write()
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(run: Run, data: Path, tmp_path: Path) -> None:
+    asked = request(run, [data], tmp_path / "out.csv")
+    (tmp_path / "out.csv").write_text("mine")
+    with pytest.raises(DataError, match="exists"):
+        job.carry_out(asked, Silent())
+    assert (tmp_path / "out.csv").read_text() == "mine"
+    assert not (tmp_path / ".out.csv.unfinished").exists()
+
+
+def test_the_longest_name_of_a_file_can_be_written(write: Write) -> None:
+    write("ü" * 120 + "xxxxxxxxxxx.csv")

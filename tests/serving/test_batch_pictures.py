@@ -1,0 +1,172 @@
+"""Files are read and decoded with a reason for each that is no picture; large ones wait for room; order is kept."""
+
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import picture
+from transfer.config import DataConfig
+from transfer.data.pipeline import Pictures
+from transfer.serving.batch import pictures
+from transfer.serving.batch.files import digest, listed
+from transfer.serving.batch.pictures import Decoder
+from transfer.serving.batch.room import Room, ahead
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return Decoder(Pictures(8, DataConfig(max_megapixels=4)))
+
+
+def names(folder: Path, count: int = 5) -> list[str]:
+    for number in range(count):
+        picture(number, tint=number).save(folder / f"{number}.png")
+    return [str(folder / f"{number}.png") for number in range(count)]
+
+
+def test_pictures_come_in_the_order_of_their_files(decoder: Decoder, tmp_path: Path) -> None:
+    files = names(tmp_path)
+    decoded = decoder.decode(files)
+    assert decoded.images.shape == (5, 8, 8, 3)
+    assert decoded.images.dtype == np.uint8
+    assert list(decoded.images.mean((1, 2)).argmax(1)) == [0, 1, 2, 0, 1]
+    np.testing.assert_array_equal(decoder.decode(files[::-1]).images[::-1], decoded.images)
+
+
+def test_large_and_unusual_pictures_keep_their_place_between_small_ones(decoder: Decoder, tmp_path: Path) -> None:
+    files = names(tmp_path, 4)
+    Image.new("RGB", (1200, 1000), (0, 0, 250)).save(tmp_path / "0.png")
+    Image.new("RGB", (12, 10), (0, 0, 250)).save(tmp_path / "2.png", "TIFF")
+    assert list(decoder.decode(files).images.mean((1, 2)).argmax(1)) == [2, 1, 2, 0]
+
+
+def test_every_file_that_is_no_picture_has_its_reason(decoder: Decoder, tmp_path: Path) -> None:
+    files = names(tmp_path)
+    Path(files[0]).write_bytes(Path(files[0]).read_bytes()[:300])
+    Path(files[1]).unlink()
+    Path(files[2]).unlink()
+    os.mkfifo(files[2])
+    Image.new("L", (3000, 2000)).save(files[3])
+    decoded = decoder.decode(files)
+    assert decoded.errors == [
+        "damaged: truncated or broken", "vanished while the folder was read", "not a regular file",
+        "too large: 6 megapixels, the limit is 4", "",
+    ]  # fmt: skip
+    assert len(decoded.images) == 1
+
+
+def test_a_damaged_tiff_a_link_to_nowhere_a_socket_and_a_huge_file_are_named(decoder: Decoder, tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("a.tiff", "b", "c", "d")]
+    picture(0).save(files[0], "TIFF", compression="tiff_lzw")
+    whole = Path(files[0]).read_bytes()
+    Path(files[0]).write_bytes(whole[:100] + b"\xff" * 1000 + whole[1100:])
+    Path(files[1]).symlink_to(tmp_path / "nowhere")
+    with Path(files[3]).open("wb") as huge:
+        huge.truncate(10**9)  # takes no room on the disk
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(files[2])
+        errors = decoder.decode(files).errors
+    assert errors[0].startswith("TIFF could not be decoded")
+    assert errors[1:3] == ["broken link", "not a regular file"]
+    assert errors[3] == "too large: 1000 MB is more than a picture of 4 megapixels takes"
+
+
+def test_no_picture_at_all_is_no_array(decoder: Decoder, tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    assert decoder.decode([str(tmp_path / "x")]).images.shape == (0, 8, 8, 3)
+
+
+def test_large_pictures_are_decoded_one_at_a_time_where_there_is_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_SMALL_PIXELS", 100)
+    monkeypatch.setattr(pictures, "_PIXELS", 2000)
+    decoder = Decoder(Pictures(8))
+    inside, most = [], []
+    really = decoder._alone
+
+    def alone(data: bytes) -> np.ndarray:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return really(data)
+
+    monkeypatch.setattr(decoder, "_alone", alone)
+    list(ahead(lambda file: decoder.decode([file]), names(tmp_path, 6), 3, 6))
+    assert len(most) == 6
+    assert set(most) == {1}
+
+
+def test_a_room_lets_in_what_fits_and_what_is_larger_alone() -> None:
+    room, order = Room(10), []
+    with room.claim(6):
+        with room.claim(4):
+            order.append("fits")
+        waiting = threading.Thread(target=lambda: _enter(room, 30, order))
+        waiting.start()
+        time.sleep(0.02)
+        order.append("still waiting")
+    waiting.join(5)
+    assert order == ["fits", "still waiting", 30]
+
+
+def _enter(room: Room, amount: int, order: list[object]) -> None:
+    with room.claim(amount):
+        order.append(amount)
+
+
+def test_work_ahead_keeps_the_order_and_its_distance() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.001 * (number % 3))
+        return number * number
+
+    for done, result in enumerate(ahead(work, range(40), 3, 5)):
+        assert result == done * done
+        assert len(begun) <= done + 5
+    assert sorted(begun) == list(range(40))
+
+
+def test_the_first_failure_is_raised_in_its_place_and_the_rest_is_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        return 1 // (3 - number)
+
+    results = ahead(work, range(1000), 2, 6)
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert len(begun) < 12
+
+
+def test_a_digest_follows_names_sizes_and_times(tmp_path: Path) -> None:
+    files = names(tmp_path, 2)
+    digests = [digest(files), digest(files[::-1]), digest(files[:1])]
+    os.utime(files[0], ns=(0, 0))
+    digests.append(digest(files))
+    with Path(files[0]).open("ab") as file:
+        file.write(b"x")
+    os.utime(files[0], ns=(0, 0))
+    digests.append(digest(files))
+    Path(files[0]).unlink()
+    digests.append(digest(files))
+    assert len(set(digests)) == 6
+    assert digest(files) == digests[-1]
+
+
+def test_paths_in_this_folder_have_no_dot_in_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    names(tmp_path / "a", 1)
+    names(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    assert listed(["."]) == ["0.png", "a/0.png"]
+    assert listed(["./a", "./0.png"]) == ["a/0.png", "0.png"]

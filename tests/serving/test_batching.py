@@ -1,0 +1,171 @@
+"""The queue: what waits goes together, within limits; bad rows hurt nobody else; a full queue says so; nothing is computed in vain."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transfer.serving.batching import Batcher, Limits, Piece, pieces_of
+from transfer.serving.refusals import PictureError, RefusedError
+
+
+class Model:
+    """Doubles numbers; refuses negative ones; waits at the gate where it is shut."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.batches: list[list[int]] = []
+
+    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        self.entered.release()
+        self.gate.wait(10)
+        self.batches.append(list(inputs["x"]))
+        if min(inputs["x"]) < 0:
+            raise ValueError
+        return {"y": np.array(inputs["x"]) * 2}
+
+
+def piece(model: Callable[..., Any], *numbers: int, key: object = 0, size: int = 1) -> Piece:
+    rows = len(numbers)
+    return Piece(key, model, {"x": list(numbers)}, rows, size * rows, rows, asyncio.get_running_loop().create_future())
+
+
+def run(story: Callable[[Batcher, Model], Any], rows: int = 8, size: float = 100, waiting: int = 20) -> Model:
+    model = Model()
+
+    async def play() -> None:
+        batcher = Batcher(Limits(rows, size, 1e9, waiting, 1e9), ValueError, lambda count: None)
+        batcher.start()
+        try:
+            await asyncio.wait_for(story(batcher, model), 10)
+        finally:
+            model.gate.set()
+            await asyncio.to_thread(batcher.stop)
+
+    asyncio.run(play())
+    return model
+
+
+async def while_busy(batcher: Batcher, model: Model, *pieces: Piece) -> list[Any]:
+    """Keep the model busy with a 0, put the pieces into the queue, let it go on; return what each piece ends with."""
+    model.gate.clear()
+    first = piece(model, 0)
+    batcher.submit([first])
+    await asyncio.to_thread(model.entered.acquire)
+    for one in pieces:
+        batcher.submit([one])
+    model.gate.set()
+    await first.future
+    return await asyncio.gather(*(one.future for one in pieces), return_exceptions=True)
+
+
+def test_what_waits_while_the_model_is_busy_goes_together() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        results = await while_busy(batcher, model, piece(model, 1), piece(model, 2, 3), piece(model, 4))
+        assert [result["y"].tolist() for result in results] == [[2], [4, 6], [8]]
+
+    assert run(story).batches == [[0], [1, 2, 3, 4]]
+
+
+def test_batches_keep_to_their_limits_and_to_the_order() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        await while_busy(batcher, model, piece(model, 1, 2, 3), piece(model, 4, 5, 6), piece(model, 7))
+
+    assert run(story, rows=4).batches == [[0], [1, 2, 3], [4, 5, 6, 7]]
+    assert run(story, size=3).batches == [[0], [1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_only_what_is_of_a_kind_goes_together() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        await while_busy(batcher, model, piece(model, 1, key="a"), piece(model, 2, key="b"), piece(model, 3, key="a"))
+
+    assert run(story).batches == [[0], [1, 3], [2]]
+
+
+def test_bad_rows_are_found_and_the_others_answered() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        results = await while_busy(batcher, model, piece(model, 1), piece(model, 2, -3, 4), piece(model, 5), piece(model, -6))
+        assert [results[number]["y"].tolist() for number in (0, 2)] == [[2], [10]]
+        assert [type(results[number]) for number in (1, 3)] == [PictureError] * 2
+        assert [results[number].position for number in (1, 3)] == [1, 0]
+
+    assert len(run(story).batches) <= 12
+
+
+def test_a_defect_in_the_model_ends_its_batch_and_not_the_thread() -> None:
+    def broken(inputs: Mapping[str, Any]) -> Any:
+        raise MemoryError
+
+    async def story(batcher: Batcher, model: Model) -> None:
+        failed = piece(broken, 1)
+        batcher.submit([failed])
+        with pytest.raises(MemoryError):
+            await failed.future
+        alive = piece(model, 1)
+        batcher.submit([alive])
+        assert (await alive.future)["y"].tolist() == [2]
+
+    run(story)
+
+
+def test_a_full_queue_is_said_at_once_and_takes_all_or_nothing() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        batcher.submit([piece(model, 0)])
+        await asyncio.to_thread(model.entered.acquire)
+        batcher.submit([piece(model, *range(18))])
+        with pytest.raises(RefusedError) as refused:
+            batcher.submit([piece(model, 1), piece(model, 2, 3)])
+        assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
+        assert batcher.waiting == 18
+        batcher.submit([piece(model, 1, 2)])
+
+    run(story)
+
+
+def test_what_would_wait_longer_than_its_client_is_refused() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        batcher.submit([piece(model, 0)])
+        await asyncio.to_thread(model.entered.acquire)
+        batcher.seconds_per_row = 2e9
+        batcher.submit([piece(model, 1)])  # nothing waits yet: it is tried
+        with pytest.raises(RefusedError) as refused:
+            batcher.submit([piece(model, 2)])
+        assert refused.value.headers == {"Retry-After": "60"}
+
+    run(story)
+
+
+def test_dropped_work_is_not_computed() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        batcher.submit([piece(model, 0)])
+        await asyncio.to_thread(model.entered.acquire)
+        gone, stays = piece(model, 1), piece(model, 2)
+        batcher.submit([gone])
+        batcher.submit([stays])
+        batcher.drop([gone])
+        assert batcher.waiting == 1
+        model.gate.set()
+        await stays.future
+        assert gone.future.cancelled()
+
+    assert run(story).batches == [[0], [2]]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.integers(1, 6), st.integers(5, 20))
+def test_requests_are_divided_in_order_into_pieces_that_fit(sizes: list[int], rows: int, limit: int) -> None:
+    parts = pieces_of(len(sizes), sizes, [0] * len(sizes), Limits(rows, limit, 1, 1, 1))
+    assert [number for part in parts for number in range(len(sizes))[part]] == list(range(len(sizes)))
+    for part in parts:
+        assert len(sizes[part]) <= rows
+        assert len(sizes[part]) == 1 or sum(sizes[part]) <= limit

@@ -1,0 +1,173 @@
+"""The web page in a real browser, on the real server: what a person does with a picture, and what the page answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.made_up_run import reference
+from tests.serving.browser import Watch, bars, choose, chromium, settled, transfer_of
+from tests.serving.running import Running, picture, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(browser: "Browser", export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with training pictures to compare with."""
+    familiar = tmp_path_factory.mktemp("run") / "familiar.npz"
+    reference().write(familiar)
+    with served(export, familiar) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: "Browser", server: Running) -> Iterator["Page"]:
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    opened = context.new_page()
+    opened.goto(server.url)
+    yield opened
+    context.close()
+
+
+def test_a_dropped_picture_is_classified(page: "Page") -> None:
+    page.dispatch_event("#frame", "drop", {"dataTransfer": transfer_of(page, picture("green", kind="PNG"))})
+    page.wait_for_selector("#result:visible")
+    assert page.inner_text("#headline").startswith("green ")
+    shown = bars(page)
+    assert next(iter(shown)) == "green"
+    assert list(shown.values()) == sorted(shown.values(), reverse=True)
+    assert sum(shown.values()) == pytest.approx(100, abs=0.3)
+    assert page.locator("#picture").get_attribute("alt") == "The picture as the network saw it"
+    assert page.locator("#heat").is_visible()
+
+
+def test_a_pasted_picture_is_classified(page: "Page") -> None:
+    data = transfer_of(page, picture("blue", kind="PNG"))
+    page.evaluate("data => document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))", data)
+    page.wait_for_selector("#result:visible")
+    assert page.inner_text("#headline").startswith("blue ")
+
+
+def test_a_picture_of_the_camera_is_classified_and_the_camera_is_let_go(page: "Page") -> None:
+    page.click("#camera")
+    page.wait_for_selector("#camera-dialog[open]")
+    page.locator("#video").evaluate("video => video.videoWidth || new Promise(done => video.addEventListener('loadeddata', done))")
+    stream = page.locator("#video").evaluate_handle("video => video.srcObject.getTracks()[0]")
+    page.click("#shoot")
+    page.wait_for_selector("#result:visible")
+    assert stream.evaluate("track => track.readyState") == "ended"
+    assert not page.locator("#camera-dialog").is_visible()
+
+
+def test_a_class_is_switched_and_going_back_asks_nobody(page: "Page") -> None:
+    choose(page, picture("red"))
+    watch = Watch(page)
+    first = page.locator("#heat").get_attribute("src")
+    page.locator(".class", has_text="blue").click()
+    settled(page)
+    assert page.locator("#heat").get_attribute("src") != first
+    assert page.locator("#heat").get_attribute("alt") == "Heat map: where the network looked for blue"
+    assert page.inner_text("#status") == "Nothing in the picture speaks for blue."
+    assert page.inner_text("#headline").startswith("red ")
+    page.locator(".class", has_text="red").click()
+    settled(page)
+    assert page.locator("#heat").get_attribute("src") == first
+    assert watch.asked("/explain") == 1
+
+
+def test_the_heat_map_is_switched_off_and_made_weaker(page: "Page") -> None:
+    choose(page, picture("red"))
+    page.locator("#strength").fill("30")
+    assert page.locator("#heat").evaluate("image => image.style.opacity") == "0.3"
+    page.locator("label.switch").click()
+    assert not page.locator("#heat").is_visible()
+    assert page.locator("#strength").is_disabled()
+    page.locator(".class", has_text="green").click()
+    settled(page)
+    assert page.locator("#heat").is_visible()
+
+
+def test_a_picture_unlike_the_training_is_called_so_and_only_that(page: "Page") -> None:
+    choose(page, picture("white"))
+    assert page.locator("#unknown").is_visible()
+    assert "Unlike anything seen in training" in page.inner_text("#answer")
+    assert "Unfamiliarity 2.5" in page.inner_text("#familiar")
+    choose(page, picture("red"))
+    assert not page.locator("#unknown").is_visible()
+
+
+def test_the_nearest_training_pictures_are_shown(page: "Page") -> None:
+    choose(page, picture("blue"))
+    assert page.locator("#neighbours .label").all_inner_texts() == ["blue", "red", "green"]
+    assert page.locator("#neighbours img").first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+
+
+def test_what_is_no_picture_is_said_in_plain_words_and_the_last_one_stays(page: "Page") -> None:
+    choose(page, b"not a picture", "notes.txt", "text/plain")
+    assert page.inner_text("#problem") == "This is no picture that the network can read."
+    assert page.locator("#hint").is_visible()
+    choose(page, picture("red"))
+    assert not page.locator("#error").is_visible()
+    seen = page.locator("#picture").get_attribute("src")
+    choose(page, b"not a picture", "notes.txt", "text/plain")
+    assert page.locator("#error").is_visible()
+    assert page.locator("#picture").get_attribute("src") == seen
+    assert page.inner_text("#headline").startswith("red ")
+
+
+def test_an_empty_file_is_not_even_sent(page: "Page") -> None:
+    watch = Watch(page)
+    choose(page, b"")
+    assert page.inner_text("#problem") == "The file is empty."
+    assert watch.asked("/explain") == 0
+
+
+def test_everything_can_be_done_from_the_keyboard(page: "Page") -> None:
+    def focused() -> str:
+        return str(page.evaluate("document.activeElement.id || document.activeElement.value"))
+
+    page.on("filechooser", lambda chooser: None)  # from now on choosers are caught: begun with the key, it may come too late
+    page.keyboard.press("Tab")
+    assert focused() == "file"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": picture("red")})
+    page.wait_for_selector("#result:visible")
+    order = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        order.append(focused())
+    assert order == ["camera", "shown", "strength", "red"]
+    assert page.locator(".class", has_text="red").evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
+    page.keyboard.press("ArrowDown")
+    settled(page)
+    second = list(bars(page))[1]
+    assert focused() == second
+    assert page.locator("#heat").get_attribute("alt") == f"Heat map: where the network looked for {second}"
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    assert not page.locator("#heat").is_visible()
+
+
+def test_nothing_comes_from_another_host_and_nothing_is_complained_of(browser: "Browser", server: Running) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    watch = Watch(page)
+    page.goto(server.url)
+    choose(page, picture("red"))
+    page.locator(".class", has_text="blue").click()
+    settled(page)
+    assert watch.asked("/explain") == 2
+    assert [url for url in watch.requests if not url.startswith((server.url, "data:", "blob:"))] == []
+    assert watch.complaints == []
+    context.close()

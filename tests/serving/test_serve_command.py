@@ -1,0 +1,153 @@
+"""`transfer serve` as a command: one line when ready, a clean end on a signal, one line for what is wrong; the key."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.running import ROOT, command, picture, served, tiny_run
+from tests.serving.test_tf_serving_api import b64
+from transfer.cli import main
+from transfer.errors import ConfigError
+from transfer.serving.listening import is_loopback
+from transfer.serving.settings import Settings, build, key_in
+
+BODY = json.dumps({"instances": [b64(picture())] * 100}).encode()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_run(tmp_path_factory.mktemp("runs") / "colours")
+
+
+def test_a_request_under_way_is_answered_before_the_server_stops(run: Path) -> None:
+    with command(run) as (process, url):
+        answers: list[httpx.Response] = []
+        post = threading.Thread(target=lambda: answers.append(httpx.post(f"{url}/v1/models/colours:predict", content=BODY, timeout=20)))
+        post.start()
+        time.sleep(0.03)
+        process.send_signal(signal.SIGTERM)
+        post.join()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(20) == 0
+    assert answers[0].status_code == 200
+    assert said == "Stopped; all requests under way were answered.\n"
+
+
+def run_command(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "transfer", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_port_in_use_is_one_line_said_before_tensorflow_is_loaded(run: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        began = time.monotonic()
+        done = run_command("serve", str(run), "--port", str(port))
+    assert time.monotonic() - began < 20
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"address already in use. Choose another --port (0: any that is free) or --host. Received 127.0.0.1:{port}." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--port", "70000"], "--port: input should be less than or equal to 65535. Received --port 70000."),
+        (["--name", "a/b"], "It is part of an address: no slash and no colon. Received --name a/b."),
+        (["--max-pictures", "5000"], "queue_pictures must hold one request: at least max_pictures (5000)"),
+        (["--host", "no.such.host.invalid"], "There is no such address."),
+        (["--api-key-env", "NOT_SET_ANYWHERE"], "--api-key-env names an environment variable with the key. Set it first."),
+    ],
+)
+def test_wrong_options_are_one_line(run: Path, options: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", str(run), *options])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert error in said
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "The folder is not a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("key", "warned"), [("", True), ("secret", False)])
+def test_an_open_address_without_a_key_is_warned_of(
+    run: Path, key: str, warned: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr("transfer.serving.server.serve", lambda export, settings, familiar, taken: (served.append(settings), taken.close()))
+    monkeypatch.setenv("TRANSFER_API_KEY", key)
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", str(run), "--host", "0.0.0.0", "--port", "0"])
+    assert (ended.value.code, served[0].host) == (0, "0.0.0.0")
+    said = capsys.readouterr().err
+    assert ("warning: whoever reaches 0.0.0.0 can use this server; set TRANSFER_API_KEY" in said) == warned
+    assert "secret" not in said
+
+
+def test_only_loopback_addresses_are_private() -> None:
+    assert [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::", "example.org")] == [True] * 3 + [False] * 3
+
+
+def test_the_key_is_asked_for_everywhere_but_at_the_health_and_the_page(export: Path) -> None:
+    asked = ["/v1/models/tiny", "/v1/models/tiny/metadata", "/metrics"]
+    with served(export, api_key="secret") as running, running.client() as client:
+        for path in asked:
+            for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer secre"}, {"Authorization": "secret"}, {"X-API-Key": ""}):
+                answer = client.get(path, headers=headers)
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+                assert "A key is needed" in answer.json()["error"]
+            for headers in ({"X-API-Key": "secret"}, {"Authorization": "Bearer secret"}, {"Authorization": "bearer secret"}):
+                assert client.get(path, headers=headers).status_code == 200
+        for path in ("/predict", "/explain", "/v1/models/tiny:predict"):
+            assert client.post(path).status_code == 401
+        for path in ("/healthz", "/", "/page/page.js", "/openapi.json"):
+            assert client.get(path).status_code == 200
+        document = client.get("/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
+
+
+def test_the_key_comes_from_the_environment_and_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRANSFER_API_KEY", raising=False)
+    assert key_in("TRANSFER_API_KEY") is None
+    monkeypatch.setenv("OTHER", "secret")
+    key = key_in("OTHER")
+    assert key is not None
+    assert key.get_secret_value() == "secret"
+    assert "secret" not in repr(Settings(api_key=key))
+    monkeypatch.setenv("OTHER", "schlüssel")
+    with pytest.raises(ConfigError, match="printable ASCII"):
+        key_in("OTHER")
+
+
+def test_settings_that_are_not_given_keep_their_defaults() -> None:
+    assert build({"port": None, "name": "x"}) == Settings(name="x")
+    with pytest.raises(ConfigError, match="held_mb must hold one request"):
+        build({"max_body_mb": 1000})
+
+
+@pytest.mark.parametrize(("side", "batch"), [(28, 256), (64, 128), (224, 10), (299, 8), (1024, 8)])
+def test_batches_are_smaller_where_pictures_are_larger(side: int, batch: int) -> None:
+    assert Settings().batch_of(side) == batch
+    assert Settings(batch_pictures=3).batch_of(side) == 3
+
+
+def test_help_names_the_environment_variable() -> None:
+    done = run_command("serve", "--help")
+    assert "TRANSFER_API_KEY" in done.stdout
+    assert os.environ.get("TRANSFER_API_KEY") is None or os.environ["TRANSFER_API_KEY"] not in done.stdout

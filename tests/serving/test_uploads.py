@@ -1,0 +1,128 @@
+"""Plain uploads: each file gets its classes or its own error; names of files are words, never paths; the page is served."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving.running import Running, picture, served, truncated
+
+FILES = [
+    ("file", ("red.jpg", picture("red"))),
+    ("file", ("cut.jpg", truncated())),
+    ("file", ("notes.txt", b"some text")),
+    ("other", ("blue.tif", picture("blue", kind="TIFF"))),
+    ("file", ("empty.png", b"")),
+]
+
+
+def test_bad_files_among_good_ones_get_their_own_errors(server: Running) -> None:
+    with server.client() as client:
+        answer = client.post("/predict", files=FILES)
+    assert answer.status_code == 200
+    assert answer.json()["model"] == {"name": "tiny", "version": "1"}
+    rows = {row["file"]: row for row in answer.json()["predictions"]}
+    assert list(rows) == ["red.jpg", "cut.jpg", "notes.txt", "blue.tif", "empty.png"]
+    assert rows["cut.jpg"] == {"file": "cut.jpg", "error": "damaged: truncated or broken"}
+    assert rows["notes.txt"]["error"] == "not a picture"
+    assert rows["empty.png"]["error"] == "not a picture: empty"
+    assert (rows["red.jpg"]["label"], rows["blue.tif"]["label"]) == ("red", "blue")
+    assert rows["red.jpg"]["known"] is True
+    probabilities = [one["probability"] for one in rows["red.jpg"]["classes"]]
+    assert rows["red.jpg"]["classes"][0]["name"] == "red"
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_where_no_file_is_good_the_request_is_refused(server: Running) -> None:
+    with server.client() as client:
+        answer = client.post("/predict", files=FILES[1:3])
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "No picture could be classified."
+    assert [row["error"] for row in answer.json()["predictions"]] == ["damaged: truncated or broken", "not a picture"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\x", "a\x00b", "~/x", "%2e%2e%2fx"])
+def test_names_of_files_are_words(server: Running, name: str) -> None:
+    with server.client() as client:
+        answer = client.post("/predict", files={"file": (name, picture())})
+    assert answer.status_code == 200
+    assert answer.json()["predictions"][0]["label"] == "red"
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/..%2fapp.py", "/page/%2e%2e/app.py", "/page//etc/passwd", "/page/.", "/page/", "/page/nothing", "/etc"]
+)
+def test_no_address_leads_to_other_files(server: Running, path: str) -> None:
+    with server.client() as client:
+        answer = client.get(path)
+    assert (answer.status_code, answer.json()) == (404, {"error": "There is nothing at this address."})
+
+
+def test_the_page_and_its_files_are_served(server: Running) -> None:
+    with server.client() as client:
+        page, script = client.get("/"), client.get("/page/page.js")
+    assert page.headers["content-type"].startswith("text/html")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert "<title>" in page.text
+
+
+@pytest.mark.parametrize("chosen", [None, "blue"])
+def test_an_explanation_names_the_class_that_it_explains(server: Running, chosen: str | None) -> None:
+    with server.client() as client:
+        answer = client.post("/explain", files={"file": ("x.jpg", picture())}, data={"class": chosen} if chosen else {})
+    assert answer.status_code == 200
+    assert (answer.json()["label"], answer.json()["explained"]) == ("red", chosen or "red")
+    assert answer.json()["heat"].startswith("data:image/png;base64,")
+    assert answer.json()["neighbours"] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "error"),
+    [
+        (FILES[1:2], {}, "damaged"),
+        (FILES[2:3], {}, "not a picture"),
+        (FILES[:2], {}, "Expected one file in the form"),
+        (FILES[:1], {"class": "purple"}, "Unknown class"),
+        ([*FILES[:1], ("class", ("x.jpg", b"x"))], {}, "Expected one file"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(server: Running, files: Any, data: Any, error: str) -> None:
+    with server.client() as client:
+        answer = client.post("/explain", files=files, data=data)
+    assert answer.status_code == 400
+    assert error in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"content-type": "application/json"}, b"{}", 415),
+        ({}, b"x", 415),
+        ({"content-type": "multipart/form-data"}, b"x", 400),
+        ({"content-type": "multipart/form-data; boundary=x"}, b"", 400),
+        ({"content-type": "multipart/form-data; boundary=x"}, b"no boundary here", 400),
+        ({"content-type": "multipart/form-data; boundary=x"}, b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n", 400),
+        (
+            {"content-type": "multipart/form-data; boundary=x; charset=zlib"},
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\na\r\n--x--\r\n',
+            400,
+        ),
+        ({"content-type": "multipart/form-data; boundary=x", "content-encoding": "gzip"}, b"x", 415),
+    ],
+)
+def test_forms_that_cannot_be_read_are_refused(server: Running, headers: dict[str, str], body: bytes, status: int) -> None:
+    with server.client() as client:
+        for path in ("/predict", "/explain"):
+            answer = client.post(path, content=body, headers=headers)
+            assert (answer.status_code, list(answer.json())) == (status, ["error"])
+
+
+def test_the_number_of_pictures_in_a_request_is_bounded(export: Path) -> None:
+    files = [("file", ("x.jpg", picture()))] * 4
+    with served(export, max_pictures=3) as running, running.client() as client:
+        assert client.post("/predict", files=files[:3]).status_code == 200
+        answer = client.post("/predict", files=files)
+        assert answer.status_code == 413
+        answer = client.post("/v1/models/tiny:predict", json={"instances": ["x"] * 4})
+        assert (answer.status_code, answer.json()) == (413, {"error": "At most 3 pictures in one request. Received 4."})

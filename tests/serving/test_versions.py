@@ -1,0 +1,135 @@
+"""A newer version is taken over while the server answers; one that is broken or half-written is refused, and the old one serves on."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.serving import tiny_export
+from tests.serving.running import picture, served
+from tests.serving.test_tf_serving_api import b64
+from transfer.errors import RunError
+from transfer.serving.model import Loaded, load
+from transfer.serving.versions import Versions, fingerprint, numbers_in
+
+
+@pytest.fixture
+def folder(export: Path, tmp_path: Path) -> Path:
+    """An export of its own with version 1."""
+    shutil.copytree(export, tmp_path / "export")
+    return tmp_path / "export"
+
+
+class Loader:
+    """Pretends to load; fails for the versions named."""
+
+    def __init__(self, *broken: int) -> None:
+        self.broken, self.loads = set(broken), list[int]()
+
+    def __call__(self, path: Path) -> Loaded:
+        self.loads.append(int(path.name))
+        if int(path.name) in self.broken:
+            raise RunError("The export cannot be used: it is cut.")
+        return Loaded(int(path.name), None, {}, {})  # type: ignore[arg-type]
+
+
+def write(folder: Path, number: int, text: str = "x") -> None:
+    (folder / str(number)).mkdir(parents=True, exist_ok=True)
+    (folder / str(number) / "saved_model.pb").write_text(text)
+
+
+def test_a_version_is_read_when_it_has_not_changed_between_two_looks(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    loader = Loader()
+    versions = Versions(tmp_path, loader, print)
+    write(tmp_path, 2, "h")
+    assert versions.look() is None
+    write(tmp_path, 2, "half")
+    assert versions.look() is None
+    found = versions.look()
+    assert found is not None
+    assert found.version == 2
+    assert loader.loads == [1, 2]
+
+
+def test_a_broken_version_is_tried_once_until_it_changes(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    said: list[str] = []
+    loader = Loader(2)
+    versions = Versions(tmp_path, loader, said.append)
+    write(tmp_path, 2)
+    assert [versions.look() for _ in range(4)] == [None] * 4
+    assert loader.loads == [1, 2]
+    assert said == ["Version 2 of the model is refused, and not used. The export cannot be used: it is cut."]
+    loader.broken.clear()
+    write(tmp_path, 2, "mended")
+    assert [found and found.version for found in (versions.look(), versions.look())] == [None, 2]
+
+
+def test_the_newest_version_that_can_be_used_is_served_from_the_start(tmp_path: Path) -> None:
+    for number in (1, 2, 10):
+        write(tmp_path, number)
+    said: list[str] = []
+    assert Versions(tmp_path, Loader(10), said.append).current.version == 2
+    assert len(said) == 1
+    with pytest.raises(RunError, match="it is cut"):
+        Versions(tmp_path, Loader(1, 2, 10), said.append)
+
+
+def test_only_folders_with_whole_numbers_are_versions(tmp_path: Path) -> None:
+    for name in ("1", "07", "x", "2.partial", ".3", "-4", "٣"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "5").touch()
+    assert sorted(numbers_in(tmp_path)) == [1]
+    assert numbers_in(tmp_path / "nowhere") == []
+    with pytest.raises(RunError, match="has no export"):
+        Versions(tmp_path / "nowhere", Loader(), print)
+
+
+def test_the_fingerprint_sees_sizes_and_names(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    before = fingerprint(tmp_path / "1")
+    write(tmp_path, 1, "longer")
+    assert fingerprint(tmp_path / "1") != before
+    assert fingerprint(tmp_path / "nowhere") == ()
+
+
+@pytest.mark.parametrize(
+    "missing", ["saved_model.pb", "assets/labels.txt", "variables/variables.data-00000-of-00001", "variables/variables.index"]
+)
+def test_a_version_that_lacks_a_file_is_refused(folder: Path, missing: str) -> None:
+    (folder / "1" / missing).unlink()
+    with pytest.raises(RunError, match="cannot be"):
+        load(folder / "1")
+
+
+@pytest.mark.parametrize("cut", ["saved_model.pb", "assets/labels.txt", "variables/variables.data-00000-of-00001"])
+def test_a_version_with_half_a_file_is_refused(folder: Path, cut: str) -> None:
+    file = folder / "1" / cut
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(RunError, match="The export cannot be"):
+        load(folder / "1")
+
+
+def test_a_running_server_takes_a_new_version_over_and_no_request_fails(folder: Path) -> None:
+    with served(folder, poll_seconds=0.05) as running, running.client() as client:
+        body = {"instances": [b64(picture())]}
+        before = client.post("/v1/models/tiny:predict", json=body).json()["predictions"][0]["score"]
+        (folder / "2").mkdir()
+        (folder / "2" / "saved_model.pb").write_bytes(b"half")
+        tiny_export.write(folder.parent / "draft", sharpness=1.0)
+        (folder.parent / "draft").rename(folder / "3")
+        deadline = time.monotonic() + 20
+        after = before
+        while after == before and time.monotonic() < deadline:
+            answer = client.post("/v1/models/tiny:predict", json=body)
+            assert answer.status_code == 200
+            after = answer.json()["predictions"][0]["score"]
+        assert 0.4 < after < 0.6 < before
+        assert client.get("/healthz").json()["version"] == "3"
+        assert client.get("/v1/models/tiny/versions/1").status_code == 404
+        assert client.post("/v1/models/tiny/versions/3:predict", json=body).status_code == 200
+        assert client.post("/v1/models/tiny/versions/1:predict", json=body).json() == {
+            "error": "Servable not found for request: Specific(tiny, 1)"
+        }

@@ -1,0 +1,33 @@
+"""The command line of `transfer explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_CLASS = typer.Option("--class", metavar="NAME", help="Also show where the network looks for this class; can be repeated.")
+_LAYER = typer.Option("--layer", metavar="NAME", help="Show this layer's activations instead of three along the network; can be repeated.")
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
+    output: Annotated[Path | None, typer.Option(help="Folder for the PNG files; else explanations/<name of the run>.")] = None,
+    classes: Annotated[list[str] | None, _CLASS] = None,
+    layers: Annotated[list[str] | None, _LAYER] = None,
+) -> None:
+    """Draw where the network looks in pictures (Grad-CAM), its first filters and its activation maps."""
+    from transfer import explaining
+    from transfer.run import Run
+
+    opened = Run(run)
+    explaining.plan(opened, paths, output, classes or [])
+    from transfer.console import Terminal, import_tensorflow_quietly
+
+    import_tensorflow_quietly()
+    from transfer.report import explained_text
+
+    done = explaining.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=Terminal())
+    print(explained_text.block(**explaining.summary(done)))
+    if any(item.error for item in done.pictures):
+        raise typer.Exit(1)

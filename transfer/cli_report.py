@@ -1,0 +1,36 @@
+"""`transfer report`: the page of a run, made again."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    other: Annotated[
+        Path | None, typer.Option(help="Pictures of other data: how well are they told from the run's own? Kept in the run's metrics.")
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Make a run's report.html again."""
+    from transfer.run import Run
+
+    opened = Run(run)
+    from transfer.console import Terminal, import_tensorflow_quietly
+
+    import_tensorflow_quietly()
+    from transfer import reporting
+    from transfer.report import text
+
+    terminal = Terminal()
+    if other is not None:
+        from transfer.serving import strangers
+
+        print(text.others(other.name, strangers.judge(opened, other, terminal)))
+    for line in reporting.again(Run(run), terminal):
+        print(line)
+    print(f"Report         {opened.report}")
+    if open_it and not webbrowser.open(opened.report.absolute().as_uri()):
+        print("There is no browser here that could be opened; open the file in one.")

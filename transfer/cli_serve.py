@@ -1,0 +1,48 @@
+"""The command line of `transfer serve`: a run's export over HTTP, with TensorFlow Serving's interface and a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    port: Annotated[int, typer.Option(metavar="N", help="0: any that is free.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: every one of this machine.")] = "127.0.0.1",
+    name: Annotated[str | None, typer.Option(help="Name of the model in the addresses; else the run's.")] = None,
+    api_key_env: Annotated[str, typer.Option(metavar="NAME", help="Environment variable with the key.")] = "TRANSFER_API_KEY",
+    max_body_mb: Annotated[float | None, typer.Option(metavar="MB", help="Largest request; else 32.")] = None,
+    max_pictures: Annotated[int | None, typer.Option(metavar="N", help="Pictures in one request, at most; else 128.")] = None,
+    max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest picture; else the run's data.max_megapixels.")] = None,
+    batch_pictures: Annotated[int | None, typer.Option(metavar="N", help="Given to the model at once; else by their size.")] = None,
+    queue_pictures: Annotated[int | None, typer.Option(metavar="N", help="That wait for the model, then 429; else 1024.")] = None,
+    connections: Annotated[int | None, typer.Option(metavar="N", help="Open at the same time, then 503; else 512.")] = None,
+    request_seconds: Annotated[float | None, typer.Option(metavar="S", help="For an answer, then 504; else 30.")] = None,
+    stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="For requests under way when stopped; else 30.")] = None,
+    poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Between looks for a new version; else 2.")] = None,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Print one line a request.")] = False,
+) -> None:
+    """Serve a run's exported SavedModel over HTTP, with a page for people."""
+    from transfer.run import EXPORT, Run
+    from transfer.serving import settings
+
+    opened = Run(run)
+    given = {
+        "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_pictures": max_pictures,
+        "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_pictures": batch_pictures,
+        "queue_pictures": queue_pictures, "connections": connections, "request_seconds": request_seconds, "stop_seconds": stop_seconds,
+        "poll_seconds": poll_seconds, "access_log": access_log,
+    }  # fmt: skip
+    chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
+    from transfer.serving import listening
+
+    taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow takes its seconds
+    if chosen.api_key is None and not listening.is_loopback(chosen.host):
+        typer.echo(f"warning: whoever reaches {chosen.host} can use this server; set {settings.KEY_VARIABLE} to ask for a key.", err=True)
+    from transfer.console import import_tensorflow_quietly
+
+    import_tensorflow_quietly()
+    from transfer.serving import server
+
+    server.serve(opened.path / EXPORT, chosen, opened.familiar, taken)

@@ -1,0 +1,242 @@
+"""Requests that wait while the model is busy go together in its next batch.
+
+Nothing waits for company: a request that finds the model idle is computed at once. One thread runs the model; the queue in
+front of it is bounded, and a full one is said to the client at once. A batch in which a picture is damaged is halved until
+the damaged ones stand alone; the decoder refuses before the network computes, so that this costs one more pass at most.
+"""
+
+import asyncio
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from transfer.serving.refusals import PictureError, busy
+
+Rows = Sequence[Any] | np.ndarray
+"""Rows of one input: a list of bytes, or an array."""
+
+Answer = dict[str, np.ndarray]
+"""Outputs by name, n rows each."""
+
+_HISTORY = 0.2  # weight of the newest batch in the running mean of seconds a row
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one batch may hold: `rows` with `size` bytes and `pixels`; and the queue: `waiting` rows, for `seconds` at most."""
+
+    rows: int
+    size: float
+    pixels: float
+    waiting: int
+    seconds: float
+
+
+@dataclass(eq=False)
+class Piece:
+    """Rows of one request that go to the model together, with others or alone.
+
+    Attributes:
+        key: pieces with the same key may share a batch.
+        run: computes a batch: inputs of n rows -> outputs of n rows; raises where a row is bad.
+        inputs: by name, `rows` rows each.
+        size, pixels: of the encoded and the decoded pictures.
+        future: gets the answer, or `PictureError` with the position of the first bad row in this piece.
+    """
+
+    key: object
+    run: Callable[[Mapping[str, Rows]], Any]
+    inputs: Mapping[str, Rows]
+    rows: int
+    size: int
+    pixels: int
+    future: "asyncio.Future[Any]"
+    dropped: bool = field(default=False, init=False)
+
+
+class Batcher:
+    """The queue, and the thread behind it.
+
+    Attributes:
+        seconds_per_row: running mean.
+    """
+
+    def __init__(self, limits: Limits, bad_row: type[BaseException] | tuple[type[BaseException], ...], told: Callable[[int], None]) -> None:
+        """Prepare; `start` starts the thread.
+
+        Args:
+            bad_row: what `Piece.run` raises where one row is at fault.
+            told: called in the thread with the rows of each batch that was computed.
+        """
+        self._limits, self._bad_row, self._told = limits, bad_row, told
+        self._waiting: deque[Piece] = deque()
+        self._rows = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.seconds_per_row = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Rows in the queue."""
+        return self._rows
+
+    def start(self) -> None:
+        """Start the thread; answers are delivered in the event loop that runs now."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the batch under way; what waits is not computed."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def submit(self, pieces: Sequence[Piece]) -> None:
+        """Put the pieces of one request into the queue, all or none.
+
+        Raises:
+            RefusedError: 429 where there is no room for them, or they would wait too long.
+        """
+        rows = sum(piece.rows for piece in pieces)
+        with self._changed:
+            wait = self._rows * self.seconds_per_row
+            if self._rows + rows > self._limits.waiting or wait > self._limits.seconds:
+                raise busy(wait)
+            self._waiting.extend(pieces)
+            self._rows += rows
+            self._changed.notify()
+
+    def drop(self, pieces: Sequence[Piece]) -> None:
+        """Take pieces whose client no longer waits out of the queue; those under way are not stopped."""
+        with self._changed:
+            for piece in pieces:
+                piece.dropped = True
+                piece.future.cancel()
+            kept = deque(piece for piece in self._waiting if not piece.dropped)
+            self._waiting, self._rows = kept, sum(piece.rows for piece in kept)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._stopping:
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                batch = self._take()
+            started, rows = time.perf_counter(), sum(piece.rows for piece in batch)
+            results = _answers(batch, self._bad_row)
+            took = (time.perf_counter() - started) / rows
+            self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
+            self._told(rows)
+            self._deliver(batch, results)
+            del batch, results  # not held while waiting
+
+    def _take(self) -> list[Piece]:
+        """Take the oldest piece and those behind it that may go with it, as long as the batch keeps to its limits."""
+        limits, first = self._limits, self._waiting[0]
+        batch: list[Piece] = []
+        left: deque[Piece] = deque()
+        rows = size = pixels = 0
+        full = False
+        for piece in self._waiting:
+            fits = rows + piece.rows <= limits.rows and size + piece.size <= limits.size and pixels + piece.pixels <= limits.pixels
+            if piece is first or (piece.key == first.key and fits and not full):
+                batch.append(piece)
+                rows, size, pixels = rows + piece.rows, size + piece.size, pixels + piece.pixels
+            else:
+                full = full or piece.key == first.key  # nobody overtakes a piece of the same kind
+                left.append(piece)
+        self._waiting = left
+        self._rows -= rows
+        return batch
+
+    def _deliver(self, batch: list[Piece], results: list[Any]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(_settle, batch, results)
+        except RuntimeError:  # the event loop has ended, and nobody waits
+            pass
+
+
+def _settle(batch: list[Piece], results: list[Any]) -> None:
+    for piece, result in zip(batch, results, strict=True):
+        if piece.future.done():
+            continue
+        if isinstance(result, Exception):
+            piece.future.set_exception(result)
+        else:
+            piece.future.set_result(result)
+
+
+def _answers(batch: Sequence[Piece], bad_row: Any) -> list[Any]:
+    """Return for each piece its outputs, or the exception that it gets."""
+    run = batch[0].run
+    inputs = {name: _joined([piece.inputs[name] for piece in batch]) for name in batch[0].inputs}
+    starts = list(itertools.accumulate((piece.rows for piece in batch), initial=0))
+    try:
+        found = run(inputs)
+        if not isinstance(found, dict):  # a piece that computes something of its own, alone
+            return [found]
+        return [{name: value[a:b] for name, value in found.items()} for a, b in itertools.pairwise(starts)]
+    except bad_row:
+        found, bad = _halved(run, inputs, starts[-1], bad_row) if starts[-1] > 1 else ({}, {0})
+        return [_part(found, bad, a, b) for a, b in itertools.pairwise(starts)]
+    except Exception as error:  # a defect, or no memory left: every client is told, and the thread lives on
+        return [error] * len(batch)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else list(itertools.chain.from_iterable(parts))
+
+
+def _halved(run: Callable[..., Any], inputs: Mapping[str, Rows], rows: int, bad_row: Any) -> tuple[dict[int, Answer], set[int]]:
+    """Compute rows that failed together in halves; return the outputs of each good row, and the bad rows."""
+    found: dict[int, Answer] = {}
+    bad: set[int] = set()
+    spans = _halves(0, rows)
+    while spans:
+        a, b = spans.pop()
+        try:
+            outputs = run({name: value[a:b] for name, value in inputs.items()})
+        except bad_row:
+            spans += _halves(a, b)
+            if b - a == 1:
+                bad.add(a)
+            continue
+        for row in range(a, b):
+            found[row] = {name: value[row - a : row - a + 1] for name, value in outputs.items()}
+    return found, bad
+
+
+def _halves(a: int, b: int) -> list[tuple[int, int]]:
+    middle = (a + b) // 2
+    return [(middle, b), (a, middle)] if b - a > 1 else []
+
+
+def _part(found: Mapping[int, Any], bad: set[int], a: int, b: int) -> Any:
+    first = next((row for row in range(a, b) if row in bad), None)
+    if first is not None:
+        return PictureError("damaged: truncated or broken", first - a)
+    return {name: np.concatenate([found[row][name] for row in range(a, b)]) for name in found[a]}
+
+
+def pieces_of(rows: int, sizes: Sequence[int], pixels: Sequence[int], limits: Limits) -> list[slice]:
+    """Divide a request into pieces, each of which fits into a batch; a row that is too large alone makes a piece of its own."""
+    cuts, count, size, area = [0], 0, 0, 0
+    for row in range(rows):
+        if count and (count == limits.rows or size + sizes[row] > limits.size or area + pixels[row] > limits.pixels):
+            cuts.append(row)
+            count = size = area = 0
+        count, size, area = count + 1, size + sizes[row], area + pixels[row]
+    return [slice(a, b) for a, b in itertools.pairwise([*cuts, rows])]

@@ -1,0 +1,217 @@
+"""What stands between the routes and the model: admission, the queue, and waiting for the answer."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transfer.errors import RunError
+from transfer.serving import admission
+from transfer.serving.batching import Answer, Batcher, Limits, Piece, pieces_of
+from transfer.serving.bodies import ClientGoneError, Held, Receive
+from transfer.serving.metrics import Metrics
+from transfer.serving.model import DEFAULT, Loaded, Signature
+from transfer.serving.refusals import PictureError, RefusedError
+from transfer.serving.settings import MEGA, Settings
+from transfer.serving.versions import Versions
+
+_PATIENCE = 0.25
+"""Seconds after which it is watched whether a client is still there; most answers come before."""
+
+
+class Engine:
+    """One server's model and its queue.
+
+    Attributes:
+        settings: limits and times.
+        versions: what is served.
+        metrics: what is counted.
+        held: bytes of requests under way.
+    """
+
+    def __init__(self, settings: Settings, versions: Versions, familiar: Path | None = None) -> None:
+        """Prepare; `start` starts.
+
+        Args:
+            familiar: the sample of training pictures kept with the run; none: no neighbours are shown.
+        """
+        self.settings, self.versions, self.metrics = settings, versions, Metrics()
+        self.held = Held(settings.held_mb * MEGA)
+        self._limits = self._limits_of(versions.current)
+        self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe)
+        self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded picture is large
+        self._familiar, self._reference = familiar, None  # type: Path | None, Any
+        self._watching: asyncio.Task[None] | None = None
+
+    def _limits_of(self, loaded: Loaded) -> Limits:
+        own = self.settings
+        return Limits(own.batch_of(loaded.side), own.batch_mb * MEGA, own.batch_megapixels * MEGA, own.queue_pictures, own.request_seconds)
+
+    async def start(self) -> None:
+        """Start the model's thread, and looking for new versions."""
+        self._batcher.start()
+        self._watching = asyncio.create_task(self.versions.watch(self.settings.poll_seconds))
+
+    async def stop(self) -> None:
+        """End both; requests under way must have ended."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await asyncio.to_thread(self._batcher.stop)
+        self._transcoder.shutdown(wait=False, cancel_futures=True)
+
+    def read_metrics(self) -> bytes:
+        """Return the counters in Prometheus's text format."""
+        self.metrics.waiting.set(self._batcher.waiting)
+        self.metrics.held.set(self.held.now)
+        self.metrics.version.set(self.versions.current.version)
+        return self.metrics.text()
+
+    async def rows(self, loaded: Loaded, signature: Signature, inputs: Mapping[str, Any], rows: int, receive: Receive) -> Answer:
+        """Compute all rows of a request, or none.
+
+        Raises:
+            PictureError: where a row is bad; its position is told.
+            RefusedError: 413, 429, 504.
+            ClientGoneError: where the client goes away.
+        """
+        self._check_count(rows)
+        ready = dict(inputs)
+        sizes, pixels = [0] * rows, [loaded.side**2] * rows
+        for name, kind in signature.inputs.items():
+            if kind.is_string:
+                admitted = await self._admitted(ready[name])
+                ready[name] = [picture.data for picture in admitted]
+                sizes, pixels = [len(picture.data) for picture in admitted], [picture.pixels for picture in admitted]
+        pieces = []
+        for part in pieces_of(rows, sizes, pixels, self._limits):
+            own = {name: value[part] for name, value in ready.items()}
+            pieces.append(_piece((loaded.version, signature.name), signature.run, own, sizes[part], pixels[part]))
+        parts, start = [], 0
+        for piece, result in zip(pieces, await self._computed(pieces, receive), strict=True):
+            if isinstance(result, PictureError):
+                raise PictureError(result.text, start + result.position)
+            parts.append(result)
+            start += piece.rows
+        return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    async def pictures(self, loaded: Loaded, pictures: Sequence[bytes], receive: Receive) -> list[Answer | PictureError]:
+        """Classify each picture by itself: a bad one does not keep the others from their answers."""
+        self._check_count(len(pictures))
+        results: list[Any] = list(await admission.admit(pictures, self.settings.max_megapixels, self._transcoder))
+        signature = loaded.signatures[DEFAULT]
+        good = [number for number, result in enumerate(results) if not isinstance(result, PictureError)]
+        pieces = []
+        for admitted in (results[number] for number in good):
+            inputs = {"image_bytes": [admitted.data]}
+            pieces.append(_piece((loaded.version, signature.name), signature.run, inputs, [len(admitted.data)], [admitted.pixels]))
+        for number, result in zip(good, await self._computed(pieces, receive), strict=True):
+            results[number] = result
+        bad = sum(isinstance(result, PictureError) for result in results)
+        self._count(len(results) - bad, bad)
+        return results
+
+    async def explain(self, loaded: Loaded, picture: bytes, class_name: str | None, receive: Receive) -> dict[str, Any]:
+        """Explain one picture, for the page.
+
+        Raises:
+            PictureError, RefusedError, ClientGoneError: as above.
+            DataError: where there is no such class.
+        """
+        from transfer.serving.explanation import explain
+
+        (admitted,) = await self._admitted([picture])
+
+        def run(inputs: Mapping[str, Any]) -> Any:
+            return [explain(loaded.served, self._neighbours(), inputs["picture"][0], class_name)]
+
+        piece = _piece(object(), run, {"picture": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
+        (result,) = await self._computed([piece], receive)
+        if isinstance(result, PictureError):
+            raise result
+        answer: dict[str, Any] = result[0]
+        return answer
+
+    def _neighbours(self) -> Any:
+        """Return the sample of training pictures; read when it is first needed, in the model's thread."""
+        if self._reference is None and self._familiar is not None and self._familiar.exists():
+            from transfer.evaluation.familiarity import Reference
+
+            try:
+                self._reference = Reference.read(self._familiar)
+            except (OSError, ValueError, KeyError, RunError):
+                self._familiar = None
+        return self._reference
+
+    def _check_count(self, rows: int) -> None:
+        if rows > self.settings.max_pictures:
+            raise RefusedError(413, f"At most {self.settings.max_pictures} pictures in one request. Received {rows}.")
+
+    async def _admitted(self, pictures: Sequence[bytes]) -> list[admission.Admitted]:
+        admitted = []
+        for verdict in await admission.admit(pictures, self.settings.max_megapixels, self._transcoder):
+            if isinstance(verdict, PictureError):
+                self._count(0, 1)
+                raise verdict
+            admitted.append(verdict)
+        return admitted
+
+    def _count(self, good: int, bad: int) -> None:
+        if good:
+            self.metrics.pictures.labels("answered").inc(good)
+        if bad:
+            self.metrics.pictures.labels("refused").inc(bad)
+
+    async def _computed(self, pieces: Sequence[Piece], receive: Receive) -> list[Any]:
+        """Return the result of each piece, or the `PictureError` that it ended with; what is not waited for is dropped."""
+        if not pieces:
+            return []
+        self._batcher.submit(pieces)
+        futures = [piece.future for piece in pieces]
+        try:
+            await _all_done(futures, receive, self.settings.request_seconds)
+        finally:
+            if not all(future.done() for future in futures):
+                self._batcher.drop(pieces)
+        results: list[Any] = []
+        for future in futures:
+            error = future.exception()
+            if error is not None and not isinstance(error, PictureError):
+                raise error
+            results.append(error or future.result())
+        return results
+
+
+def _piece(key: object, run: Any, inputs: Mapping[str, Any], sizes: Sequence[int], pixels: Sequence[int]) -> Piece:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    return Piece(key, run, inputs, len(sizes), sum(sizes), sum(pixels), future)
+
+
+async def _all_done(futures: Sequence["asyncio.Future[Any]"], receive: Receive, seconds: float) -> None:
+    """Wait for all; raise where it takes too long or the client goes away."""
+    started = time.monotonic()
+    _, left = await asyncio.wait(futures, timeout=min(_PATIENCE, seconds))
+    if not left:
+        return
+    every = asyncio.gather(*left, return_exceptions=True)
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        spare = seconds - (time.monotonic() - started)
+        both: set[asyncio.Future[Any]] = {every, gone}
+        done, _ = await asyncio.wait(both, timeout=max(0.0, spare), return_when=asyncio.FIRST_COMPLETED)
+        if every in done:
+            return
+        if gone in done:
+            raise ClientGoneError
+        raise RefusedError(504, f"The answer took longer than {seconds:g} s.")
+    finally:
+        gone.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,86 @@
+"""One picture with everything that the web page shows of it: classes, heat map, nearest training pictures."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from transfer.errors import DataError, unknown_name
+from transfer.evaluation.familiarity import Reference
+from transfer.export.served import Served
+from transfer.report import heat
+from transfer.report.names import printable
+
+_MOST_PROBABLE = -1
+
+
+def explain(served: Served, reference: Reference | None, picture: bytes, class_name: str | None, neighbours: int = 6) -> dict[str, Any]:
+    """Explain the answer of an export for one picture.
+
+    Args:
+        served: the export.
+        reference: training pictures kept with the run; none: no neighbours are given.
+        picture: encoded, as the export's decoder takes it.
+        class_name: the class whose heat map is wanted; none or empty: the most probable one.
+        neighbours: how many of the nearest training pictures are given, at most.
+
+    Returns:
+        Values that JSON can hold: `label`, `score`, `known`, `unfamiliarity` (1 is the threshold), `explained` (the class of
+        the heat map), `classes` (`name` and `probability`, in descending order), `picture` (PNG as the network saw it),
+        `heat` (RGBA PNG of the same side), `neighbours` (`label`, `distance`, `thumbnail`, nearest first). Pictures are data
+        URIs, an empty text where a thumbnail is missing. Names are made printable: what is no Unicode, and what would steer a
+        screen, is escaped. No path is given.
+
+    Raises:
+        DataError: where there is no such class.
+        tf.errors.InvalidArgumentError: where the picture cannot be decoded.
+    """
+    names = [printable(label) for label in served.labels]
+    explained = served.explain([picture], [_number(class_name, served.labels, names)])
+    probabilities = explained.answers.probabilities[0]
+    order = np.argsort(-probabilities, kind="stable")
+    best = int(order[0])
+    chosen = _number(class_name, served.labels, names)
+    seen = explained.pictures[0]
+    return {
+        "label": names[best],
+        "score": float(probabilities[best]),
+        "known": bool(explained.answers.known[0]),
+        "unfamiliarity": float(explained.answers.unfamiliarity[0]),
+        "explained": names[best if chosen == _MOST_PROBABLE else chosen],
+        "classes": [{"name": names[number], "probability": float(probabilities[number])} for number in order],
+        "picture": _uri(Image.fromarray(seen)),
+        "heat": _uri(heat.rgba(explained.heat[0], seen.shape[0])),
+        "neighbours": [] if reference is None else _nearest(reference, explained.embeddings[0], neighbours),
+    }
+
+
+def _number(name: str | None, labels: list[str], names: list[str]) -> int:
+    """Return the position of a class, named as it is or as it was made printable."""
+    if not name:
+        return _MOST_PROBABLE
+    for known in (labels, names):
+        if name in known:
+            return known.index(name)
+    raise DataError(unknown_name("class", name, names))
+
+
+def _nearest(reference: Reference, embedding: np.ndarray, count: int) -> list[dict[str, Any]]:
+    found = []
+    for position, distance in reference.nearest(embedding, count):
+        thumbnail = reference.thumbnail(position)
+        shown = _data_uri("jpeg", thumbnail) if thumbnail else ""
+        found.append({"label": printable(reference.labels[position]), "distance": float(distance), "thumbnail": shown})
+    return found
+
+
+def _uri(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)  # on its way once, over a short line
+    return _data_uri("png", buffer.getvalue())
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,39 @@
+"""What the server counts, for Prometheus."""
+
+import functools
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The counters of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # a time for each counter, which nobody reads
+        registry = CollectorRegistry()
+        self._registry = registry
+        self.requests = Counter("transfer_requests", "Requests by route and status.", ["route", "status"], registry=registry)
+        self.seconds = Histogram("transfer_request_seconds", "From headers to answer.", ["route"], buckets=_SECONDS, registry=registry)
+        self.pictures = Counter("transfer_pictures", "Pictures by what became of them.", ["outcome"], registry=registry)
+        self.batch = Histogram("transfer_batch_pictures", "Pictures that went to the model together.", buckets=_ROWS, registry=registry)
+        self.waiting = Gauge("transfer_waiting_pictures", "Pictures in the queue.", registry=registry)
+        self.held = Gauge("transfer_held_bytes", "Of requests being received or answered.", registry=registry)
+        self.version = Gauge("transfer_model_version", "The version that is served.", registry=registry)
+
+    @functools.cache  # noqa: B019  (as many as there are routes and statuses, and a server has one of these)
+    def _of(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(route, str(status)), self.seconds.labels(route)
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        requests, times = self._of(route, status)
+        requests.inc()
+        times.observe(seconds)
+
+    def text(self) -> bytes:
+        """Return all of them in Prometheus's text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,121 @@
+"""One version of a model, loaded: its signatures with the types of their inputs, its labels, what it says of itself."""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+from transfer.errors import RunError
+from transfer.export.served import Served
+
+DEFAULT = "serving_default"
+
+
+@dataclass(frozen=True)
+class Input:
+    """Type of one input of a signature.
+
+    Attributes:
+        dtype: of the values; strings where it is `tf.string`.
+        shape: of one row, without the number of rows; None where any length will do.
+    """
+
+    dtype: tf.DType
+    shape: tuple[int | None, ...]
+
+    @property
+    def is_string(self) -> bool:
+        """Whether rows are bytes; such rows are pictures."""
+        return bool(self.dtype == tf.string)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One function of a model: inputs by name, and the call with tensors by name."""
+
+    name: str
+    inputs: Mapping[str, Input]
+    call: Callable[..., dict[str, tf.Tensor]]
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Call it with lists of bytes or arrays of n rows each; return arrays of n rows, strings as objects.
+
+        Raises:
+            tf.errors.OpError: where the graph fails, for example at a damaged picture.
+        """
+        tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in self.call(**tensors).items()}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version of a model that answers."""
+
+    version: int
+    served: Served
+    signatures: Mapping[str, Signature]
+    signature_def: dict[str, Any]
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names, in the order of the probabilities."""
+        return self.served.labels
+
+    @property
+    def side(self) -> int:
+        """Side of the pictures that the network sees, pixels."""
+        return self.served.size
+
+
+def load(folder: Path) -> Loaded:
+    """Load a version folder, such as `export/1`, and run it once, so that the first client does not wait.
+
+    Raises:
+        RunError: where it is no SavedModel of this package, or is not whole.
+    """
+    try:
+        served = Served(folder)
+        signatures = {name: _signature(name, function) for name, function in served.signatures.items()}
+        loaded = Loaded(int(folder.name), served, signatures, _signature_def(folder))
+        warm(loaded)
+    except RunError:
+        raise
+    except Exception as error:  # half-written files fail in as many ways as there are readers
+        reason = re.split(r"[\n{\[]", str(error), maxsplit=1)[0].strip() or type(error).__name__
+        raise RunError(f"The export cannot be used: {reason[:200]}. Received {str(folder)!r}.") from None
+    return loaded
+
+
+def warm(loaded: Loaded) -> None:
+    """Call each signature that takes pictures, and look whether the answers fit the labels."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (loaded.side, loaded.side), (128, 128, 128)).save(buffer, "JPEG")
+    picture = buffer.getvalue()
+    for count in (1, 2):
+        answer = loaded.signatures[DEFAULT].run({"image_bytes": [picture] * count})
+        if answer["probabilities"].shape != (count, len(loaded.labels)):
+            raise ValueError("its labels do not belong to its probabilities")
+    loaded.signatures["explain"].run({"image_bytes": [picture], "class_number": np.array([-1], np.int32)})
+
+
+def _signature(name: str, function: Any) -> Signature:
+    specs = function.structured_input_signature[1]
+    inputs = {key: Input(spec.dtype, tuple(spec.shape[1:])) for key, spec in sorted(specs.items())}
+    return Signature(name, inputs, function)
+
+
+def _signature_def(folder: Path) -> dict[str, Any]:
+    """Return the signatures as TensorFlow Serving's metadata shows them."""
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return {
+        name: json_format.MessageToDict(definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for name, definition in sorted(saved.meta_graphs[0].signature_def.items())
+    }

@@ -1,0 +1,44 @@
+"""What a client is told instead of an answer. The texts say nothing about the file system or the code."""
+
+
+class RefusedError(Exception):
+    """A request that gets no answer; becomes `{"error": text}`.
+
+    Attributes:
+        status: of HTTP.
+        text: for the client.
+        headers: that go with it.
+    """
+
+    def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status, self.text, self.headers = status, text, headers or {}
+
+
+class PictureError(Exception):
+    """A picture, or a row of a request, that cannot be answered; the text says why.
+
+    Attributes:
+        position: in the request, from 0.
+    """
+
+    def __init__(self, text: str, position: int = 0) -> None:
+        super().__init__(text)
+        self.text, self.position = text, position
+
+
+def busy(seconds: float) -> RefusedError:
+    """Return what a client is told when there is no room; it may come back after so many seconds."""
+    wait = max(1, min(60, round(seconds)))
+    return RefusedError(429, f"The server is busy. Try again in {wait} s.", {"Retry-After": str(wait)})
+
+
+def too_large(limit_mb: float) -> RefusedError:
+    """Return what a client is told whose request is too large."""
+    return RefusedError(413, f"The request is larger than {limit_mb:g} MB.")
+
+
+def shortened(value: object, length: int = 60) -> str:
+    """Return a value for a message, cut where it is long."""
+    text = repr(value) if not isinstance(value, str) else value
+    return text if len(text) <= length else text[:length] + "..."

@@ -1,0 +1,117 @@
+"""From a run's export to a server that answers, until it is told to stop."""
+
+import asyncio
+import logging
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import uvicorn
+
+from transfer.serving.app import create_app
+from transfer.serving.engine import Engine
+from transfer.serving.listening import bound, not_had
+from transfer.serving.model import load
+from transfer.serving.protocol import guarded
+from transfer.serving.settings import Settings
+from transfer.serving.versions import Versions
+
+_SPARE = 128  # connections beyond the limit that are still told why, and files of the process itself
+
+
+class Server(uvicorn.Server):
+    """uvicorn, for which being told to stop is a success."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at Ctrl-C and SIGTERM; uvicorn would raise them again when all is done."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def serve(export: Path, settings: Settings, familiar: Path | None = None, taken: socket.socket | None = None) -> None:
+    """Serve the newest version of an export until SIGINT or SIGTERM; what is under way then is still answered.
+
+    Args:
+        export: folder of the versions (RUN/export).
+        settings: of the server.
+        familiar: the sample of training pictures kept with the run.
+        taken: the socket to listen on (`bound`); it is closed in the end.
+
+    Raises:
+        RunError: where no version can be used, or the address is taken.
+    """
+    _quiet(settings.access_log)
+    listening = taken or bound(settings.host, settings.port)
+    _allow_files(2 * settings.connections + _SPARE)
+    engine = Engine(settings, Versions(export, load, say), familiar)
+    port = listening.getsockname()[1]
+    server = Server(configured(engine), lambda: say(_welcome(engine, port)))
+    try:
+        asyncio.run(server.serve([listening]))
+    except OSError as error:
+        raise not_had(settings.host, port, error) from None
+    finally:
+        listening.close()
+    say("Stopped; all requests under way were answered." if not server.force_exit else "Stopped at once; some requests were not answered.")
+
+
+def configured(engine: Engine) -> uvicorn.Config:
+    """Return uvicorn's configuration for an engine."""
+    own = engine.settings
+    app: Any = create_app(engine)
+    return uvicorn.Config(
+        app, http=guarded(own.header_seconds, own.connections + _SPARE), ws="none", lifespan="on", loop="asyncio", log_config=None,
+        access_log=own.access_log, server_header=False, timeout_keep_alive=round(own.idle_seconds), limit_concurrency=own.connections + 1,
+        backlog=1024, timeout_graceful_shutdown=round(own.stop_seconds), proxy_headers=False,
+    )  # fmt: skip
+
+
+def _welcome(engine: Engine, port: int) -> str:
+    own, version = engine.settings, engine.versions.current.version
+    host = f"[{own.host}]" if ":" in own.host else own.host
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    root = f"http://{host}:{port}"
+    return f"Ready: {root}/ for people, {root}/v1/models/{quote(own.name)}:predict for programs (version {version}). Ctrl-C stops."
+
+
+def _quiet(access_log: bool) -> None:
+    """Let the libraries speak of defects only, and of each request where that is wanted."""
+    for name in ("uvicorn.error", "python_multipart"):  # what clients do wrong is told to the clients
+        logging.getLogger(name).setLevel(logging.ERROR)
+    access = logging.getLogger("uvicorn.access")
+    access.propagate = False
+    if access_log and not access.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        access.addHandler(handler)
+        access.setLevel(logging.INFO)
+
+
+def _allow_files(count: int) -> None:
+    """Let the process open as many files as its connections need, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def say(text: str) -> None:
+    """Print one line for the one who runs the server."""
+    print(" ".join(text.split()), file=sys.stderr, flush=True)

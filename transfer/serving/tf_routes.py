@@ -1,0 +1,80 @@
+"""The routes of TensorFlow Serving: predict, status, metadata; its forms, its words, its status codes."""
+
+import re
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from transfer.serving import bodies, tf_json
+from transfer.serving.engine import Engine
+from transfer.serving.model import Loaded
+from transfer.serving.refusals import PictureError, RefusedError, shortened
+
+_VERSION = re.compile(r"[0-9]{1,18}")
+
+
+class TfRoutes:
+    """The handlers, for one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def predict(self, request: Request) -> Response:
+        """Answer `POST /v1/models/NAME[/versions/N]:predict`."""
+        engine, own = self._engine, self._engine.settings
+        loaded = self._model(request, "Servable not found for request: {latest}", "Servable not found for request: {specific}")
+        with engine.held.account() as account:
+            body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, account)
+            question = tf_json.parse(body, loaded.signatures)
+            del body
+            try:
+                outputs = await engine.rows(loaded, question.signature, question.inputs, question.rows, request.receive)
+            except PictureError as error:
+                where = "of 'instances' list" if question.by_row else "of the inputs"
+                raise RefusedError(400, f"Failed to process element: {error.position} {where}. Error: {error.text}") from None
+            engine.metrics.pictures.labels("answered").inc(question.rows)
+            return answer(tf_json.dumps(outputs, question.by_row))
+
+    async def status(self, request: Request) -> Response:
+        """Answer `GET /v1/models/NAME[/versions/N]`."""
+        loaded = self._model(request, "Could not find any versions of model {name}", "Could not find version {version} of model {name}")
+        status = {"error_code": "OK", "error_message": ""}
+        state = {"version": str(loaded.version), "state": "AVAILABLE", "status": status}
+        return answer(orjson.dumps({"model_version_status": [state]}))
+
+    async def metadata(self, request: Request) -> Response:
+        """Answer `GET /v1/models/NAME[/versions/N]/metadata`."""
+        loaded = self._model(request, "Servable not found for request: {latest}", "Servable not found for request: {specific}")
+        spec = {"name": self._engine.settings.name, "signature_name": "", "version": str(loaded.version)}
+        content: dict[str, Any] = {"model_spec": spec, "metadata": {"signature_def": {"signature_def": loaded.signature_def}}}
+        return answer(orjson.dumps(content))
+
+    def _model(self, request: Request, no_model: str, no_version: str) -> Loaded:
+        """Return the model that the address names.
+
+        Raises:
+            RefusedError: 400 where the address is malformed, 404 where there is no such model or version.
+        """
+        name, version = request.path_params["name"], request.path_params.get("version")
+        if request.method == "GET" and name.endswith(":predict"):
+            raise RefusedError(405, f"Malformed request: GET {shortened(request.url.path, 200)}", {"Allow": "POST"})
+        if ":" in name or (version is not None and not _VERSION.fullmatch(version)):
+            raise malformed(request)
+        loaded = self._engine.versions.current
+        plain = shortened(name)
+        words = {"name": plain, "version": version, "latest": f"Latest({plain})", "specific": f"Specific({plain}, {version})"}
+        if name != self._engine.settings.name or (version is not None and int(version) != loaded.version):
+            raise RefusedError(404, (no_model if version is None else no_version).format(**words))
+        return loaded
+
+
+def malformed(request: Request) -> RefusedError:
+    """Return TensorFlow Serving's answer to an address below /v1/ that it does not know."""
+    return RefusedError(400, f"Malformed request: {request.method} {shortened(request.url.path, 200)}")
+
+
+def answer(content: bytes, status: int = 200) -> Response:
+    """Return JSON that is already bytes."""
+    return Response(content, status, media_type="application/json")
