@@ -35,13 +35,13 @@ def test_every_network_from_scratch_is_converted(tmp_path: Path, name: str) -> N
 
 
 def separable() -> keras.Model:
-    """Return what MobileNetV2, EfficientNetV2 and ConvNeXt are made of: convolutions in groups, squeeze, swish."""
+    """Return what MobileNetV2, EfficientNetV2 and ConvNeXt are made of: convolutions in groups, squeeze, swish, GELU."""
     images = keras.Input((16, 16, 3))
     maps = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
     maps = keras.layers.Conv2D(8, 3, 2, "same", activation="silu")(maps)
     maps = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(maps)
     maps = keras.layers.ReLU(6.0)(keras.layers.BatchNormalization()(maps))
-    maps = keras.layers.Conv2D(8, 3, padding="same", groups=4)(maps)
+    maps = keras.layers.Conv2D(8, 3, padding="same", groups=4, activation="gelu")(maps)
     squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True)(maps)
     gate = keras.layers.Conv2D(8, 1, activation="sigmoid")(keras.layers.Conv2D(2, 1, activation="silu")(squeezed))
     maps = keras.layers.Add()([maps, keras.layers.Multiply()([maps, gate])])

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
 
 from transfer.errors import ExportError
 from transfer.export.portable.graph import INPUT, Source
@@ -33,7 +35,7 @@ def convert(source: Source) -> Any:
     try:
         with quietly():
             model, _ = tf2onnx.convert.from_graph_def(
-                source.definition, name="classifier", input_names=[source.input], output_names=list(source.outputs.values()),
+                _with_erf(source.definition), name="classifier", input_names=[source.input], output_names=list(source.outputs.values()),
                 opset=_OPSET, tensors_to_rename=renamed,
             )  # fmt: skip
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
@@ -42,6 +44,22 @@ def convert(source: Source) -> Any:
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     return model
+
+
+def _with_erf(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
+    """Return a graph in which GELU's erfc(x), which ONNX has not, is 1 - erf(x)."""
+    result = graph_pb2.GraphDef()
+    result.CopyFrom(definition)
+    for node in [node for node in result.node if node.op == "Erfc"]:
+        one = tf.make_tensor_proto(1.0, tf.as_dtype(node.attr["T"].type))
+        constant = result.node.add(name=f"{node.name}/one", op="Const")
+        constant.attr["value"].tensor.CopyFrom(one)
+        constant.attr["dtype"].type = node.attr["T"].type
+        erf = result.node.add(name=f"{node.name}/erf", op="Erf", input=list(node.input))
+        erf.attr["T"].CopyFrom(node.attr["T"])
+        node.op = "Sub"
+        node.input[:] = [constant.name, erf.name]
+    return result
 
 
 def in_16_bits(model: Any) -> None:
