@@ -57,7 +57,7 @@ def test_a_second_process_is_refused_while_the_first_one_works(
     (place / folder.RECORDS).mkdir(parents=True)
     with (place / folder.LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"pid": 77}')
+        file.write("77")
         file.flush()
         with pytest.raises(RunError, match=r"Another process .number 77. works on this comparison"):
             compare(data, pair(), output=tmp_path / "out")

@@ -1,13 +1,12 @@
 """A comparison's folder: the only place that knows its file names, and that one process at a time works in it."""
 
-import fcntl
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from transfer.errors import RunError
+from transfer.locks import taken_by_another
 
 DEFAULT_OUTPUT = "comparisons"
 
@@ -55,28 +54,13 @@ def _is_comparison(folder: Path) -> bool:
 def alone(folder: Path) -> Iterator[None]:
     """Keep other processes out of a comparison for as long as the block lasts.
 
-    The system holds the lock and lets go of it when this process ends, however it ends: there is none that is stale.
-
     Raises:
         RunError: where another process is at work.
     """
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
+        if other := taken_by_another(file):
             raise RunError(
-                f"Another process ({_owner(file.read())}) works on this comparison. Wait until it has finished, or choose another "
+                f"Another process ({other}) works on this comparison. Wait until it has finished, or choose another "
                 f"--name. Received {str(folder)!r}."
-            ) from None
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid()}))
-        file.flush()
+            )
         yield
-
-
-def _owner(text: str) -> str:
-    try:
-        return f"number {json.loads(text)['pid']}"
-    except (ValueError, KeyError, TypeError):
-        return "unknown"

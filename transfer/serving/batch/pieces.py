@@ -8,7 +8,6 @@
 A piece counts for as long as the files that it answers for are the same, by name, size and time.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ import pyarrow as pa
 
 from transfer.atomic import write_bytes, write_text
 from transfer.errors import RunError
+from transfer.locks import taken_by_another
 from transfer.serving.batch import files
 from transfer.serving.batch.rows import Rows
 
@@ -49,36 +49,25 @@ class Pieces:
     def alone(self) -> Iterator[None]:
         """Make the folder and keep other processes out for as long as the block lasts; it stays if there are answers in it.
 
-        The system holds the lock and lets go of it when this process ends, however it ends: there is none that is stale.
-
         Raises:
             RunError: where another process is at work.
         """
         while True:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / _LOCK).open("a+", encoding="utf-8") as lock:
-                self._require_lock(lock)
+                if other := taken_by_another(lock):
+                    raise RunError(
+                        f"Another process ({other}) writes this --output. Wait until it has finished, or choose another name. "
+                        f"Received {str(self._output)!r}."
+                    )
                 if not self._still_there(lock):
                     continue  # the process that had it has just finished and deleted the folder
-                lock.truncate(0)
-                lock.write(str(os.getpid()))
-                lock.flush()
                 try:
                     yield
                 finally:
                     if self.folder.is_dir() and not self._files():
                         self.delete()
                 return
-
-    def _require_lock(self, lock: IO[str]) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise RunError(
-                f"Another process (number {lock.read() or 'unknown'}) writes this --output. Wait until it has finished, or choose "
-                f"another name. Received {str(self._output)!r}."
-            ) from None
 
     def _still_there(self, lock: IO[str]) -> bool:
         try:
