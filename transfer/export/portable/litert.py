@@ -1,9 +1,9 @@
 """A graph -> LiteRT (.tflite), with a signature `images`; in 8 bits by ai-edge-quantizer.
 
 In 8 bits everything up to the last convolution is computed in integers (ranges from training pictures, weights for each
-channel), and hidden dense layers have 8-bit weights. The last layer and what follows it stay in float32: there integers cost
-accuracy and save nothing. The converter's own quantization takes them all: on VGG16 with clip art its probabilities were off
-by up to 0.30, and these by 0.03.
+channel), and hidden dense layers have 8-bit weights. The last layer and what follows it stay in float32. Measured with VGG16 on
+32 pictures of clip art, the largest difference of a probability was 0.03 with integers up to the last convolution, 0.43 with
+dense layers and means in integers too, and 0.30 with TensorFlow's own quantizer (0.33 where that left the head in float32).
 """
 
 import re

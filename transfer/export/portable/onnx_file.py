@@ -121,8 +121,9 @@ def _parts(model: Any) -> tuple[list[str], list[str]]:
     convolved = {output for node in leading if node.op_type == "Conv" for output in node.output}
     before = _leading_to(convolved, model)
     weights, earlier = {tensor.name for tensor in model.graph.initializer}, {node.name for node in before}
-    dense = [node for node in leading if node.op_type in _DENSE and node.name not in earlier and node.input[1] in weights]
-    return [node.name for node in before if node.op_type in _IN_INTEGERS], [node.name for node in dense[:-1]]
+    dense = [node.name for node in leading if node.op_type in _DENSE and node.input[1] in weights]
+    integers = [node.name for node in before if node.op_type in _IN_INTEGERS or node.name in dense]
+    return integers, [name for name in dense[:-1] if name not in earlier]
 
 
 def _leading_to(tensors: set[str], model: Any) -> list[Any]:
