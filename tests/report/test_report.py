@@ -171,26 +171,6 @@ def _cut_points() -> pd.DataFrame:
     return pd.DataFrame({**facts, "standard_error": [0.1, 0.05], "chosen": [False, True]})
 
 
-@pytest.fixture
-def predicted() -> pd.DataFrame:
-    facts = {"path": ["a, b.png", "x.png"], "label": ["cat", ""], "score": [0.75, np.nan], "error": ["", "damaged"]}
-    return predictions.table(pd.DataFrame(facts), np.array([[0.75, 0.25], [np.nan, np.nan]]), ["cat", "dog"])
-
-
-def test_predictions_are_a_table_of_class_probability_and_path(predicted: pd.DataFrame) -> None:
-    lines = [line.split() for line in tables.predictions(predicted).splitlines()]
-    assert lines == [["class", "probability", "path"], ["cat", "0.750", "a,", "b.png"], ["-", "x.png", "(damaged)"]]
-
-
-def test_predictions_go_to_a_file_with_all_probabilities(predicted: pd.DataFrame, tmp_path: Path) -> None:
-    file = tmp_path / "new folder" / "out.csv"
-    assert tables.predictions(predicted, file) == f"1 pictures classified, 1 not: {file}"
-    read = pd.read_csv(file)
-    assert list(read.columns) == ["path", "label", "score", "error", "cat", "dog"]
-    assert read.loc[0, "path"] == "a, b.png"
-    assert read.loc[0, "dog"] == 0.25
-
-
 def test_the_store_is_listed_with_damaged_sets_named() -> None:
     sets = [StoredSet("ab", "vgg16", 224, "bfloat16", 1234, 5_000_000, 0.5), StoredSet("cd", "unknown", 0, "", -1, 0, 2.0)]
     table = tables.feature_sets(sets)

@@ -53,7 +53,7 @@ def batches(
         views: the seeds of the view of each file (`augment.view_seed`); none: the plain pictures.
         augmentation: the limits of the views.
     """
-    decoder = _decoder(pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+    decoder = decoder_of(pictures)
     seeds = tf.constant(list(views) if views is not None else [(0, 0)] * len(files), tf.int64, shape=(len(files), 2))
     rows = (tf.range(len(files), dtype=tf.int64), tf.constant(list(files), tf.string, shape=(len(files),)), seeds)
 
@@ -69,6 +69,11 @@ def batches(
     options.autotune.enabled = False  # every number is given
     options.threading.private_threadpool_size = workers
     return dataset.batch(batch_size).prefetch(2).with_options(options)
+
+
+def decoder_of(pictures: Pictures) -> tf.types.experimental.ConcreteFunction:
+    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`."""
+    return _decoder(pictures.size, pictures.data.resize, pictures.data.max_megapixels)
 
 
 @cache

@@ -3,7 +3,9 @@
 import base64
 import dataclasses
 import io
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,12 @@ import pandas as pd
 from transfer.checking.findings import Findings
 from transfer.config import DataConfig
 from transfer.report import cards
+from transfer.threads import cores
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-_BATCH = 32
 _OPTIONS: dict[str, dict[str, Any]] = {"jpeg": {"quality": 80}, "png": {"optimize": True}}
 
 
@@ -47,13 +49,28 @@ def jpegs(root: Path, rows: pd.DataFrame, size: int, data: DataConfig) -> dict[s
 
 
 def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None) -> Iterator[tuple[str, "np.ndarray"]]:
-    from transfer.data.pipeline import Pictures, batches, files_of
+    """Yield path and uint8 [size, size, 3] of those that can be decoded.
 
-    paths = rows["path"].tolist()
+    In threads, each calling the decoder: a tf.data pipeline takes longer to start than a page's pictures to decode.
+    """
+    import tensorflow as tf
+
+    from transfer.data.pipeline import Pictures, decoder_of, files_of
+
     settings = dataclasses.replace(Pictures(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
-    if paths:
-        for positions, pictures in batches(files_of(root, rows), settings, _BATCH).as_numpy_iterator():
-            yield from ((paths[position], picture) for position, picture in zip(positions, pictures, strict=True))
+    decoder = decoder_of(settings)
+
+    def picture(file: bytes) -> "np.ndarray | None":
+        try:
+            decoded: np.ndarray = decoder(tf.constant(Path(os.fsdecode(file)).read_bytes())).numpy()
+        except (OSError, tf.errors.OpError):
+            return None
+        return decoded
+
+    with ThreadPoolExecutor(cores()) as pool:
+        for path, found in zip(rows["path"], pool.map(picture, files_of(root, rows)), strict=True):
+            if found is not None:
+                yield path, found
 
 
 def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
