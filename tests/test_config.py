@@ -211,3 +211,8 @@ def test_the_nearest_name_does_not_mind_capitals() -> None:
     assert nearest("VGG16", ["vgg19", "vgg16"]) == "vgg16" and nearest("qqq", ["vgg16"]) is None
     text = unknown_name("network", "VGG-16", ["vgg16", "lenet"])
     assert text == "Unknown network. Did you mean 'vgg16'? Expected one of: vgg16, lenet. Received 'VGG-16'."
+
+
+@pytest.mark.parametrize("text", ["energy=off", "energy='off'", "energy=auto"])
+def test_off_is_a_word_although_yaml_reads_false(text: str) -> None:
+    assert build([parse_assignment(text)]).energy == ("auto" if "auto" in text else "off")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from transfer.config_sections import (
     AugmentConfig,
     AutoConfig,
+    AutoOrOff,
     CheckConfig,
     DataConfig,
     ExportConfig,
@@ -47,7 +48,7 @@ class Config(Section):
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of the frozen pass; auto measures")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the split, the initial weights, dropout, order and views")
-    energy: Literal["auto", "off"] = Field("auto", description="whether the electricity of the run is measured or estimated")
+    energy: AutoOrOff = Field("auto", description="whether the electricity of the run is measured or estimated")
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     head: HeadConfig = HeadConfig()

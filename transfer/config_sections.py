@@ -1,8 +1,16 @@
 """The sections of the configuration: what may be set below `data:`, `head:`, `training:` and so on, with the defaults."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
+
+
+def _off_of_yaml(value: object) -> object:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_off_of_yaml)]
 
 
 class Section(BaseModel):

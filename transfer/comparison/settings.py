@@ -11,7 +11,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from transfer.config import assignment, flatten
-from transfer.config_sections import Section
+from transfer.config_sections import AutoOrOff, Section
 from transfer.errors import ConfigError, nearest
 
 ALL: Literal["all"] = "all"
@@ -47,7 +47,7 @@ class ComparisonConfig(Section):
     validation: Literal["all", "proportional"] = Field(
         ALL, description="validation pictures at each size: all, or in proportion to the training pictures, at least one a class"
     )
-    energy: Literal["auto", "off"] = Field("auto", description="auto: measure energy, or estimate it where no counter can be read")
+    energy: AutoOrOff = Field("auto", description="auto: measure energy, or estimate it where no counter can be read")
     country: str | None = Field(
         None, pattern="^[A-Z]{3}$", description="country of the electricity, three letters (ISO 3166); empty: no CO2 is stated"
     )
