@@ -144,7 +144,9 @@ def fit(
 
     layers = _layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     planned = plan(data, layers, name, output, overwrite)
-    terminal = _terminal()
+    from transfer.console import started
+
+    terminal = started()
     from transfer import experiment
     from transfer.report import text
 
@@ -176,7 +178,9 @@ def check(
 
     layers = _layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     planned = check_plan(data, layers, output, write_manifest)
-    terminal = _terminal()
+    from transfer.console import started
+
+    terminal = started()
     from transfer import inspection
     from transfer.data import sources
     from transfer.report import findings_text
@@ -201,7 +205,9 @@ def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, .
     found = find(backbone)
     if not isinstance(found, Backbone):
         raise WeightsError(f"{backbone} is trained from scratch and has no pretrained weights. Received {backbone!r}.")
-    terminal = _terminal()
+    from transfer.console import started
+
+    terminal = started()
     from transfer.networks import weights as module
 
     print(f"{found.name}: ImageNet weights are there, SHA-256 {module.fetch(found, terminal)}")
@@ -212,15 +218,9 @@ def quickstart(
     output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
 ) -> None:
     """Fit VGG16 and LeNet-5 on handwritten digits, export both, and print them side by side."""
-    terminal = _terminal()
+    from transfer.console import started
+
+    terminal = started()
     from transfer import quickstart as module
 
     print(module.quickstart(output, terminal))
-
-
-def _terminal() -> Any:
-    """Start what the long commands need: the bars, and TensorFlow without its chatter."""
-    from transfer.console import Terminal, import_tensorflow_quietly
-
-    import_tensorflow_quietly()
-    return Terminal()

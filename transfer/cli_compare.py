@@ -28,13 +28,13 @@ def compare(
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
     planned = compare_plan(data, layers, name, output)
-    from transfer.console import Terminal, import_tensorflow_quietly
+    from transfer.console import started
 
-    import_tensorflow_quietly()
+    terminal = started()
     from transfer.comparison import compare as module
     from transfer.report.comparison import text
 
-    done = module.run(planned, Terminal())
+    done = module.run(planned, terminal)
     width = shutil.get_terminal_size((100, 24)).columns
     print(text.block(done.runs, done.summary, done.paired, width))
     print()

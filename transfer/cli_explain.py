@@ -22,12 +22,12 @@ def explain(
 
     opened = Run(run)
     explaining.plan(opened, paths, output, classes or [])
-    from transfer.console import Terminal, import_tensorflow_quietly
+    from transfer.console import started
 
-    import_tensorflow_quietly()
+    terminal = started()
     from transfer.report import explained_text
 
-    done = explaining.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=Terminal())
+    done = explaining.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
     print(explained_text.block(**explaining.summary(done)))
     if any(item.error for item in done.pictures):
         raise typer.Exit(1)

@@ -25,11 +25,11 @@ def export(
     from transfer.run import Run
 
     asked = request(Run(run), to, quantize, output, assert_accuracy, calibration_pictures, overwrite)
-    from transfer.console import Terminal, import_tensorflow_quietly
+    from transfer.console import started
 
-    import_tensorflow_quietly()
+    terminal = started()
     from transfer.export.portable import exporting, table
 
-    done = exporting.export(asked, Terminal())
+    done = exporting.export(asked, terminal)
     print(table.text(done.entries))
     print(f"\nWritten: {done.path}")

@@ -21,16 +21,16 @@ def predict(
     """Classify pictures with a run's exported SavedModel."""
     if csv is not None:
         raise typer.BadParameter(f"there is no --csv any more. Expected --output {str(csv)!r}")
-    from transfer.console import Terminal, import_tensorflow_quietly
+    from transfer.console import started
     from transfer.run import Run
     from transfer.serving.batch.request import request
 
     asked = request(Run(run), paths, output, batch_size, overwrite)
-    import_tensorflow_quietly()
+    terminal = started()
     from transfer.report import predicted
     from transfer.serving.batch import job
 
-    summary = job.carry_out(asked, Terminal())
+    summary = job.carry_out(asked, terminal)
     print(predicted.block(summary, output))
     if summary.failed:
         raise typer.Exit(1)

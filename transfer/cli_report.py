@@ -18,13 +18,12 @@ def report(
     from transfer.run import Run
 
     opened = Run(run)
-    from transfer.console import Terminal, import_tensorflow_quietly
+    from transfer.console import started
 
-    import_tensorflow_quietly()
+    terminal = started()
     from transfer import reporting
     from transfer.report import text
 
-    terminal = Terminal()
     if other is not None:
         from transfer.serving import strangers
 

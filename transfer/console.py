@@ -83,3 +83,9 @@ def import_tensorflow_quietly() -> None:
             sys.stderr.flush()
             os.dup2(before, 2)
             os.close(before)
+
+
+def started() -> Terminal:
+    """Start what the long commands need: TensorFlow without its chatter, and the bars."""
+    import_tensorflow_quietly()
+    return Terminal()

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.serving import tiny_export
+from tests.serving.browser import chromium
 from tests.serving.running import Running, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +20,22 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "export"
     tiny_export.write(folder / "1")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: "Browser", server: Running) -> Iterator["Page"]:
+    """The page of the file's own server, in a wide window."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    opened = context.new_page()
+    opened.goto(server.url)
+    yield opened
+    context.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.made_up_run import reference
-from tests.serving.browser import Watch, bars, choose, chromium, settled, transfer_of
+from tests.serving.browser import Watch, bars, choose, settled, transfer_of
 from tests.serving.running import Running, picture, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +21,6 @@ def server(browser: "Browser", export: Path, tmp_path_factory: pytest.TempPathFa
     reference().write(familiar)
     with served(export, familiar) as running:
         yield running
-
-
-@pytest.fixture
-def page(browser: "Browser", server: Running) -> Iterator["Page"]:
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    opened = context.new_page()
-    opened.goto(server.url)
-    yield opened
-    context.close()
 
 
 def test_a_dropped_picture_is_classified(page: "Page") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.serving.browser import Watch, choose, chromium
+from tests.serving.browser import Watch, choose
 from tests.serving.running import Running, picture, served
 
 if TYPE_CHECKING:
@@ -18,25 +18,10 @@ _PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAA
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def server(browser: "Browser", export: Path) -> Iterator[Running]:
     """A server that asks for a key."""
     with served(export, api_key=KEY) as running:
         yield running
-
-
-@pytest.fixture
-def page(browser: "Browser", server: Running) -> Iterator["Page"]:
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    opened = context.new_page()
-    opened.goto(server.url)
-    yield opened
-    context.close()
 
 
 def told(page: "Page", content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> None:

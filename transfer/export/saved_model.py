@@ -26,7 +26,7 @@ from transfer.console import hearing
 from transfer.data.decode import decode_batch
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
-from transfer.evaluation.familiarity import Reference, rounded
+from transfer.evaluation.familiarity import Reference
 from transfer.networks.parts import Parts, take_apart
 from transfer.run import LABELS
 
@@ -42,7 +42,7 @@ class _Servable(tf.Module):
         parts = take_apart(model)
         names = tf.constant([os.fsencode(label) for label in labels])
         # As it lies in the file, so that both measure the same distances; variables are stored beside the graph, not in it.
-        self.reference = tf.Variable(rounded(reference.embeddings).astype("float16"), trainable=False, name="reference")
+        self.reference = tf.Variable(reference.embeddings.astype("float16"), trainable=False, name="reference")
 
         # Decoder and backbone are traced once, and the signatures call them.
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])

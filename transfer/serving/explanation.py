@@ -38,11 +38,11 @@ def explain(served: Served, reference: Reference | None, picture: bytes, class_n
         tf.errors.InvalidArgumentError: where the picture cannot be decoded.
     """
     names = [printable(label) for label in served.labels]
-    explained = served.explain([picture], [_number(class_name, served.labels, names)])
+    chosen = _number(class_name, served.labels, names)
+    explained = served.explain([picture], [chosen])
     probabilities = explained.answers.probabilities[0]
     order = np.argsort(-probabilities, kind="stable")
     best = int(order[0])
-    chosen = _number(class_name, served.labels, names)
     seen = explained.pictures[0]
     return {
         "label": names[best],
