@@ -8,7 +8,7 @@ import yaml
 
 from tests import test_cli
 from tests.test_cli import LENET, Call, require_one_error
-from transfer import cli, experiment
+from transfer import console, experiment
 from transfer.checking import folder
 from transfer.errors import TransferError
 from transfer.plan import Plan
@@ -28,7 +28,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def start() -> None:
         raise AssertionError("TensorFlow would have been started")
 
-    monkeypatch.setattr(cli, "_terminal", start)
+    monkeypatch.setattr(console, "started", start)
 
 
 @pytest.mark.usefixtures("at_once")
