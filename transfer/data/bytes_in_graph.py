@@ -4,6 +4,9 @@ All functions take `data`, an uint8 vector, and positions as int32 scalars; posi
 byte, so that damaged files give wrong numbers (which the callers check) and never an out-of-range error.
 """
 
+import functools
+from typing import Any
+
 import tensorflow as tf
 
 BYTES = [bytes([value]) for value in range(256)]
@@ -18,21 +21,30 @@ def head(image_bytes: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:
 
 def number(data: tf.Tensor, position: tf.Tensor | int, width: int, little: tf.Tensor | bool = True) -> tf.Tensor:
     """Return the unsigned integer of `width` bytes (1 to 4) at `position`, as int64."""
-    last = tf.size(data) - 1
-    indices = tf.clip_by_value(tf.convert_to_tensor(position, tf.int32) + tf.range(width), 0, last)
-    values = tf.cast(tf.gather(data, indices), tf.int64)
-    small_first = tf.constant([256**i for i in range(width)], tf.int64)
-    weights = tf.where(tf.convert_to_tensor(little), small_first, small_first[::-1])
-    return tf.reduce_sum(values * weights)
+    return _number(width)(data, position, little)
+
+
+@functools.cache
+def _number(width: int) -> Any:
+    """Return a function that is traced once and then is one node where it is called: headers hold many numbers."""
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None], tf.uint8), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.bool)]
+    )
+    def number_of(data: tf.Tensor, position: tf.Tensor, little: tf.Tensor) -> tf.Tensor:
+        indices = tf.clip_by_value(position + tf.range(width), 0, tf.size(data) - 1)
+        values = tf.cast(tf.gather(data, indices), tf.int64)
+        small_first = [256**i for i in range(width)]
+        return tf.reduce_sum(values * tf.where(little, tf.constant(small_first, tf.int64), tf.constant(small_first[::-1], tf.int64)))
+
+    return number_of
 
 
 def starts_with(image_bytes: tf.Tensor, magic: bytes, position: int = 0) -> tf.Tensor:
     """Return whether the bytes at `position` are `magic`, as a bool scalar."""
     end = position + len(magic)
     long_enough = tf.strings.length(image_bytes) >= end
-    return tf.cond(
-        long_enough, lambda: tf.equal(tf.strings.substr(image_bytes, position, len(magic)), magic), lambda: tf.constant(False)
-    )
+    return tf.cond(long_enough, lambda: tf.equal(tf.strings.substr(image_bytes, position, len(magic)), magic), lambda: tf.constant(False))
 
 
 def part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor) -> tf.Tensor:

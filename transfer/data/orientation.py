@@ -9,6 +9,7 @@ from transfer.data.bytes_in_graph import head, number
 
 _SEARCHED = 131072  # the EXIF segment (64 KB at most) is the first or second of the file
 _ENTRIES = 64  # directory entries looked at; cameras write about a dozen
+_FIELDS = [[2**8, 1, 0, 0, 0, 0, 0, 0], [0, 0, 2**8, 1, 0, 0, 0, 0], [0, 0, 0, 0, 2**24, 2**16, 2**8, 1]]
 
 
 def orientation(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -16,21 +17,23 @@ def orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     data = head(image_bytes, _SEARCHED)
     end = tf.size(data) - 64
 
-    def is_exif(position: tf.Tensor) -> tf.Tensor:
-        marker = number(data, position, 2, little=False)
-        name = number(data, position + 4, 4, little=False)
+    def read(position: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return a segment's position, marker, length and the first four bytes behind them."""
+        segment = tf.cast(data[tf.minimum(position, end) :][:8], tf.int64)  # behind the end lie zeros, which are no marker
+        return position, *tf.unstack(tf.linalg.matvec(tf.constant(_FIELDS, tf.int64), segment))
+
+    def goes_on(position: tf.Tensor, marker: tf.Tensor, length: tf.Tensor, name: tf.Tensor) -> tf.Tensor:
+        is_segment = (marker >= 0xFFC0) & (marker != 0xFFDA) & (marker != 0xFFD9)
+        return (position + 10 < end) & is_segment & ~is_exif(marker, name)
+
+    def following(position: tf.Tensor, marker: tf.Tensor, length: tf.Tensor, name: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return read(position + 2 + tf.cast(tf.maximum(length, 2), tf.int32))
+
+    def is_exif(marker: tf.Tensor, name: tf.Tensor) -> tf.Tensor:
         return (marker == 0xFFE1) & (name == 0x45786966)  # "Exif"
 
-    def goes_on(position: tf.Tensor) -> tf.Tensor:
-        marker = number(data, position, 2, little=False)
-        is_segment = (marker >= 0xFFC0) & (marker != 0xFFDA) & (marker != 0xFFD9)
-        return (position + 10 < end) & is_segment & ~is_exif(position)
-
-    def following(position: tf.Tensor) -> tuple[tf.Tensor]:
-        return (position + 2 + tf.cast(tf.maximum(number(data, position + 2, 2, little=False), 2), tf.int32),)
-
-    (position,) = tf.while_loop(goes_on, following, (tf.constant(2),), maximum_iterations=64)
-    found = (position + 10 < end) & is_exif(position)
+    position, marker, _, name = tf.while_loop(goes_on, following, read(tf.constant(2)), maximum_iterations=64, parallel_iterations=1)
+    found = (position + 10 < end) & is_exif(marker, name)
     return tf.cond(found, lambda: _from_tiff(data, position + 10), lambda: tf.constant(1, tf.int64))
 
 
