@@ -1,5 +1,6 @@
 """What all tests share: a cache folder of their own, and made-up pictures."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,6 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from the modules of TensorFlow and of the tests, which are never garbage: it is 5 % of the time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

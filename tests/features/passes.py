@@ -1,15 +1,17 @@
 """What the tests of the frozen pass share: a front part that is no network, and passes that are interrupted."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import tensorflow as tf
 
 from transfer.config import DataConfig
-from transfer.data import sources
+from transfer.data import pipeline, sources
 from transfer.data.pipeline import Pictures
 from transfer.features.extract import PLAIN, Extraction, Views, extract
 from transfer.features.store import FeatureSet, Store, key
@@ -69,7 +71,13 @@ def run(
     return done, front
 
 
-def decode(data: tf.Tensor, size: int, resize: str, max_megapixels: float) -> tf.Tensor:
+def decode_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a decoder of few nodes take the place of the package's; what was traced with it is not kept for other tests."""
+    monkeypatch.setattr(pipeline, "decode", _decode)
+    monkeypatch.setattr(pipeline, "_decoder", functools.cache(pipeline._decoder.__wrapped__))
+
+
+def _decode(data: tf.Tensor, size: int, resize: str, max_megapixels: float) -> tf.Tensor:
     """Stands for the decoder of the package, which takes a second to build for each pass and has tests of its own."""
     pixels = tf.image.resize(tf.io.decode_png(data, 3), [size, size])
     return tf.ensure_shape(tf.cast(pixels, tf.uint8), [size, size, 3])

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import picture
-from tests.features.passes import SIZE, a_set, damage, decode, run, scan, stored
-from transfer.data import pipeline
+from tests.features.passes import SIZE, a_set, damage, decode_quickly, run, scan, stored
 from transfer.features.extract import PLAIN, Extraction
 from transfer.features.store import Store, key, opened
 
@@ -18,7 +17,7 @@ Folder = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "decode", decode)
+    decode_quickly(monkeypatch)
 
 
 @pytest.fixture

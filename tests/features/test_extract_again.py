@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.features.passes import BATCH, Front, Interrupting, a_set, damage, decode, run, scan, stored
+from tests.features.passes import BATCH, Front, Interrupting, a_set, damage, decode_quickly, run, scan, stored
 from transfer.config import AugmentConfig
-from transfer.data import pipeline
 from transfer.features.extract import PLAIN, Views
 from transfer.features.store import Store, opened
 
@@ -18,7 +17,7 @@ Folder = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "decode", decode)
+    decode_quickly(monkeypatch)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Suffix and head as one network: it computes what the whole did, trains copies, and keeps the statistics of batch normalisation."""
 
+import functools
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import pytest
@@ -15,9 +18,22 @@ HEAD = HeadConfig(dense=(4,), dropout=0.0, l2=0.0)
 NORMALISED = "mobilenet_v2"
 
 
+@functools.cache
+def loaded(name: str, precision: str) -> Pretrained:
+    """Training leaves it as it is (tested below), so each test may have the same."""
+    return Pretrained.load(BACKBONES[name], "random", BACKBONES[name].smallest, precision, 0, Silent())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def release() -> Iterator[None]:
+    """Give back the memory of the networks when the last test of this file is done."""
+    yield
+    loaded.cache_clear()
+
+
 def made(name: str, boundary: str | None, precision: str = "float32", l2: float = 0.0) -> tuple[Pretrained, tunable.Tunable]:
     backbone = BACKBONES[name]
-    pretrained = Pretrained.load(backbone, "random", backbone.smallest, precision, 0, Silent())
+    pretrained = loaded(name, precision)
     head = heads.build(pretrained.shape(backbone.cut("top").name)[2], CLASSES, HEAD, 0)
     place = backbone.boundary(boundary) if boundary else None
     return pretrained, tunable.build(pretrained, place, backbone.cut("top"), "avg", head, 0, l2)

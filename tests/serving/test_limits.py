@@ -1,7 +1,9 @@
 """Clients that are too large, too slow, too many or gone get the right answer, and the others theirs."""
 
+import contextlib
 import io
 import json
+import socket
 import struct
 import time
 import zlib
@@ -15,6 +17,7 @@ from PIL import Image
 
 from tests.serving.running import Running, picture, served, truncated
 from tests.serving.test_tf_serving_api import b64
+from transfer.serving.server import _allow_files
 
 BODY = json.dumps({"instances": [b64(picture())]}).encode()
 
@@ -163,7 +166,9 @@ def test_slow_senders_are_cut_off(strict: Running, beginning: bytes, answer: byt
 def test_beyond_the_limit_of_connections_clients_are_sent_away_and_the_server_lives(strict: Running) -> None:
     idle = [strict.connect() for _ in range(60)]
     with strict.client() as client:
-        assert client.get("/healthz").status_code == 503
+        refused = client.get("/healthz")
+        assert (refused.status_code, refused.json()) == (503, {"error": "Too many connections."})
+        assert refused.headers["retry-after"] == "1"
     more = [strict.connect() for _ in range(140)]
     more[-1].settimeout(5)
     assert more[-1].recv(100).startswith(b"HTTP/1.1 503")
@@ -171,6 +176,32 @@ def test_beyond_the_limit_of_connections_clients_are_sent_away_and_the_server_li
         connection.close()
     time.sleep(0.1)
     assert alive(strict)
+
+
+def test_of_a_thousand_connections_the_first_are_answered_and_the_others_told_why(export: Path) -> None:
+    _allow_files(2200)  # both ends are in this process
+    request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+    with served(export, queue_pictures=600) as running:
+        connections = [running.connect() for _ in range(1000)]
+        for connection in connections:
+            with contextlib.suppress(ConnectionError):  # already sent away
+                connection.sendall(request)
+        answers = [status_of(connection) for connection in connections]
+        assert answers[:512] == [200] * 512
+        assert set(answers[512:640]) == {503}
+        assert set(answers[640:]) <= {503, None}, "at once, and perhaps before the request was read"
+        for connection in connections:
+            connection.close()
+        time.sleep(0.1)
+        assert alive(running)
+
+
+def status_of(connection: socket.socket) -> int | None:
+    """Return the status that a bare connection receives; None where it was closed without."""
+    with contextlib.suppress(ConnectionError):
+        received = connection.recv(12)
+        return int(received[9:]) if received else None
+    return None
 
 
 def test_hundreds_of_clients_at_once_each_get_an_answer(server: Running) -> None:

@@ -23,12 +23,18 @@ def pictures(count: int, seen: Collection[str], seed: int = 0) -> dict[str, list
     """
     if not count:
         return {}
-    generator = np.random.default_rng(seed)
-    found = {"parts of photographs": [_encoded(_part_of_a_photograph(generator), "PNG") for _ in range(count)]}
+    found = {"parts of photographs": list(_parts_of_photographs(count, seed))}
     every = digits.pictures()
     if not any(hashlib.sha256(file).hexdigest() in seen for file in every):
-        found["handwritten digits"] = [every[number] for number in generator.permutation(len(every))[:count]]
+        chosen = np.random.default_rng(seed).permutation(len(every))[:count]
+        found["handwritten digits"] = [every[number] for number in chosen]
     return found
+
+
+@cache
+def _parts_of_photographs(count: int, seed: int) -> tuple[bytes, ...]:
+    generator = np.random.default_rng(seed)
+    return tuple(_encoded(_part_of_a_photograph(generator), "PNG") for _ in range(count))
 
 
 def photographs(kinds: Sequence[str]) -> list[bytes]:
@@ -47,7 +53,7 @@ def _part_of_a_photograph(generator: np.random.Generator) -> np.ndarray:
 
 def _encoded(pixels: np.ndarray, kind: str) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
+    Image.fromarray(pixels).save(buffer, kind, compress_level=1)  # of PNG: they live in memory only
     return buffer.getvalue()
 
 

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP connection, with a time limit on what it lets come in without end: the headers.
+"""uvicorn's HTTP connection, with a time limit on what it lets come in without end, the headers, and a limit of connections.
 
 uvicorn closes connections that are idle between requests, but waits forever for a first request, for the rest of a request's
-headers, and for a body that nobody reads any more because it was refused.
+headers, and for a body that nobody reads any more because it was refused. Its own limit of connections answers in plain text.
 """
 
 import asyncio
@@ -9,7 +9,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_TEXT = b'{"error":"Too many connections."}'
+from transfer.serving.gate import refuse
+from transfer.serving.refusals import RefusedError
+
+_REASON = "Too many connections."
+_TEXT = b'{"error":"%b"}' % _REASON.encode()
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
     b"content-length: %d\r\n\r\n%b"
@@ -20,17 +24,20 @@ class GuardedProtocol(HttpToolsProtocol):
     """A connection that is closed where it neither has a request under way nor completes one in time."""
 
     header_seconds = 10.0
+    answered_connections = 512
     most_connections = 1024
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock; send away those beyond the limit at once, so that idle connections cannot use up all sockets."""
+        """Start the clock. Those beyond the limit are answered with 503; those far beyond it at once, so that they use up no sockets."""
         super().connection_made(transport)
         if len(self.connections) > self.most_connections:
             transport.write(_FULL)
             transport.close()
             return
+        if len(self.connections) > self.answered_connections:
+            self.app = _sent_away
         self._start_clock()
 
     def data_received(self, data: bytes) -> None:
@@ -63,6 +70,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded(header_seconds: float, most_connections: int) -> type[GuardedProtocol]:
-    """Return the class of a server's connections, with its limits."""
-    return type("Connection", (GuardedProtocol,), {"header_seconds": header_seconds, "most_connections": most_connections})
+async def _sent_away(scope: Any, receive: Any, send: Any) -> None:
+    await refuse(send, RefusedError(503, _REASON, {"Retry-After": "1", "Connection": "close"}))
+
+
+def guarded(header_seconds: float, answered: int, spare: int) -> type[GuardedProtocol]:
+    """Return the class of a server's connections, with its limits: connections that are answered, and more that are told why not."""
+    limits = {"header_seconds": header_seconds, "answered_connections": answered, "most_connections": answered + spare}
+    return type("Connection", (GuardedProtocol,), limits)

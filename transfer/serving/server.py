@@ -77,8 +77,8 @@ def configured(engine: Engine) -> uvicorn.Config:
     own = engine.settings
     app: Any = create_app(engine)
     return uvicorn.Config(
-        app, http=guarded(own.header_seconds, own.connections + _SPARE), ws="none", lifespan="on", loop="asyncio", log_config=None,
-        access_log=own.access_log, server_header=False, timeout_keep_alive=round(own.idle_seconds), limit_concurrency=own.connections + 1,
+        app, http=guarded(own.header_seconds, own.connections, _SPARE), ws="none", lifespan="on", loop="asyncio", log_config=None,
+        access_log=own.access_log, server_header=False, timeout_keep_alive=round(own.idle_seconds),
         backlog=1024, timeout_graceful_shutdown=round(own.stop_seconds), proxy_headers=False,
     )  # fmt: skip
 
