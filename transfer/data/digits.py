@@ -1,6 +1,7 @@
 """The handwritten digits of scikit-learn (1,797 pictures of 8x8 pixels, UCI 1998) as an image folder."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,12 @@ def write_folder(folder: Path, train: int, validation: int, test: int, seed: int
     return folder
 
 
-def pictures() -> list[bytes]:
+@cache
+def pictures() -> tuple[bytes, ...]:
     """Return all 1,797 digits as PNG files, with the bytes that `write_folder` writes."""
     from sklearn.datasets import load_digits
 
-    return [_png(image) for image in load_digits().images]
+    return tuple(_png(image) for image in load_digits().images)
 
 
 def _png(image: np.ndarray) -> bytes:
