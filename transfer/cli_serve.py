@@ -16,6 +16,7 @@ def serve(
     max_pictures: Annotated[int | None, typer.Option(metavar="N", help="Pictures in one request, at most; else 128.")] = None,
     max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest picture; else the run's data.max_megapixels.")] = None,
     batch_pictures: Annotated[int | None, typer.Option(metavar="N", help="Given to the model at once; else by their size.")] = None,
+    batches: Annotated[int | None, typer.Option(metavar="N", help="Computed at the same time; else 2.")] = None,
     queue_pictures: Annotated[int | None, typer.Option(metavar="N", help="That wait for the model, then 429; else 1024.")] = None,
     connections: Annotated[int | None, typer.Option(metavar="N", help="Open at the same time, then 503; else 512.")] = None,
     request_seconds: Annotated[float | None, typer.Option(metavar="S", help="For an answer, then 504; else 30.")] = None,
@@ -31,8 +32,8 @@ def serve(
     given = {
         "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_pictures": max_pictures,
         "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_pictures": batch_pictures,
-        "queue_pictures": queue_pictures, "connections": connections, "request_seconds": request_seconds, "stop_seconds": stop_seconds,
-        "poll_seconds": poll_seconds, "access_log": access_log,
+        "batches": batches, "queue_pictures": queue_pictures, "connections": connections, "request_seconds": request_seconds,
+        "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log,
     }  # fmt: skip
     chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
     from transfer.serving import listening

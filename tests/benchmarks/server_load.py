@@ -5,8 +5,8 @@
 
 `ratio` is pictures a second over HTTP (JSON with base64, `--pictures` in each request) over those of the direct call. The client
 is a process of its own on the same machine, and takes its share of the processor. Also: what HTTP adds for one client (median);
-p99 over median at half the highest load (requests at even intervals); memory of the server during `--minutes` of load; seconds
-from the command to the first answer.
+p99 over median at half the highest load (requests at even intervals), and of direct calls one after the other; memory of the
+server during `--minutes` of load; seconds from the command to the first answer.
 """
 
 import argparse
@@ -142,6 +142,7 @@ def main() -> None:
         "full_load_median_ms": round(1e3 * full["median"], 1),
         "half_load_median_ms": round(1e3 * half["median"], 2),
         "half_load_p99_over_median": round(half["p99"] / half["median"], 2),
+        "direct_p99_over_median": round(float(np.percentile(single, 99) / np.median(single)), 2),
         "start_to_first_answer_s": round(first, 1),
         "memory_mb": memory,
         "exit_code": code,

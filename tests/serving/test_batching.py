@@ -37,11 +37,11 @@ def piece(model: Callable[..., Any], *numbers: int, key: object = 0, size: int =
     return Piece(key, model, {"x": list(numbers)}, rows, size * rows, rows, asyncio.get_running_loop().create_future())
 
 
-def run(story: Callable[[Batcher, Model], Any], rows: int = 8, size: float = 100, waiting: int = 20) -> Model:
+def run(story: Callable[[Batcher, Model], Any], rows: int = 8, size: float = 100, waiting: int = 20, threads: int = 1) -> Model:
     model = Model()
 
     async def play() -> None:
-        batcher = Batcher(Limits(rows, size, 1e9, waiting, 1e9), ValueError, lambda count: None)
+        batcher = Batcher(Limits(rows, size, 1e9, waiting, 1e9), ValueError, lambda count: None, threads)
         batcher.start()
         try:
             await asyncio.wait_for(story(batcher, model), 10)
@@ -72,6 +72,37 @@ def test_what_waits_while_the_model_is_busy_goes_together() -> None:
         assert [result["y"].tolist() for result in results] == [[2], [4, 6], [8]]
 
     assert run(story).batches == [[0], [1, 2, 3, 4]]
+
+
+def test_as_many_batches_as_there_are_threads_are_computed_at_once_and_no_more() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        pieces = [piece(model, number) for number in range(4)]
+        for one in pieces[:2]:
+            batcher.submit([one])
+            await asyncio.to_thread(model.entered.acquire)
+        batcher.submit(pieces[2:])
+        assert not await asyncio.to_thread(model.entered.acquire, timeout=0.1)
+        model.gate.set()
+        results = await asyncio.gather(*(one.future for one in pieces))
+        assert [result["y"].tolist() for result in results] == [[0], [2], [4], [6]]
+
+    assert sorted(run(story, threads=2).batches) == [[0], [1], [2, 3]]
+
+
+def test_it_stops_when_all_batches_under_way_are_done() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        for number in range(2):
+            batcher.submit([piece(model, number)])
+            await asyncio.to_thread(model.entered.acquire)
+        stopped = asyncio.create_task(asyncio.to_thread(batcher.stop))
+        await asyncio.sleep(0.1)
+        assert not stopped.done() and not model.batches
+        model.gate.set()
+        await stopped
+
+    assert sorted(run(story, threads=2).batches) == [[0], [1]]
 
 
 def test_batches_keep_to_their_limits_and_to_the_order() -> None:

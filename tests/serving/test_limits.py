@@ -34,7 +34,7 @@ def strict(export: Path) -> Iterator[Running]:
         "queue_pictures": 4,
         "max_pictures": 4,
     }
-    with served(export, **limits, connections=40, batch_pictures=2) as running:
+    with served(export, **limits, connections=40, batch_pictures=2, batches=1) as running:
         yield running
 
 

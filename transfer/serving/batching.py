@@ -1,7 +1,8 @@
 """Requests that wait while the model is busy go together in its next batch.
 
-Nothing waits for company: a request that finds the model idle is computed at once. One thread runs the model; the queue in
-front of it is bounded, and a full one is said to the client at once. A batch in which a picture is damaged is halved until
+Nothing waits for company: a request that finds the model idle is computed at once. A few threads run the model, so that one
+batch uses the cores that another leaves idle (small networks leave a third of them); the queue in front of them is bounded, and
+a full one is said to the client at once. A batch in which a picture is damaged is halved until
 the damaged ones stand alone; the decoder refuses before the network computes, so that this costs one more pass at most.
 """
 
@@ -61,25 +62,28 @@ class Piece:
 
 
 class Batcher:
-    """The queue, and the thread behind it.
+    """The queue, and the threads behind it.
 
     Attributes:
-        seconds_per_row: running mean.
+        seconds_per_row: running mean of what a batch took, over its rows and over the threads.
     """
 
-    def __init__(self, limits: Limits, bad_row: type[BaseException] | tuple[type[BaseException], ...], told: Callable[[int], None]) -> None:
-        """Prepare; `start` starts the thread.
+    def __init__(
+        self, limits: Limits, bad_row: type[BaseException] | tuple[type[BaseException], ...], told: Callable[[int], None], threads: int = 1
+    ) -> None:
+        """Prepare; `start` starts the threads.
 
         Args:
             bad_row: what `Piece.run` raises where one row is at fault.
-            told: called in the thread with the rows of each batch that was computed.
+            told: called in a thread with the rows of each batch that was computed.
+            threads: how many batches are computed at the same time, at most.
         """
         self._limits, self._bad_row, self._told = limits, bad_row, told
         self._waiting: deque[Piece] = deque()
         self._rows = 0
         self._changed = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
+        self._threads = [threading.Thread(target=self._work, name=f"model {number}", daemon=True) for number in range(threads)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self.seconds_per_row = 0.0
 
@@ -89,16 +93,18 @@ class Batcher:
         return self._rows
 
     def start(self) -> None:
-        """Start the thread; answers are delivered in the event loop that runs now."""
+        """Start the threads; answers are delivered in the event loop that runs now."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the thread after the batch under way; what waits is not computed."""
+        """End the threads after the batches under way; what waits is not computed."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def submit(self, pieces: Sequence[Piece]) -> None:
         """Put the pieces of one request into the queue, all or none.
@@ -113,7 +119,7 @@ class Batcher:
                 raise busy(wait)
             self._waiting.extend(pieces)
             self._rows += rows
-            self._changed.notify()
+            self._changed.notify(len(pieces))
 
     def drop(self, pieces: Sequence[Piece]) -> None:
         """Take pieces whose client no longer waits out of the queue; those under way are not stopped."""
@@ -134,8 +140,9 @@ class Batcher:
                 batch = self._take()
             started, rows = time.perf_counter(), sum(piece.rows for piece in batch)
             results = _answers(batch, self._bad_row)
-            took = (time.perf_counter() - started) / rows
-            self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
+            took = (time.perf_counter() - started) / rows / len(self._threads)
+            with self._changed:
+                self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
             self._told(rows)
             self._deliver(batch, results)
             del batch, results  # not held while waiting

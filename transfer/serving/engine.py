@@ -1,6 +1,7 @@
 """What stands between the routes and the model: admission, the queue, and waiting for the answer."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,9 +44,10 @@ class Engine:
         self.settings, self.versions, self.metrics = settings, versions, Metrics()
         self.held = Held(settings.held_mb * MEGA)
         self._limits = self._limits_of(versions.current)
-        self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe)
+        self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe, settings.batches)
         self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded picture is large
         self._familiar, self._reference = familiar, None  # type: Path | None, Any
+        self._reading = threading.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     def _limits_of(self, loaded: Loaded) -> Limits:
@@ -53,7 +55,7 @@ class Engine:
         return Limits(own.batch_of(loaded.side), own.batch_mb * MEGA, own.batch_megapixels * MEGA, own.queue_pictures, own.request_seconds)
 
     async def start(self) -> None:
-        """Start the model's thread, and looking for new versions."""
+        """Start the model's threads, and looking for new versions."""
         self._batcher.start()
         self._watching = asyncio.create_task(self.versions.watch(self.settings.poll_seconds))
 
@@ -137,15 +139,16 @@ class Engine:
         return answer
 
     def _neighbours(self) -> Any:
-        """Return the sample of training pictures; read when it is first needed, in the model's thread."""
-        if self._reference is None and self._familiar is not None and self._familiar.exists():
-            from transfer.evaluation.familiarity import Reference
+        """Return the sample of training pictures; read when it is first needed, in a thread of the model."""
+        with self._reading:
+            if self._reference is None and self._familiar is not None and self._familiar.exists():
+                from transfer.evaluation.familiarity import Reference
 
-            try:
-                self._reference = Reference.read(self._familiar)
-            except (OSError, ValueError, KeyError, RunError):
-                self._familiar = None
-        return self._reference
+                try:
+                    self._reference = Reference.read(self._familiar)
+                except (OSError, ValueError, KeyError, RunError):
+                    self._familiar = None
+            return self._reference
 
     def _check_count(self, rows: int) -> None:
         if rows > self.settings.max_pictures:

@@ -28,6 +28,7 @@ class Settings(Section):
     max_megapixels: float = Field(100.0, gt=0, le=10_000, description="of one picture")
 
     batch_pictures: int | None = Field(None, ge=1, le=4096, description="given to the model at once; empty: by the size of its pictures")
+    batches: int = Field(2, ge=1, le=64, description="computed at the same time: one uses the cores that another leaves idle")
     batch_mb: float = Field(64.0, gt=0, description="of encoded pictures given to the model at once")
     batch_megapixels: float = Field(33.6, gt=0, description="of decoded pictures given to the model at once; a larger one goes alone")
 
