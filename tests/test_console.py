@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -69,6 +70,16 @@ def test_an_interrupted_import_says_nothing(monkeypatch: pytest.MonkeyPatch, cap
     with pytest.raises(KeyboardInterrupt):
         import_tensorflow_quietly()
     assert capfd.readouterr().err == ""
+
+
+def test_the_garbage_collector_is_kept_from_tensorflows_modules_and_works_afterwards() -> None:
+    code = (
+        "import gc; from transfer.console import import_tensorflow_quietly as start\n"
+        "start(); first = gc.get_freeze_count(); start()\n"
+        "assert first == gc.get_freeze_count() > 100_000 and gc.isenabled(), 'once, and no garbage of later work'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_tensorflow_is_heard_less_for_a_while_and_never_more() -> None:
