@@ -53,7 +53,7 @@ def _part_of_a_photograph(generator: np.random.Generator) -> np.ndarray:
 
 def _encoded(pixels: np.ndarray, kind: str) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, compress_level=1)  # of PNG: they live in memory only
+    Image.fromarray(pixels).save(buffer, kind, compress_level=1)  # of PNG: soon made rather than small
     return buffer.getvalue()
 
 
