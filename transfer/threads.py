@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -27,8 +28,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def spread(work: Callable[[int], T], items: Iterable[int]) -> list[T]:
-    """Call `work` with each item, on as many threads as there are cores: for NumPy's work, which runs beside itself.
+def spread(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Call `work` with each item, on as many threads as there are cores: for the work of NumPy and of TensorFlow, which runs beside itself.
 
     The calls must not depend on each other. Their results come in the order of the items; the first exception of any of
     them is raised.

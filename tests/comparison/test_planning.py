@@ -33,7 +33,7 @@ def test_the_folder_is_called_like_the_data(image_folder: Callable[..., Path], t
         ({"methods.hidden.truncate_at": "block4_pool"}, r"methods\.hidden: truncate_at"),
         ({"common.data.test": 0.9}, r"methods\.linear: .*data\.test"),
         ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "methods.linear and methods.twin, which are the same"),
-        ({"energy": "auto", "country": "XXX"}, "Unknown country"),
+        ({"energy": "auto", "country": "QQQ"}, "Unknown country"),
     ],
 )
 def test_a_method_that_cannot_be_is_refused_by_its_name(

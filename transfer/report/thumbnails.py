@@ -5,7 +5,6 @@ import dataclasses
 import io
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import pandas as pd
 from transfer.checking.findings import Findings
 from transfer.config import DataConfig
 from transfer.report import cards
-from transfer.threads import cores
+from transfer.threads import spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,10 +66,9 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
             return None
         return decoded
 
-    with ThreadPoolExecutor(cores()) as pool:
-        for path, found in zip(rows["path"], pool.map(picture, files_of(root, rows)), strict=True):
-            if found is not None:
-                yield path, found
+    for path, found in zip(rows["path"], spread(picture, files_of(root, rows)), strict=True):
+        if found is not None:
+            yield path, found
 
 
 def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
