@@ -126,7 +126,7 @@ def test_every_mistake_is_one_line_before_any_work(
     (tmp_path / "link").symlink_to(data)
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "some.csv").write_text("a,b")
-    monkeypatch.setattr("transfer.console.import_tensorflow_quietly", lambda: pytest.fail("TensorFlow was started"))
+    monkeypatch.setattr("transfer.system.startup.import_tensorflow_quietly", lambda: pytest.fail("TensorFlow was started"))
     words, said = REFUSED[case]
     status, printed, lines = call(*(word.format(data=data, tmp=tmp_path, run=run.path) for word in words))
     assert (status, printed, len(lines)) == (2, "", 1)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 import tensorflow as tf
 
-from transfer.console import Terminal, hearing, import_tensorflow_quietly
+from transfer.console import Terminal
+from transfer.system.startup import hearing, import_tensorflow_quietly
 
 
 def test_without_a_terminal_each_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +75,7 @@ def test_an_interrupted_import_says_nothing(monkeypatch: pytest.MonkeyPatch, cap
 
 def test_the_garbage_collector_is_kept_from_tensorflows_modules_and_works_afterwards() -> None:
     code = (
-        "import gc; from transfer.console import import_tensorflow_quietly as start\n"
+        "import gc; from transfer.system.startup import import_tensorflow_quietly as start\n"
         "start(); first = gc.get_freeze_count(); start()\n"
         "assert first == gc.get_freeze_count() > 100_000 and gc.isenabled(), 'once, and no garbage of later work'"
     )

@@ -16,7 +16,7 @@ from transfer.features import store
 from transfer.features.extract import extract
 from transfer.plan import with_source
 from transfer.preparation import Preparation
-from transfer.progress import Clock, Silent
+from transfer.system.progress import Clock, Silent
 
 TINY = {"backbone": "vgg16", "weights": "random", "image_size": 32, "truncate_at": "block1_pool", "precision": "float32"}
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.made_up_run import write_run
-from transfer import environment
 from transfer.errors import RunError
 from transfer.plan import plan
 from transfer.run import CONFIG, METRICS, Run, check_free, drafting
+from transfer.system import environment
 
 DEAD = "999999999"  # above the largest process number of any system
 HOST = socket.gethostname()

@@ -63,7 +63,7 @@ def _network(name: str, size: int | None, channels: int, classes: int | None, la
     from transfer.networks.anatomy import layer_table
 
     found = layer_table.check(name, size, channels, classes)
-    from transfer.console import import_tensorflow_quietly
+    from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     from transfer.report import anatomy_text

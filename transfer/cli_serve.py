@@ -41,7 +41,7 @@ def serve(
     taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow takes its seconds
     if chosen.api_key is None and not listening.is_loopback(chosen.host):
         typer.echo(f"warning: whoever reaches {chosen.host} can use this server; set {settings.KEY_VARIABLE} to ask for a key.", err=True)
-    from transfer.console import import_tensorflow_quietly
+    from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     from transfer.serving import server

@@ -11,12 +11,11 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer import environment, familiar_stage, reporting
+from transfer import familiar_stage, reporting
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import others, pipeline
 from transfer.data.classes import balance
-from transfer.energy import Meter
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import calibrated, evaluate
 from transfer.export import joined, saved_model, verify, warmup
@@ -26,7 +25,6 @@ from transfer.features import store
 from transfer.frozen_stage import FrozenStage
 from transfer.plan import Plan, plan
 from transfer.preparation import Preparation
-from transfer.progress import Clock, Progress, Silent
 from transfer.run import (
     CONFIG,
     CUT_POINTS,
@@ -42,6 +40,9 @@ from transfer.run import (
     Run,
     drafting,
 )  # fmt: skip
+from transfer.system import environment
+from transfer.system.energy import Meter
+from transfer.system.progress import Clock, Progress, Silent
 from transfer.training.trained import Material, Trained
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transfer.atomic import write_bytes
 from transfer.config import build
 from transfer.data import sources
 from transfer.errors import ConfigError, DataError, unknown_name
-from transfer.progress import Progress, Silent
 from transfer.run import Run
+from transfer.system.files import write_bytes
+from transfer.system.progress import Progress, Silent
 
 DEFAULT_OUTPUT = "explanations"
 FILTERS = "filters.png"

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer import memory
 from transfer.config import Config
 from transfer.data import manifest as manifests
 from transfer.data import pipeline
@@ -19,7 +18,8 @@ from transfer.features.front import PIXELS, Front, Prefix
 from transfer.features.store import Store
 from transfer.networks.frozen import Pretrained, Tap
 from transfer.networks.table import Backbone, Cut
-from transfer.progress import Clock, Progress
+from transfer.system import memory
+from transfer.system.progress import Clock, Progress
 from transfer.training import cut_selection, fine_tuning, frozen_head
 from transfer.training.trained import Material, Trained
 

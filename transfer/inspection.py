@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from transfer.atomic import write_text
 from transfer.check_plan import CheckPlan, check_plan
 from transfer.checking import folder, limits, worksheet
 from transfer.checking.collect import collect
@@ -21,8 +20,9 @@ from transfer.features import store
 from transfer.networks.table import Backbone, find
 from transfer.plan import data_name
 from transfer.preparation import Preparation
-from transfer.progress import Clock, Progress, Silent
 from transfer.report import check_html, thumbnails
+from transfer.system.files import write_text
+from transfer.system.progress import Clock, Progress, Silent
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

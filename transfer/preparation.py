@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from transfer import devices
 from transfer.checking.collect import Likeness, collect
 from transfer.checking.findings import Findings
 from transfer.checking.seen import Seen
@@ -24,7 +23,8 @@ from transfer.features.glances import GLANCE, WithGlance, glance
 from transfer.features.store import Store
 from transfer.frozen_stage import Compute, FrozenStage
 from transfer.networks.table import Backbone, find
-from transfer.progress import Clock, Progress
+from transfer.system import devices
+from transfer.system.progress import Clock, Progress
 from transfer.training import from_scratch
 from transfer.training.trained import Material, Trained
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from transfer.data import digits
 from transfer.experiment import fit
-from transfer.home import cache_home
-from transfer.progress import Progress
 from transfer.report import text
+from transfer.system.cache import cache_home
+from transfer.system.progress import Progress
 
 TRAIN, VALIDATION, TEST = 10, 5, 100
 """Pictures a class."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import tensorflow as tf
 
-from transfer.atomic import write_text
 from transfer.checking.findings import Findings
 from transfer.config import build
 from transfer.data import sources
@@ -15,11 +14,12 @@ from transfer.data.pipeline import file_of
 from transfer.errors import DataError
 from transfer.export.portable import table
 from transfer.export.served import Served
-from transfer.progress import Progress
 from transfer.report import cards, gallery, html, thumbnails
 from transfer.report.gallery import Gallery
 from transfer.report.heat import overlay
 from transfer.run import FINDINGS, Run
+from transfer.system.files import write_text
+from transfer.system.progress import Progress
 
 _HEATED = 160  # pixels a side of a picture with its heat map
 

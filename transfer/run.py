@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import clear_up, publishing, write_text
 from transfer.errors import RunError
+from transfer.system.files import clear_up, publishing, write_text
 
 DEFAULT_OUTPUT = "saved_models"
 

@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     args = parser.parse_args()
 
-    from transfer.console import import_tensorflow_quietly
+    from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     from transfer.export.served import Served
@@ -90,7 +90,7 @@ def main() -> None:
     from transfer.serving.batch.pictures import Decoder, settings_of
     from transfer.serving.batch.request import request
     from transfer.serving.batch.room import ahead
-    from transfer.threads import cores
+    from transfer.system.resources import cores
 
     run = Run(args.run)
     served = Served(run.export)

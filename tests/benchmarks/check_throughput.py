@@ -66,7 +66,7 @@ def scan(folder: Path) -> None:
     """Scan a folder as `transfer check` does."""
     from transfer.config import DataConfig
     from transfer.data import sources
-    from transfer.progress import Silent
+    from transfer.system.progress import Silent
 
     sources.read(DataConfig(source=str(folder)), Silent(), decode_test=True)
 

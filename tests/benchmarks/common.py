@@ -12,7 +12,7 @@ def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
     """Return `count` distinct usable pictures of a folder, drawn at random, as rows of a manifest."""
     from transfer.config import DataConfig
     from transfer.data import manifest, sources
-    from transfer.progress import Silent
+    from transfer.system.progress import Silent
 
     rows = manifest.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).drop_duplicates("digest")
     if len(rows) < count:
@@ -40,7 +40,7 @@ def used_folder(folder: Path, target: Path) -> Path:
     """Link the usable pictures of a folder into `target`: Keras's guide stops at the first unreadable one."""
     from transfer.config import DataConfig
     from transfer.data import manifest, sources
-    from transfer.progress import Silent
+    from transfer.system.progress import Silent
 
     for row in manifest.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).itertuples():
         link = target / row.path

@@ -38,7 +38,7 @@ def main() -> None:
     from transfer.features.front import Prefix
     from transfer.networks.frozen import Pretrained, Tap
     from transfer.networks.table import find
-    from transfer.progress import Silent
+    from transfer.system.progress import Silent
 
     backbone = find(args.backbone)
     size = args.size or backbone.size

@@ -15,7 +15,7 @@ def build(size: int, classes: int) -> tuple[Any, Any]:
 
     from transfer.networks import weights
     from transfer.networks.table import find
-    from transfer.progress import Silent
+    from transfer.system.progress import Silent
 
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(size, size, 3))
     base.set_weights(weights.imagenet(find("vgg16"), Silent()))

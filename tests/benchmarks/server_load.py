@@ -42,7 +42,7 @@ def ask(client: "subprocess.Popen[str]", **words: Any) -> dict[str, Any]:
 
 def direct(export: Path, files: Sequence[bytes], seconds: float) -> tuple[dict[int, float], list[float]]:
     """Return pictures a second for each batch size, and the seconds of calls with one picture."""
-    from transfer.console import import_tensorflow_quietly
+    from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     from transfer.serving.model import load

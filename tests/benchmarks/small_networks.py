@@ -72,7 +72,7 @@ class Contest:
         """Return pictures/s of this package."""
         import numpy as np
 
-        from transfer.progress import Silent
+        from transfer.system.progress import Silent
         from transfer.training.batches import Batches
         from transfer.training.fitting import Stage, fit
 

@@ -18,7 +18,7 @@ from transfer.data import manifest as manifests
 from transfer.data import sources, splits
 from transfer.data.tables.listing import listing
 from transfer.errors import DataError
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 def made(*rows: tuple[str, str, str, str, str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from transfer.cli import main
-from transfer.console import import_tensorflow_quietly
+from transfer.system.startup import import_tensorflow_quietly
 
 if __name__ == "__main__":
     import_tensorflow_quietly()

@@ -11,7 +11,7 @@ from tests.data import encoders as e
 from transfer.data import reading, scan_memory, scanning
 from transfer.data.scan_memory import RACY_NS
 from transfer.data.scanning import Found, examined
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 JPEG, PNG, TIFF = (e.saved(picture(number), format) for number, format in enumerate(("JPEG", "PNG", "TIFF")))
 

@@ -12,7 +12,7 @@ from transfer.data import manifest as manifests
 from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES, column, grouped
 from transfer.errors import DataError
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 class Listener(Silent):

@@ -11,7 +11,7 @@ from tests.data.odd_files import CORPUS, Odd, build
 from transfer.config import DataConfig
 from transfer.data import manifest as manifests
 from transfer.data import pipeline, scan_memory, sources
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 def _snapshot(root: Path) -> dict[str, tuple[object, ...]]:

@@ -17,7 +17,7 @@ from tests.data.remembering import ALL, Opened, folder, later, opened, scan  # n
 from transfer.data import decodable
 from transfer.data.scan_memory import RACY_NS, Facts, Memory, Verdict, memory_path
 from transfer.data.scanning import Found, examined
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 def _cut(path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_passing_failure_of_the_decoder_is_not_remembered(folder: Path, opened
 def test_two_processes_at_once_leave_a_memory_that_is_whole(folder: Path, opened: Opened) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom transfer.data import reading, scan_memory, scanning\n"
-        "from transfer.progress import Silent\nnow = scan_memory.now_ns\n"
+        "from transfer.system.progress import Silent\nnow = scan_memory.now_ns\n"
         "for module in (scan_memory, reading, scanning):\n    module.now_ns = lambda: now() + 3_000_000_000\n"
         "found = [scanning.Found(name, 'a', '') for name in ('a.jpg', 'b.png', 'c.tif', 'd.txt')]\n"
         "for _ in range(20):\n    scan_memory.memory_path(Path(sys.argv[1])).unlink(missing_ok=True)\n"

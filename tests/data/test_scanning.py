@@ -17,7 +17,7 @@ from tests.data import encoders as e
 from transfer.data import manifest as manifests
 from transfer.data import reading, scanning
 from transfer.data.scanning import Found, examined
-from transfer.progress import Advance, Silent
+from transfer.system.progress import Advance, Silent
 
 PNG, JPEG = e.saved(picture(0), "PNG"), e.saved(picture(0), "JPEG")
 TIFF = e.saved(picture(0), "TIFF")
@@ -107,7 +107,8 @@ def test_pixels_are_looked_at_only_where_that_is_asked_for(tmp_path: Path, decod
 def test_a_scan_without_the_decode_test_loads_no_tensorflow(tmp_path: Path) -> None:
     write(tmp_path, a_jpg=JPEG, b_png=PNG, c_tif=TIFF)
     program = (
-        "import sys\nfrom pathlib import Path\nfrom transfer.data.scanning import Found, examined\nfrom transfer.progress import Silent\n"
+        "import sys\nfrom pathlib import Path\nfrom transfer.data.scanning import Found, examined\n"
+        "from transfer.system.progress import Silent\n"
         "found = [Found(name, 'a', '') for name in ('a.jpg', 'b.png', 'c.tif')]\n"
         "assert (examined(Path(sys.argv[1]), found, 1.0, Silent())['reason'] == '').all()\nassert 'tensorflow' not in sys.modules"
     )

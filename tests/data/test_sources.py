@@ -24,7 +24,7 @@ from transfer.data.classes import require_classes
 from transfer.data.sources import Source, read
 from transfer.data.transcode import transcoded_path
 from transfer.errors import DataError
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 PNG = e.saved(picture(0), "PNG")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transfer.cli import main
-from transfer.console import import_tensorflow_quietly
+from transfer.system.startup import import_tensorflow_quietly
 
 
 def strike(owner: Any, name: str, call: int, number: int, before: bool = False) -> None:
@@ -34,11 +34,11 @@ def arm(moment: str, number: int) -> None:
     """Prepare the signal for a moment of the run."""
     import tensorflow as tf
 
-    from transfer import atomic
     from transfer.checking import worksheet
     from transfer.data import reading
     from transfer.features.store import Store
     from transfer.report import check_html
+    from transfer.system import files
     from transfer.training import fitting
 
     places: dict[str, tuple[Any, str, int, bool]] = {
@@ -47,7 +47,7 @@ def arm(moment: str, number: int) -> None:
         "inside a write": (Store, "put", 3, True),
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
         "export": (tf.saved_model, "save", 1, False),
-        "publishing": (atomic, "publish_folder", 1, True),
+        "publishing": (files, "publish_folder", 1, True),
         "page of a check": (check_html, "write", 1, False),
         "replacing a check": (os, "rename", 1, False),
         "table of a check": (worksheet, "write", 1, True),

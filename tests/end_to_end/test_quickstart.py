@@ -8,8 +8,8 @@ import pytest
 
 from tests.made_up_run import write_run
 from transfer import quickstart
-from transfer.progress import Silent
 from transfer.run import Run
+from transfer.system.progress import Silent
 
 
 def test_quickstart_compares_both_networks_on_the_same_pictures(

@@ -19,8 +19,8 @@ from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import Pictures, batches
 from transfer.export.portable import runtimes
-from transfer.progress import Silent
 from transfer.run import Run
+from transfer.system.progress import Silent
 
 SAME = 1e-5
 """Between answers of the SavedModel, in batches of any size, as text or not."""

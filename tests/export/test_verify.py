@@ -17,8 +17,8 @@ from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.export import saved_model, verify
 from transfer.export.served import Served, batched
-from transfer.progress import Silent
 from transfer.run import drafting
+from transfer.system.progress import Silent
 
 TOLERANCE = 1e-3
 _NONE = np.empty(0, np.float32)

@@ -15,7 +15,7 @@ from transfer.data import pipeline, sources
 from transfer.data.pipeline import Pictures
 from transfer.features.extract import PLAIN, Extraction, Views, extract
 from transfer.features.store import FeatureSet, Store, key
-from transfer.progress import Advance, Silent
+from transfer.system.progress import Advance, Silent
 
 SIZE, BATCH = 16, 4
 

@@ -12,7 +12,7 @@ from transfer.features import front
 from transfer.features.front import Pixels, Prefix
 from transfer.networks.frozen import Pretrained, Tap
 from transfer.networks.table import BACKBONES
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 # The name of a set needs no network: none is built.
 PRETRAINED = Pretrained(BACKBONES["vgg16"], None, "random", "ab" * 32, 32, "float32")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transfer.features import precision
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import BACKBONES
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 EXACT = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
 WORSE = np.array([[1.0, 0.0], [0.1, 2.0]], np.float32)  # a cosine of 0.9988

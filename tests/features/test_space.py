@@ -9,7 +9,7 @@ import pytest
 
 from transfer.errors import StoreError
 from transfer.features import space
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 class Heard(Silent):

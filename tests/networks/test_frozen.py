@@ -9,7 +9,7 @@ import tensorflow as tf
 from transfer.networks import heads, truncation
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import BACKBONES
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 BATCH = 4
 TAPS = [Tap("block1_pool", "max"), Tap("block2_pool", "flatten"), Tap("block2_pool", "avg"), Tap("block5_pool", "avg")]

@@ -11,7 +11,7 @@ import pytest
 from transfer.errors import WeightsError
 from transfer.networks import backbones, weights, weights_from_index
 from transfer.networks.table import BACKBONES
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 VGG16 = BACKBONES["vgg16"]
 ARRAYS = [np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3), np.ones(3, np.float32)]

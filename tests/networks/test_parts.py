@@ -16,7 +16,7 @@ from transfer.networks import backbones, heads, scratch, tunable, weights, whole
 from transfer.networks.frozen import Pretrained
 from transfer.networks.parts import embedding, take_apart, vector_of
 from transfer.networks.table import BACKBONES, SCRATCH
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 HEAD = HeadConfig(dense=(5,), dropout=0.2)
 

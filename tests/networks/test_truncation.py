@@ -14,7 +14,7 @@ from transfer.export import joined
 from transfer.networks import backbones, heads, truncation, weights
 from transfer.networks.frozen import Pretrained
 from transfer.networks.table import BACKBONES, Backbone
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 HEAD = HeadConfig(dense=(4,), dropout=0.0)
 CASES = [(name, cut) for name, backbone in BACKBONES.items() for cut in backbone.cut_names]

@@ -11,7 +11,7 @@ from transfer.config import HeadConfig
 from transfer.networks import heads, truncation, tunable
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import BACKBONES
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 CLASSES = 3
 HEAD = HeadConfig(dense=(4,), dropout=0.0, l2=0.0)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from transfer.errors import WeightsError
 from transfer.networks import backbones, weights
 from transfer.networks.table import BACKBONES
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 BACKBONE = BACKBONES["mobilenet_v2"]
 SIZE = 32

@@ -13,8 +13,8 @@ from PIL import Image
 from tests.conftest import picture
 from transfer.config import DataConfig
 from transfer.data import sources
-from transfer.progress import Silent
 from transfer.report.thumbnails import thumbnails
+from transfer.system.progress import Silent
 
 
 def manifest(root: Path) -> pd.DataFrame:

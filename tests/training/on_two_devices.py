@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from tests.training.test_fitting import CLASSES, CONFIG, InArray, data
-from transfer import devices
 from transfer.config import HeadConfig, NetworkConfig, TrainingConfig
 from transfer.networks import heads, scratch, tunable
 from transfer.networks.frozen import Pretrained
 from transfer.networks.table import BACKBONES, SCRATCH
-from transfer.progress import Silent
+from transfer.system import devices
+from transfer.system.progress import Silent
 from transfer.training.batches import Batches, class_weights
 from transfer.training.fitting import Fitted, Stage, fit
 from transfer.training.replicated import Replicated

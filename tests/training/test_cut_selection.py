@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from transfer.config import AutoConfig
 from transfer.errors import DataError
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 from transfer.training import cut_selection
 
 CONFIG = AutoConfig()

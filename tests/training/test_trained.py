@@ -15,7 +15,7 @@ from transfer.features.store import FeatureSet, Store, key, opened
 from transfer.networks import scratch
 from transfer.networks.table import SCRATCH
 from transfer.plan import resolve
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 from transfer.training import from_scratch, frozen_head
 from transfer.training import trained as trained_module
 from transfer.training.trained import Material, passed

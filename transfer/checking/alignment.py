@@ -11,7 +11,7 @@ even a true copy differs a little, while smooth figures that differ as much are 
 
 import numpy as np
 
-from transfer.threads import spread
+from transfer.system.resources import spread
 
 _LARGEST_SCALE = 0.12
 _LARGEST_SHIFT = 0.08  # of the side

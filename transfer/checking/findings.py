@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import write_text
+from transfer.system.files import write_text
 
 _PICTURE = ["path", "label", "split"]
 COLUMNS: dict[str, list[str]] = {

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from transfer.atomic import clear_up, publishing
 from transfer.errors import DataError
+from transfer.system.files import clear_up, publishing
 
 REPORT = "report.html"
 FINDINGS = "findings.json"

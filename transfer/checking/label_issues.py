@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from transfer.checking.likeness import standardized
-from transfer.threads import spread
+from transfer.system.resources import spread
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
 _ITERATIONS = 100  # what is not settled by then changes probabilities, but hardly their order

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfer.threads import spread
+from transfer.system.resources import spread
 
 COLUMNS = ["property", "accuracy", "majority", "leak", "rule"]
 _UNITS = {"file size": " bytes", "width": " pixels", "height": " pixels"}

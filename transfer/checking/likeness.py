@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from transfer.checking.alignment import grey, halved
-from transfer.threads import one_thread
+from transfer.system.resources import one_thread
 
 _SAMPLE = 4096  # rows from which directions are learned
 _PLAIN = 2.0  # grey levels: pictures that vary less have nothing to be compared but noise

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.threads import spread
+from transfer.system.resources import spread
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from transfer.atomic import write_bytes
 from transfer.checking.findings import Findings
 from transfer.data.tables import reading
 from transfer.data.tables.spreadsheet import cell, path_cell
 from transfer.errors import DataError
+from transfer.system.files import write_bytes
 
 COLUMNS = [
     "path", "label", "split", "group", "exclude", "suggested_label", "copy_of", "notes", "format", "width", "height", "size",

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from transfer import environment
-from transfer.atomic import write_text
 from transfer.comparison import costs, folder, records, tables, training
 from transfer.comparison.jobs import Job, jobs
 from transfer.comparison.planning import ComparisonPlan, compare_plan
@@ -18,11 +16,13 @@ from transfer.comparison.records import Record
 from transfer.comparison.result import Comparison
 from transfer.comparison.settings import ComparisonConfig
 from transfer.comparison.shared import Method, prepare
-from transfer.console import hearing
 from transfer.data import manifest as manifests
-from transfer.energy import Meter
 from transfer.errors import TransferError
-from transfer.progress import Progress, Silent
+from transfer.system import environment
+from transfer.system.energy import Meter
+from transfer.system.files import write_text
+from transfer.system.progress import Progress, Silent
+from transfer.system.startup import hearing
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

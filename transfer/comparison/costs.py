@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.atomic import write_text
 from transfer.comparison.folder import RATES
 from transfer.comparison.shared import Method
 from transfer.data import manifest as manifests
 from transfer.data import pipeline
-from transfer.energy import Meter
 from transfer.features.front import Pixels
 from transfer.features.precision import machine
+from transfer.system.energy import Meter
+from transfer.system.files import write_text
 
 _LEAST_BATCHES, _MOST_BATCHES, _LEAST_SECONDS = 2, 64, 1.0
 

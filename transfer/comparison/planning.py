@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer import energy
 from transfer.comparison import folder
 from transfer.comparison.settings import ComparisonConfig, build
 from transfer.config import Config
@@ -14,6 +13,7 @@ from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.plan import data_name, resolve, with_source
 from transfer.run import require_name
+from transfer.system import energy
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import write_text
 from transfer.comparison.folder import RECORDS
 from transfer.config import Config
+from transfer.system.files import write_text
 
 _FORMAT = 1
 _ASIDE = {

@@ -14,7 +14,7 @@ from transfer.features import store
 from transfer.features.front import Front, Prefix
 from transfer.features.store import Store
 from transfer.preparation import Preparation
-from transfer.progress import Clock, Progress, Silent
+from transfer.system.progress import Clock, Progress, Silent
 
 
 @dataclass(frozen=True)

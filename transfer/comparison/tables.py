@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import write_text
 from transfer.comparison import folder as names
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
 from transfer.evaluation import comparing
 from transfer.report.comparison import html, text
+from transfer.system.files import write_text
 
 COLUMNS = [
     "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "macro_f1",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from transfer.data import manifest as manifests
 from transfer.errors import DataError, nearest
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 NEAR_DUPLICATES = "near-duplicates"
 _EXAMPLE = "for example '([^/]+)_[0-9]+[.]' for files like plant7_001.jpg"

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from transfer.atomic import write_text
+from transfer.system.files import write_text
 
 COLUMNS = [
     "path", "label", "split", "group", "status", "reason", "traits", "digest", "size", "format", "width", "height", "mtime_ns",

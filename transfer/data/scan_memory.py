@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.atomic import replacing
 from transfer.data.decoder_version import DECODER_VERSION
-from transfer.home import cache_home
+from transfer.system.cache import cache_home
+from transfer.system.files import replacing
 
 FORMAT = 1
 """Raise it whenever what is remembered, or how a file is judged, changes."""

@@ -17,7 +17,7 @@ from transfer.data.manifest import COLUMNS
 from transfer.data.reading import Read, identity_of, read_all
 from transfer.data.scan_memory import Facts, Memory, now_ns
 from transfer.data.transcode import transcoded_path
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 _TOGETHER = 256  # files that one thread reads before it takes others
 _UNKNOWN = (-1, 0, 0, 0)  # a size that no file has

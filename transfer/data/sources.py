@@ -13,7 +13,7 @@ from transfer.data import groups, image_folder, scanning
 from transfer.data.tables import listing, reading
 from transfer.data.tfds import name as tfds_name
 from transfer.data.tfds import source as tfds_source
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

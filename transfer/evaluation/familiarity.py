@@ -15,8 +15,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from transfer.atomic import write_bytes
 from transfer.errors import RunError
+from transfer.system.files import write_bytes
 
 _SMALLEST = 1e-6  # a threshold of zero, where all validation pictures are copies, would divide by zero
 _AT_ONCE = 1024

@@ -22,13 +22,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from transfer.console import hearing
 from transfer.data.decode import decode_batch
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.evaluation.familiarity import Reference
 from transfer.networks.parts import Parts, take_apart
 from transfer.run import LABELS
+from transfer.system.startup import hearing
 
 
 class _Servable(tf.Module):

@@ -12,7 +12,7 @@ from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures, batches
 from transfer.errors import ExportError
 from transfer.export.served import Answers, Served, batched
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 _SINGLE = 8  # pictures that are also sent one at a time
 _BY_KERAS = 16  # pictures that also go through the Keras file

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from transfer.atomic import replacing
 from transfer.errors import ExportError
+from transfer.system.files import replacing
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 _MOST = 1000  # records; TensorFlow Serving refuses a model with more

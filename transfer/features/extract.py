@@ -13,7 +13,7 @@ from transfer.config import AugmentConfig
 from transfer.data import pipeline
 from transfer.data.augment import settings_tag, view_seed
 from transfer.features.store import Store, key
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 PLAIN = "0"
 """Tag of view 0, the picture as it is."""

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer import devices, memory, threads
-from transfer.atomic import write_text
-from transfer.home import cache_home
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import Backbone
-from transfer.progress import Progress
+from transfer.system import devices, memory, resources
+from transfer.system.cache import cache_home
+from transfer.system.files import write_text
+from transfer.system.progress import Progress
 
 LEAST_COSINE = 0.999
 """16 bits are used only where each picture's features point the same way as in float32."""
@@ -36,7 +36,7 @@ def machine() -> dict[str, Any]:
     flags = fields.get("flags", "").split()
     return {
         "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "cores": threads.cores(),
+        "cores": resources.cores(),
         "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
         "gpus": devices.gpu_names(),
         "tensorflow": tf.__version__,

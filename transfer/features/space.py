@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from transfer.errors import StoreError
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 _PAGE = 4096
 _HEADER = 16

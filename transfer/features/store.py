@@ -17,9 +17,9 @@ from pathlib import Path
 import lmdb
 import numpy as np
 
-from transfer.atomic import write_text
 from transfer.errors import StoreError
-from transfer.home import cache_home
+from transfer.system.cache import cache_home
+from transfer.system.files import write_text
 
 _FIRST_SIZE = 1 << 28
 DESCRIPTION = "set.json"

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from transfer import memory
 from transfer.networks import backbones, heads, truncation, weights
 from transfer.networks.table import Backbone
-from transfer.progress import Progress
+from transfer.system import memory
+from transfer.system.progress import Progress
 
 
 @dataclass(frozen=True)

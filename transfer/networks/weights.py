@@ -17,12 +17,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.atomic import replacing
 from transfer.errors import WeightsError
-from transfer.home import cache_home
 from transfer.networks import backbones, weights_from_index
 from transfer.networks.table import Backbone
-from transfer.progress import Progress
+from transfer.system.cache import cache_home
+from transfer.system.files import replacing
+from transfer.system.progress import Progress
 
 KNOWN_DIGESTS = {"vgg16": "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"}
 """Digest of the ImageNet weights without classifier, as `digest` computes it."""

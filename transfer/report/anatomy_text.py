@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.atomic import write_text
 from transfer.networks.anatomy.layer_arithmetic import Convolution
+from transfer.system.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

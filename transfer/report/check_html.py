@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.atomic import write_text
 from transfer.checking.findings import Findings
 from transfer.report import page
 from transfer.report.cards import Album
 from transfer.report.names import printable, records
 from transfer.report.summary import absent, items, sentence
+from transfer.system.files import write_text
 
 _TEMPLATE = "check.html.jinja"
 _CLASSES = 24  # further ones are folded away

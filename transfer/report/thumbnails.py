@@ -13,7 +13,7 @@ import pandas as pd
 from transfer.checking.findings import Findings
 from transfer.config import DataConfig
 from transfer.report import cards
-from transfer.threads import spread
+from transfer.system.resources import spread
 
 if TYPE_CHECKING:
     import numpy as np

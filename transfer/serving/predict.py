@@ -7,12 +7,12 @@ import pandas as pd
 
 from transfer.errors import ConfigError
 from transfer.export.served import Served
-from transfer.progress import Progress, Silent
 from transfer.run import Run
 from transfer.serving.batch import answering
 from transfer.serving.batch.files import expand
 from transfer.serving.batch.pictures import Decoder, settings_of
 from transfer.serving.batch.rows import FACTS, Rows
+from transfer.system.progress import Progress, Silent
 
 __all__ = ["COLUMNS", "expand", "predict"]
 

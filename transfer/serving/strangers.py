@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from transfer.atomic import write_text
 from transfer.errors import DataError
 from transfer.evaluation import familiarity
-from transfer.progress import Progress
 from transfer.run import METRICS, Run
 from transfer.serving.predict import predict
+from transfer.system.files import write_text
+from transfer.system.progress import Progress
 
 
 def judge(run: Run, other: Path, progress: Progress) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer import threads
 from transfer.config import AugmentConfig
 from transfer.data.augment import augment, view_seed
 from transfer.features.arrays import StoredRows
+from transfer.system import resources
 
 _FEW, _SMALL = 8, 2**26  # batches, bytes
 
@@ -93,7 +93,7 @@ class Batches:
         if self._ready:
             made = self._made_once(batch).repeat(epochs)
         else:
-            mapped = self._slices(epochs, first).map(batch, num_parallel_calls=threads.cores() if self.live else 1, deterministic=True)
+            mapped = self._slices(epochs, first).map(batch, num_parallel_calls=resources.cores() if self.live else 1, deterministic=True)
             known = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * len(self)
             made = mapped.apply(tf.data.experimental.assert_cardinality(known)).prefetch(2)
         options = tf.data.Options()

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.atomic import replacing
-from transfer.home import cache_home
+from transfer.system.cache import cache_home
+from transfer.system.files import replacing
 
 _KEPT_DAYS = 30
 

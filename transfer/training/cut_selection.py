@@ -12,8 +12,8 @@ import pandas as pd
 
 from transfer.config import AutoConfig
 from transfer.errors import DataError
-from transfer.progress import Advance, Progress
-from transfer.threads import one_thread
+from transfer.system.progress import Advance, Progress
+from transfer.system.resources import one_thread
 
 COLUMNS = ["cut", "features", "cv_accuracy", "standard_error", "chosen"]
 

@@ -11,7 +11,7 @@ from transfer.errors import TransferError
 from transfer.networks import tunable
 from transfer.networks.frozen import Pretrained
 from transfer.networks.table import Cut
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 from transfer.training.fitting import FINE_TUNING, Stage, fit
 from transfer.training.trained import Material, Trained
 

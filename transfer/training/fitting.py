@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer import devices
 from transfer.config import OptimizerConfig, TrainingConfig
 from transfer.errors import TransferError
-from transfer.progress import Progress
+from transfer.system import devices
+from transfer.system.progress import Progress
 from transfer.training import optimizers
 from transfer.training.batches import Batches
 from transfer.training.checkpoints import Checkpoint, Stopping

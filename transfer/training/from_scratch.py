@@ -3,7 +3,7 @@
 from transfer.config import Config, NetworkConfig
 from transfer.networks import scratch, whole
 from transfer.networks.table import Backbone, Scratch
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 from transfer.training.fitting import Stage, fit
 from transfer.training.trained import Material, Trained
 

@@ -14,7 +14,7 @@ from transfer.config import DataConfig
 from transfer.data import scanning, sources
 from transfer.data.tables.listing import listing
 from transfer.errors import DataError
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 @pytest.mark.parametrize(

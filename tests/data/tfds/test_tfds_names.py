@@ -22,7 +22,7 @@ from transfer.data.tfds import name as tfds_name
 from transfer.data.tfds.task import roles_of
 from transfer.errors import DataError
 from transfer.plan import data_name, with_source
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 KINDS = tfds.features
 PICTURE = pictures(1)[0]["image"]

@@ -14,13 +14,13 @@ import tensorflow_datasets as tfds
 
 import transfer
 from tests.data.tfds.tfds_sets import CLASSES, features, pictures, prepare, shards
-from transfer.atomic import beside
 from transfer.config import DataConfig, read_yaml
 from transfer.data import manifest as manifests
 from transfer.data.sources import Source, read
 from transfer.data.tfds import source as tfds_source
 from transfer.errors import DataError
-from transfer.progress import Silent
+from transfer.system.files import beside
+from transfer.system.progress import Silent
 
 
 class Told(Silent):

@@ -13,7 +13,7 @@ from transfer.errors import ExportError
 from transfer.export import joined
 from transfer.export.portable import exporting, graph, litert, onnx_file, runtimes
 from transfer.export.portable.request import request
-from transfer.progress import Silent
+from transfer.system.progress import Silent
 
 
 def both_agree(source: graph.Source, folder: Path, tolerance: float) -> None:

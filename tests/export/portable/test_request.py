@@ -13,8 +13,8 @@ from transfer import cli
 from transfer.errors import ConfigError, DataError, ExportError, RunError
 from transfer.export.portable import exporting
 from transfer.export.portable.request import request
-from transfer.progress import Silent
 from transfer.run import Run
+from transfer.system.progress import Silent
 
 
 @pytest.fixture(scope="module")

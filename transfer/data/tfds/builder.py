@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.data.tfds.name import Name
 from transfer.errors import DataError
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

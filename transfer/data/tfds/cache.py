@@ -19,11 +19,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer import atomic
 from transfer.data.checks import announced
 from transfer.data.scanning import Found
 from transfer.data.tfds.task import Task
-from transfer.home import cache_home
+from transfer.system import files
+from transfer.system.cache import cache_home
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -83,13 +83,13 @@ class Filling:
 
     def __init__(self, folder: Path) -> None:
         self._final = folder
-        self._partial = atomic.beside(folder, "partial")
+        self._partial = files.beside(folder, "partial")
         self._rows: list[_Row] = []
 
     def __enter__(self) -> "Filling":
         self._final.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # another process clears up at the same time
-            atomic.clear_up(self._final.parent)
+            files.clear_up(self._final.parent)
         shutil.rmtree(self._partial, ignore_errors=True)
         self._partial.mkdir()
         return self
@@ -116,11 +116,11 @@ class Filling:
     def publish(self, print_: str) -> list[Found]:
         """Give the folder its final name; return what it holds."""
         rows: Sequence[tuple[object, ...]] = [astuple(row) for row in self._rows]
-        atomic.write_text(self._partial / _INDEX, json.dumps({"fingerprint": print_, "rows": rows}))
+        files.write_text(self._partial / _INDEX, json.dumps({"fingerprint": print_, "rows": rows}))
         others = load(self._final, print_)  # another process may have been faster, and may be reading it
         if others is not None:
             return others
-        atomic.publish_folder(self._partial, self._final)
+        files.publish_folder(self._partial, self._final)
         return [_found(row) for row in self._rows]
 
 

@@ -14,7 +14,7 @@ from transfer.data.tfds.builder import first_line
 from transfer.data.tfds.name import parse
 from transfer.data.tfds.task import Roles, Task, roles_of, task_of
 from transfer.errors import DataError
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

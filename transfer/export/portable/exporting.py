@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from transfer import __version__
-from transfer.atomic import replacing
 from transfer.errors import ExportError
 from transfer.export.portable import judging, litert, measure, metadata, onnx_file, renewing, runtimes, split_pictures, table
 from transfer.export.portable.material import Material, gather, samples
 from transfer.export.portable.quiet import quietly
 from transfer.export.portable.request import FLOAT16, INT8, LITERT, SAVEDMODEL, Request
-from transfer.progress import Progress
-from transfer.threads import cores
+from transfer.system.files import replacing
+from transfer.system.progress import Progress
+from transfer.system.resources import cores
 
 _AGAIN = 8  # pictures that the finished file is given once more, in a batch of another size
 _ROUNDING = 1e-4

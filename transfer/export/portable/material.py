@@ -10,7 +10,7 @@ from transfer.data import sources
 from transfer.data.pipeline import Pictures
 from transfer.export.portable import graph, split_pictures
 from transfer.export.portable.request import Request
-from transfer.progress import Progress
+from transfer.system.progress import Progress
 
 
 @dataclass(frozen=True)

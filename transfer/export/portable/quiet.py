@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
-from transfer.console import hearing
+from transfer.system.startup import hearing
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.atomic import clear_up, publishing
 from transfer.errors import ExportError, RunError
 from transfer.evaluation.familiarity import Reference
 from transfer.export import saved_model, warmup
@@ -15,9 +14,10 @@ from transfer.export.portable import graph, judging, measure, runtimes, split_pi
 from transfer.export.portable.material import Material
 from transfer.export.portable.request import SAVEDMODEL, Request
 from transfer.export.served import Served
-from transfer.progress import Progress
 from transfer.run import EXPORT
-from transfer.threads import cores
+from transfer.system.files import clear_up, publishing
+from transfer.system.progress import Progress
+from transfer.system.resources import cores
 
 _AS_BYTES = 8  # test files that are also sent as they lie on disk
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from transfer.atomic import write_text
 from transfer.export.portable.request import FORMATS, QUANTIZATIONS, SAVEDMODEL
 from transfer.run import EXPORTS, Run
+from transfer.system.files import write_text
 
 Entry = dict[str, Any]
 """`format`, `quantization` (none, float16, int8), `file`, `bytes`, `runtime`, `threads`, and what `measure` found."""

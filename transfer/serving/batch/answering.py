@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from transfer.errors import RunError
 from transfer.export.served import Answers, Served
-from transfer.progress import Advance
 from transfer.serving.batch.pictures import Decoded, Decoder
 from transfer.serving.batch.room import ahead
 from transfer.serving.batch.rows import Rows
-from transfer.threads import cores
+from transfer.system.progress import Advance
+from transfer.system.resources import cores
 
 _SEGMENT = 128  # files, about
 

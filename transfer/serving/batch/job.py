@@ -11,13 +11,13 @@ from transfer import __version__
 from transfer.data.decoder_version import DECODER_VERSION
 from transfer.errors import RunError
 from transfer.export.served import Served
-from transfer.progress import Advance, Progress
 from transfer.report.predicted import Summary
 from transfer.serving.batch import answering, files, tables
 from transfer.serving.batch.pictures import Decoder, settings_of
 from transfer.serving.batch.pieces import Pieces
 from transfer.serving.batch.request import Request, require_free
 from transfer.serving.batch.rows import Rows
+from transfer.system.progress import Advance, Progress
 
 _SECONDS = 10.0  # after which what was computed is written to the disk
 _BYTES = 1 << 25  # or as soon as it takes so much memory

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from transfer import energy
-from transfer.energy import Meter
+from transfer.system import energy
+from transfer.system.energy import Meter
 
 
 class Tracker:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from transfer import atomic
-from transfer.atomic import publish_folder, replacing, write_bytes, write_text
+from transfer.system import files
+from transfer.system.files import publish_folder, replacing, write_bytes, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path: Path, monkeypatc
             raise OSError(errno.EIO, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr(atomic.os, "rename", fail_for_new)
+    monkeypatch.setattr(files.os, "rename", fail_for_new)
     with pytest.raises(OSError, match="Input/output"):
         publish_folder(new, old)
     assert (old / "file").read_text(encoding="utf-8") == "old" and names(tmp_path) == [".partial", "run"]

@@ -37,7 +37,7 @@ def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
 
 def _commit() -> str | None:
     """The commit of this package's own checkout; none where it was installed otherwise."""
-    here = Path(__file__).resolve().parent.parent
+    here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]

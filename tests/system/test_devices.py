@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from transfer import devices
+from transfer.system import devices
 
 
 @pytest.fixture

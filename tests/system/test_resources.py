@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from transfer.threads import cores, spread
+from transfer.system.resources import cores, spread
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
