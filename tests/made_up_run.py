@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from transfer.config import Config
+from transfer.config.schema import Config
 from transfer.data import manifest as manifests
 from transfer.evaluation import predictions
 from transfer.evaluation.familiarity import Reference

@@ -23,7 +23,7 @@ def compare(
     import shutil
 
     from transfer.comparison.planning import compare_plan
-    from transfer.comparison.settings import parse_assignment, read_yaml
+    from transfer.config.comparison import parse_assignment, read_yaml
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from transfer import familiar_stage, reporting
-from transfer.config import Config
+from transfer.config.schema import Config
 from transfer.data import manifest as manifests
 from transfer.data import others, pipeline
 from transfer.data.classes import balance

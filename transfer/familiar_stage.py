@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.config import Config
+from transfer.config.schema import Config
 from transfer.data import others
 from transfer.evaluation import familiarity
 from transfer.evaluation.familiarity import Reference

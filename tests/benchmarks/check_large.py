@@ -56,7 +56,7 @@ def measure(count: int, classes: int) -> None:
     """Run all checks in this process and print the result."""
     from transfer.checking import collect, copies, files, label_issues, leaks, outliers
     from transfer.checking.seen import Seen
-    from transfer.config import CheckConfig
+    from transfer.config.schema import CheckConfig
 
     rows, features, glances = made_up(count, classes)
     made = _peak()

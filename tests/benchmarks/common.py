@@ -10,7 +10,7 @@ import pandas as pd
 
 def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
     """Return `count` distinct usable pictures of a folder, drawn at random, as rows of a manifest."""
-    from transfer.config import DataConfig
+    from transfer.config.schema import DataConfig
     from transfer.data import manifest, sources
     from transfer.system.progress import Silent
 
@@ -38,7 +38,7 @@ def describe_machine() -> dict[str, Any]:
 
 def used_folder(folder: Path, target: Path) -> Path:
     """Link the usable pictures of a folder into `target`: Keras's guide stops at the first unreadable one."""
-    from transfer.config import DataConfig
+    from transfer.config.schema import DataConfig
     from transfer.data import manifest, sources
     from transfer.system.progress import Silent
 

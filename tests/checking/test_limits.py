@@ -5,7 +5,7 @@ import pytest
 
 from transfer.checking.findings import COLUMNS, Findings
 from transfer.checking.limits import exceeded
-from transfer.config import CheckConfig
+from transfer.config.schema import CheckConfig
 
 
 def findings(**tables: list[list[object]]) -> Findings:

@@ -10,7 +10,7 @@ from tests.comparison.tiny import Trainings, pair
 from transfer.cli import main
 from transfer.comparison import folder
 from transfer.comparison.compare import compare
-from transfer.comparison.settings import build
+from transfer.config.comparison import build
 from transfer.errors import DataError, TransferError
 
 COSTS = ["seconds_frozen", "seconds_training", "seconds", "energy_wh"]

@@ -12,7 +12,7 @@ from tests.comparison.tiny import Trainings, pair
 from transfer.comparison import folder, records, training
 from transfer.comparison.compare import compare
 from transfer.comparison.result import Comparison
-from transfer.comparison.settings import build
+from transfer.config.comparison import build
 from transfer.errors import RunError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data import encoders as e
-from transfer.config import AugmentConfig
+from transfer.config.schema import AugmentConfig
 from transfer.data.augment import augment, settings_tag, view_seed
 
 DEFAULT = AugmentConfig()

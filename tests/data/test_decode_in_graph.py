@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.data import encoders as e
 from tests.data.samples import CLOSE, EXACT, RGB, SIDE
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import pipeline
 from transfer.data.decode import decode, decode_batch
 

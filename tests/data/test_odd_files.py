@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.data.odd_files import CORPUS, Odd, build
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import manifest as manifests
 from transfer.data import pipeline, scan_memory, sources
 from transfer.system.progress import Silent

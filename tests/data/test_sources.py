@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.conftest import picture
 from tests.data import encoders as e
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import manifest as manifests
 from transfer.data.checks import examine
 from transfer.data.classes import require_classes

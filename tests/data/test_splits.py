@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import manifest as manifests
 from transfer.data.classes import leave_out_small, require_classes
 from transfer.data.splits import assign, divide, position

@@ -15,7 +15,7 @@ import transfer
 from tests.conftest import picture
 from transfer import inspection, preparation
 from transfer.checking.findings import Findings
-from transfer.config import build
+from transfer.config.schema import build
 from transfer.data import manifest as manifests
 from transfer.errors import DataError
 from transfer.inspection import Checked

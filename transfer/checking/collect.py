@@ -9,7 +9,7 @@ from transfer.checking import copies, files, label_issues, leaks, near_duplicate
 from transfer.checking.findings import COLUMNS, Findings
 from transfer.checking.near_duplicates import Pairs
 from transfer.checking.seen import Seen
-from transfer.config import CheckConfig
+from transfer.config.schema import CheckConfig
 from transfer.data import manifest as manifests
 
 NO_FEATURES = "Wrong labels and outliers were not looked for: that takes the features of a pretrained backbone (--backbone vgg16)."

@@ -14,8 +14,8 @@ from transfer.comparison.jobs import Job, jobs
 from transfer.comparison.planning import ComparisonPlan, compare_plan
 from transfer.comparison.records import Record
 from transfer.comparison.result import Comparison
-from transfer.comparison.settings import ComparisonConfig
 from transfer.comparison.shared import Method, prepare
+from transfer.config.comparison import ComparisonConfig
 from transfer.data import manifest as manifests
 from transfer.errors import TransferError
 from transfer.system import environment

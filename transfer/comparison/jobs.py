@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from transfer.comparison import records, subsets
-from transfer.comparison.settings import ComparisonConfig
 from transfer.comparison.shared import Method
-from transfer.config import Config
+from transfer.config.comparison import ComparisonConfig
+from transfer.config.schema import Config
 from transfer.data import manifest as manifests
 
 

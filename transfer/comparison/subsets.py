@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from transfer.comparison.settings import ALL
+from transfer.config.comparison import ALL
 
 Size = int | str
 

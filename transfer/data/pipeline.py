@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import tensorflow as tf
 
-from transfer.config import AugmentConfig, DataConfig
+from transfer.config.schema import AugmentConfig, DataConfig
 from transfer.data.augment import augment
 from transfer.data.checks import not_whole
 from transfer.data.decode import decode

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import groups, image_folder, scanning
 from transfer.data.tables import listing, reading
 from transfer.data.tfds import name as tfds_name

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
-from transfer.config_sections import Section
+from transfer.config.sections import Section
 from transfer.errors import ConfigError
 
 KEY_VARIABLE = "TRANSFER_API_KEY"

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.data.tables.test_table import error, files, listed, table
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import scanning, sources
 from transfer.data.tables.listing import listing
 from transfer.errors import DataError

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from tests.conftest import picture
 from tests.data.tfds.tfds_sets import features, pictures, prepare
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import sources
 from transfer.data.tfds import builder as tfds_builder
 from transfer.data.tfds import name as tfds_name

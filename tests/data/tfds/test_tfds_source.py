@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 import transfer
 from tests.data.tfds.tfds_sets import CLASSES, features, pictures, prepare, shards
-from transfer.config import DataConfig, read_yaml
+from transfer.config.schema import DataConfig, read_yaml
 from transfer.data import manifest as manifests
 from transfer.data.sources import Source, read
 from transfer.data.tfds import source as tfds_source

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import picture
 from tests.made_up_run import write_run
 from tests.networks.scratch_models import build
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data import manifest as manifests
 from transfer.data.pipeline import Pictures
 from transfer.evaluation.familiarity import Reference

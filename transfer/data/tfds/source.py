@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data.scanning import Found
 from transfer.data.tfds import builder as tfds_builder
 from transfer.data.tfds import cache as tfds_cache

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer.config import DataConfig
+from transfer.config.schema import DataConfig
 from transfer.data.decode import decode
 from transfer.data.pipeline import Pictures, refusal
 from transfer.data.reading import content, why_unread

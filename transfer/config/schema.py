@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from transfer.config_sections import (
+from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
     AutoOrOff,
@@ -23,17 +23,10 @@ from transfer.config_sections import (
     FineTuningConfig,
     HeadConfig,
     NetworkConfig,
-    OptimizerConfig,
     Section,
     TrainingConfig,
 )
 from transfer.errors import ConfigError, nearest
-
-__all__ = [
-    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "FamiliarityConfig", "FeaturesConfig",
-    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "assignment", "build", "flatten", "keys",
-    "parse_assignment", "read_yaml",
-]  # fmt: skip
 
 
 class Config(Section):

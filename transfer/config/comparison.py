@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from transfer.config import assignment, flatten
-from transfer.config_sections import AutoOrOff, Section
+from transfer.config.schema import assignment, flatten
+from transfer.config.sections import AutoOrOff, Section
 from transfer.errors import ConfigError, nearest
 
 ALL: Literal["all"] = "all"
