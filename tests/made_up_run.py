@@ -14,7 +14,7 @@ from transfer.data import manifest as manifests
 from transfer.evaluation import predictions
 from transfer.evaluation.familiarity import Reference
 from transfer.evaluation.metrics import evaluate
-from transfer.run import CONFIG, ENVIRONMENT, FAMILIAR, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
+from transfer.runs import CONFIG, ENVIRONMENT, FAMILIAR, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
 
 if TYPE_CHECKING:
     import keras

@@ -13,7 +13,7 @@ import transfer
 from tests.conftest import picture
 from tests.made_up_run import write_run
 from transfer import cli
-from transfer.run import Run
+from transfer.runs import Run
 
 Result = tuple[int, str, list[str]]
 Call = Callable[..., Result]

@@ -16,7 +16,7 @@ from tests.conftest import picture
 from tests.made_up_run import COLOURS, write_run
 from transfer import cli
 from transfer.export.served import Served
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.serving.batch import job
 
 Result = tuple[int, str, list[str]]

@@ -15,7 +15,7 @@ from transfer import cli
 from transfer.errors import ConfigError, DataError
 from transfer.explaining import explain, plan, safe
 from transfer.export.served import Served
-from transfer.run import Run
+from transfer.runs import Run
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -11,7 +11,7 @@ from tests.report.page import Page
 from transfer import reporting
 from transfer.cli import main
 from transfer.data import manifest as manifests
-from transfer.run import MANIFEST, Run
+from transfer.runs import MANIFEST, Run
 from transfer.system.progress import Silent
 
 VALUES = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transfer.explaining import explain
     from transfer.inspection import Checked, check
     from transfer.networks.anatomy.layer_table import anatomy
-    from transfer.run import Run
+    from transfer.runs import Run
     from transfer.serving.predict import predict
 
 __version__ = "0.1.0"
@@ -33,7 +33,7 @@ _HOMES = {
     "Checked": "transfer.inspection",
     "Comparison": "transfer.comparison.result",
     "Config": "transfer.config",
-    "Run": "transfer.run",
+    "Run": "transfer.runs",
     "TransferError": "transfer.errors",
     "anatomy": "transfer.networks.anatomy.layer_table",
     "check": "transfer.inspection",

@@ -18,7 +18,7 @@ def explain(
 ) -> None:
     """Draw where the network looks in pictures (Grad-CAM), its first filters and its activation maps."""
     from transfer import explaining
-    from transfer.run import Run
+    from transfer.runs import Run
 
     opened = Run(run)
     explaining.plan(opened, paths, output, classes or [])

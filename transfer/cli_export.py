@@ -22,7 +22,7 @@ def export(
 ) -> None:
     """Write a run's classifier as LiteRT, ONNX or SavedModel, measured on the test pictures first."""
     from transfer.export.portable.request import request
-    from transfer.run import Run
+    from transfer.runs import Run
 
     asked = request(Run(run), to, quantize, output, assert_accuracy, calibration_pictures, overwrite)
     from transfer.console import started

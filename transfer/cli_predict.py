@@ -22,7 +22,7 @@ def predict(
     if csv is not None:
         raise typer.BadParameter(f"there is no --csv any more. Expected --output {str(csv)!r}")
     from transfer.console import started
-    from transfer.run import Run
+    from transfer.runs import Run
     from transfer.serving.batch.request import request
 
     asked = request(Run(run), paths, output, batch_size, overwrite)

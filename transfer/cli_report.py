@@ -15,7 +15,7 @@ def report(
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Make a run's report.html again."""
-    from transfer.run import Run
+    from transfer.runs import Run
 
     opened = Run(run)
     from transfer.console import started

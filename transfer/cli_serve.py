@@ -25,7 +25,7 @@ def serve(
     access_log: Annotated[bool, typer.Option("--access-log", help="Print one line a request.")] = False,
 ) -> None:
     """Serve a run's exported SavedModel over HTTP, with a page for people."""
-    from transfer.run import EXPORT, Run
+    from transfer.runs import EXPORT, Run
     from transfer.serving import settings
 
     opened = Run(run)

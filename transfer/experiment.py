@@ -25,7 +25,7 @@ from transfer.features import store
 from transfer.frozen_stage import FrozenStage
 from transfer.plan import Plan, plan
 from transfer.preparation import Preparation
-from transfer.run import (
+from transfer.runs import (
     CONFIG,
     CUT_POINTS,
     DEFAULT_OUTPUT,

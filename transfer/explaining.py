@@ -10,7 +10,7 @@ from typing import Any
 from transfer.config.schema import build
 from transfer.data import sources
 from transfer.errors import ConfigError, DataError, unknown_name
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.files import write_bytes
 from transfer.system.progress import Progress, Silent
 

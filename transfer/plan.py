@@ -15,7 +15,7 @@ from transfer.config.schema import Config, FineTuningConfig, HeadConfig, build, 
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find, require_size
-from transfer.run import check_free
+from transfer.runs import check_free
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

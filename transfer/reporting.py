@@ -17,7 +17,7 @@ from transfer.export.served import Served
 from transfer.report import cards, gallery, html, thumbnails
 from transfer.report.gallery import Gallery
 from transfer.report.heat import overlay
-from transfer.run import FINDINGS, Run
+from transfer.runs import FINDINGS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
 

@@ -85,7 +85,7 @@ def main() -> None:
 
     import_tensorflow_quietly()
     from transfer.export.served import Served
-    from transfer.run import Run
+    from transfer.runs import Run
     from transfer.serving.batch import answering, job
     from transfer.serving.batch.pictures import Decoder, settings_of
     from transfer.serving.batch.request import request

@@ -10,7 +10,7 @@ import pytest
 
 from transfer.data import digits
 from transfer.networks.frozen import FrozenPass
-from transfer.run import METRICS, PREDICTIONS, Run
+from transfer.runs import METRICS, PREDICTIONS, Run
 
 QUICK: dict[str, Any] = {
     "backbone": "vgg16",

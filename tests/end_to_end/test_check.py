@@ -14,7 +14,7 @@ from transfer import Checked
 from transfer.checking.findings import Findings
 from transfer.errors import WeightsError
 from transfer.networks import weights
-from transfer.run import FINDINGS, Run
+from transfer.runs import FINDINGS, Run
 
 SETTINGS = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32"}
 """Five blocks of VGG16 with random weights: enough to tell digits apart, and quick."""

@@ -14,7 +14,7 @@ from transfer.errors import StoreError
 from transfer.features import space
 from transfer.networks import backbones, weights
 from transfer.networks.table import BACKBONES
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.progress import Silent
 from transfer.training import fitting
 

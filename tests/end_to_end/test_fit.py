@@ -21,7 +21,7 @@ from transfer.data import digits, sources
 from transfer.networks import truncation, weights
 from transfer.networks.frozen import Pretrained
 from transfer.networks.table import BACKBONES
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.progress import Silent
 
 CLIENT = Path(__file__).with_name("client.py")

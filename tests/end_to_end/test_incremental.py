@@ -15,7 +15,7 @@ from PIL import Image
 from tests.end_to_end.common import QUICK, contents, count_passes, digits_by_class, outcome, quick_arguments
 from transfer import fit
 from transfer.data import pipeline
-from transfer.run import Run
+from transfer.runs import Run
 
 COUNT, ADDED = 24, 7
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tests.end_to_end.common import count_passes, outcome, quick_arguments
 from transfer.cli import main
 from transfer.data import digits
-from transfer.run import Run
+from transfer.runs import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES, BATCH = 80, 16
@@ -135,7 +135,7 @@ def full_disk_of_tensorflow(*arguments: Any, **options: Any) -> None:
     [
         ("tensorflow.saved_model.save", full_disk_of_tensorflow),
         ("transfer.export.saved_model.write", full_disk_of_python),
-        ("transfer.run.write_text", full_disk_of_python),
+        ("transfer.runs.write_text", full_disk_of_python),
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.made_up_run import write_run
 from transfer import quickstart
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.progress import Silent
 
 

@@ -19,7 +19,7 @@ from transfer.config.schema import build
 from transfer.data import sources
 from transfer.data.pipeline import Pictures, batches
 from transfer.export.portable import runtimes
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.progress import Silent
 
 SAME = 1e-5

@@ -17,7 +17,7 @@ from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.export import saved_model, verify
 from transfer.export.served import Served, batched
-from transfer.run import drafting
+from transfer.runs import drafting
 from transfer.system.progress import Silent
 
 TOLERANCE = 1e-3

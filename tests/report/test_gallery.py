@@ -8,7 +8,7 @@ import pandas as pd
 from tests.made_up_run import write_run
 from transfer.evaluation import predictions
 from transfer.report.gallery import MISTAKES, choose
-from transfer.run import PREDICTIONS, Draft, Run
+from transfer.runs import PREDICTIONS, Draft, Run
 
 CLASSES = ["red", "green", "blue"]
 

@@ -14,7 +14,7 @@ from transfer import reporting
 from transfer.evaluation import predictions
 from transfer.features.inventory import StoredSet
 from transfer.report import figures, html, tables, text
-from transfer.run import CUT_POINTS, Draft, Run
+from transfer.runs import CUT_POINTS, Draft, Run
 
 ODD = ('<b>&"', "label", "日本 'x'", "$x_1$", os.fsdecode(b"caf\xe9"), "01")
 

@@ -17,7 +17,7 @@ from transfer.data.transcode import readable_bytes
 from transfer.errors import ConfigError, DataError, RunError
 from transfer.export import saved_model
 from transfer.export.served import Served
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.serving.predict import expand, predict
 
 

@@ -12,7 +12,7 @@ from transfer.config.schema import Config
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.plan import data_name, resolve, with_source
-from transfer.run import require_name
+from transfer.runs import require_name
 from transfer.system import energy
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.evaluation.familiarity import Reference
 from transfer.networks.parts import Parts, take_apart
-from transfer.run import LABELS
+from transfer.runs import LABELS
 from transfer.system.startup import hearing
 
 

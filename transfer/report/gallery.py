@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from transfer.run import Run
+from transfer.runs import Run
 
 MISTAKES = 12
 _OF_A_CLASS = 3

@@ -10,7 +10,7 @@ from transfer.report.cards import Album
 from transfer.report.gallery import Gallery, choose
 from transfer.report.names import printable, records
 from transfer.report.summary import items, sentence
-from transfer.run import Draft, Run
+from transfer.runs import Draft, Run
 
 _TEMPLATE = "report.html.jinja"
 _BLIND = 0.8  # area under the curve below which `unfamiliarity` is called of little use

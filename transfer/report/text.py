@@ -6,7 +6,7 @@ import pandas as pd
 
 from transfer.checking.findings import Findings
 from transfer.report import findings_text
-from transfer.run import FINDINGS, Run
+from transfer.runs import FINDINGS, Run
 
 _WORST = 3
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from transfer.errors import ConfigError
 from transfer.export.served import Served
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.serving.batch import answering
 from transfer.serving.batch.files import expand
 from transfer.serving.batch.pictures import Decoder, settings_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from transfer.errors import DataError
 from transfer.evaluation import familiarity
-from transfer.run import METRICS, Run
+from transfer.runs import METRICS, Run
 from transfer.serving.predict import predict
 from transfer.system.files import write_text
 from transfer.system.progress import Progress

@@ -12,7 +12,7 @@ from tests.export.portable import tiny_run
 from transfer.errors import ExportError
 from transfer.export.portable import exporting, graph, metadata, onnx_file, runtimes, table
 from transfer.export.portable.request import request
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.progress import Silent
 
 FILES = [(to, quantize) for to in ("litert", "onnx") for quantize in (None, "float16", "int8")]

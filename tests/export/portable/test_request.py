@@ -13,7 +13,7 @@ from transfer import cli
 from transfer.errors import ConfigError, DataError, ExportError, RunError
 from transfer.export.portable import exporting
 from transfer.export.portable.request import request
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.system.progress import Silent
 
 

@@ -19,7 +19,7 @@ from transfer.evaluation.familiarity import Reference
 from transfer.export import joined, saved_model
 from transfer.networks import parts
 from transfer.networks.precision import building_in
-from transfer.run import FAMILIAR, MANIFEST, MODEL, Run
+from transfer.runs import FAMILIAR, MANIFEST, MODEL, Run
 
 if any(importlib.util.find_spec(name) is None for name in ("ai_edge_litert", "ai_edge_quantizer", "onnxruntime", "tf2onnx")):
     pytest.skip("needs: pip install -r requirements-extras.txt", allow_module_level=True)

@@ -14,7 +14,7 @@ from transfer.export.portable import graph, judging, measure, runtimes, split_pi
 from transfer.export.portable.material import Material
 from transfer.export.portable.request import SAVEDMODEL, Request
 from transfer.export.served import Served
-from transfer.run import EXPORT
+from transfer.runs import EXPORT
 from transfer.system.files import clear_up, publishing
 from transfer.system.progress import Progress
 from transfer.system.resources import cores

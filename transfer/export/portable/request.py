@@ -8,7 +8,7 @@ from pathlib import Path
 from transfer.config.schema import Config, build
 from transfer.data import sources
 from transfer.errors import ConfigError, ExportError, RunError, unknown_name
-from transfer.run import EXPORT, Run
+from transfer.runs import EXPORT, Run
 
 SAVEDMODEL, LITERT, ONNX = "savedmodel", "litert", "onnx"
 FORMATS = (LITERT, ONNX, SAVEDMODEL)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from transfer.export.portable.request import FORMATS, QUANTIZATIONS, SAVEDMODEL
-from transfer.run import EXPORTS, Run
+from transfer.runs import EXPORTS, Run
 from transfer.system.files import write_text
 
 Entry = dict[str, Any]

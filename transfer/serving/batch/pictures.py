@@ -14,7 +14,7 @@ from transfer.config.schema import DataConfig
 from transfer.data.decode import decode
 from transfer.data.pipeline import Pictures, refusal
 from transfer.data.reading import content, why_unread
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.serving import admission
 from transfer.serving.batch.room import Room
 from transfer.serving.refusals import PictureError

@@ -8,7 +8,7 @@ from pathlib import Path
 from transfer.config.schema import build
 from transfer.data import sources
 from transfer.errors import ConfigError, DataError
-from transfer.run import Run
+from transfer.runs import Run
 from transfer.serving.batch import files
 
 ENDINGS = (".csv", ".parquet")

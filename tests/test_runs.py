@@ -13,7 +13,7 @@ import pytest
 from tests.made_up_run import write_run
 from transfer.errors import RunError
 from transfer.plan import plan
-from transfer.run import CONFIG, METRICS, Run, check_free, drafting
+from transfer.runs import CONFIG, METRICS, Run, check_free, drafting
 from transfer.system import environment
 
 DEAD = "999999999"  # above the largest process number of any system
@@ -169,7 +169,7 @@ def test_a_run_without_a_name_gets_one_that_is_allowed(tmp_path: Path, name: str
 KILLED_BETWEEN_TWO_RENAMES = """
 import os, signal, sys
 from pathlib import Path
-from transfer.run import drafting
+from transfer.runs import drafting
 
 rename = os.rename
 def rename_and_die(*arguments):
