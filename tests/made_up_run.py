@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.config import Config
+from transfer.data import dataset as manifests
 from transfer.evaluation import predictions
-from transfer.evaluation.familiarity import Reference
 from transfer.evaluation.metrics import evaluate
+from transfer.evaluation.ood import Reference
 from transfer.runs import CONFIG, ENVIRONMENT, FAMILIAR, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def lenet(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from transfer.data.pipeline import Pictures
-    from transfer.evaluation.familiarity import Reference
+    from transfer.evaluation.ood import Reference
     from transfer.export import joined, saved_model
     from transfer.networks import scratch
     from transfer.networks.table import SCRATCH

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from transfer.config.schema import Config, build, read_yaml
+from transfer.config import Config, build, read_yaml
 from transfer.errors import ConfigError
 from transfer.networks import table
 from transfer.plan import resolve

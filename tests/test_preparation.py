@@ -10,7 +10,7 @@ from PIL import Image
 from tests.conftest import picture
 from tests.end_to_end.common import count_passes
 from transfer.checking import seen as module
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.features import store
 from transfer.features.extract import extract

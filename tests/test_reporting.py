@@ -10,7 +10,7 @@ from tests.made_up_run import COLOURS, write_run
 from tests.report.page import Page
 from transfer import reporting
 from transfer.cli import main
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.runs import MANIFEST, Run
 from transfer.system.progress import Silent
 

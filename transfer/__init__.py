@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transfer.comparison.compare import compare
     from transfer.comparison.result import Comparison
-    from transfer.config.schema import Config
+    from transfer.config import Config
     from transfer.errors import TransferError
     from transfer.experiment import fit
     from transfer.explaining import explain

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.checking import folder, worksheet
-from transfer.config.schema import Config
+from transfer.config import Config
 from transfer.data import sources
 from transfer.errors import DataError
 from transfer.plan import data_name, with_source

@@ -113,7 +113,7 @@ def _layers(
     min_per_class: int | None,
 ) -> list[dict[str, Any]]:
     """Return the settings of a command, later ones over earlier ones: file, --set, the command's own options."""
-    from transfer.config.schema import parse_assignment, read_yaml
+    from transfer.config import parse_assignment, read_yaml
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]

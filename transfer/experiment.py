@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from transfer import familiar_stage, reporting
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
-from transfer.data import others, pipeline
+from transfer.config import Config
+from transfer.data import dataset as manifests
+from transfer.data import pipeline
 from transfer.data.classes import balance
-from transfer.evaluation import predictions
+from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
 from transfer.export import joined, saved_model, verify, warmup
 from transfer.export.served import Served
@@ -163,7 +163,7 @@ class _Experiment:
         with self.clock("export"):
             result.classifier.save(self.draft.model)
             saved_model.write(result.classifier, material.classes, pictures, reference, export)
-            warmup.write(export, others.photographs(("JPEG", "PNG")))  # never the user's own: an export is given away
+            warmup.write(export, ood_images.photographs(("JPEG", "PNG")))  # never the user's own: an export is given away
             reference.write(self.draft.familiar)
         in_16bit = self.config.precision != "float32" or bool(result.frozen and result.frozen.boundary)  # maps are stored in 16 bit
         with self.clock("evaluation"):

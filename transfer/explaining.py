@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transfer.config.schema import build
+from transfer.config import build
 from transfer.data import sources
 from transfer.errors import ConfigError, DataError, unknown_name
 from transfer.runs import Run

@@ -6,10 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.config.schema import Config
-from transfer.data import others
-from transfer.evaluation import familiarity
-from transfer.evaluation.familiarity import Reference
+from transfer.config import Config
+from transfer.evaluation import ood, ood_images
+from transfer.evaluation.ood import Reference
 from transfer.export.served import Answers, Served
 from transfer.networks import parts
 from transfer.report.thumbnails import jpegs
@@ -32,10 +31,10 @@ class FamiliarStage:
         self._trained, material = trained, trained.material
         settings = material.config.familiarity
         self._vector, self._shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
-        chosen = familiarity.sample(material.labels("train"), settings.pictures, material.config.seed)
-        kept = familiarity.rounded(self._embeddings("train", chosen))
+        chosen = ood.sample(material.labels("train"), settings.pictures, material.config.seed)
+        kept = ood.rounded(self._embeddings("train", chosen))
         validation = self._embeddings("validation")
-        threshold = familiarity.threshold(kept, validation, settings.neighbours, settings.false_alarms)
+        threshold = ood.threshold(kept, validation, settings.neighbours, settings.false_alarms)
         rows = material.rows("train").iloc[chosen]
         small = jpegs(root, rows, _THUMBNAIL, material.config.data)
         paths, labels = list(rows["path"]), list(rows["label"])
@@ -65,11 +64,11 @@ def judge(served: Served, reference: Reference, test: Answers, seen: set[str], c
         `threshold`, `pictures` and `neighbours` of the reference; `test_unknown`, the share of the test pictures called
         unknown; `others`, for each kind of other data what `familiarity.against` returns.
     """
-    found = {name: served.answer(files) for name, files in others.pictures(config.familiarity.others, seen, config.seed).items()}
+    found = {name: served.answer(files) for name, files in ood_images.pictures(config.familiarity.others, seen, config.seed).items()}
     return {
         "threshold": reference.threshold,
         "pictures": len(reference.paths),
         "neighbours": reference.neighbours,
         "test_unknown": float(1 - test.known.mean()),
-        "others": {name: familiarity.against(test.unfamiliarity, other.unfamiliarity) for name, other in found.items()},
+        "others": {name: ood.against(test.unfamiliarity, other.unfamiliarity) for name, other in found.items()},
     }

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.config import Config
+from transfer.data import dataset as manifests
 from transfer.data import pipeline
 from transfer.errors import DataError
 from transfer.export import joined

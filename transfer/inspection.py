@@ -12,8 +12,8 @@ from transfer.check_plan import CheckPlan, check_plan
 from transfer.checking import folder, limits, worksheet
 from transfer.checking.collect import collect
 from transfer.checking.findings import Findings
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.config import Config
+from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.errors import WeightsError
 from transfer.features import store

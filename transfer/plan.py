@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.config.schema import Config, FineTuningConfig, HeadConfig, build, flatten
+from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.networks.table import Backbone, Scratch, find, require_size

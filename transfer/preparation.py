@@ -11,8 +11,8 @@ from transfer.checking.collect import Likeness, collect
 from transfer.checking.findings import Findings
 from transfer.checking.seen import Seen
 from transfer.checking.seen import seen as looked_at
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.config import Config
+from transfer.data import dataset as manifests
 from transfer.data import pipeline, sources, splits
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import DataError

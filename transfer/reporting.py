@@ -8,7 +8,7 @@ import pandas as pd
 import tensorflow as tf
 
 from transfer.checking.findings import Findings
-from transfer.config.schema import build
+from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import file_of
 from transfer.errors import DataError

@@ -92,7 +92,7 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration, as dotted keys."""
-        from transfer.config.schema import read_yaml
+        from transfer.config import read_yaml
 
         return read_yaml(self.path / CONFIG)
 

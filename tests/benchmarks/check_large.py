@@ -29,7 +29,7 @@ WIDTHS = {"block1_pool:avg": 64, "block2_pool:avg": 128, "block3_pool:avg": 256,
 
 def made_up(count: int, classes: int) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarray]:
     """Return rows of a manifest, features float32 [n, width], and glances uint8 [n, 32, 32, 3]."""
-    from transfer.data.manifest import COLUMNS
+    from transfer.data.dataset import COLUMNS
 
     random = np.random.default_rng(0)
     copies = np.where(np.arange(count) % 50 == 49, np.arange(count) - 7, np.arange(count))
@@ -56,7 +56,7 @@ def measure(count: int, classes: int) -> None:
     """Run all checks in this process and print the result."""
     from transfer.checking import collect, copies, files, label_issues, leaks, outliers
     from transfer.checking.seen import Seen
-    from transfer.config.schema import CheckConfig
+    from transfer.config import CheckConfig
 
     rows, features, glances = made_up(count, classes)
     made = _peak()

@@ -64,7 +64,7 @@ def pictures(folder: Path, count: int) -> Path:
 
 def scan(folder: Path) -> None:
     """Scan a folder as `transfer check` does."""
-    from transfer.config.schema import DataConfig
+    from transfer.config import DataConfig
     from transfer.data import sources
     from transfer.system.progress import Silent
 

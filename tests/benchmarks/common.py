@@ -10,11 +10,11 @@ import pandas as pd
 
 def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
     """Return `count` distinct usable pictures of a folder, drawn at random, as rows of a manifest."""
-    from transfer.config.schema import DataConfig
-    from transfer.data import manifest, sources
+    from transfer.config import DataConfig
+    from transfer.data import dataset, sources
     from transfer.system.progress import Silent
 
-    rows = manifest.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).drop_duplicates("digest")
+    rows = dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).drop_duplicates("digest")
     if len(rows) < count:
         raise SystemExit(f"{folder} holds {len(rows)} usable pictures; {count} are needed.")
     chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)
@@ -38,11 +38,11 @@ def describe_machine() -> dict[str, Any]:
 
 def used_folder(folder: Path, target: Path) -> Path:
     """Link the usable pictures of a folder into `target`: Keras's guide stops at the first unreadable one."""
-    from transfer.config.schema import DataConfig
-    from transfer.data import manifest, sources
+    from transfer.config import DataConfig
+    from transfer.data import dataset, sources
     from transfer.system.progress import Silent
 
-    for row in manifest.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).itertuples():
+    for row in dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).itertuples():
         link = target / row.path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((folder / row.path).absolute())

@@ -43,7 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     import tensorflow as tf
 
-    from transfer.data.decode import decode
+    from transfer.data.decoding.decode import decode
 
     files = sorted(args.data.rglob("*.jp*g"), key=lambda path: -path.stat().st_size) if args.data else []
     data = files[0].read_bytes() if files else photograph(args.quality)

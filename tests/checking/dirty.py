@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, PngImagePlugin, UnidentifiedImageError
 
-from tests.data import encoders as e
+from tests.data.decoding import encoders as e
 from transfer.data.splits import position
 
 HOW = ("rescaled", "recompressed", "cropped", "brightness")

@@ -6,7 +6,7 @@ import pytest
 
 from transfer.checking import files
 from transfer.checking.findings import Findings
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 
 
 def row(path: str, **facts: object) -> dict[str, object]:

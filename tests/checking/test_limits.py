@@ -5,7 +5,7 @@ import pytest
 
 from transfer.checking.findings import COLUMNS, Findings
 from transfer.checking.limits import exceeded
-from transfer.config.schema import CheckConfig
+from transfer.config import CheckConfig
 
 
 def findings(**tables: list[list[object]]) -> Findings:

@@ -13,10 +13,10 @@ from tests.conftest import picture
 from transfer.checking.findings import COLUMNS as TABLES
 from transfer.checking.findings import Findings
 from transfer.checking.worksheet import COLUMNS, require_free, write
-from transfer.config.schema import DataConfig
-from transfer.data import manifest as manifests
+from transfer.config import DataConfig
+from transfer.data import dataset as manifests
 from transfer.data import sources, splits
-from transfer.data.tables.listing import listing
+from transfer.data.sources.tables.listing import listing
 from transfer.errors import DataError
 from transfer.system.progress import Silent
 

@@ -12,7 +12,7 @@ from transfer.comparison import folder
 from transfer.comparison.compare import compare
 from transfer.comparison.result import Comparison
 from transfer.comparison.tables import COLUMNS
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.experiment import fit
 from transfer.networks.frozen import Pretrained
 

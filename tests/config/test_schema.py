@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.config.schema import Config, build, flatten, keys, parse_assignment, read_yaml
+from transfer.config import Config, build, flatten, keys, parse_assignment, read_yaml
 from transfer.errors import ConfigError, nearest, unknown_name
 
 

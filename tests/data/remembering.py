@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.conftest import picture
-from tests.data import encoders as e
-from transfer.data import reading, scan_memory, scanning
+from tests.data.decoding import encoders as e
+from transfer.data import reading, scan_memory
+from transfer.data import scan as scanning
+from transfer.data.scan import Found, examined
 from transfer.data.scan_memory import RACY_NS
-from transfer.data.scanning import Found, examined
 from transfer.system.progress import Silent
 
 JPEG, PNG, TIFF = (e.saved(picture(number), format) for number, format in enumerate(("JPEG", "PNG", "TIFF")))

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tests.data import encoders as e
+from tests.data.decoding import encoders as e
 
 SIDE = 48
 RGB = Image.fromarray(e.smooth(SIDE, SIDE))

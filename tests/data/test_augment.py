@@ -6,8 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.data import encoders as e
-from transfer.config.schema import AugmentConfig
+from tests.data.decoding import encoders as e
+from transfer.config import AugmentConfig
 from transfer.data.augment import augment, settings_tag, view_seed
 
 DEFAULT = AugmentConfig()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.data.test_splits import plain, table
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.data.classes import balance
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.config.schema import DataConfig
-from transfer.data import manifest as manifests
+from transfer.config import DataConfig
+from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES, column, grouped
 from transfer.errors import DataError

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from tests.conftest import picture
-from tests.data import encoders as e
+from tests.data.decoding import encoders as e
 from tests.data.remembering import ALL, JPEG, PNG, TIFF, Opened, folder, later, opened, scan  # noqa: F401
 from transfer.data import reading, scan_memory
+from transfer.data.decoding.transcode import transcoded_path
 from transfer.data.scan_memory import RACY_NS, memory_path
-from transfer.data.transcode import transcoded_path
 
 CUT = e.cut(e.saved(picture(3, (100, 100)), "JPEG"), 0.5)
 

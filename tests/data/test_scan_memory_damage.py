@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.remembering import ALL, Opened, folder, later, opened, scan  # noqa: F401
-from transfer.data import decodable
+from transfer.data.decoding import decodable
+from transfer.data.scan import Found, examined
 from transfer.data.scan_memory import RACY_NS, Facts, Memory, Verdict, memory_path
-from transfer.data.scanning import Found, examined
 from transfer.system.progress import Silent
 
 

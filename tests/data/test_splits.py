@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.config.schema import DataConfig
-from transfer.data import manifest as manifests
+from transfer.config import DataConfig
+from transfer.data import dataset as manifests
 from transfer.data.classes import leave_out_small, require_classes
 from transfer.data.splits import assign, divide, position
 from transfer.errors import DataError

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from tests import test_cli
 from tests.conftest import picture
-from tests.data.tfds.tfds_sets import pictures, prepare
+from tests.data.sources.tfds.tfds_sets import pictures, prepare
 from tests.test_cli import LENET, Call, require_one_error
 from transfer.networks import weights
 

@@ -114,7 +114,7 @@ def full_disk(*given: Any, **options: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "whole"),
     [
-        ("transfer.data.manifest.write_text", {"earlier"}),
+        ("transfer.data.dataset.write_text", {"earlier"}),
         ("transfer.checking.findings.write_text", {"earlier"}),
         ("transfer.report.check_html.write_text", {"earlier"}),
         ("transfer.checking.worksheet.write_bytes", FILES),

@@ -16,7 +16,7 @@ from PIL import Image
 import transfer
 from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
 from transfer import fit
-from transfer.config.schema import DataConfig, read_yaml
+from transfer.config import DataConfig, read_yaml
 from transfer.data import digits, sources
 from transfer.networks import truncation, weights
 from transfer.networks.frozen import Pretrained

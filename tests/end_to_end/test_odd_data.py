@@ -15,8 +15,8 @@ import transfer
 from tests.conftest import picture
 from transfer import inspection, preparation
 from transfer.checking.findings import Findings
-from transfer.config.schema import build
-from transfer.data import manifest as manifests
+from transfer.config import build
+from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.inspection import Checked
 

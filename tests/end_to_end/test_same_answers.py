@@ -15,7 +15,7 @@ from tests.end_to_end.common import digits_by_class
 from tests.serving.running import Running, served
 from transfer import fit, predict
 from transfer.cli import main
-from transfer.config.schema import build
+from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import Pictures, batches
 from transfer.export.portable import runtimes

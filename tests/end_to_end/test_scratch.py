@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.common import RUN_FILES, digits_by_class, outcome
 from transfer import fit
-from transfer.config.schema import read_yaml
+from transfer.config import read_yaml
 
 SHORT = {"training.epochs": 4, "training.batch_size": 8}
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.made_up_run import reference
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.data.pipeline import Pictures
 from transfer.export import joined, saved_model
 from transfer.export.served import Explained, Served

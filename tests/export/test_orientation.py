@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from tests.data import encoders as e
+from tests.data.decoding import encoders as e
 from tests.made_up_run import reference
+from transfer.data.decoding.transcode import readable_bytes
 from transfer.data.pipeline import Pictures
-from transfer.data.transcode import readable_bytes
 from transfer.export import saved_model
 from transfer.export.served import Served
 

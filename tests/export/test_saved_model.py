@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError, RunError, TransferError
 from transfer.export import joined, saved_model

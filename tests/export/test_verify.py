@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import picture
 from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
-from transfer.config.schema import ExportConfig
+from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.export import saved_model, verify

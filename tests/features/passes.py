@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
 from transfer.data import pipeline, sources
 from transfer.data.pipeline import Pictures
 from transfer.features.extract import PLAIN, Extraction, Views, extract

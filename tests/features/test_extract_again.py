@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.features.passes import BATCH, Front, Interrupting, a_set, damage, decode_quickly, run, scan, stored
-from transfer.config.schema import AugmentConfig
+from transfer.config import AugmentConfig
 from transfer.features.extract import PLAIN, Views
 from transfer.features.store import Store, opened
 

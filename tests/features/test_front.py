@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.features import front
 from transfer.features.front import Pixels, Prefix

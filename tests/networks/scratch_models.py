@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks import scratch
 from transfer.networks.table import SCRATCH
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import HeadConfig
+from transfer.config import HeadConfig
 from transfer.networks import heads
 
 MAPS = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.errors import ConfigError
 from transfer.networks import lenet, scratch
 from transfer.networks.table import SCRATCH

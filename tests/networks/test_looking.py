@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import HeadConfig, NetworkConfig
+from transfer.config import HeadConfig, NetworkConfig
 from transfer.errors import ConfigError
 from transfer.export import joined
 from transfer.networks import looking, scratch, whole

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.config.schema import HeadConfig, NetworkConfig
+from transfer.config import HeadConfig, NetworkConfig
 from transfer.errors import TransferError
 from transfer.export import joined
 from transfer.networks import backbones, heads, scratch, tunable, weights, whole

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import HeadConfig
+from transfer.config import HeadConfig
 from transfer.errors import ConfigError
 from transfer.export import joined
 from transfer.networks import backbones, heads, truncation, weights

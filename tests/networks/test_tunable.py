@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import HeadConfig
+from transfer.config import HeadConfig
 from transfer.networks import heads, truncation, tunable
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap
 from transfer.networks.table import BACKBONES

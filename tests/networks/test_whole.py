@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.networks.scratch_models import pictures, without_memory
-from transfer.config.schema import HeadConfig
+from transfer.config import HeadConfig
 from transfer.networks import whole
 from transfer.networks.table import BACKBONES
 

@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from tests.conftest import picture
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
 from transfer.data import sources
 from transfer.report.thumbnails import thumbnails
 from transfer.system.progress import Silent

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.serving.batch import pictures
 from transfer.serving.batch.files import digest, listed

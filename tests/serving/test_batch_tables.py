@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from transfer.data.tables.spreadsheet import text, unescaped
+from transfer.data.sources.tables.spreadsheet import text, unescaped
 from transfer.evaluation.predictions import columns
 from transfer.serving.batch import tables
 from transfer.serving.batch.rows import FACTS, Rows

@@ -11,9 +11,9 @@ from PIL import Image
 
 from tests.conftest import picture
 from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
+from transfer.data.decoding.transcode import readable_bytes
 from transfer.data.pipeline import Pictures
-from transfer.data.transcode import readable_bytes
 from transfer.errors import ConfigError, DataError, RunError
 from transfer.export import saved_model
 from transfer.export.served import Served

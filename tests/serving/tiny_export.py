@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transfer.data.decode import decode_batch
+from transfer.data.decoding.decode import decode_batch
 
 LABELS = ("red", "green", "blue")
 SIZE = 32

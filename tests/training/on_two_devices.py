@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.training.test_fitting import CLASSES, CONFIG, InArray, data
-from transfer.config.schema import HeadConfig, NetworkConfig, TrainingConfig
+from transfer.config import HeadConfig, NetworkConfig, TrainingConfig
 from transfer.networks import heads, scratch, tunable
 from transfer.networks.frozen import Pretrained
 from transfer.networks.table import BACKBONES, SCRATCH

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transfer.config.schema import HeadConfig, TrainingConfig
+from transfer.config import HeadConfig, TrainingConfig
 from transfer.features.arrays import StoredRows
 from transfer.features.store import FeatureSet, key, opened
 from transfer.networks import heads

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from transfer.config.schema import AutoConfig
+from transfer.config import AutoConfig
 from transfer.errors import DataError
 from transfer.system.progress import Silent
 from transfer.training import cut_selection

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import HeadConfig, TrainingConfig
+from transfer.config import HeadConfig, TrainingConfig
 from transfer.errors import TransferError
 from transfer.features.arrays import StoredRows
 from transfer.networks import heads

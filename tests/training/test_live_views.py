@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from transfer.config.schema import AugmentConfig
+from transfer.config import AugmentConfig
 from transfer.data.augment import augment, view_seed
 from transfer.features.arrays import StoredRows
 from transfer.features.store import FeatureSet, key, opened

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from transfer.config.schema import OptimizerConfig
+from transfer.config import OptimizerConfig
 from transfer.training import optimizers
 
 STEPS, EPOCHS = 10, 4

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transfer.config.schema import Config
+from transfer.config import Config
 from transfer.features.extract import Views
 from transfer.features.store import FeatureSet, Store, key, opened
 from transfer.networks import scratch

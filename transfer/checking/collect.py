@@ -9,8 +9,8 @@ from transfer.checking import copies, files, label_issues, leaks, near_duplicate
 from transfer.checking.findings import COLUMNS, Findings
 from transfer.checking.near_duplicates import Pairs
 from transfer.checking.seen import Seen
-from transfer.config.schema import CheckConfig
-from transfer.data import manifest as manifests
+from transfer.config import CheckConfig
+from transfer.data import dataset as manifests
 
 NO_FEATURES = "Wrong labels and outliers were not looked for: that takes the features of a pretrained backbone (--backbone vgg16)."
 NO_PICTURES = (

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from transfer.checking.findings import COLUMNS
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 
 _SKIPPED = {
     "damaged": "truncated or broken",

@@ -1,7 +1,7 @@
 """Limits for continuous integration of a data set: which findings are more than a person allowed."""
 
 from transfer.checking.findings import Findings
-from transfer.config.schema import CheckConfig
+from transfer.config import CheckConfig
 
 
 def exceeded(findings: Findings, config: CheckConfig) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.features.arrays import StoredRows
 from transfer.features.extract import PLAIN
 from transfer.features.front import Front

@@ -9,7 +9,7 @@
 
 The file is UTF-8 with a byte order mark, by which spreadsheets know the encoding, and has commas. Cells that a spreadsheet
 would take for a formula, and names that are no Unicode, are written as `data/cells.py` says and come back unchanged.
-`transfer.data.tables` reads columns by name, so columns may be added, removed (except path and label) and reordered, and
+`transfer.data.sources.tables` reads columns by name, so columns may be added, removed (except path and label) and reordered, and
 rows sorted; a row that is deleted is a file that is not used. What a spreadsheet does to cells of its own accord, such as
 turning a class `01` into 1, is undone by nobody: import the columns as text.
 """
@@ -23,8 +23,8 @@ from pathlib import Path
 import pandas as pd
 
 from transfer.checking.findings import Findings
-from transfer.data.tables import reading
-from transfer.data.tables.spreadsheet import cell, path_cell
+from transfer.data.sources.tables import reading
+from transfer.data.sources.tables.spreadsheet import cell, path_cell
 from transfer.errors import DataError
 from transfer.system.files import write_bytes
 

@@ -16,7 +16,7 @@ from transfer.comparison.records import Record
 from transfer.comparison.result import Comparison
 from transfer.comparison.shared import Method, prepare
 from transfer.config.comparison import ComparisonConfig
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.errors import TransferError
 from transfer.system import environment
 from transfer.system.energy import Meter

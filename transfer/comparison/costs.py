@@ -11,7 +11,7 @@ from typing import Any
 
 from transfer.comparison.folder import RATES
 from transfer.comparison.shared import Method
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.data import pipeline
 from transfer.features.front import Pixels
 from transfer.features.precision import machine

@@ -7,9 +7,9 @@ import pandas as pd
 
 from transfer.comparison import records, subsets
 from transfer.comparison.shared import Method
+from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.comparison import folder
+from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig, build
-from transfer.config.schema import Config
 from transfer.data import sources
 from transfer.errors import ConfigError
 from transfer.plan import data_name, resolve, with_source

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from transfer.comparison.folder import RECORDS
-from transfer.config.schema import Config
+from transfer.config import Config
 from transfer.system.files import write_text
 
 _FORMAT = 1

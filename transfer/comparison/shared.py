@@ -7,8 +7,8 @@ from functools import reduce
 
 import pandas as pd
 
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.config import Config
+from transfer.data import dataset as manifests
 from transfer.data.classes import balance
 from transfer.features import store
 from transfer.features.front import Front, Prefix

@@ -8,7 +8,7 @@ import hashlib
 
 import tensorflow as tf
 
-from transfer.config.schema import AugmentConfig
+from transfer.config import AugmentConfig
 
 AUGMENT_VERSION = 1
 """Part of the key of stored views above 0: raise it whenever their pixels change."""

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.data.units import distinct
 from transfer.errors import DataError
 

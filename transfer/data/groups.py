@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.errors import DataError, nearest
 from transfer.system.progress import Progress
 

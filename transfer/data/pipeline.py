@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import tensorflow as tf
 
-from transfer.config.schema import AugmentConfig, DataConfig
+from transfer.config import AugmentConfig, DataConfig
 from transfer.data.augment import augment
-from transfer.data.checks import not_whole
-from transfer.data.decode import decode
-from transfer.data.transcode import transcoded_path
+from transfer.data.decoding.decode import decode
+from transfer.data.decoding.examination import not_whole
+from transfer.data.decoding.transcode import transcoded_path
 
 
 @dataclass(frozen=True)

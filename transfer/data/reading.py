@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from transfer.data.checks import Header, examine
-from transfer.data.decodable import TOGETHER, DecodeTest
+from transfer.data.decoding.decodable import TOGETHER, DecodeTest
+from transfer.data.decoding.examination import Header, examine
+from transfer.data.decoding.traits import ORDER, mislabelled
 from transfer.data.scan_memory import Verdict, now_ns
-from transfer.data.traits import ORDER, mislabelled
 
 BYTES_TOGETHER = 16_000_000
 """Encoded pictures that wait for the decode test, at most (but for the last one)."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.data.decoder_version import DECODER_VERSION
+from transfer.data.decoding.version import DECODER_VERSION
 from transfer.system.cache import cache_home
 from transfer.system.files import replacing
 

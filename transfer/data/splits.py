@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from transfer.config.schema import DataConfig
-from transfer.data import manifest as manifests
+from transfer.config import DataConfig
+from transfer.data import dataset as manifests
 from transfer.data.classes import MINIMUM, leave_out_small, require_classes
 from transfer.data.units import by_class, units
 from transfer.errors import DataError

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 
 
 def units(rows: pd.DataFrame) -> pd.Series:

@@ -22,10 +22,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from transfer.data.decode import decode_batch
+from transfer.data.decoding.decode import decode_batch
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
-from transfer.evaluation.familiarity import Reference
+from transfer.evaluation.ood import Reference
 from transfer.networks.parts import Parts, take_apart
 from transfer.runs import LABELS
 from transfer.system.startup import hearing

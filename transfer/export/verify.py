@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from transfer.config.schema import ExportConfig
+from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures, batches
 from transfer.errors import ExportError
 from transfer.export.served import Answers, Served, batched

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from transfer.config.schema import AugmentConfig
+from transfer.config import AugmentConfig
 from transfer.data import pipeline
 from transfer.data.augment import settings_tag, view_seed
 from transfer.features.store import Store, key

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.decoder_version import DECODER_VERSION
+from transfer.data.decoding.version import DECODER_VERSION
 from transfer.data.pipeline import Pictures
 from transfer.features.store import FeatureSet
 from transfer.networks.frozen import FrozenPass, Pretrained, Tap

@@ -9,7 +9,7 @@ weights start as He's instead of at 0.01, so that Adam trains it without tuning.
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks.layers import Layers
 from transfer.networks.table import own_options, require_size
 

@@ -7,7 +7,7 @@ with zeros: 31,066 parameters. More numbers in `filters` repeat CONV - RELU - PO
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks.layers import Layers
 from transfer.networks.table import SCRATCH, own_options, require_size
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from transfer.config.schema import HeadConfig
+from transfer.config import HeadConfig
 
 
 def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:

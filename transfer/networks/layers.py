@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks import local_response, locally_connected, pooling
 
 _NO_RECTIFIERS = ("tanh", "sigmoid")

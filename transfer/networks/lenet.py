@@ -7,7 +7,7 @@ of the second convolution sees all maps of the first, and the output is softmax 
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks.layers import Layers
 from transfer.networks.table import own_options, require_size
 

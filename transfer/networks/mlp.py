@@ -6,7 +6,7 @@ LeCun, Bottou, Bengio, Haffner 1998 (see `lenet.py`), section III: 28x28 grey pi
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks.layers import Layers
 from transfer.networks.table import own_options
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.errors import ConfigError, unknown_name
 
 Preprocessing = Literal["caffe", "tf", "torch", "inside"]

@@ -4,7 +4,7 @@ import importlib
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks.precision import building_in
 from transfer.networks.table import Scratch
 

@@ -6,7 +6,7 @@ one and add a row to `SCRATCH`.
 
 from typing import Any
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.errors import ConfigError, unknown_name
 from transfer.networks.rows import Backbone, Cut, Scratch
 

@@ -7,7 +7,7 @@ two blocks of 10 maps without padding, then the class scores; 19,920 parameters 
 
 import keras
 
-from transfer.config.schema import NetworkConfig
+from transfer.config import NetworkConfig
 from transfer.networks.layers import Layers
 from transfer.networks.table import SCRATCH, own_options, require_size
 

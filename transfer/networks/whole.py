@@ -7,7 +7,7 @@ With their published classifiers at 1,000 classes: VGG16 at 224 px with `head.po
 
 import keras
 
-from transfer.config.schema import HeadConfig
+from transfer.config import HeadConfig
 from transfer.networks import backbones, heads, truncation, weights
 from transfer.networks.table import Backbone
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from transfer.checking.findings import Findings
-from transfer.config.schema import DataConfig
+from transfer.config import DataConfig
 from transfer.report import cards
 from transfer.system.resources import spread
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from transfer.data import headers
-from transfer.data.transcode import UnreadableError, needs_transcoding, opened, to_png
+from transfer.data.decoding import headers
+from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, to_png
 from transfer.serving.refusals import PictureError
 
 DAMAGED = "damaged: truncated or broken"

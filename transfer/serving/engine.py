@@ -142,7 +142,7 @@ class Engine:
         """Return the sample of training pictures; read when it is first needed, in a thread of the model."""
         with self._reading:
             if self._reference is None and self._familiar is not None and self._familiar.exists():
-                from transfer.evaluation.familiarity import Reference
+                from transfer.evaluation.ood import Reference
 
                 try:
                     self._reference = Reference.read(self._familiar)

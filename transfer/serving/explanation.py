@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from transfer.errors import DataError, unknown_name
-from transfer.evaluation.familiarity import Reference
+from transfer.evaluation.ood import Reference
 from transfer.export.served import Served
 from transfer.report import heat
 from transfer.report.names import printable

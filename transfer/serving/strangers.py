@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import DataError
-from transfer.evaluation import familiarity
+from transfer.evaluation import ood
 from transfer.runs import METRICS, Run
 from transfer.serving.predict import predict
 from transfer.system.files import write_text
@@ -32,7 +32,7 @@ def judge(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
     if not len(scores):
         raise DataError(f"None of the files is a picture that can be decoded. Received {str(other)!r}.")
     test = run.predictions[run.predictions["split"] == "test"]["unfamiliarity"].to_numpy(float)
-    found = familiarity.against(test, scores)
+    found = ood.against(test, scores)
     metrics = run.metrics
     name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
     metrics["familiarity"]["others"][name] = found

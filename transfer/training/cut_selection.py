@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from transfer.config.schema import AutoConfig
+from transfer.config import AutoConfig
 from transfer.errors import DataError
 from transfer.system.progress import Advance, Progress
 from transfer.system.resources import one_thread

@@ -1,6 +1,6 @@
 """Train a network from scratch on stored pixels, through the same splits, batches and metrics as the others."""
 
-from transfer.config.schema import Config, NetworkConfig
+from transfer.config import Config, NetworkConfig
 from transfer.networks import scratch, whole
 from transfer.networks.table import Backbone, Scratch
 from transfer.system.progress import Progress

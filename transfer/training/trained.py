@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer.config.schema import Config
-from transfer.data import manifest as manifests
+from transfer.config import Config
+from transfer.data import dataset as manifests
 from transfer.evaluation import calibration
 from transfer.features.arrays import StoredRows
 from transfer.features.extract import PLAIN, Views

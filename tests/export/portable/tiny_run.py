@@ -12,10 +12,10 @@ import pytest
 from tests.conftest import picture
 from tests.made_up_run import write_run
 from tests.networks.scratch_models import build
-from transfer.config.schema import DataConfig
-from transfer.data import manifest as manifests
+from transfer.config import DataConfig
+from transfer.data import dataset as manifests
 from transfer.data.pipeline import Pictures
-from transfer.evaluation.familiarity import Reference
+from transfer.evaluation.ood import Reference
 from transfer.export import joined, saved_model
 from transfer.networks import parts
 from transfer.networks.precision import building_in

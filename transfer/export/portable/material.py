@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.pipeline import Pictures
 from transfer.export.portable import graph, split_pictures

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from transfer.errors import ExportError, RunError
-from transfer.evaluation.familiarity import Reference
+from transfer.evaluation.ood import Reference
 from transfer.export import saved_model, warmup
 from transfer.export.portable import graph, judging, measure, runtimes, split_pictures, table
 from transfer.export.portable.material import Material

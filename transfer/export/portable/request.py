@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.config.schema import Config, build
+from transfer.config import Config, build
 from transfer.data import sources
 from transfer.errors import ConfigError, ExportError, RunError, unknown_name
 from transfer.runs import EXPORT, Run

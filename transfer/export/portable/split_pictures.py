@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from transfer.data import manifest as manifests
+from transfer.data import dataset as manifests
 from transfer.data import pipeline
-from transfer.data.transcode import UnreadableError, transcode
+from transfer.data.decoding.transcode import UnreadableError, transcode
 from transfer.errors import DataError
 
 

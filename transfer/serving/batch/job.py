@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer import __version__
-from transfer.data.decoder_version import DECODER_VERSION
+from transfer.data.decoding.version import DECODER_VERSION
 from transfer.errors import RunError
 from transfer.export.served import Served
 from transfer.report.predicted import Summary

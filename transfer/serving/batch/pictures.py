@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer.config.schema import DataConfig
-from transfer.data.decode import decode
+from transfer.config import DataConfig
+from transfer.data.decoding.decode import decode
 from transfer.data.pipeline import Pictures, refusal
 from transfer.data.reading import content, why_unread
 from transfer.runs import Run

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.config.schema import build
+from transfer.config import build
 from transfer.data import sources
 from transfer.errors import ConfigError, DataError
 from transfer.runs import Run

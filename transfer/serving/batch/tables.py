@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.data.tables.spreadsheet import cell, escaped, path_cell
+from transfer.data.sources.tables.spreadsheet import cell, escaped, path_cell
 
 _GROUP = 8192  # rows of a group in a Parquet file
 

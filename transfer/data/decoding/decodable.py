@@ -1,0 +1,120 @@
+"""Whether a picture's pixels can be decoded, found out much faster than by decoding each as the network needs it.
+
+Ordinary JPEG and PNG files are decoded many at a time by TensorFlow's bare ops, JPEG at an eighth of its size: what may be
+damaged is the compressed data, which is read whole at any scale. Where that fails, and for all other files, the one decoder
+(`decode.py`) has the last word. TensorFlow is imported when the first picture comes.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from transfer.data.decoding.examination import Header
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+TOGETHER = 128
+"""Pictures decoded by one call."""
+
+_FEWER = 16  # where one of those is damaged, its neighbours are tried in calls of so many
+
+_SIDE = 64  # of the pictures that the one decoder makes here, pixels
+_LARGE = 1_000_000  # pixels of a picture that is decoded by a call of its own, which bounds the memory
+
+
+class DecodeTest:
+    """Decodes pictures and forgets them; used by many threads at once."""
+
+    def __init__(self, max_megapixels: float) -> None:
+        self.max_megapixels = max_megapixels
+        self._building = threading.Lock()
+        self._built: dict[tuple[str, int], Callable[[Any], Any]] = {}
+
+    def reasons(self, pictures: Sequence[tuple[bytes, Header]]) -> list[str]:
+        """Return for each picture why it cannot be decoded, in the words of `pipeline.why_undecodable`; empty where it can.
+
+        Args:
+            pictures: encoded pictures with their headers, none larger than the limit.
+        """
+        undecided = set(range(len(pictures)))
+        for kind in ("JPEG", "PNG"):
+            plain = [number for number, (_, header) in enumerate(pictures) if header.plain and kind_of(header) == kind]
+            undecided -= self._decodable(kind, plain, pictures)
+        return [self._last_word(data) if number in undecided else "" for number, (data, _) in enumerate(pictures)]
+
+    def _decodable(self, kind: str, numbers: list[int], pictures: Sequence[tuple[bytes, Header]]) -> set[int]:
+        """Return those that the light test decodes."""
+        large = {n for n in numbers if pictures[n][1].width * pictures[n][1].height > _LARGE}
+        left, good = [n for n in numbers if n not in large], set(numbers)
+        for size in (TOGETHER, _FEWER):
+            groups = [left[start : start + size] for start in range(0, len(left), size)]
+            # Places that are left over cost a little as well: a few pictures are better tried by a smaller call.
+            left = [n for group in groups if 8 * len(group) < size or not self._decodes(kind, size, group, pictures) for n in group]
+        return good - {n for n in (*left, *large) if not self._decodes(kind, 1, [n], pictures)}
+
+    def _decodes(self, kind: str, size: int, numbers: list[int], pictures: Sequence[tuple[bytes, Header]]) -> bool:
+        """Decode some pictures by the call that takes `size` of them; return whether none failed."""
+        import tensorflow as tf
+
+        fillers = [self._filler[kind]] * (size - len(numbers)) if len(numbers) < size else []
+        try:
+            self._function(kind, size)(tf.constant([pictures[n][0] for n in numbers] + fillers, tf.string))
+        except tf.errors.OpError:
+            return False
+        return True
+
+    def _last_word(self, data: bytes) -> str:
+        import tensorflow as tf
+
+        from transfer.data.pipeline import refusal
+
+        try:
+            self._function("any", 1)(tf.constant(data))
+        except tf.errors.OpError as error:
+            return refusal(error, data)
+        return ""
+
+    @cached_property
+    def _filler(self) -> dict[str, bytes]:
+        """Pictures of one pixel, for the places that are left over."""
+        import tensorflow as tf
+
+        pixel = tf.zeros([1, 1, 3], tf.uint8)
+        return {"JPEG": tf.io.encode_jpeg(pixel).numpy(), "PNG": tf.io.encode_png(pixel).numpy()}
+
+    def _function(self, kind: str, count: int) -> Callable[[Any], Any]:
+        with self._building:
+            if (kind, count) not in self._built:
+                self._built[kind, count] = _compiled(kind, count, self.max_megapixels if kind == "any" else 0.0)
+            return self._built[kind, count]
+
+
+def kind_of(header: Header) -> str:
+    """Return which decoder reads a format; an MPO is a JPEG followed by others."""
+    return "JPEG" if header.format == "MPO" else header.format
+
+
+@functools.cache
+def _compiled(kind: str, count: int, max_megapixels: float) -> Callable[[Any], Any]:
+    """Build a graph that decodes `count` strings and returns one number of each."""
+    import tensorflow as tf
+
+    from transfer.data.decoding.decode import decode
+
+    def decoded(one: "tf.Tensor") -> "tf.Tensor":
+        if kind == "JPEG":
+            return tf.io.decode_jpeg(one, channels=3, ratio=8, dct_method="INTEGER_FAST")
+        return tf.io.decode_png(one, channels=4)
+
+    @tf.autograph.experimental.do_not_convert
+    def heights(strings: "tf.Tensor") -> "tf.Tensor":
+        if kind == "any":
+            return tf.reduce_max(decode(strings, _SIDE, max_megapixels=max_megapixels))
+        return tf.stack([tf.shape(decoded(one))[0] for one in tf.unstack(strings)])
+
+    with tf.device("CPU:0"):
+        shape = [] if kind == "any" else [count]
+        return tf.function(heights, input_signature=[tf.TensorSpec(shape, tf.string)]).get_concrete_function()

@@ -1,0 +1,163 @@
+"""Encoded pictures -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
+
+What is handled: JPEG (EXIF orientation applied; grey and CMYK turned into RGB; large ones decoded at 1/2, 1/4 or 1/8 of
+their size), PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey,
+24 and 32 bits), WebP (alpha). The format is read from the bytes, never from a file's name. Anything else is refused with
+an error in the graph; `transcode.py` turns what Pillow can open into PNG before it comes here. Whoever changes a result here
+raises `decoder_version.py`.
+"""
+
+import tensorflow as tf
+
+from transfer.data.decoding import gif, webp
+from transfer.data.decoding.bytes_in_graph import head, number, starts_with
+from transfer.data.decoding.orientation import orientation, upright
+from transfer.data.decoding.shrink import out_of_line, to_square
+
+
+def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
+    """Decode one picture.
+
+    Args:
+        image_bytes: string scalar, an encoded picture.
+        size: side of the square result in pixels.
+        resize: `stretch`, `pad` or `crop` (see `shrink.to_square`).
+        max_megapixels: a picture with more pixels is refused before they are allocated.
+
+    Returns:
+        uint8 [size, size, 3], RGB, 0 to 255.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where the bytes are no picture of these formats, damaged, or too large.
+    """
+    limit = tf.constant(round(max_megapixels * 1e6), tf.int64)
+    is_jpeg = starts_with(image_bytes, b"\xff\xd8\xff")
+    is_png = starts_with(image_bytes, b"\x89PNG\r\n\x1a\n")
+    pixels = tf.case(
+        [(is_jpeg, lambda: _jpeg(image_bytes, size, limit)), (is_png, lambda: _png(image_bytes, limit))],
+        default=lambda: _other(image_bytes, limit),
+    )
+
+    def turned(image: tf.Tensor) -> tf.Tensor:
+        return tf.cond(is_jpeg, lambda: upright(image, _orientation(image_bytes)), lambda: image)
+
+    return to_square(tf.ensure_shape(pixels, [None, None, None]), size, resize, turned)
+
+
+def decode_batch(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
+    """Decode strings [n] of any mix of formats and sizes to float32 [n, size, size, 3], whole numbers 0 to 255."""
+    images = tf.map_fn(
+        lambda one: decode(one, size, resize, max_megapixels),
+        image_bytes,
+        fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
+        parallel_iterations=4,
+    )
+    return tf.cast(images, tf.float32)
+
+
+def _refuse_larger(height: tf.Tensor, width: tf.Tensor, limit: tf.Tensor) -> list[tf.Operation]:
+    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+    check = tf.debugging.assert_less_equal(pixels, limit, message="The picture has more pixels than the model accepts.")
+    return [check] if check is not None else []
+
+
+def _jpeg(image_bytes: tf.Tensor, size: int, limit: tf.Tensor) -> tf.Tensor:
+    """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 at which no side becomes smaller than the result."""
+    shape = tf.image.extract_jpeg_shape(image_bytes)[:2]
+    spare = tf.reduce_min(shape) // size
+    ratio_index = tf.reduce_sum(tf.cast(spare >= tf.constant([2, 4, 8]), tf.int32))
+
+    def at(ratio: int) -> tf.Tensor:
+        # The accurate transform and the fancy upsampling are what Pillow and browsers use.
+        return tf.io.decode_jpeg(image_bytes, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+
+    with tf.control_dependencies(_refuse_larger(shape[0], shape[1], limit)):
+        return tf.switch_case(ratio_index, [lambda ratio=ratio: at(ratio) for ratio in (1, 2, 4, 8)])
+
+
+def _png(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    data = tf.cast(head(image_bytes, 25)[16:25], tf.int64)
+    sides = tf.reduce_sum(tf.reshape(data[:8], [2, 4]) * tf.constant([2**24, 2**16, 2**8, 1], tf.int64), 1)
+    with tf.control_dependencies(_refuse_larger(sides[0], sides[1], limit)):
+        pixels = tf.io.decode_png(image_bytes, channels=4)  # palettes, grey and transparent colours all become RGBA
+    return tf.cond(data[8] < 8, lambda: _alpha_of_few_bits(pixels, data[8]), lambda: pixels)
+
+
+@out_of_line
+def _alpha_of_few_bits(pixels: tf.Tensor, depth: tf.Tensor) -> tf.Tensor:
+    """Where a PNG has no alpha, TensorFlow fills it with the largest value of its depth: 15 instead of 255 for 4 bits."""
+    filler = tf.cast(2**depth - 1, tf.uint8)
+    opaque = tf.reduce_all(pixels[:, :, 3] == filler)
+    return tf.cond(opaque, lambda: _with_alpha(pixels[:, :, :3]), lambda: pixels)
+
+
+@out_of_line
+def _orientation(image_bytes: tf.Tensor) -> tf.Tensor:
+    return orientation(image_bytes)
+
+
+@out_of_line
+def _other(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    """The formats that are seldom met."""
+    is_webp = starts_with(image_bytes, b"RIFF") & starts_with(image_bytes, b"WEBP", 8)
+    is_format = tf.stack([starts_with(image_bytes, b"GIF8"), starts_with(image_bytes, b"BM"), is_webp])
+    known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are no JPEG, PNG, GIF, BMP or WebP picture."])
+    with tf.control_dependencies([known] if known is not None else []):
+        which = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
+    branches = [lambda: _gif(image_bytes, limit), lambda: _bmp(image_bytes, limit), lambda: _webp(image_bytes, limit)]
+    return tf.switch_case(which, branches)
+
+
+def _gif(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    frame = gif.first_frame(image_bytes)
+    with tf.control_dependencies(_refuse_larger(frame.canvas_height, frame.canvas_width, limit)):
+        pixels = tf.io.decode_image(frame.image_bytes, channels=3, expand_animations=False)
+    return _with_alpha(gif.on_canvas(pixels, frame))
+
+
+def _bmp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    data = head(image_bytes, 2048)
+    header, bits, compression = number(data, 14, 4), number(data, 28, 2), number(data, 30, 4)
+    height = tf.cast(tf.cast(number(data, 22, 4), tf.uint32), tf.int64)
+    height = tf.where(height >= 2**31, 2**32 - height, height)  # negative: stored from the top
+    # Older headers have another layout, and TensorFlow reads run-length coded pixels as if they were plain.
+    plain = (header >= 40) & (compression == 0) & ((bits == 8) | (bits == 24) | (bits == 32))
+    plain |= (header >= 40) & (compression == 3) & (bits == 32)
+    supported = tf.debugging.Assert(plain, ["A BMP of this kind is not supported: save it as PNG."])
+    checks = _refuse_larger(height, number(data, 18, 4), limit) + ([supported] if supported is not None else [])
+
+    def palette() -> tf.Tensor:
+        used = number(data, 46, 4)
+        count = tf.where((used == 0) | (used > 256), 256, tf.cast(used, tf.int32))
+        start = 14 + tf.cast(tf.minimum(header, 256), tf.int32)
+        table = tf.reshape(tf.gather(data, tf.clip_by_value(start + tf.range(4 * count), 0, tf.size(data) - 1)), [-1, 4])
+        indices = tf.io.decode_bmp(image_bytes, channels=0)[:, :, 0]
+        return tf.gather(table[:, 2::-1], tf.minimum(tf.cast(indices, tf.int32), count - 1))
+
+    def direct() -> tf.Tensor:
+        pixels = tf.io.decode_bmp(image_bytes, channels=0)
+        # The fourth byte of a plain 32-bit BMP is padding, not alpha.
+        return tf.cond((bits == 32) & (compression == 3), lambda: pixels, lambda: pixels[:, :, :3])
+
+    with tf.control_dependencies(checks):
+        return _with_alpha(tf.cond(bits == 8, palette, direct))
+
+
+def _webp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    image_bytes = webp.still(image_bytes)
+    data = head(image_bytes, 64)
+    kind = number(data, 12, 4, False)
+    lossless = number(data, 21, 4)
+    widths = [number(data, 24, 3) + 1, lossless % 2**14 + 1, number(data, 26, 2) % 2**14]
+    heights = [number(data, 27, 3) + 1, lossless // 2**14 % 2**14 + 1, number(data, 28, 2) % 2**14]
+    which = tf.where(kind == 0x56503858, 0, tf.where(kind == 0x5650384C, 1, 2))  # VP8X, VP8L, else VP8
+    checks = _refuse_larger(tf.gather(tf.stack(heights), which), tf.gather(tf.stack(widths), which), limit)
+    with tf.control_dependencies(checks):
+        return _with_alpha(tf.io.decode_image(image_bytes, channels=0, expand_animations=False))
+
+
+def _with_alpha(pixels: tf.Tensor) -> tf.Tensor:
+    """Give RGB an opaque alpha channel; leave RGBA as it is."""
+    missing = 4 - tf.shape(pixels)[2]
+    opaque = tf.pad(pixels, [[0, 0], [0, 0], [0, missing]], constant_values=tf.constant(255, tf.uint8))
+    return tf.ensure_shape(opaque, [None, None, 4])

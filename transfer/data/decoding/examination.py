@@ -1,0 +1,86 @@
+"""What a file is, judged from its header before any pixel is allocated."""
+
+from typing import NamedTuple
+
+from transfer.data.decoding import headers, traits
+from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, transcode
+
+_TEXT = bytes(range(32, 127)) + b"\t\n\r\f"
+_SIGNATURES = [
+    (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (8, b"WEBP", "WebP"), (4, b"jP  ", "JPEG 2000"),
+    (4, b"ftypheic", "HEIF"), (4, b"ftypheix", "HEIF"), (4, b"ftypmif1", "HEIF"), (4, b"ftypavif", "AVIF"),
+]  # fmt: skip
+
+
+class Header(NamedTuple):
+    """Format and size of a picture, what is peculiar about it, and in `reason` why it cannot be used.
+
+    `plain` where the sides are certain to be those that TensorFlow's decoders of JPEG and PNG will read.
+    """
+
+    format: str = ""
+    width: int = 0
+    height: int = 0
+    transcoded: bool = False
+    reason: str = ""
+    traits: tuple[str, ...] = ()
+    plain: bool = False
+
+
+def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
+    """Judge a file by its bytes; its name does not matter.
+
+    Pictures that TensorFlow cannot decode are transcoded into the cache here.
+    """
+    if not data:
+        return Header(reason="empty file")
+    plain = headers.read(data)
+    if plain and plain.sure:
+        too_large = _too_large(plain.width, plain.height, max_megapixels)
+        return Header(plain.format, plain.width, plain.height, reason=too_large, traits=plain.traits, plain=True)
+    return _as_pillow_sees_it(data, digest, max_megapixels, plain)
+
+
+def _as_pillow_sees_it(data: bytes, digest: str, max_megapixels: float, plain: headers.Header | None) -> Header:
+    try:
+        with opened(data) as image:
+            format, (width, height) = str(image.format), image.size
+            transcodes = needs_transcoding(image, data)
+            peculiar = traits.of_picture(image)
+    except UnreadableError as error:
+        return Header(reason=_not_a_picture(data, str(error)))
+    if plain and "rotated" in plain.traits:
+        peculiar += ("rotated",)
+    reason = _too_large(width, height, max_megapixels)
+    if transcodes and not reason:
+        try:
+            transcode(data, digest)
+        except UnreadableError as error:
+            reason = f"damaged: {error}"
+    agreed = plain is not None and (plain.width, plain.height) == (width, height)
+    return Header(format, width, height, transcodes and not reason, reason, peculiar, agreed)
+
+
+def _too_large(width: int, height: int, max_megapixels: float) -> str:
+    megapixels = width * height / 1e6
+    if megapixels <= max_megapixels:
+        return ""
+    return f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
+
+
+def _not_a_picture(data: bytes, why: str) -> str:
+    if announced(data):
+        return f"damaged: {not_whole(data)}"
+    if not data[:512].translate(None, _TEXT):
+        return "not a picture: text"
+    return "not a picture: unknown format" if why == "not a picture" else f"damaged: {why}"
+
+
+def announced(data: bytes) -> str:
+    """Return the format that the first bytes of a file announce; empty where they announce none of the usual ones."""
+    return next((format for position, signature, format in _SIGNATURES if data.startswith(signature, position)), "")
+
+
+def not_whole(data: bytes) -> str:
+    """Return what a person is told of a picture that cannot be decoded."""
+    return f"not a whole {announced(data)} (truncated or broken)" if announced(data) else "truncated or broken"

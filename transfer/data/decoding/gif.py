@@ -1,0 +1,104 @@
+"""First frame of a GIF, alone and on white.
+
+TensorFlow paints the transparent pixels of a GIF black and gives no alpha channel, allocates all frames to return the
+first, and clips a first frame that is smaller than its canvas. So a GIF of the first frame alone is cut out of the bytes,
+its transparent colour made white, before TensorFlow decodes it; `on_canvas` then puts it where it belongs.
+Source: GIF89a specification, W3C, 1990, sections 15 to 24.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from transfer.data.decoding.bytes_in_graph import BYTES, head, number, part
+
+
+class Frame(NamedTuple):
+    """A still GIF (string scalar), and where its picture lies on the canvas, in pixels (int64 scalars)."""
+
+    image_bytes: tf.Tensor
+    top: tf.Tensor
+    left: tf.Tensor
+    height: tf.Tensor
+    width: tf.Tensor
+    canvas_height: tf.Tensor
+    canvas_width: tf.Tensor
+
+
+def first_frame(image_bytes: tf.Tensor) -> Frame:
+    """Cut the first frame out of a GIF, showing white where it was transparent.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where there is none.
+    """
+    data = head(image_bytes, tf.strings.length(image_bytes))
+    end = tf.size(data) - 64
+    packed = number(data, 10, 1)
+    table_size = tf.where(packed >= 128, 3 * 2 ** (1 + packed % 8), 0)
+
+    def is_extension(position: tf.Tensor, control: tf.Tensor) -> tf.Tensor:
+        return (number(data, position, 1) == 0x21) & (position < end)
+
+    def following(position: tf.Tensor, control: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        control = tf.where(number(data, position + 1, 1) == 0xF9, position, control)
+        return _after_blocks(data, position + 2), control
+
+    start = (13 + tf.cast(table_size, tf.int32), tf.constant(-1))
+    picture, control = tf.while_loop(is_extension, following, start, maximum_iterations=1024)
+    found = tf.debugging.Assert((number(data, picture, 1) == 0x2C) & (picture < end), ["The GIF has no picture."])
+    with tf.control_dependencies([found] if found is not None else []):
+        left, top, width, height = (number(data, picture + offset, 2) for offset in (1, 3, 5, 7))
+    transparent = (control >= 0) & (number(data, control + 3, 1) % 2 == 1)
+    image_bytes = tf.cond(transparent, lambda: _on_white(image_bytes, data, control, picture, packed), lambda: image_bytes)
+    canvas_width = tf.maximum(number(data, 6, 2), left + width)
+    canvas_height = tf.maximum(number(data, 8, 2), top + height)
+    return Frame(_alone(image_bytes, data, picture), top, left, height, width, canvas_height, canvas_width)
+
+
+def on_canvas(pixels: tf.Tensor, frame: Frame) -> tf.Tensor:
+    """Put the decoded frame, uint8 [height, width, 3], on its white canvas."""
+    below = frame.canvas_height - frame.top - frame.height
+    right = frame.canvas_width - frame.left - frame.width
+    around = tf.reshape(tf.stack([frame.top, below, frame.left, right, 0, 0]), [3, 2])
+    return tf.pad(pixels, around, constant_values=tf.constant(255, tf.uint8))
+
+
+def _after_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """Return the position after a chain of sub-blocks and its terminator."""
+    end = tf.size(data) - 64
+    # Nearly all sub-blocks have 255 bytes: those are passed over at once.
+    shorter = tf.concat([data[tf.minimum(position, end) : end : 256] != 255, [True]], 0)
+    position += 256 * tf.argmax(tf.cast(shorter, tf.int32), output_type=tf.int32)
+    (last,) = tf.while_loop(
+        lambda block: (number(data, block, 1) > 0) & (block < end),
+        lambda block: (block + 1 + tf.cast(number(data, block, 1), tf.int32),),
+        (position,),
+    )
+    return last + 1
+
+
+def _alone(image_bytes: tf.Tensor, data: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
+    """Return a GIF that ends after the picture at this position, on a canvas of its own size."""
+    local = number(data, picture + 9, 1)
+    table_size = tf.where(local >= 128, 3 * 2 ** (1 + local % 8), 0)
+    after = _after_blocks(data, picture + 11 + tf.cast(table_size, tf.int32))
+    sides = part(image_bytes, picture + 5, picture + 9)
+    before, pixels = part(image_bytes, 10, picture), part(image_bytes, picture + 9, after)
+    return tf.strings.join([b"GIF89a", sides, before, b",\0\0\0\0", sides, pixels, b";"])
+
+
+def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, picture: tf.Tensor, packed: tf.Tensor) -> tf.Tensor:
+    """Make the transparent entry of the colour table white and clear the transparency flag."""
+    local = number(data, picture + 9, 1)
+    table = tf.where(local >= 128, picture + 10, 13)
+    size = 2 ** (1 + tf.where(local >= 128, local, packed) % 8)
+    index = number(data, control + 6, 1)
+    entry = table + 3 * tf.cast(tf.minimum(index, size - 1), tf.int32)
+    flags = tf.gather(BYTES, number(data, control + 3, 1) - 1)
+    opaque = _spliced(image_bytes, control + 3, flags)
+    return tf.cond(index < size, lambda: _spliced(opaque, entry, tf.constant(b"\xff\xff\xff")), lambda: opaque)
+
+
+def _spliced(text: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+    after = position + tf.strings.length(new)
+    return tf.strings.join([part(text, 0, position), new, part(text, after, tf.strings.length(text))])

@@ -1,0 +1,115 @@
+"""Where pictures come from: an image folder, a table of paths, or a TFDS data set -> manifest."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pandas as pd
+
+from transfer.config import DataConfig
+from transfer.data import groups, scan
+from transfer.data.sources import folder
+from transfer.data.sources.tables import listing, reading
+from transfer.data.sources.tfds import name as tfds_name
+from transfer.data.sources.tfds import source as tfds_source
+from transfer.system.progress import Progress
+
+if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
+
+TFDS = tfds_name.PREFIX
+"""What the name of a TFDS data set begins with."""
+NEAR_DUPLICATES = groups.NEAR_DUPLICATES
+"""The value of `data.group_by` that is settled only after the pictures were compared."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read: the manifest, where its paths start, and whether the source itself names the splits."""
+
+    root: Path
+    manifest: pd.DataFrame
+    ready_made: bool
+
+
+def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
+    """Return the keys of the configuration that name a source: a path, `tfds:NAME`, or a TFDS builder.
+
+    Raises:
+        DataError: for a builder that no name stands for.
+    """
+    if tfds_name.is_builder(data):
+        return tfds_name.settings_of(cast("DatasetBuilder", data))
+    return {"data.source": absolute(os.fspath(cast("str | os.PathLike[str]", data)))}
+
+
+def absolute(source: str) -> str:
+    """Return a source with its path made absolute, so that a configuration means the same everywhere."""
+    return source if source.startswith(TFDS) else os.fspath(Path(source).absolute())
+
+
+def options(config: DataConfig) -> str:
+    """Return what the source needs on a command line after its name: ` --root pictures`; empty where its name is enough."""
+    source = str(config.source)
+    if source.startswith(TFDS):
+        return f" --tfds-data-dir {shlex.quote(config.tfds_data_dir)}" if config.tfds_data_dir else ""
+    return f" --root {shlex.quote(config.root)}" if config.root and reading.is_table(source) else ""
+
+
+def own(config: DataConfig) -> list[Path]:
+    """Return what belongs to the user and is never written: the data folder or the table, and where a table's paths start."""
+    places = [config.root, config.tfds_data_dir, None if str(config.source).startswith(TFDS) else config.source]
+    return [Path(place) for place in places if place]
+
+
+def require(config: DataConfig) -> None:
+    """Check that the source is there, as far as that can be seen at once and without TensorFlow.
+
+    Raises:
+        DataError: where it is not.
+    """
+    source = Path(str(config.source))
+    columns = None
+    if str(config.source).startswith(TFDS):
+        tfds_name.require(str(config.source), config.tfds_data_dir)
+    elif reading.is_table(source):
+        columns = listing.require(source, config.root)
+    else:
+        folder.require_folder(source)
+    groups.column(config.group_by, columns)
+
+
+def root(config: DataConfig, progress: Progress) -> Path:
+    """Return where the paths of a manifest of `data.source` start, without reading the pictures; a TFDS set is made ready.
+
+    Raises:
+        DataError: where the source is not there.
+    """
+    require(config)
+    source = Path(str(config.source))
+    if str(config.source).startswith(TFDS):
+        return tfds_source.listing(config, progress)[2]
+    return listing.root_of(source, config.root) if reading.is_table(source) else source
+
+
+def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Source:
+    """List the pictures of `data.source`, read each once, and return the manifest.
+
+    With `decode_test`, pictures whose pixels cannot be decoded are found now, and not by the frozen pass.
+
+    Raises:
+        DataError: where the source cannot be used.
+    """
+    source, columns = Path(str(config.source)), None
+    if str(config.source).startswith(TFDS):
+        found, ready_made, root = tfds_source.listing(config, progress)
+    elif reading.is_table(source):
+        columns = reading.columns(source)
+        found, ready_made, root = listing.listing(source, config.root, groups.column(config.group_by, columns), config.missing_files)
+    else:
+        root = source
+        found, ready_made = folder.listing(root)
+    manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test)
+    return Source(root, groups.grouped(manifest, config.group_by, columns, progress), ready_made)
