@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from transfer import cli
-from transfer.networks.anatomy.layer_table import anatomy
-from transfer.networks.table import names
+from transfer.models.anatomy.layer_table import anatomy
+from transfer.models.registry import names
 from transfer.report import anatomy_text
 
 Result = tuple[int, str, str]

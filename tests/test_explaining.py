@@ -40,9 +40,9 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def lenet(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from transfer.data.pipeline import Pictures
     from transfer.evaluation.ood import Reference
-    from transfer.export import joined, saved_model
-    from transfer.networks import scratch
-    from transfer.networks.table import SCRATCH
+    from transfer.export import saved_model
+    from transfer.models import joined, scratch
+    from transfer.models.registry import SCRATCH
 
     run = write_run(tmp_path_factory.mktemp("runs") / "lenet", data__source=str(tmp_path_factory.mktemp("data")))
     model = joined.from_scratch(scratch.build(SCRATCH["lenet"], SIZE, 3, 127.5, 4000.0, 0))

@@ -7,23 +7,23 @@ import pytest
 
 from transfer.config import Config, build, read_yaml
 from transfer.errors import ConfigError
-from transfer.networks import table
+from transfer.models import registry
 from transfer.plan import resolve
 
 CONFIGS = sorted(path for path in (Path(__file__).resolve().parent.parent / "configs").glob("*.yaml") if path.stem != "compare")
 
 
-@pytest.mark.parametrize("network", table.names())
+@pytest.mark.parametrize("network", registry.names())
 def test_a_resolved_configuration_gives_itself_again(network: str, tmp_path: Path) -> None:
     config = resolve([{"backbone": network}])
     (tmp_path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     assert resolve([read_yaml(tmp_path / "config.yaml")]) == config
-    assert config.image_size == table.find(network).size
+    assert config.image_size == registry.find(network).size
 
 
 def test_the_defaults_of_the_network_lie_between_the_general_ones_and_those_of_the_user() -> None:
     plain, changed = resolve([{"backbone": "lenet"}]), resolve([{"training.epochs": 7}, {"backbone": "lenet"}])
-    assert plain.training.epochs == table.SCRATCH["lenet"].defaults["training.epochs"] != Config().training.epochs
+    assert plain.training.epochs == registry.SCRATCH["lenet"].defaults["training.epochs"] != Config().training.epochs
     assert (changed.training.epochs, changed.training.patience) == (7, plain.training.patience)
     assert resolve([{"backbone": "vgg16"}]).training == Config().training
 
@@ -34,8 +34,8 @@ def test_the_last_network_named_is_the_one_whose_defaults_count() -> None:
 
 
 def test_every_default_of_a_network_is_a_key() -> None:
-    for name in table.names():
-        build([table.find(name).defaults])
+    for name in registry.names():
+        build([registry.find(name).defaults])
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -91,14 +91,14 @@ def test_what_cannot_be_is_refused_before_any_work(settings: dict[str, Any], mat
     assert match in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("cut", ["top", "auto", *table.BACKBONES["vgg16"].cut_names])
+@pytest.mark.parametrize("cut", ["top", "auto", *registry.BACKBONES["vgg16"].cut_names])
 def test_every_cut_point_top_and_auto_are_allowed(cut: str) -> None:
     assert resolve([{"truncate_at": cut}]).truncate_at == cut
 
 
 def test_empty_options_are_the_networks_own_and_those_it_has_not_stay_empty() -> None:
     plain, emptied = resolve([{"backbone": "alexnet"}]), resolve([{"backbone": "alexnet", "network": {"dropout": None}}])
-    assert emptied == plain and plain.network.dropout == table.SCRATCH["alexnet"].options["dropout"] == 0.5
+    assert emptied == plain and plain.network.dropout == registry.SCRATCH["alexnet"].options["dropout"] == 0.5
     assert plain.network.locally_connected is None
     assert resolve([{"backbone": "alexnet", "network.dropout": 0.0}]).network.dropout == 0.0
     assert set(resolve([{"backbone": "vgg16"}]).network.model_dump().values()) == {None}
@@ -125,7 +125,7 @@ def test_a_backbone_with_random_weights_can_be_trained_as_a_whole() -> None:
     ],
 )
 def test_the_freeze_boundary_lies_below_the_first_layer_that_trains(backbone: str, unfreeze_from: str, below: str) -> None:
-    network = table.BACKBONES[backbone]
+    network = registry.BACKBONES[backbone]
     boundary = network.boundary(unfreeze_from)
     assert boundary is not None and boundary.name == below
     above = [cut.name for cut in network.above(boundary)]
@@ -134,7 +134,7 @@ def test_the_freeze_boundary_lies_below_the_first_layer_that_trains(backbone: st
 
 def test_the_first_layer_of_all_means_all() -> None:
     assert resolve([{"unfreeze_from": "block1_conv1"}]).unfreeze_from == "all"
-    assert table.BACKBONES["vgg16"].boundary("all") is None
+    assert registry.BACKBONES["vgg16"].boundary("all") is None
 
 
 def test_a_precision_is_left_open_for_fine_tuning_and_settled_for_training_from_random_weights() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transfer.experiment import fit
     from transfer.explaining import explain
     from transfer.inspection import Checked, check
-    from transfer.networks.anatomy.layer_table import anatomy
+    from transfer.models.anatomy.layer_table import anatomy
     from transfer.runs import Run
     from transfer.serving.predict import predict
 
@@ -35,7 +35,7 @@ _HOMES = {
     "Config": "transfer.config",
     "Run": "transfer.runs",
     "TransferError": "transfer.errors",
-    "anatomy": "transfer.networks.anatomy.layer_table",
+    "anatomy": "transfer.models.anatomy.layer_table",
     "check": "transfer.inspection",
     "compare": "transfer.comparison.compare",
     "explain": "transfer.explaining",

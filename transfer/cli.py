@@ -200,7 +200,7 @@ def check(
 def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ...")]) -> None:
     """Fetch a backbone's ImageNet weights ahead of time."""
     from transfer.errors import WeightsError
-    from transfer.networks.table import Backbone, find
+    from transfer.models.registry import Backbone, find
 
     found = find(backbone)
     if not isinstance(found, Backbone):
@@ -208,7 +208,7 @@ def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, .
     from transfer.console import started
 
     terminal = started()
-    from transfer.networks import weights as module
+    from transfer.models import weights as module
 
     print(f"{found.name}: ImageNet weights are there, SHA-256 {module.fetch(found, terminal)}")
 

@@ -52,7 +52,7 @@ def _refuse(options: Mapping[str, object], rule: str) -> None:
 
 
 def _convolution(kernel: int, size: int, channels: int, filters: int, stride: int | None, padding: str | None) -> None:
-    from transfer.networks.anatomy.layer_arithmetic import Convolution, read_padding
+    from transfer.models.anatomy.layer_arithmetic import Convolution, read_padding
     from transfer.report import anatomy_text
 
     layer = Convolution(kernel, size, channels, filters, 1 if stride is None else stride, read_padding(padding or "valid"))
@@ -60,7 +60,7 @@ def _convolution(kernel: int, size: int, channels: int, filters: int, stride: in
 
 
 def _network(name: str, size: int | None, channels: int, classes: int | None, layers: bool, csv: Path | None) -> None:
-    from transfer.networks.anatomy import layer_table
+    from transfer.models.anatomy import layer_table
 
     found = layer_table.check(name, size, channels, classes)
     from transfer.system.startup import import_tensorflow_quietly

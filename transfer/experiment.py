@@ -18,11 +18,12 @@ from transfer.data import pipeline
 from transfer.data.classes import balance
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
-from transfer.export import joined, saved_model, verify, warmup
+from transfer.export import saved_model, verify, warmup
 from transfer.export.served import Served
 from transfer.familiar_stage import FamiliarStage
 from transfer.features import store
 from transfer.frozen_stage import FrozenStage
+from transfer.models import joined
 from transfer.plan import Plan, plan
 from transfer.preparation import Preparation
 from transfer.runs import (

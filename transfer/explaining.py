@@ -113,7 +113,7 @@ class _Explainer:
         import keras
 
         from transfer.export.served import Served
-        from transfer.networks import looking
+        from transfer.models import looking
 
         self._folder, self._classes = folder, list(dict.fromkeys(classes))
         self._limit = float(run.config.get("data.max_megapixels", 100.0))
@@ -144,7 +144,7 @@ class _Explainer:
             return Picture(file, error=f"cannot be read: {error.strerror}")
 
     def _draw(self, file: Path, data: bytes) -> Picture:
-        from transfer.networks import looking
+        from transfer.models import looking
         from transfer.report import activations, explained
 
         labels = self._served.labels
@@ -165,7 +165,7 @@ class _Explainer:
         return Picture(file, labels[best], float(probabilities[best]), tuple(drawn))
 
     def _write_filters(self) -> str:
-        from transfer.networks import looking
+        from transfer.models import looking
         from transfer.report import filters
 
         found = looking.first_filters(self._model)

@@ -10,7 +10,7 @@ from transfer.config import Config
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
 from transfer.export.served import Answers, Served
-from transfer.networks import parts
+from transfer.models import parts
 from transfer.report.thumbnails import jpegs
 from transfer.training.trained import Trained, passed
 

@@ -12,12 +12,12 @@ from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data import pipeline
 from transfer.errors import DataError
-from transfer.export import joined
 from transfer.features import precision
 from transfer.features.front import PIXELS, Front, Prefix
 from transfer.features.store import Store
-from transfer.networks.frozen import Pretrained, Tap
-from transfer.networks.table import Backbone, Cut
+from transfer.models import joined
+from transfer.models.pretrained import Pretrained, Tap
+from transfer.models.registry import Backbone, Cut
 from transfer.system import memory
 from transfer.system.progress import Clock, Progress
 from transfer.training import cut_selection, fine_tuning, frozen_head

@@ -17,7 +17,7 @@ from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.errors import WeightsError
 from transfer.features import store
-from transfer.networks.table import Backbone, find
+from transfer.models.registry import Backbone, find
 from transfer.plan import data_name
 from transfer.preparation import Preparation
 from transfer.report import check_html, thumbnails

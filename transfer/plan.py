@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
 from transfer.errors import ConfigError
-from transfer.networks.table import Backbone, Scratch, find, require_size
+from transfer.models.registry import Backbone, Scratch, find, require_size
 from transfer.runs import check_free
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from transfer.data import dataset as manifests
 from transfer.data import pipeline, sources, splits
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import DataError
-from transfer.export import joined
 from transfer.features import extract, space
 from transfer.features.front import Front, Pixels
 from transfer.features.glances import GLANCE, WithGlance, glance
 from transfer.features.store import Store
 from transfer.frozen_stage import Compute, FrozenStage
-from transfer.networks.table import Backbone, find
+from transfer.models import joined
+from transfer.models.registry import Backbone, find
 from transfer.system import devices
 from transfer.system.progress import Clock, Progress
 from transfer.training import from_scratch

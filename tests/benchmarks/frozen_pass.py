@@ -36,8 +36,8 @@ def main() -> None:
     from transfer.features import store
     from transfer.features.extract import extract
     from transfer.features.front import Prefix
-    from transfer.networks.frozen import Pretrained, Tap
-    from transfer.networks.table import find
+    from transfer.models.pretrained import Pretrained, Tap
+    from transfer.models.registry import find
     from transfer.system.progress import Silent
 
     backbone = find(args.backbone)

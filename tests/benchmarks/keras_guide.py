@@ -13,8 +13,8 @@ def build(size: int, classes: int) -> tuple[Any, Any]:
     """Return the model and its frozen backbone, with ImageNet's weights; it mirrors pictures at random."""
     import keras
 
-    from transfer.networks import weights
-    from transfer.networks.table import find
+    from transfer.models import weights
+    from transfer.models.registry import find
     from transfer.system.progress import Silent
 
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(size, size, 3))

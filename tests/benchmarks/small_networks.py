@@ -48,7 +48,7 @@ class Contest:
 
         from transfer.features.arrays import StoredRows
         from transfer.features.store import key
-        from transfer.networks.table import find
+        from transfer.models.registry import find
         from transfer.plan import resolve
 
         self.network, self.pixels, self.size = find(name), pixels, pixels.shape[1]
@@ -62,7 +62,7 @@ class Contest:
 
     def model(self) -> Any:
         """Build the network, from pixels to logits."""
-        from transfer.networks import scratch
+        from transfer.models import scratch
         from transfer.training.from_scratch import options_of
 
         options = options_of(self.network, self.config)
@@ -128,7 +128,7 @@ def main() -> None:
     args = parser.parse_args()
 
     from transfer.features import store
-    from transfer.networks.table import find
+    from transfer.models.registry import find
 
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:

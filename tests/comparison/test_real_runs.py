@@ -14,7 +14,7 @@ from transfer.comparison.result import Comparison
 from transfer.comparison.tables import COLUMNS
 from transfer.data import dataset as manifests
 from transfer.experiment import fit
-from transfer.networks.frozen import Pretrained
+from transfer.models.pretrained import Pretrained
 
 
 def test_a_comparison_from_end_to_end(image_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,12 +104,12 @@ def test_a_passing_failure_of_the_decoder_is_not_remembered(folder: Path, opened
 
 def test_two_processes_at_once_leave_a_memory_that_is_whole(folder: Path, opened: Opened) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom transfer.data import reading, scan_memory, scanning\n"
+        "import sys\nfrom pathlib import Path\nfrom transfer.data import reading, scan, scan_memory\n"
         "from transfer.system.progress import Silent\nnow = scan_memory.now_ns\n"
-        "for module in (scan_memory, reading, scanning):\n    module.now_ns = lambda: now() + 3_000_000_000\n"
-        "found = [scanning.Found(name, 'a', '') for name in ('a.jpg', 'b.png', 'c.tif', 'd.txt')]\n"
+        "for module in (scan_memory, reading, scan):\n    module.now_ns = lambda: now() + 3_000_000_000\n"
+        "found = [scan.Found(name, 'a', '') for name in ('a.jpg', 'b.png', 'c.tif', 'd.txt')]\n"
         "for _ in range(20):\n    scan_memory.memory_path(Path(sys.argv[1])).unlink(missing_ok=True)\n"
-        "    scanning.examined(Path(sys.argv[1]), found, 100.0, Silent())"
+        "    scan.examined(Path(sys.argv[1]), found, 100.0, Silent())"
     )
     both = [subprocess.Popen([sys.executable, "-c", program, str(folder)], stderr=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate()[1] for process in both] == [b""] * 2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transfer.data import digits
-from transfer.networks.frozen import FrozenPass
+from transfer.models.pretrained import FrozenPass
 from transfer.runs import METRICS, PREDICTIONS, Run
 
 QUICK: dict[str, Any] = {

@@ -13,7 +13,7 @@ from tests.end_to_end.common import contents, count_passes
 from transfer import Checked
 from transfer.checking.findings import Findings
 from transfer.errors import WeightsError
-from transfer.networks import weights
+from transfer.models import weights
 from transfer.runs import FINDINGS, Run
 
 SETTINGS = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32"}

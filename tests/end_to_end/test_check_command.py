@@ -12,7 +12,7 @@ from tests import test_cli
 from tests.conftest import picture
 from tests.data.sources.tfds.tfds_sets import pictures, prepare
 from tests.test_cli import LENET, Call, require_one_error
-from transfer.networks import weights
+from transfer.models import weights
 
 call, data = test_cli.call, test_cli.data
 

@@ -12,8 +12,8 @@ from tests.end_to_end.common import QUICK, RUN_FILES, count_passes, digits_by_cl
 from transfer import fit
 from transfer.errors import StoreError
 from transfer.features import space
-from transfer.networks import backbones, weights
-from transfer.networks.table import BACKBONES
+from transfer.models import backbones, weights
+from transfer.models.registry import BACKBONES
 from transfer.runs import Run
 from transfer.system.progress import Silent
 from transfer.training import fitting

@@ -18,9 +18,9 @@ from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
 from transfer import fit
 from transfer.config import DataConfig, read_yaml
 from transfer.data import digits, sources
-from transfer.networks import truncation, weights
-from transfer.networks.frozen import Pretrained
-from transfer.networks.table import BACKBONES
+from transfer.models import truncation, weights
+from transfer.models.pretrained import Pretrained
+from transfer.models.registry import BACKBONES
 from transfer.runs import Run
 from transfer.system.progress import Silent
 

@@ -11,10 +11,10 @@ from PIL import Image
 from tests.made_up_run import reference
 from transfer.config import NetworkConfig
 from transfer.data.pipeline import Pictures
-from transfer.export import joined, saved_model
+from transfer.export import saved_model
 from transfer.export.served import Explained, Served
-from transfer.networks import scratch
-from transfer.networks.table import SCRATCH
+from transfer.models import joined, scratch
+from transfer.models.registry import SCRATCH
 
 SIZE = 32
 CORNERS = [(0, 0), (0, 16), (16, 0), (16, 16)]

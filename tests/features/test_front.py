@@ -10,8 +10,8 @@ from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.features import front
 from transfer.features.front import Pixels, Prefix
-from transfer.networks.frozen import Pretrained, Tap
-from transfer.networks.table import BACKBONES
+from transfer.models.pretrained import Pretrained, Tap
+from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 
 # The name of a set needs no network: none is built.

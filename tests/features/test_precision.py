@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfer.features import precision
-from transfer.networks.frozen import FrozenPass, Pretrained, Tap
-from transfer.networks.table import BACKBONES
+from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 
 EXACT = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)

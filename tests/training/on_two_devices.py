@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from tests.training.test_fitting import CLASSES, CONFIG, InArray, data
 from transfer.config import HeadConfig, NetworkConfig, TrainingConfig
-from transfer.networks import heads, scratch, tunable
-from transfer.networks.frozen import Pretrained
-from transfer.networks.table import BACKBONES, SCRATCH
+from transfer.models import heads, scratch, tunable
+from transfer.models.pretrained import Pretrained
+from transfer.models.registry import BACKBONES, SCRATCH
 from transfer.system import devices
 from transfer.system.progress import Silent
 from transfer.training.batches import Batches, class_weights

@@ -11,7 +11,7 @@ import pytest
 from transfer.config import HeadConfig, TrainingConfig
 from transfer.features.arrays import StoredRows
 from transfer.features.store import FeatureSet, key, opened
-from transfer.networks import heads
+from transfer.models import heads
 from transfer.system.progress import Advance, Silent
 from transfer.training.batches import Batches
 from transfer.training.fitting import Fitted, Stage, fit

@@ -12,7 +12,7 @@ import pytest
 from transfer.config import HeadConfig, TrainingConfig
 from transfer.errors import TransferError
 from transfer.features.arrays import StoredRows
-from transfer.networks import heads
+from transfer.models import heads
 from transfer.system.progress import Advance, Silent
 from transfer.training.batches import Batches, class_weights
 from transfer.training.fitting import HISTORY, Fitted, Stage, fit

@@ -12,8 +12,8 @@ import pytest
 from transfer.config import Config
 from transfer.features.extract import Views
 from transfer.features.store import FeatureSet, Store, key, opened
-from transfer.networks import scratch
-from transfer.networks.table import SCRATCH
+from transfer.models import scratch
+from transfer.models.registry import SCRATCH
 from transfer.plan import resolve
 from transfer.system.progress import Silent
 from transfer.training import from_scratch, frozen_head

@@ -10,9 +10,9 @@ from transfer.comparison.costs import Rate
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
 from transfer.evaluation.metrics import evaluate
-from transfer.export import joined
 from transfer.features.front import Front
 from transfer.features.store import Store
+from transfer.models import joined
 from transfer.system.energy import Meter
 from transfer.training.trained import Material, Trained
 

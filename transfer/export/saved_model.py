@@ -26,7 +26,7 @@ from transfer.data.decoding.decode import decode_batch
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
-from transfer.networks.parts import Parts, take_apart
+from transfer.models.parts import Parts, take_apart
 from transfer.runs import LABELS
 from transfer.system.startup import hearing
 

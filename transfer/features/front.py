@@ -13,7 +13,7 @@ import tensorflow as tf
 from transfer.data.decoding.version import DECODER_VERSION
 from transfer.data.pipeline import Pictures
 from transfer.features.store import FeatureSet
-from transfer.networks.frozen import FrozenPass, Pretrained, Tap
+from transfer.models.pretrained import FrozenPass, Pretrained, Tap
 
 PIXELS = "pixels"
 """Name of the output that is the decoded picture itself."""

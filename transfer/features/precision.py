@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer.networks.frozen import FrozenPass, Pretrained, Tap
-from transfer.networks.table import Backbone
+from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.registry import Backbone
 from transfer.system import devices, memory, resources
 from transfer.system.cache import cache_home
 from transfer.system.files import write_text

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.networks.anatomy.layer_arithmetic import Convolution
+from transfer.models.anatomy.layer_arithmetic import Convolution
 from transfer.system.files import write_text
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def block(table: "pd.DataFrame", network: str, title: str, every_layer: bool = F
     """Return the table of layers, or of blocks where the network is long, with totals and what the columns mean.
 
     Args:
-        table: of `transfer.networks.anatomy.layer_table.anatomy`.
+        table: of `transfer.models.anatomy.layer_table.anatomy`.
         network: its name, which is left out where it begins the name of a layer.
         title: first line.
         every_layer: show all layers, however many they are.

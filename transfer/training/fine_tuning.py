@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from transfer.errors import TransferError
-from transfer.networks import tunable
-from transfer.networks.frozen import Pretrained
-from transfer.networks.table import Cut
+from transfer.models import tunable
+from transfer.models.pretrained import Pretrained
+from transfer.models.registry import Cut
 from transfer.system.progress import Progress
 from transfer.training.fitting import FINE_TUNING, Stage, fit
 from transfer.training.trained import Material, Trained

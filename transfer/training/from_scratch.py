@@ -1,8 +1,8 @@
 """Train a network from scratch on stored pixels, through the same splits, batches and metrics as the others."""
 
 from transfer.config import Config, NetworkConfig
-from transfer.networks import scratch, whole
-from transfer.networks.table import Backbone, Scratch
+from transfer.models import scratch, whole
+from transfer.models.registry import Backbone, Scratch
 from transfer.system.progress import Progress
 from transfer.training.fitting import Stage, fit
 from transfer.training.trained import Material, Trained

@@ -1,6 +1,6 @@
 """Train a head on the stored features of a frozen, truncated backbone."""
 
-from transfer.networks import heads
+from transfer.models import heads
 from transfer.system.progress import Progress
 from transfer.training.fitting import Stage, fit
 from transfer.training.trained import Material, Trained

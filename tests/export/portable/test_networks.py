@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.export.portable import tiny_run
-from tests.networks.scratch_models import build
-from tests.networks.test_scratch import TINY
+from tests.models.scratch.scratch_models import build
+from tests.models.scratch.test_scratch import TINY
 from transfer.errors import ExportError
-from transfer.export import joined
 from transfer.export.portable import exporting, graph, litert, onnx_file, runtimes
 from transfer.export.portable.request import request
+from transfer.models import joined
 from transfer.system.progress import Silent
 
 

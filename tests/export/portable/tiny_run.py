@@ -11,14 +11,14 @@ import pytest
 
 from tests.conftest import picture
 from tests.made_up_run import write_run
-from tests.networks.scratch_models import build
+from tests.models.scratch.scratch_models import build
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.pipeline import Pictures
 from transfer.evaluation.ood import Reference
-from transfer.export import joined, saved_model
-from transfer.networks import parts
-from transfer.networks.precision import building_in
+from transfer.export import saved_model
+from transfer.models import joined, parts
+from transfer.models.precision import building_in
 from transfer.runs import FAMILIAR, MANIFEST, MODEL, Run
 
 if any(importlib.util.find_spec(name) is None for name in ("ai_edge_litert", "ai_edge_quantizer", "onnxruntime", "tf2onnx")):

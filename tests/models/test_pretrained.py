@@ -1,0 +1,119 @@
+"""The compiled prefix: what the Keras model computes, at many cuts at once, for each picture on its own."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from transfer.models import heads, truncation
+from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.registry import BACKBONES
+from transfer.system.progress import Silent
+
+BATCH = 4
+TAPS = [Tap("block1_pool", "max"), Tap("block2_pool", "flatten"), Tap("block2_pool", "avg"), Tap("block5_pool", "avg")]
+
+
+@functools.cache
+def pretrained(precision: str = "float32", name: str = "vgg16") -> Pretrained:
+    return Pretrained.load(BACKBONES[name], "random", 32, precision, 0, Silent())
+
+
+@functools.cache
+def frozen(precision: str = "float32") -> FrozenPass:
+    """One compiled pass for each precision; making one takes most of the time of these tests."""
+    return FrozenPass(pretrained(precision), TAPS, BATCH)
+
+
+def pictures(count: int = BATCH) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+
+
+def by_keras(loaded: Pretrained, tap: Tap, images: np.ndarray) -> np.ndarray:
+    model = truncation.from_pixels(loaded.model, loaded.backbone, loaded.backbone.cut(tap.cut))
+    features = model(images.astype(np.float32), training=False)
+    return np.asarray(tf.cast(heads.pool(features, tap.pooling), tf.float32))
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+@pytest.mark.parametrize("number", range(len(TAPS)), ids=[tap.name for tap in TAPS])
+def test_in_float32_it_computes_what_the_keras_model_computes(number: int) -> None:
+    expected = by_keras(pretrained(), TAPS[number], pictures())
+    received = frozen()(pictures())[number]
+    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_with_batch_normalisation_folded_into_the_convolutions_the_same_holds() -> None:
+    loaded = pretrained("float32", "mobilenet_v2")
+    # Statistics as training leaves them: folding ones and zeros would prove nothing.
+    generator = np.random.default_rng(1)
+    for weight in loaded.model.weights:
+        if len(weight.shape) == 1:
+            weight.assign(generator.uniform(0.5, 1.5, weight.shape))
+    tap = Tap("block_5_add", "avg")
+    (received,) = FrozenPass(loaded, [tap], BATCH)(pictures())
+    expected = by_keras(loaded, tap, pictures())
+    np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("number", range(len(TAPS)), ids=[tap.name for tap in TAPS])
+def test_in_bfloat16_the_features_of_each_picture_point_the_same_way(number: int) -> None:
+    received = frozen("bfloat16")(pictures())[number]
+    exact = frozen()(pictures())[number]
+    assert cosines(received, exact).min() > 0.999
+    assert not np.array_equal(received.astype(np.float32), exact), "else it was not computed in 16 bits"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("count", [1, BATCH - 1])
+def test_the_padding_of_the_last_batch_has_no_influence(precision: str, count: int) -> None:
+    whole, part = frozen(precision)(pictures()), frozen(precision)(pictures()[:count])
+    for of_whole, of_part in zip(whole, part, strict=True):
+        assert len(of_part) == count
+        assert of_part.tobytes() == of_whole[:count].tobytes()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("order", [[3, 2, 1, 0], [1, 0, 3, 2], [2, 2, 2, 2]])
+def test_the_features_of_a_picture_do_not_depend_on_its_place_or_neighbours(precision: str, order: list[int]) -> None:
+    straight, moved = frozen(precision)(pictures()), frozen(precision)(pictures()[order])
+    for a, b in zip(straight, moved, strict=True):
+        assert a[order].tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_width_and_dtype_are_those_of_what_comes_out(precision: str) -> None:
+    loaded = pretrained(precision)
+    for tap, array in zip(TAPS, frozen(precision)(pictures()), strict=True):
+        assert array.shape == (BATCH, loaded.width(tap))
+        assert array.dtype == loaded.dtype(tap)
+
+
+def test_pooled_features_are_stored_in_float32_and_whole_maps_as_they_were_computed() -> None:
+    bfloat16 = tf.bfloat16.as_numpy_dtype
+    assert [pretrained("bfloat16").dtype(tap) for tap in TAPS] == [np.float32, bfloat16, np.float32, np.float32]
+    assert {pretrained("float32").dtype(tap) for tap in TAPS} == {np.dtype(np.float32)}
+    assert [pretrained().width(tap) for tap in TAPS] == [64, 8 * 8 * 128, 128, 512]
+
+
+def test_taps_of_one_pass_equal_passes_of_one_tap() -> None:
+    together = frozen()(pictures())
+    for tap, expected in zip(TAPS[:2], together, strict=False):
+        (alone,) = FrozenPass(pretrained(), [tap], BATCH)(pictures())
+        np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_batch_may_be_a_tensor() -> None:
+    assert frozen()(tf.constant(pictures()))[2].tobytes() == frozen()(pictures())[2].tobytes()
+
+
+def test_the_precision_of_new_layers_is_put_back() -> None:
+    pretrained("bfloat16")
+    import keras
+
+    assert keras.config.dtype_policy().name == "float32"

@@ -1,0 +1,137 @@
+"""The receptive field: which pixels of the picture one value of a layer sees.
+
+Araujo, Norris and Sim 2019, "Computing receptive fields of convolutional neural networks", Distill. Where branches meet
+(residual sums, Inception), the field reaches from the first pixel that any of them sees to the last one: the largest over
+the paths. It is not cut at the border of the picture: what lies outside is padding.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from transfer.models.anatomy.layer_kinds import GLOBAL, PADDED, PLACEWISE, PRODUCTS, RESHAPED
+from transfer.models.anatomy.steps import Step
+from transfer.models.anatomy.windows import window
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What is seen along one axis, in pixels.
+
+    Attributes:
+        size: pixels that one value sees.
+        stride: pixels between the fields of neighbouring values.
+        start: first pixel that the first value sees; negative: padding.
+    """
+
+    size: int = 1
+    stride: int = 1
+    start: int = 0
+
+    def through(self, extent: int, stride: int, before: int) -> "Reach":
+        """Return the reach after a window so wide, moved by `stride`, with so many zeros before the first value."""
+        return Reach(self.size + (extent - 1) * self.stride, self.stride * stride, self.start - before * self.stride)
+
+
+@dataclass(frozen=True)
+class Field:
+    """The receptive field of a layer's values in height and width.
+
+    `whole`: something below looks at all places at once (global pooling, flatten, squeeze-and-excite), so that every value
+    depends on the whole picture. The reaches are then those of a window over all places.
+    """
+
+    height: Reach = Reach()
+    width: Reach = Reach()
+    whole: bool = False
+
+
+def receptive_field(step: Step, inputs: Sequence[Field | None]) -> Field | None:
+    """Return the field of a step from those of its inputs; None where a layer's kind, here or below, is not known."""
+    if step.kind == "InputLayer":
+        return Field()
+    known = [field for field in inputs if field is not None]
+    if len(known) < len(inputs) or not known:
+        return None
+    if step.kind in GLOBAL or (step.kind == "LayerNormalization" and _over_space(step)):
+        return _everywhere(step, known[0])
+    if step.kind in PADDED:
+        return _moved(step, known[0])
+    if step.kind in RESHAPED:
+        return _reshaped(step, known[0])
+    if step.kind in PLACEWISE or (step.kind in PRODUCTS and _keeps_places(step)):
+        return _merged(step, known)
+    seen = window(step)
+    if seen is None:
+        return None
+    places = step.input_shapes[0]
+    return _each(known[0], lambda axis, reach: reach.through(seen.extent(axis), seen.stride[axis], seen.zeros_before(axis, places[axis])))
+
+
+def _each(field: Field, change: Callable[[int, Reach], Reach], whole: bool = False) -> Field:
+    return Field(change(0, field.height), change(1, field.width), field.whole or whole)
+
+
+def _places(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width of a map; a vector has one place."""
+    return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+
+
+def _everywhere(step: Step, field: Field) -> Field:
+    places = _places(step.input_shapes[0])
+    if places == (1, 1):
+        return field
+    keeps = _places(step.output_shape) == places  # a norm over all places is still a map
+    return _each(field, lambda axis, reach: reach.through(places[axis], 1 if keeps else places[axis], 0), whole=True)
+
+
+def _moved(step: Step, field: Field) -> Field | None:
+    operation = step.operation
+    if step.kind == "Pad":
+        before = [pair[0] for pair in operation.pad_width[1:3]]
+    elif step.kind == "Cropping2D":
+        before = [-pair[0] for pair in operation.cropping]
+    else:
+        before = [pair[0] for pair in operation.padding]
+    if len(step.input_shapes[0]) != 3 or len(before) != 2:
+        return None
+    return _each(field, lambda axis, reach: reach.through(1, 1, before[axis]))
+
+
+def _reshaped(step: Step, field: Field) -> Field | None:
+    before, after = _places(step.input_shapes[0]), _places(step.output_shape)
+    if before == after and (len(step.input_shapes[0]) == len(step.output_shape) or before == (1, 1)):
+        return field if step.kind not in ("Permute", "Transpose") or before == (1, 1) else None
+    return _everywhere(step, field) if len(step.output_shape) == 1 else None
+
+
+def _merged(step: Step, fields: Sequence[Field]) -> Field | None:
+    if step.kind == "Concatenate" and getattr(step.operation, "axis", -1) not in (-1, len(step.output_shape)):
+        return None
+    places = [_places(shape) for shape in step.input_shapes]
+    largest = max(places)
+    leading = [field for field, place in zip(fields, places, strict=True) if place == largest]
+    strides = {(field.height.stride, field.width.stride) for field in leading}
+    if len(strides) > 1 and largest != (1, 1):
+        return None  # the branches move apart from place to place
+
+    def hull(axis: int, reach: Reach) -> Reach:
+        all_reaches = [(field.height, field.width)[axis] for field in fields]
+        start = min(one.start for one in all_reaches)
+        return Reach(max(one.start + one.size for one in all_reaches) - start, reach.stride, start)
+
+    return _each(leading[0], hull, whole=any(field.whole for field in fields))
+
+
+def _over_space(step: Step) -> bool:
+    axes = step.operation.axis if isinstance(step.operation.axis, list | tuple) else [step.operation.axis]
+    return list(axes) not in ([-1], [len(step.output_shape)])
+
+
+def _keeps_places(step: Step) -> bool:
+    """Whether a product mixes only the channels of each place."""
+    if step.kind == "Dense" or all(_places(shape) == (1, 1) for shape in step.input_shapes):
+        return True
+    equation = getattr(step.operation, "equation", None) or getattr(step.operation, "subscripts", None)
+    taken, _, given = str(equation or "").replace(" ", "").partition("->")
+    first = taken.split(",")[0]
+    return len(first) >= 4 and len(given) >= 3 and first[1:3] == given[1:3] and "." not in first + given

@@ -1,0 +1,147 @@
+"""The table of networks: what can stand behind `backbone:` in a configuration. Data only; imports no TensorFlow.
+
+To add a pretrained backbone, add a row to `BACKBONES`; to add a network trained from scratch, write its file beside this
+one and add a row to `SCRATCH`.
+"""
+
+from typing import Any
+
+from transfer.config import NetworkConfig
+from transfer.errors import ConfigError, unknown_name
+from transfer.models.rows import Backbone, Cut, Scratch
+
+
+def _layers(*names: str) -> tuple[Cut, ...]:
+    return tuple(Cut(name, name) for name in names)
+
+
+_VGG = _layers(*(f"block{i}_pool" for i in range(1, 6)))
+
+
+def _vgg_layers(*convolutions: int) -> tuple[str, ...]:
+    blocks = enumerate(convolutions, start=1)
+    return tuple(f"block{i}_{kind}" for i, count in blocks for kind in (*(f"conv{j}" for j in range(1, count + 1)), "pool"))
+
+
+_XCEPTION = (
+    Cut("block1_conv2_act", "block1_conv2_act"),
+    *(Cut(f"block{i}_add", f"block{i + 1}_sepconv1_act", before=True) for i in (2, 3, 4, 8, 12)),
+    Cut("block13_add", "block14_sepconv1", before=True),
+    Cut("block14_sepconv2_act", "block14_sepconv2_act"),
+)
+_CONVNEXT = (
+    *(Cut(f"stage_{i}", f"convnext_tiny_downsampling_block_{i}", before=True) for i in range(3)),
+    Cut("stage_3"),
+)
+
+BACKBONES = {
+    backbone.name: backbone
+    for backbone in [
+        Backbone(
+            "vgg16", "VGG16", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556",
+            layers=_vgg_layers(2, 2, 3, 3, 3),
+        ),
+        Backbone(
+            "inception_v3", "InceptionV3", "tf", 299, 75, _layers(*(f"mixed{i}" for i in range(11))),
+            "Szegedy et al. 2016, arXiv:1512.00567",
+        ),
+        Backbone(
+            "vgg19", "VGG19", "caffe", 224, 32, _VGG, "Simonyan and Zisserman 2015, arXiv:1409.1556",
+            layers=_vgg_layers(2, 2, 4, 4, 4),
+        ),
+        Backbone(
+            "resnet50_v2", "ResNet50V2", "tf", 224, 32,
+            _layers("pool1_pool", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out", "post_relu"),
+            "He et al. 2016, arXiv:1603.05027",
+        ),
+        Backbone("xception", "Xception", "tf", 299, 71, _XCEPTION, "Chollet 2017, arXiv:1610.02357"),
+        Backbone(
+            "densenet121", "DenseNet121", "torch", 224, 32,
+            _layers("pool1", "pool2_pool", "pool3_pool", "pool4_pool", "relu"),
+            "Huang et al. 2017, arXiv:1608.06993",
+        ),
+        Backbone(
+            "mobilenet_v2", "MobileNetV2", "tf", 224, 32,
+            _layers("block_2_add", "block_5_add", "block_9_add", "block_12_add", "block_15_add", "out_relu"),
+            "Sandler et al. 2018, arXiv:1801.04381",
+        ),
+        Backbone(
+            "efficientnet_v2_b0", "EfficientNetV2B0", "inside", 224, 32,
+            _layers(
+                "block1a_project_activation", "block2b_add", "block3b_add", "block4c_add", "block5e_add", "block6h_add",
+                "top_activation",
+            ),
+            "Tan and Le 2021, arXiv:2104.00298",
+        ),
+        Backbone("convnext_tiny", "ConvNeXtTiny", "inside", 224, 32, _CONVNEXT, "Liu et al. 2022, arXiv:2201.03545"),
+    ]
+}  # fmt: skip
+
+_PLAIN: dict[str, Any] = {"color": "rgb", "activation": "relu", "normalization": "none", "dropout": 0.0, "l1": 0.0, "l2": 0.0}
+_POOLED: dict[str, Any] = _PLAIN | {"pooling": "max", "blur": 3}
+_LONG: dict[str, Any] = {"training.epochs": 100, "training.patience": 30, "precision": "float32"}
+
+SCRATCH = {
+    network.name: network
+    for network in [
+        Scratch(
+            "lenet", "lenet", 32, 16, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            # Dropout and L2 stand empty: they are taken from the section `head`.
+            _POOLED | {"color": "grey", "activation": "tanh", "pooling": "average", "dropout": None, "l2": None},
+            _LONG | {"head.dropout": 0.0, "head.l2": 0.0},
+        ),
+        Scratch(
+            "alexnet", "alexnet", 227, 67, "Krizhevsky et al. 2012, Advances in Neural Information Processing Systems 25",
+            _POOLED | {
+                "filters": (64, 192, 384, 256, 256), "dense": (4096, 4096), "normalization": "local", "dropout": 0.5, "l2": 5e-4,
+            },
+            _LONG | {"training.learning_rate": 3e-4}, counts={"filters": 5},
+        ),
+        Scratch(
+            "cifar", "cifar", 32, 8, "Karpathy et al. 2015, Stanford CS231n",
+            _POOLED | {"filters": (12,), "dense": (), "padding": "same", "locally_connected": False}, _LONG, block_convolutions=1,
+        ),
+        Scratch(
+            "tiny_vgg", "tiny_vgg", 64, 16, "Wang et al. 2020, arXiv:2004.15004",
+            _POOLED | {"filters": (10, 10), "dense": (), "padding": "valid", "locally_connected": False},
+            _LONG | {"training.learning_rate": 1e-3}, block_convolutions=2,
+        ),
+        Scratch(
+            "mlp", "mlp", 28, 8, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            _PLAIN | {"dense": (300, 100)}, _LONG | {"training.learning_rate": 1e-3}, without=(("normalization", "local"),),
+        ),
+    ]
+}  # fmt: skip
+
+
+def own_options(name: str, options: NetworkConfig | None) -> NetworkConfig:
+    """Return the options of a network trained from scratch; those left empty are its own."""
+    given = options.model_dump(exclude_none=True) if options else {}
+    return NetworkConfig(**(SCRATCH[name].options | given))
+
+
+def names() -> list[str]:
+    """Return the names of all networks, pretrained ones first."""
+    return [*BACKBONES, *SCRATCH]
+
+
+def find(name: str) -> Backbone | Scratch:
+    """Return a network by name.
+
+    Raises:
+        ConfigError: with the valid names and the nearest one.
+    """
+    found = BACKBONES.get(name) or SCRATCH.get(name)
+    if found is None:
+        raise ConfigError("backbone: " + unknown_name("network", name, names()))
+    return found
+
+
+def require_size(name: str, size: int, smallest: int) -> None:
+    """Check that a network accepts pictures of this side.
+
+    Raises:
+        ConfigError: where they are too small.
+    """
+    if size < smallest:
+        raise ConfigError(f"image_size: {name} needs pictures of at least {smallest} pixels a side. Received image_size={size}.")

