@@ -9,9 +9,9 @@ import yaml
 from tests import test_cli
 from tests.test_cli import LENET, Call, require_one_error
 from transfer import console, experiment
-from transfer.checking import folder
 from transfer.errors import TransferError
 from transfer.plan import Plan
+from transfer.quality import folder
 
 call, data = test_cli.call, test_cli.data
 

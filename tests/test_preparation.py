@@ -9,13 +9,13 @@ from PIL import Image
 
 from tests.conftest import picture
 from tests.end_to_end.common import count_passes
-from transfer.checking import seen as module
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.features import store
 from transfer.features.extract import extract
 from transfer.plan import with_source
 from transfer.preparation import Preparation
+from transfer.quality import seen as module
 from transfer.system.progress import Clock, Silent
 
 TINY = {"backbone": "vgg16", "weights": "random", "image_size": 32, "truncate_at": "block1_pool", "precision": "float32"}

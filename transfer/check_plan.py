@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.checking import folder, worksheet
 from transfer.config import Config
 from transfer.data import sources
 from transfer.errors import DataError
 from transfer.plan import data_name, with_source
+from transfer.quality import folder, worksheet
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from transfer.check_plan import CheckPlan, check_plan
-from transfer.checking import folder, limits, worksheet
-from transfer.checking.collect import collect
-from transfer.checking.findings import Findings
 from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data import sources
@@ -20,6 +17,9 @@ from transfer.features import store
 from transfer.models.registry import Backbone, find
 from transfer.plan import data_name
 from transfer.preparation import Preparation
+from transfer.quality import folder, limits, worksheet
+from transfer.quality.collect import collect
+from transfer.quality.findings import Findings
 from transfer.report import check_html, thumbnails
 from transfer.system.files import write_text
 from transfer.system.progress import Clock, Progress, Silent

@@ -7,10 +7,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from transfer.checking.collect import Likeness, collect
-from transfer.checking.findings import Findings
-from transfer.checking.seen import Seen
-from transfer.checking.seen import seen as looked_at
 from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data import pipeline, sources, splits
@@ -23,6 +19,10 @@ from transfer.features.store import Store
 from transfer.frozen_stage import Compute, FrozenStage
 from transfer.models import joined
 from transfer.models.registry import Backbone, find
+from transfer.quality.collect import Likeness, collect
+from transfer.quality.findings import Findings
+from transfer.quality.seen import Seen
+from transfer.quality.seen import seen as looked_at
 from transfer.system import devices
 from transfer.system.progress import Clock, Progress
 from transfer.training import from_scratch

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import tensorflow as tf
 
-from transfer.checking.findings import Findings
 from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import file_of
 from transfer.errors import DataError
 from transfer.export.portable import table
 from transfer.export.served import Served
+from transfer.quality.findings import Findings
 from transfer.report import cards, gallery, html, thumbnails
 from transfer.report.gallery import Gallery
 from transfer.report.heat import overlay

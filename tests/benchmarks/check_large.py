@@ -54,9 +54,9 @@ def made_up(count: int, classes: int) -> tuple[pd.DataFrame, dict[str, np.ndarra
 
 def measure(count: int, classes: int) -> None:
     """Run all checks in this process and print the result."""
-    from transfer.checking import collect, copies, files, label_issues, leaks, outliers
-    from transfer.checking.seen import Seen
     from transfer.config import CheckConfig
+    from transfer.quality import collect, copies, files, label_issues, leaks, outliers
+    from transfer.quality.seen import Seen
 
     rows, features, glances = made_up(count, classes)
     made = _peak()

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEAR_DUPLICATES = """
 import json, resource, time
 import numpy as np
-from transfer.checking import near_duplicates
+from transfer.quality import near_duplicates
 vectors = np.random.default_rng(0).normal(size=(20_000, 512)).astype(np.float32)
 vectors[10_000:11_000] = vectors[:1000] + 0.1 * vectors[5000:6000]
 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -34,9 +34,9 @@ def arm(moment: str, number: int) -> None:
     """Prepare the signal for a moment of the run."""
     import tensorflow as tf
 
-    from transfer.checking import worksheet
     from transfer.data import reading
     from transfer.features.store import Store
+    from transfer.quality import worksheet
     from transfer.report import check_html
     from transfer.system import files
     from transfer.training import fitting

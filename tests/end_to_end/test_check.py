@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 import transfer
-from tests.checking.dirty import Planted, make
 from tests.end_to_end.common import contents, count_passes
+from tests.quality.dirty import Planted, make
 from transfer import Checked
-from transfer.checking.findings import Findings
 from transfer.errors import WeightsError
 from transfer.models import weights
+from transfer.quality.findings import Findings
 from transfer.runs import FINDINGS, Run
 
 SETTINGS = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32"}

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import picture
 from transfer import cli
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 
 ROOT = Path(__file__).resolve().parents[2]
 STRUCK = [
@@ -115,9 +115,9 @@ def full_disk(*given: Any, **options: Any) -> None:
     ("place", "whole"),
     [
         ("transfer.data.dataset.write_text", {"earlier"}),
-        ("transfer.checking.findings.write_text", {"earlier"}),
+        ("transfer.quality.findings.write_text", {"earlier"}),
         ("transfer.report.check_html.write_text", {"earlier"}),
-        ("transfer.checking.worksheet.write_bytes", FILES),
+        ("transfer.quality.worksheet.write_bytes", FILES),
     ],
 )
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(

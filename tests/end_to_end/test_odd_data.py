@@ -14,11 +14,11 @@ from PIL import Image
 import transfer
 from tests.conftest import picture
 from transfer import inspection, preparation
-from transfer.checking.findings import Findings
 from transfer.config import build
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.inspection import Checked
+from transfer.quality.findings import Findings
 
 VGG = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32", "truncate_at": "block1_pool"}
 LENET = {"backbone": "lenet"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.checking.findings import COLUMNS, Findings
+from transfer.quality.findings import COLUMNS, Findings
 
 HOSTILE = (
     "<script>alert(1)</script>.png",

@@ -8,7 +8,7 @@ import pytest
 from tests.made_up_run import write_run
 from tests.report.made_up_findings import HOSTILE, clean, filled, table
 from tests.report.page import Page
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 from transfer.report import cards, check_html, html
 
 PICTURE = "data:image/png;base64,AAAA"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.report.made_up_findings import HOSTILE, clean, filled, table
-from transfer.checking.findings import COLUMNS, Findings
+from transfer.quality.findings import COLUMNS, Findings
 from transfer.report.findings_text import block, line
 from transfer.report.names import padded, printable, shortened
 

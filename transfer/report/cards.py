@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 from transfer.report.names import printable, shortened
 from transfer.report.summary import unused
 

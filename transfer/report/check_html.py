@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 from transfer.report import page
 from transfer.report.cards import Album
 from transfer.report.names import printable, records

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.cells import cell_len
 
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 from transfer.report.names import padded, printable, shortened
 from transfer.report.summary import LOOK, MEND, NOTE, Item, absent, enumerated, items, unused
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 from transfer.report import figures, page
 from transfer.report.cards import Album
 from transfer.report.gallery import Gallery, choose

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 
 MEND, LOOK, NOTE = "mend first", "worth a look", "dealt with"
 """How urgent: the figures cannot be trusted before it is mended; a person should look; nothing needs to be done."""

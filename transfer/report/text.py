@@ -4,7 +4,7 @@ import shlex
 
 import pandas as pd
 
-from transfer.checking.findings import Findings
+from transfer.quality.findings import Findings
 from transfer.report import findings_text
 from transfer.runs import FINDINGS, Run
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from transfer.checking.findings import Findings
 from transfer.config import DataConfig
+from transfer.quality.findings import Findings
 from transfer.report import cards
 from transfer.system.resources import spread
 

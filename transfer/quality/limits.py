@@ -1,7 +1,7 @@
 """Limits for continuous integration of a data set: which findings are more than a person allowed."""
 
-from transfer.checking.findings import Findings
 from transfer.config import CheckConfig
+from transfer.quality.findings import Findings
 
 
 def exceeded(findings: Findings, config: CheckConfig) -> list[str]:

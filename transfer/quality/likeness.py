@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from transfer.checking.alignment import grey, halved
+from transfer.quality.alignment import grey, halved
 from transfer.system.resources import one_thread
 
 _SAMPLE = 4096  # rows from which directions are learned

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.checking import alignment, near_duplicates
-from transfer.checking.distinct import standing_out
-from transfer.checking.likeness import feature_vectors, glance_vectors
-from transfer.checking.near_duplicates import Pairs
+from transfer.quality import alignment, near_duplicates
+from transfer.quality.distinct import standing_out
+from transfer.quality.likeness import feature_vectors, glance_vectors
+from transfer.quality.near_duplicates import Pairs
 
 _LEAST_COSINE = 0.3
 

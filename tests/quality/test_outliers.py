@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transfer.checking import outliers
+from transfer.quality import outliers
 
 
 def clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from transfer.checking.near_duplicates import Pairs
+from transfer.quality.near_duplicates import Pairs
 
 _RANK = 8
 _FEWEST = 5  # pictures with fewer compared ones are judged by nothing but the threshold

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.checking import dirty
+from tests.quality import dirty
 from transfer.data.splits import assign
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transfer.checking import leaks
+from transfer.quality import leaks
 
 NAMES = ["cats", "dogs", "fish"]
 LABELS = np.arange(300) % 3

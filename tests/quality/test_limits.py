@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from transfer.checking.findings import COLUMNS, Findings
-from transfer.checking.limits import exceeded
 from transfer.config import CheckConfig
+from transfer.quality.findings import COLUMNS, Findings
+from transfer.quality.limits import exceeded
 
 
 def findings(**tables: list[list[object]]) -> Findings:

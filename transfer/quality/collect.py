@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from transfer.checking import copies, files, label_issues, leaks, near_duplicates, outliers
-from transfer.checking.findings import COLUMNS, Findings
-from transfer.checking.near_duplicates import Pairs
-from transfer.checking.seen import Seen
 from transfer.config import CheckConfig
 from transfer.data import dataset as manifests
+from transfer.quality import copies, files, label_issues, leaks, near_duplicates, outliers
+from transfer.quality.findings import COLUMNS, Findings
+from transfer.quality.near_duplicates import Pairs
+from transfer.quality.seen import Seen
 
 NO_FEATURES = "Wrong labels and outliers were not looked for: that takes the features of a pretrained backbone (--backbone vgg16)."
 NO_PICTURES = (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transfer.checking import label_issues
+from transfer.quality import label_issues
 
 
 def made_up(count: int, classes: int, spread: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from transfer.checking import folder
-from transfer.checking.findings import Findings
 from transfer.errors import DataError
+from transfer.quality import folder
+from transfer.quality.findings import Findings
 
 
 def earlier(path: Path) -> Path:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.checking.near_duplicates import Pairs, groups, pairs, union
+from transfer.quality.near_duplicates import Pairs, groups, pairs, union
 
 
 def vectors(count: int, width: int, seed: int) -> np.ndarray:

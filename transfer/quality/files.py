@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from transfer.checking.findings import COLUMNS
 from transfer.data import dataset as manifests
+from transfer.quality.findings import COLUMNS
 
 _SKIPPED = {
     "damaged": "truncated or broken",

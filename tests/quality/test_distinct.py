@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from transfer.checking.distinct import standing_out
-from transfer.checking.near_duplicates import Pairs
+from transfer.quality.distinct import standing_out
+from transfer.quality.near_duplicates import Pairs
 
 THRESHOLD, RATIO = 0.97, 0.4
 

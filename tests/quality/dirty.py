@@ -1,6 +1,6 @@
 """Makes a data set dirty on purpose, with a fixed seed, and says what was planted where.
 
-By hand: python -m tests.checking.dirty TARGET [--from FOLDER]
+By hand: python -m tests.quality.dirty TARGET [--from FOLDER]
 """
 
 import argparse

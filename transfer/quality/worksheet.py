@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from transfer.checking.findings import Findings
 from transfer.data.sources.tables import reading
 from transfer.data.sources.tables.spreadsheet import cell, path_cell
 from transfer.errors import DataError
+from transfer.quality.findings import Findings
 from transfer.system.files import write_bytes
 
 COLUMNS = [

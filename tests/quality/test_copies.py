@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from transfer.checking import copies
-from transfer.checking.alignment import agreement, smoothed
-from transfer.checking.likeness import feature_vectors, glance_vectors, standardized, unit
-from transfer.checking.near_duplicates import Pairs, groups
+from transfer.quality import copies
+from transfer.quality.alignment import agreement, smoothed
+from transfer.quality.likeness import feature_vectors, glance_vectors, standardized, unit
+from transfer.quality.near_duplicates import Pairs, groups
 
 DISTINCT, COPIED = 600, 60
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transfer.checking import files
-from transfer.checking.findings import Findings
 from transfer.data import dataset as manifests
+from transfer.quality import files
+from transfer.quality.findings import Findings
 
 
 def row(path: str, **facts: object) -> dict[str, object]:

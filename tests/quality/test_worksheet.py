@@ -10,14 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import picture
-from transfer.checking.findings import COLUMNS as TABLES
-from transfer.checking.findings import Findings
-from transfer.checking.worksheet import COLUMNS, require_free, write
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data import sources, splits
 from transfer.data.sources.tables.listing import listing
 from transfer.errors import DataError
+from transfer.quality.findings import COLUMNS as TABLES
+from transfer.quality.findings import Findings
+from transfer.quality.worksheet import COLUMNS, require_free, write
 from transfer.system.progress import Silent
 
 
