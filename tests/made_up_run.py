@@ -49,7 +49,7 @@ def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = Fal
 def write_models(folder: Path, classes: Sequence[str]) -> None:
     """Write `model.keras` and `export/1` of the classifier by colour."""
     from transfer.data.pipeline import Pictures
-    from transfer.export import saved_model
+    from transfer.exporters import saved_model
 
     model = classifier()
     model.save(folder / "model.keras")

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.conftest import picture
 from tests.made_up_run import COLOURS, write_run
 from transfer import cli
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 from transfer.runs import Run
 from transfer.serving.batch import job
 

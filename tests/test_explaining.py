@@ -14,7 +14,7 @@ from tests.made_up_run import COLOURS, SIZE, reference, write_run
 from transfer import cli
 from transfer.errors import ConfigError, DataError
 from transfer.explaining import explain, plan, safe
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 from transfer.runs import Run
 
 Call = Callable[..., tuple[int, str, str]]
@@ -25,7 +25,7 @@ def each_export_is_loaded_once() -> Iterator[None]:
     """Loading an export costs a second or two."""
     with pytest.MonkeyPatch.context() as patch:
         loaded = functools.cache(Served)
-        for place in ("transfer.export.served.Served", "transfer.serving.predict.Served"):
+        for place in ("transfer.exporters.served.Served", "transfer.serving.predict.Served"):
             patch.setattr(place, loaded)
         yield
 
@@ -40,7 +40,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def lenet(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from transfer.data.pipeline import Pictures
     from transfer.evaluation.ood import Reference
-    from transfer.export import saved_model
+    from transfer.exporters import saved_model
     from transfer.models import joined, scratch
     from transfer.models.registry import SCRATCH
 

@@ -21,14 +21,14 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --output.")] = False,
 ) -> None:
     """Write a run's classifier as LiteRT, ONNX or SavedModel, measured on the test pictures first."""
-    from transfer.export.portable.request import request
+    from transfer.exporters.formats.request import request
     from transfer.runs import Run
 
     asked = request(Run(run), to, quantize, output, assert_accuracy, calibration_pictures, overwrite)
     from transfer.console import started
 
     terminal = started()
-    from transfer.export.portable import exporting, table
+    from transfer.exporters.formats import exporting, table
 
     done = exporting.export(asked, terminal)
     print(table.text(done.entries))

@@ -18,8 +18,8 @@ from transfer.data import pipeline
 from transfer.data.classes import balance
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
-from transfer.export import saved_model, verify, warmup
-from transfer.export.served import Served
+from transfer.exporters import saved_model, verify, warmup
+from transfer.exporters.served import Served
 from transfer.familiar_stage import FamiliarStage
 from transfer.features import store
 from transfer.frozen_stage import FrozenStage

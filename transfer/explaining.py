@@ -112,7 +112,7 @@ class _Explainer:
     def __init__(self, run: Run, folder: Path, classes: Sequence[str], layers: Sequence[str]) -> None:
         import keras
 
-        from transfer.export.served import Served
+        from transfer.exporters.served import Served
         from transfer.models import looking
 
         self._folder, self._classes = folder, list(dict.fromkeys(classes))

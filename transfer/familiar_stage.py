@@ -9,7 +9,7 @@ import numpy as np
 from transfer.config import Config
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
-from transfer.export.served import Answers, Served
+from transfer.exporters.served import Answers, Served
 from transfer.models import parts
 from transfer.report.thumbnails import jpegs
 from transfer.training.trained import Trained, passed

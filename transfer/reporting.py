@@ -11,8 +11,8 @@ from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import file_of
 from transfer.errors import DataError
-from transfer.export.portable import table
-from transfer.export.served import Served
+from transfer.exporters.formats import table
+from transfer.exporters.served import Served
 from transfer.quality.findings import Findings
 from transfer.report import cards, gallery, html, thumbnails
 from transfer.report.gallery import Gallery

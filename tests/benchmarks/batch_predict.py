@@ -84,7 +84,7 @@ def main() -> None:
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
-    from transfer.export.served import Served
+    from transfer.exporters.served import Served
     from transfer.runs import Run
     from transfer.serving.batch import answering, job
     from transfer.serving.batch.pictures import Decoder, settings_of

@@ -134,7 +134,7 @@ def full_disk_of_tensorflow(*arguments: Any, **options: Any) -> None:
     ("place", "failing"),
     [
         ("tensorflow.saved_model.save", full_disk_of_tensorflow),
-        ("transfer.export.saved_model.write", full_disk_of_python),
+        ("transfer.exporters.saved_model.write", full_disk_of_python),
         ("transfer.runs.write_text", full_disk_of_python),
     ],
 )

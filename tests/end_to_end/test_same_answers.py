@@ -18,7 +18,7 @@ from transfer.cli import main
 from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import Pictures, batches
-from transfer.export.portable import runtimes
+from transfer.exporters.formats import runtimes
 from transfer.runs import Run
 from transfer.system.progress import Silent
 

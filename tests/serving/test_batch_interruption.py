@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import picture
 from tests.made_up_run import write_run
 from transfer.errors import DataError, RunError
-from transfer.export.served import Answers, Served
+from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
 from transfer.serving.batch import answering, job, pieces
 from transfer.serving.batch.request import request

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.made_up_run import COLOURS, reference, write_models
 from transfer.errors import DataError
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 from transfer.serving.explanation import explain
 
 

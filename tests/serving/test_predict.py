@@ -15,8 +15,8 @@ from transfer.config import DataConfig
 from transfer.data.decoding.transcode import readable_bytes
 from transfer.data.pipeline import Pictures
 from transfer.errors import ConfigError, DataError, RunError
-from transfer.export import saved_model
-from transfer.export.served import Served
+from transfer.exporters import saved_model
+from transfer.exporters.served import Served
 from transfer.runs import Run
 from transfer.serving.predict import expand, predict
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from transfer.errors import DataError, unknown_name
 from transfer.evaluation.ood import Reference
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 from transfer.report import heat
 from transfer.report.names import printable
 

@@ -14,7 +14,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from transfer.errors import RunError
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 
 DEFAULT = "serving_default"
 

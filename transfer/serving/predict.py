@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from transfer.errors import ConfigError
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 from transfer.runs import Run
 from transfer.serving.batch import answering
 from transfer.serving.batch.files import expand

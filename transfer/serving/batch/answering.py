@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.errors import RunError
-from transfer.export.served import Answers, Served
+from transfer.exporters.served import Answers, Served
 from transfer.serving.batch.pictures import Decoded, Decoder
 from transfer.serving.batch.room import ahead
 from transfer.serving.batch.rows import Rows

@@ -10,7 +10,7 @@ from typing import Any
 from transfer import __version__
 from transfer.data.decoding.version import DECODER_VERSION
 from transfer.errors import RunError
-from transfer.export.served import Served
+from transfer.exporters.served import Served
 from transfer.report.predicted import Summary
 from transfer.serving.batch import answering, files, tables
 from transfer.serving.batch.pictures import Decoder, settings_of

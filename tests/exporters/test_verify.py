@@ -15,8 +15,8 @@ from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError
-from transfer.export import saved_model, verify
-from transfer.export.served import Served, batched
+from transfer.exporters import saved_model, verify
+from transfer.exporters.served import Served, batched
 from transfer.runs import drafting
 from transfer.system.progress import Silent
 
@@ -140,7 +140,7 @@ def test_batches_hold_each_file_once_in_order_and_stay_small(sizes: list[tuple[i
 
 
 def test_batches_of_large_files_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transfer.export.served._LARGE_BYTES", 10)
+    monkeypatch.setattr("transfer.exporters.served._LARGE_BYTES", 10)
     files = [b"a", b"b", b"c"]
     assert [positions for positions, _ in batched(files, 8, lambda file: file * 6)] == [[0], [1], [2]]
     assert [positions for positions, _ in batched(files, 8, lambda file: file * 5)] == [[0, 1], [2]]

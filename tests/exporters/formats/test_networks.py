@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from tests.export.portable import tiny_run
+from tests.exporters.formats import tiny_run
 from tests.models.scratch.scratch_models import build
 from tests.models.scratch.test_scratch import TINY
 from transfer.errors import ExportError
-from transfer.export.portable import exporting, graph, litert, onnx_file, runtimes
-from transfer.export.portable.request import request
+from transfer.exporters.formats import exporting, graph, litert, onnx_file, runtimes
+from transfer.exporters.formats.request import request
 from transfer.models import joined
 from transfer.system.progress import Silent
 

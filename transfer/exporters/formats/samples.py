@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from transfer.export.portable.graph import INPUT
+from transfer.exporters.formats.graph import INPUT
 
 
 class Samples:

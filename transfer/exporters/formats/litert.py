@@ -16,9 +16,9 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
 from transfer.errors import ExportError
-from transfer.export.portable.graph import INPUT, Source
-from transfer.export.portable.quiet import quietly
-from transfer.export.portable.samples import Samples
+from transfer.exporters.formats.graph import INPUT, Source
+from transfer.exporters.formats.quiet import quietly
+from transfer.exporters.formats.samples import Samples
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _DENSE = "FULLY_CONNECTED"

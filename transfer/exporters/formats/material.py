@@ -8,8 +8,8 @@ import numpy as np
 from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.pipeline import Pictures
-from transfer.export.portable import graph, split_pictures
-from transfer.export.portable.request import Request
+from transfer.exporters.formats import graph, split_pictures
+from transfer.exporters.formats.request import Request
 from transfer.system.progress import Progress
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from transfer.errors import ExportError, RunError
 from transfer.evaluation.ood import Reference
-from transfer.export import saved_model, warmup
-from transfer.export.portable import graph, judging, measure, runtimes, split_pictures, table
-from transfer.export.portable.material import Material
-from transfer.export.portable.request import SAVEDMODEL, Request
-from transfer.export.served import Served
+from transfer.exporters import saved_model, warmup
+from transfer.exporters.formats import graph, judging, measure, runtimes, split_pictures, table
+from transfer.exporters.formats.material import Material
+from transfer.exporters.formats.request import SAVEDMODEL, Request
+from transfer.exporters.served import Served
 from transfer.runs import EXPORT
 from transfer.system.files import clear_up, publishing
 from transfer.system.progress import Progress

@@ -12,8 +12,8 @@ from tests.data.decoding import encoders as e
 from tests.made_up_run import reference
 from transfer.data.decoding.transcode import readable_bytes
 from transfer.data.pipeline import Pictures
-from transfer.export import saved_model
-from transfer.export.served import Served
+from transfer.exporters import saved_model
+from transfer.exporters.served import Served
 
 SIZE = 32
 CLASSES = ["left", "right", "top"]

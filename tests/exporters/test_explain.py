@@ -11,8 +11,8 @@ from PIL import Image
 from tests.made_up_run import reference
 from transfer.config import NetworkConfig
 from transfer.data.pipeline import Pictures
-from transfer.export import saved_model
-from transfer.export.served import Explained, Served
+from transfer.exporters import saved_model
+from transfer.exporters.served import Explained, Served
 from transfer.models import joined, scratch
 from transfer.models.registry import SCRATCH
 

@@ -14,8 +14,8 @@ from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError, RunError, TransferError
-from transfer.export import saved_model
-from transfer.export.served import Served
+from transfer.exporters import saved_model
+from transfer.exporters.served import Served
 from transfer.models import joined
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.export.portable import tiny_run
+from tests.exporters.formats import tiny_run
 from transfer.errors import ExportError
-from transfer.export.portable import exporting, graph, metadata, onnx_file, runtimes, table
-from transfer.export.portable.request import request
+from transfer.exporters.formats import exporting, graph, metadata, onnx_file, runtimes, table
+from transfer.exporters.formats.request import request
 from transfer.runs import Run
 from transfer.system.progress import Silent
 

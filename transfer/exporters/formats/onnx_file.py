@@ -9,9 +9,9 @@ import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
 from transfer.errors import ExportError
-from transfer.export.portable.graph import INPUT, Source
-from transfer.export.portable.quiet import quietly
-from transfer.export.portable.samples import Samples
+from transfer.exporters.formats.graph import INPUT, Source
+from transfer.exporters.formats.quiet import quietly
+from transfer.exporters.formats.samples import Samples
 
 _OPSET = 18
 _SMALL = 256  # values; smaller tensors of weights save nothing in 16 bits

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from transfer.export.portable.request import FORMATS, QUANTIZATIONS, SAVEDMODEL
+from transfer.exporters.formats.request import FORMATS, QUANTIZATIONS, SAVEDMODEL
 from transfer.runs import EXPORTS, Run
 from transfer.system.files import write_text
 

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from transfer.export.portable.graph import INPUT, Source
-from transfer.export.portable.request import LITERT
+from transfer.exporters.formats.graph import INPUT, Source
+from transfer.exporters.formats.request import LITERT
 
 
 class Runtime(Protocol):

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import ExportError
-from transfer.export.portable.measure import Measured
-from transfer.export.portable.request import Request
-from transfer.export.portable.runtimes import Runtime
-from transfer.export.portable.table import Entry
+from transfer.exporters.formats.measure import Measured
+from transfer.exporters.formats.request import Request
+from transfer.exporters.formats.runtimes import Runtime
+from transfer.exporters.formats.table import Entry
 
 
 def require_agreement(request: Request, agrees: dict[str, float]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures, batches
 from transfer.errors import ExportError
-from transfer.export.served import Answers, Served, batched
+from transfer.exporters.served import Answers, Served, batched
 from transfer.system.progress import Progress
 
 _SINGLE = 8  # pictures that are also sent one at a time

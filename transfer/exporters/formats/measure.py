@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from transfer.evaluation.intervals import wilson
-from transfer.export.portable.runtimes import Runtime
+from transfer.exporters.formats.runtimes import Runtime
 from transfer.system.progress import Progress
 
 _SINGLE = 30  # pictures that are sent one at a time, to measure how long one takes

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from transfer.export.portable.request import ENDINGS, LITERT, ONNX
+from transfer.exporters.formats.request import ENDINGS, LITERT, ONNX
 
 FACTS, LABELS = "metadata.json", "labels.txt"
 

@@ -16,7 +16,7 @@ from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.pipeline import Pictures
 from transfer.evaluation.ood import Reference
-from transfer.export import saved_model
+from transfer.exporters import saved_model
 from transfer.models import joined, parts
 from transfer.models.precision import building_in
 from transfer.runs import FAMILIAR, MANIFEST, MODEL, Run

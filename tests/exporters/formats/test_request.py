@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.portable import tiny_run
+from tests.exporters.formats import tiny_run
 from transfer import cli
 from transfer.errors import ConfigError, DataError, ExportError, RunError
-from transfer.export.portable import exporting
-from transfer.export.portable.request import request
+from transfer.exporters.formats import exporting
+from transfer.exporters.formats.request import request
 from transfer.runs import Run
 from transfer.system.progress import Silent
 

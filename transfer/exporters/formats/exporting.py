@@ -10,10 +10,10 @@ import numpy as np
 
 from transfer import __version__
 from transfer.errors import ExportError
-from transfer.export.portable import judging, litert, measure, metadata, onnx_file, renewing, runtimes, split_pictures, table
-from transfer.export.portable.material import Material, gather, samples
-from transfer.export.portable.quiet import quietly
-from transfer.export.portable.request import FLOAT16, INT8, LITERT, SAVEDMODEL, Request
+from transfer.exporters.formats import judging, litert, measure, metadata, onnx_file, renewing, runtimes, split_pictures, table
+from transfer.exporters.formats.material import Material, gather, samples
+from transfer.exporters.formats.quiet import quietly
+from transfer.exporters.formats.request import FLOAT16, INT8, LITERT, SAVEDMODEL, Request
 from transfer.system.files import replacing
 from transfer.system.progress import Progress
 from transfer.system.resources import cores

@@ -9,7 +9,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tests.serving import tiny_export
 from tests.serving.running import picture
 from transfer.errors import ExportError
-from transfer.export import warmup
+from transfer.exporters import warmup
 
 
 def requests_in(file: Path) -> list[list[bytes]]:
