@@ -11,7 +11,7 @@ import pytest
 
 import transfer
 from tests.conftest import picture
-from tests.made_up_run import write_run
+from tests.reports.made_up_run import write_run
 from transfer import cli
 from transfer.runs import Run
 

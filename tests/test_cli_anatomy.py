@@ -12,7 +12,7 @@ import pytest
 from transfer import cli
 from transfer.models.anatomy.layer_table import anatomy
 from transfer.models.registry import names
-from transfer.report import anatomy_text
+from transfer.reports import anatomy_text
 
 Result = tuple[int, str, str]
 Call = Callable[..., Result]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture
-from tests.made_up_run import COLOURS, write_run
+from tests.reports.made_up_run import COLOURS, write_run
 from transfer import cli
 from transfer.exporters.served import Served
 from transfer.runs import Run

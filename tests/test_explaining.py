@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture
-from tests.made_up_run import COLOURS, SIZE, reference, write_run
+from tests.reports.made_up_run import COLOURS, SIZE, reference, write_run
 from transfer import cli
 from transfer.errors import ConfigError, DataError
 from transfer.explaining import explain, plan, safe

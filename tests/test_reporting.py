@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.made_up_run import COLOURS, write_run
-from tests.report.page import Page
+from tests.reports.made_up_run import COLOURS, write_run
+from tests.reports.page import Page
 from transfer import reporting
 from transfer.cli import main
 from transfer.data import dataset as manifests

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_up_run import write_run
+from tests.reports.made_up_run import write_run
 from transfer.errors import RunError
 from transfer.plan import plan
 from transfer.runs import CONFIG, METRICS, Run, check_free, drafting

@@ -148,7 +148,7 @@ def fit(
 
     terminal = started()
     from transfer import experiment
-    from transfer.report import text
+    from transfer.reports import text
 
     run = experiment.run(planned, terminal)
     if run.cut_points is not None:
@@ -183,7 +183,7 @@ def check(
     terminal = started()
     from transfer import inspection
     from transfer.data import sources
-    from transfer.report import findings_text
+    from transfer.reports import findings_text
 
     checked = inspection.run(planned, files_only, terminal)
     source = str(data or planned.config.data.source)

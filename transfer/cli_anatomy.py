@@ -53,7 +53,7 @@ def _refuse(options: Mapping[str, object], rule: str) -> None:
 
 def _convolution(kernel: int, size: int, channels: int, filters: int, stride: int | None, padding: str | None) -> None:
     from transfer.models.anatomy.layer_arithmetic import Convolution, read_padding
-    from transfer.report import anatomy_text
+    from transfer.reports import anatomy_text
 
     layer = Convolution(kernel, size, channels, filters, 1 if stride is None else stride, read_padding(padding or "valid"))
     print(anatomy_text.convolution(layer))
@@ -66,7 +66,7 @@ def _network(name: str, size: int | None, channels: int, classes: int | None, la
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
-    from transfer.report import anatomy_text
+    from transfer.reports import anatomy_text
 
     table = layer_table.anatomy(name, size, channels, classes)
     if csv is not None:

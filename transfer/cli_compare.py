@@ -32,7 +32,7 @@ def compare(
 
     terminal = started()
     from transfer.comparison import compare as module
-    from transfer.report.comparison import text
+    from transfer.reports.comparison import text
 
     done = module.run(planned, terminal)
     width = shutil.get_terminal_size((100, 24)).columns

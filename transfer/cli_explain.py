@@ -25,7 +25,7 @@ def explain(
     from transfer.console import started
 
     terminal = started()
-    from transfer.report import explained_text
+    from transfer.reports import explained_text
 
     done = explaining.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
     print(explained_text.block(**explaining.summary(done)))

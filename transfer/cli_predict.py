@@ -27,7 +27,7 @@ def predict(
 
     asked = request(Run(run), paths, output, batch_size, overwrite)
     terminal = started()
-    from transfer.report import predicted
+    from transfer.reports import predicted
     from transfer.serving.batch import job
 
     summary = job.carry_out(asked, terminal)

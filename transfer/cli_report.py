@@ -22,7 +22,7 @@ def report(
 
     terminal = started()
     from transfer import reporting
-    from transfer.report import text
+    from transfer.reports import text
 
     if other is not None:
         from transfer.serving import strangers

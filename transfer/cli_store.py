@@ -11,7 +11,7 @@ app = typer.Typer(help="Show or prune the store of computed features.", rich_mar
 def show() -> None:
     """List the feature sets and their sizes."""
     from transfer.features import inventory
-    from transfer.report import tables
+    from transfer.reports import tables
 
     print(tables.feature_sets(inventory.listing()))
 
@@ -25,7 +25,7 @@ def prune(
     """Delete feature sets; they are computed again when they are needed."""
     from transfer.errors import StoreError
     from transfer.features import inventory
-    from transfer.report import tables
+    from transfer.reports import tables
 
     if older_than is None and not ids and not everything:
         raise StoreError("Say what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")

@@ -145,7 +145,7 @@ class _Explainer:
 
     def _draw(self, file: Path, data: bytes) -> Picture:
         from transfer.models import looking
-        from transfer.report import activations, explained
+        from transfer.reports import activations, explained
 
         labels = self._served.labels
         first = self._served.explain([data], [-1])
@@ -166,7 +166,7 @@ class _Explainer:
 
     def _write_filters(self) -> str:
         from transfer.models import looking
-        from transfer.report import filters
+        from transfer.reports import filters
 
         found = looking.first_filters(self._model)
         self._taken.add(FILTERS)

@@ -11,7 +11,7 @@ from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
 from transfer.exporters.served import Answers, Served
 from transfer.models import parts
-from transfer.report.thumbnails import jpegs
+from transfer.reports.thumbnails import jpegs
 from transfer.training.trained import Trained, passed
 
 _VERIFIED = 16  # test pictures whose distances are computed on both paths

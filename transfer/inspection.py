@@ -20,7 +20,7 @@ from transfer.preparation import Preparation
 from transfer.quality import folder, limits, worksheet
 from transfer.quality.collect import collect
 from transfer.quality.findings import Findings
-from transfer.report import check_html, thumbnails
+from transfer.reports import check_html, thumbnails
 from transfer.system.files import write_text
 from transfer.system.progress import Clock, Progress, Silent
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transfer.data import digits
 from transfer.experiment import fit
-from transfer.report import text
+from transfer.reports import text
 from transfer.system.cache import cache_home
 from transfer.system.progress import Progress
 

@@ -14,9 +14,9 @@ from transfer.errors import DataError
 from transfer.exporters.formats import table
 from transfer.exporters.served import Served
 from transfer.quality.findings import Findings
-from transfer.report import cards, gallery, html, thumbnails
-from transfer.report.gallery import Gallery
-from transfer.report.heat import overlay
+from transfer.reports import cards, gallery, html, thumbnails
+from transfer.reports.gallery import Gallery
+from transfer.reports.heat import overlay
 from transfer.runs import FINDINGS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress

@@ -10,7 +10,7 @@ from transfer.comparison import training
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
 from transfer.errors import TransferError
-from transfer.report.comparison import html
+from transfer.reports.comparison import html
 
 SETTINGS: dict[str, Any] = {
     "sizes": [3, "all"],

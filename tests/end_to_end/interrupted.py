@@ -37,7 +37,7 @@ def arm(moment: str, number: int) -> None:
     from transfer.data import reading
     from transfer.features.store import Store
     from transfer.quality import worksheet
-    from transfer.report import check_html
+    from transfer.reports import check_html
     from transfer.system import files
     from transfer.training import fitting
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.made_up_run import write_run
+from tests.reports.made_up_run import write_run
 from transfer import quickstart
 from transfer.runs import Run
 from transfer.system.progress import Silent

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.made_up_run import reference
+from tests.reports.made_up_run import reference
 from transfer.config import NetworkConfig
 from transfer.data.pipeline import Pictures
 from transfer.exporters import saved_model

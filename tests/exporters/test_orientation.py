@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from tests.data.decoding import encoders as e
-from tests.made_up_run import reference
+from tests.reports.made_up_run import reference
 from transfer.data.decoding.transcode import readable_bytes
 from transfer.data.pipeline import Pictures
 from transfer.exporters import saved_model

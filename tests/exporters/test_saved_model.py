@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
+from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import DataConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError, RunError, TransferError

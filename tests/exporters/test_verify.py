@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import picture
-from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models
+from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import ExportConfig
 from transfer.data.pipeline import Pictures
 from transfer.errors import ExportError

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from tests.made_up_run import write_run
+from tests.reports.made_up_run import write_run
 from tests.serving import tiny_export
 from transfer.serving.engine import Engine
 from transfer.serving.listening import bound

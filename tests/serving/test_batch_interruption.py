@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import picture
-from tests.made_up_run import write_run
+from tests.reports.made_up_run import write_run
 from transfer.errors import DataError, RunError
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.made_up_run import COLOURS, reference, write_models
+from tests.reports.made_up_run import COLOURS, reference, write_models
 from transfer.errors import DataError
 from transfer.exporters.served import Served
 from transfer.serving.explanation import explain

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.made_up_run import reference
+from tests.reports.made_up_run import reference
 from tests.serving.browser import Watch, bars, choose, settled, transfer_of
 from tests.serving.running import Running, picture, served
 

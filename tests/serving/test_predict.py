@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture
-from tests.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
+from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
 from transfer.config import DataConfig
 from transfer.data.decoding.transcode import readable_bytes
 from transfer.data.pipeline import Pictures

@@ -12,7 +12,7 @@ from transfer.comparison import folder as names
 from transfer.comparison.jobs import Job
 from transfer.comparison.records import Record
 from transfer.evaluation import comparing
-from transfer.report.comparison import html, text
+from transfer.reports.comparison import html, text
 from transfer.system.files import write_text
 
 COLUMNS = [

@@ -10,8 +10,8 @@ from PIL import Image
 from transfer.errors import DataError, unknown_name
 from transfer.evaluation.ood import Reference
 from transfer.exporters.served import Served
-from transfer.report import heat
-from transfer.report.names import printable
+from transfer.reports import heat
+from transfer.reports.names import printable
 
 _MOST_PROBABLE = -1
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from transfer.errors import DataError
-from transfer.report.names import printable
+from transfer.reports.names import printable
 from transfer.serving import bodies
 from transfer.serving.batching import Answer
 from transfer.serving.engine import Engine

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import picture
-from tests.made_up_run import write_run
 from tests.models.scratch.scratch_models import build
+from tests.reports.made_up_run import write_run
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.pipeline import Pictures

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transfer.errors import ConfigError
 from transfer.models.anatomy.layer_arithmetic import Convolution, read_padding, same_padding
-from transfer.report import anatomy_text
+from transfer.reports import anatomy_text
 
 
 @settings(max_examples=60, deadline=None)

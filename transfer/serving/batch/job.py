@@ -11,7 +11,7 @@ from transfer import __version__
 from transfer.data.decoding.version import DECODER_VERSION
 from transfer.errors import RunError
 from transfer.exporters.served import Served
-from transfer.report.predicted import Summary
+from transfer.reports.predicted import Summary
 from transfer.serving.batch import answering, files, tables
 from transfer.serving.batch.pictures import Decoder, settings_of
 from transfer.serving.batch.pieces import Pieces

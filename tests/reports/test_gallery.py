@@ -1,0 +1,55 @@
+"""The test pictures that a person should see are chosen by the predictions."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tests.reports.made_up_run import write_run
+from transfer.evaluation import predictions
+from transfer.reports.gallery import MISTAKES, choose
+from transfer.runs import PREDICTIONS, Draft, Run
+
+CLASSES = ["red", "green", "blue"]
+
+
+def run_with(folder: Path, rows: list[tuple[str, list[float]]]) -> Run:
+    """Return a run whose test pictures have these labels and probabilities; their paths are their numbers."""
+    run = write_run(folder)
+    values = np.array([probabilities for _, probabilities in rows], np.float32)
+    facts = {
+        "path": [f"{number}.png" for number in range(len(rows))], "split": "test", "label": [label for label, _ in rows],
+        "predicted": [CLASSES[number] for number in values.argmax(1)],
+    }  # fmt: skip
+    Draft(run.path).write_table(PREDICTIONS, predictions.table(pd.DataFrame(facts, dtype=object), values, CLASSES))
+    return Run(run.path)
+
+
+def test_mistakes_come_with_the_surest_first(tmp_path: Path) -> None:
+    rows = [("red", [0.9, 0.1, 0.0]), ("red", [0.2, 0.7, 0.1]), ("green", [0.0, 0.05, 0.95]), ("blue", [0.4, 0.3, 0.3])]
+    found = choose(run_with(tmp_path / "run", rows))
+    assert [(one.path, one.label, one.predicted) for one in found.mistakes] == [
+        ("2.png", "green", "blue"), ("1.png", "red", "green"), ("3.png", "blue", "red"),
+    ]  # fmt: skip
+    assert found.mistaken == 3
+    assert found.mistakes[0].score == np.float32(0.95) and found.mistakes[0].of_label == np.float32(0.05)
+
+
+def test_of_each_class_the_surest_are_right_and_the_most_doubtful_are_others(tmp_path: Path) -> None:
+    rows = [("red", [score, 1 - score, 0.0]) for score in (0.9, 0.6, 0.8, 0.7, 0.55, 0.99)] + [("green", [0.95, 0.05, 0.0])]
+    red, green, blue = choose(run_with(tmp_path / "run", rows)).classes
+    assert [one.path for one in red.surest] == ["5.png", "0.png", "2.png"]
+    assert [one.path for one in red.doubtful] == ["4.png", "1.png", "3.png"]
+    assert (green.surest, [one.path for one in green.doubtful]) == ([], ["6.png"])
+    assert (blue.surest, blue.doubtful) == ([], [])
+
+
+def test_only_so_many_mistakes_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+    found = choose(run_with(tmp_path / "run", [("red", [0.1, 0.9, 0.0])] * (MISTAKES + 5)))
+    assert len(found.mistakes) == MISTAKES and found.mistaken == MISTAKES + 5
+    assert {one.path for one in found.plain()} == {"0.png", "1.png", "2.png"}
+
+
+def test_a_run_without_a_mistake_has_none(tmp_path: Path) -> None:
+    found = choose(run_with(tmp_path / "run", [("blue", [0.0, 0.1, 0.9])]))
+    assert (found.mistakes, found.mistaken, found.left_out) == ([], 0, 0)

@@ -1,0 +1,80 @@
+"""What the checks of a data set found -> one self-contained page."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transfer.quality.findings import Findings
+from transfer.reports import page
+from transfer.reports.cards import Album
+from transfer.reports.names import printable, records
+from transfer.reports.summary import absent, items, sentence
+from transfer.system.files import write_text
+
+_TEMPLATE = "check.html.jinja"
+_CLASSES = 24  # further ones are folded away
+
+
+def write(
+    findings: Findings,
+    thumbnails: Mapping[str, str],
+    target: Path,
+    title: str,
+    facts: Mapping[str, str] | None = None,
+    most: int = 48,
+    data: str = "DATA",
+    root: str = "ROOT",
+    options: str = "",
+) -> None:
+    """Write the page, whole or not at all; see `render`."""
+    write_text(target, render(findings, thumbnails, title, facts, most, data, root, options))
+
+
+def render(
+    findings: Findings,
+    thumbnails: Mapping[str, str],
+    title: str,
+    facts: Mapping[str, str] | None = None,
+    most: int = 48,
+    data: str = "DATA",
+    root: str = "ROOT",
+    options: str = "",
+) -> str:
+    """Return the page.
+
+    Args:
+        findings: what was found.
+        thumbnails: path -> data URI; `cards.paths` says which ones the page shows.
+        title: the page's heading.
+        facts: names and values of how the check was made (data, network, seconds), shown at the end.
+        most: pictures shown in a section, about; the number given to `cards.paths`.
+        data: the source as the user gave it, for the commands to try.
+        root: where the paths of the source start.
+        options: of the command line that the source needs beside its name, ` --root pictures`.
+    """
+    return page.render(
+        _TEMPLATE,
+        title=printable(title),
+        data=printable(shlex.quote(data) + options),
+        root=printable(shlex.quote(root)),
+        sentence=sentence(findings),
+        items=items(findings),
+        absent=absent(findings),
+        album=Album(findings, thumbnails, most),
+        classes=_classes(findings.classes),
+        first_classes=_CLASSES,
+        formats=records(findings.formats),
+        sizes=records(findings.sizes),
+        leaks=sorted(records(findings.leaks), key=lambda row: (not row["leak"], row["majority"] - row["accuracy"])),
+        notes=[printable(note) for note in findings.notes],
+        facts={printable(name): printable(value) for name, value in (facts or {}).items()},
+    )
+
+
+def _classes(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = records(table.sort_values("pictures", ascending=False, kind="stable"))
+    largest = max((row["pictures"] for row in rows), default=0)
+    return [row | {"bar": round(100 * row["pictures"] / max(largest, 1), 1)} for row in rows]

@@ -1,0 +1,90 @@
+"""A comparison -> one self-contained page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from transfer.evaluation.comparing_crossing import LEVEL, between, pairs
+from transfer.reports import page
+from transfer.reports.comparison import figures, words
+from transfer.reports.comparison import table as comparison_table
+from transfer.reports.comparison.text import parts, told_pairs
+from transfer.reports.names import printable, records
+
+_TEMPLATE = "comparison.html.jinja"
+_DRAWN = 6
+"""Pairs whose differences are drawn, unless the text tells of more; the others are folded away, and all are in the table."""
+
+
+def render(
+    name: str,
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    paired: pd.DataFrame,
+    config: str = "",
+    facts: Mapping[str, str] | None = None,
+) -> str:
+    """Return the page.
+
+    Args:
+        name: of the comparison.
+        runs: one row a run.
+        summary: of these runs, by `evaluation.comparing.summary`.
+        paired: of these runs, by `evaluation.comparing.paired`.
+        config: the settings as YAML, shown at the end; "" for none.
+        facts: names and values of how the comparison was made (data, machine, versions), shown at the end.
+    """
+    sizes, cells = comparison_table.cells(summary)
+    told = told_pairs(summary, paired)
+    return page.render(
+        _TEMPLATE,
+        name=printable(name),
+        told=[printable(part) for part in parts(runs, summary, paired)],
+        covers=comparison_table.meaning(summary),
+        curves=figures.learning_curves(summary),
+        seconds=figures.against_seconds(summary),
+        energy=figures.against_energy(summary),
+        estimated=bool((summary["energy_source"] == "estimate").any()),
+        differences=[_difference(paired, a, b) for a, b in [*told, *(pair for pair in pairs(paired) if pair not in told)]],
+        drawn=max(_DRAWN, len(told)),
+        sizes=[_head(size, summary) for size in sizes],
+        methods=_methods(cells, summary),
+        summary=records(summary),
+        paired=_paired(paired),
+        words=words,
+        level=LEVEL,
+        one_seed=bool((paired["seeds"] == 1).any()),
+        many_seeds=bool((paired["seeds"] > 1).any()),
+        config=config,
+        facts={printable(key): printable(value) for key, value in (facts or {}).items()},
+    )
+
+
+def _head(size: str, summary: pd.DataFrame) -> str:
+    images = summary.loc[summary["size"] == size, "images_per_class"].iloc[0]
+    return f"all ({words.images(images)})" if size == words.ALL else size
+
+
+def _difference(paired: pd.DataFrame, first: str, second: str) -> dict[str, Any]:
+    rows = between(paired, first, second)
+    return {"a": printable(first), "b": printable(second), "figure": figures.differences(paired, first, second), "sizes": len(rows)}
+
+
+def _methods(cells: Mapping[str, list[str]], summary: pd.DataFrame) -> list[dict[str, Any]]:
+    costs = comparison_table.costs(summary)
+    best = {i: max((row[i] for row in cells.values()), key=_accuracy) for i in range(len(next(iter(cells.values()))))}
+    rows = []
+    for method, values in cells.items():
+        marked = [{"text": text, "best": bool(text) and _accuracy(text) == _accuracy(best[i])} for i, text in enumerate(values)]
+        rows.append({"name": printable(method), "cells": marked, **costs.loc[method].to_dict()})
+    return rows
+
+
+def _accuracy(cell: str) -> float:
+    return float(cell.split()[0]) if cell else -1.0
+
+
+def _paired(paired: pd.DataFrame) -> list[dict[str, Any]]:
+    table = paired.assign(real=paired["p_adjusted"].astype(float) < LEVEL)
+    return records(table)

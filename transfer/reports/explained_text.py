@@ -1,0 +1,37 @@
+"""What `transfer explain` says when it is done."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transfer.reports.names import padded, printable
+
+_LISTED = 10
+_WIDEST = 36
+
+
+def block(folder: str, filters: str, layers: Sequence[str], pictures: Sequence[Mapping[str, Any]]) -> str:
+    """Return a few lines: where the files lie, what they show, the first pictures with their class, and all that failed.
+
+    Args:
+        folder: where the files lie.
+        filters: what `filters.png` shows; empty: there is none.
+        layers: whose activations were drawn.
+        pictures: of each `path`, `label`, `score`, `file` (its heat map), and `error` (empty: it was explained).
+    """
+    good, bad = [item for item in pictures if not item["error"]], [item for item in pictures if item["error"]]
+    lines = [f"{_counted(len(good))} explained" + (f", {len(bad)} not" if bad else "") + f": {printable(folder)}"]
+    lines.append(f"filters.png shows {filters}." if filters else "The network has no first filters that can be shown.")
+    if layers:
+        lines.append(f"Beside each picture's heat map, the activations of {', '.join(layers)}.")
+    else:
+        lines.append("The network has no layers with maps, so there are no activations to show.")
+    width = max((min(len(printable(item["file"])), _WIDEST) for item in good[:_LISTED]), default=0)
+    lines += [f"  {padded(printable(item['file']), width)}  {printable(item['label'])} {item['score']:.3f}" for item in good[:_LISTED]]
+    if len(good) > _LISTED:
+        lines.append(f"  and {len(good) - _LISTED:,} more")
+    lines += [f"not explained: {printable(item['path'])} ({item['error']})" for item in bad]
+    return "\n".join(lines)
+
+
+def _counted(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"

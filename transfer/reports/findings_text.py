@@ -1,0 +1,184 @@
+"""What the checks of a data set found, in a few lines for the terminal, of at most 100 columns, or as it is wide."""
+
+import shlex
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from rich.cells import cell_len
+
+from transfer.quality.findings import Findings
+from transfer.reports.names import padded, printable, shortened
+from transfer.reports.summary import LOOK, MEND, NOTE, Item, absent, enumerated, items, unused
+
+_WIDTH = 100
+_NARROWEST = 60  # columns; on narrower terminals lines are broken by the terminal
+_LABEL = 15  # columns of the words at the left, as in the block of a run
+_COUNT = 8  # columns of the count of a finding
+_ALL_CLASSES = 20  # more than these are not listed one by one
+_ENDS = 5  # of these, the largest and the smallest
+_LONGEST_CLASS = 36
+_COUNTS = 51  # columns of the figures beside a class
+_EXAMPLES = 4
+_MARKS = {MEND: "!", LOOK: "?", NOTE: "-"}
+
+
+def block(
+    findings: Findings,
+    seconds: dict[str, float] | None,
+    report: Path | None,
+    data: str = "DATA",
+    root: str = "ROOT",
+    options: str = "",
+    table: str = "",
+    width: int = _WIDTH,
+) -> str:
+    """Return what a person wants to know at the end of a check.
+
+    Args:
+        findings: what was found.
+        seconds: how long each step took; none: not said.
+        report: where the page lies; none: not said.
+        data: the source as the user gave it, for the commands to try next.
+        root: where the paths of the source start.
+        options: of the command line that the source needs beside its name, ` --root pictures`.
+        table: file of the table that was written to be edited; empty: none was.
+        width: columns of the terminal.
+    """
+    width = min(max(width, _NARROWEST), _WIDTH)
+    lines = ["", *_classes(findings.classes, width), "", *_shapes(findings, width), ""]
+    found = [item for item in items(findings) if item.count]
+    for urgency in (MEND, LOOK, NOTE):
+        chosen = [item for item in found if item.urgency == urgency]
+        lines += [f"{urgency.capitalize()}:"] * bool(chosen)
+        for item in chosen:
+            lines += _finding(item, findings, width)
+    if not found:
+        lines.append("Nothing found by the checks that ran." if findings.notes else "Nothing found.")
+    elif titles := absent(findings):
+        lines += _entry("None found", ", ".join(titles), width)
+    for note in findings.notes:
+        lines += _entry("Not checked", printable(note), width)
+    lines.append("")
+    if seconds:
+        lines += _entry("Seconds", ", ".join(f"{step} {value:.1f}" for step, value in seconds.items()), width)
+    if report is not None:
+        lines.append(f"{'Report':{_LABEL}}{printable(str(report))}")
+    return "\n".join([*lines, *_next(findings, found, f"{shlex.quote(printable(data))}{printable(options)}", root, table)])
+
+
+def line(findings: Findings) -> str:
+    """Return what `fit` says of its own data: only what makes its figures doubtful; empty where there is nothing."""
+    found = [item.phrase for item in items(findings) if item.count and item.urgency == MEND]
+    if not found:
+        return ""
+    return "\n".join(_wrapped(f"The data has {enumerated(found)}. See the report, or: transfer check", "", ""))
+
+
+def _classes(table: pd.DataFrame, columns: int) -> Iterator[str]:
+    rows = table.sort_values("pictures", ascending=False, kind="stable")
+    width = min(max((cell_len(printable(str(label))) for label in table["label"]), default=0), _LONGEST_CLASS, columns - _COUNTS)
+    sums = f"{len(rows):,} classes"
+    width = max(width, len(sums))
+    yield f"{'class':{width}}  pictures    share     train  validation      test"
+    shown = [*rows.itertuples()] if len(rows) <= _ALL_CLASSES else [*rows.head(_ENDS).itertuples(), None, *rows.tail(_ENDS).itertuples()]
+    for row in shown:
+        if row is None:
+            between = rows.iloc[_ENDS:-_ENDS]["pictures"]
+            yield f"... {len(between):,} more classes, of {between.max():,} to {between.min():,} pictures ..."
+            continue
+        name = padded(printable(str(row.label)), width)
+        yield f"{name}  {row.pictures:8,}  {100 * row.share:5.1f} %  {row.train:8,}  {row.validation:10,}  {row.test:8,}"
+    if len(rows) > 1:
+        pictures, train, validation, test = (int(rows[name].sum()) for name in ("pictures", "train", "validation", "test"))
+        yield f"{sums:{width}}  {pictures:8,}  {'':7}  {train:8,}  {validation:10,}  {test:8,}"
+
+
+def _shapes(findings: Findings, width: int) -> Iterator[str]:
+    formats = [f"{row.pictures:,} {printable(str(row.format))}" for row in findings.formats.itertuples()]
+    yield from _entry("Formats", ", ".join(formats) or "none", width)
+    sizes = {row.measure: row for row in findings.sizes.itertuples()}
+    sides = [
+        f"{measure} {row.smallest:,.0f} to {row.largest:,.0f} (median {row.median:,.0f})"
+        for measure, row in sizes.items()
+        if measure in ("width", "height")
+    ]
+    area = sizes.get("megapixels")
+    more = f"; {area.smallest:.3g} to {area.largest:.3g} megapixels" if area is not None else ""
+    if sides:
+        yield from _entry("Sizes", f"{', '.join(sides)} pixels{more}", width)
+
+
+def _finding(item: Item, findings: Findings, width: int) -> Iterator[str]:
+    if item.key in ("kinds", "unused"):
+        out = unused(findings.kinds)
+        for row in findings.kinds[out if item.key == "unused" else ~out].itertuples():
+            yield from _counted(item, row.pictures, printable(f"{row.kind}: {str(row.treatment).removeprefix('used: ')}"), width)
+        return
+    what = item.unit[item.count != 1].replace("across", "ACROSS")
+    yield from _counted(item, item.count, f"{what}: {item.brief}", width)
+    yield from (" " * (_COUNT + 4) + text for text in _examples(item, findings, width - _COUNT - 4))
+
+
+def _counted(item: Item, count: int, text: str, width: int) -> list[str]:
+    return _wrapped(text, f"{_MARKS[item.urgency]:>2}{count:{_COUNT},}  ", " " * (_COUNT + 4), width)
+
+
+def _examples(item: Item, findings: Findings, room: int) -> Iterator[str]:
+    if item.key == "across":
+        for row in findings.across.head(_EXAMPLES).itertuples():
+            one, other = (f" ({split})" if split else "" for split in (row.split, row.other_split))
+            yield from _pair(f"{row.similarity:.3f}  ", (row.path, one), "~", (row.other_path, other), room)
+    elif item.key == "contradictions":
+        wrong = findings.duplicates[findings.duplicates["contradiction"].astype(bool)]
+        for _, rows in list(wrong.groupby("set", sort=False))[:_EXAMPLES]:
+            of_each = rows.drop_duplicates("label").index  # one file of each class first
+            paths = [*rows.loc[of_each, "path"], *rows.drop(index=of_each)["path"]]
+            more = f" = {len(paths) - 2} more" if len(paths) > 2 else ""
+            yield from _pair("", (paths[0], ""), "=", (paths[1], more), room)
+    elif item.key == "labels":
+        for row in findings.label_issues.head(_EXAMPLES).itertuples():
+            change = f": {shortened(printable(row.label), 20)} -> {shortened(printable(row.suggested), 20)}"
+            yield shortened(printable(row.path), room - cell_len(change)) + change
+    elif item.key == "leaks":
+        for row in findings.leaks[findings.leaks["leak"].astype(bool)].itertuples():
+            figures = f"{row.property} alone: {100 * row.accuracy:.1f} % right; the largest class has {100 * row.majority:.1f} %"
+            yield from _wrapped(printable(f"{figures}; {row.rule}"), "", "  ", room)
+    elif item.key == "outliers":
+        for row in findings.outliers.head(_EXAMPLES).itertuples():
+            ratio = f": {row.ratio:.1f} times the usual distance"
+            yield shortened(printable(row.path), room - len(ratio)) + ratio
+
+
+def _pair(start: str, one: tuple[str, str], sign: str, other: tuple[str, str], room: int) -> Iterator[str]:
+    """Two paths, each with what is said of it, on one line, or on two where that is too long: shortened ones look alike."""
+    names = [f"{printable(str(path))}{said}" for path, said in (one, other)]
+    line = f"{start}{names[0]} {sign} {names[1]}"
+    if cell_len(line) <= room:
+        yield line
+        return
+    for begin, (path, said) in ((start, one), (f"{sign} ".rjust(max(len(start), 2)), other)):
+        yield begin + shortened(printable(str(path)), room - len(begin) - len(said)) + said
+
+
+def _next(findings: Findings, found: list[Item], name: str, root: str, table: str) -> Iterator[str]:
+    divided = "splits" not in findings.unchecked
+    keys = {item.key for item in found}
+    commands = [f"transfer fit {name} --group-by near-duplicates"] if "across" in keys else []
+    wanted = bool(keys & {"contradictions", "labels", "outliers", "near", "duplicates"})
+    commands += [f"transfer check {name} --write-manifest FILE.csv"] * (wanted and not table)
+    if wanted or table:
+        file = shlex.quote(printable(table)) if table else "FILE.csv"
+        commands.append(f"transfer fit {file} --root {shlex.quote(printable(root))}   (after you have edited it)")
+    for number, command in enumerate(commands or [f"transfer fit {name}"] * divided):
+        yield f"{'Try next' if number == 0 else '':{_LABEL}}{command}"
+
+
+def _entry(label: str, text: str, width: int) -> list[str]:
+    return _wrapped(text, f"{label:{_LABEL}}", " " * _LABEL, width)
+
+
+def _wrapped(text: str, first: str, rest: str, width: int = _WIDTH) -> list[str]:
+    wide = cell_len(text) - len(text)  # textwrap counts letters, a terminal columns
+    return textwrap.wrap(text, max(width - wide, 40), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

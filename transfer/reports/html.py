@@ -1,0 +1,105 @@
+"""A run's folder -> one self-contained page. Reads what the run wrote; knows nothing of training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transfer.quality.findings import Findings
+from transfer.reports import figures, page
+from transfer.reports.cards import Album
+from transfer.reports.gallery import Gallery, choose
+from transfer.reports.names import printable, records
+from transfer.reports.summary import items, sentence
+from transfer.runs import Draft, Run
+
+_TEMPLATE = "report.html.jinja"
+_BLIND = 0.8  # area under the curve below which `unfamiliarity` is called of little use
+
+FINDINGS_SHOWN = 6
+"""Pictures of each kind of finding that the page shows, about: the number for `cards.paths`."""
+
+
+@dataclass(frozen=True)
+class Heated:
+    """Data URIs of one picture under its heat maps: of the class it was taken for, and of its own."""
+
+    predicted: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The test pictures of a page: which, path -> data URI of a thumbnail, and path -> heat maps of the mistakes."""
+
+    gallery: Gallery
+    thumbnails: Mapping[str, str]
+    heated: Mapping[str, Heated]
+
+
+def render(
+    run: Run,
+    findings: Findings | None = None,
+    thumbnails: Mapping[str, str] | None = None,
+    pictures: Pictures | None = None,
+    exports: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the page of a run.
+
+    Args:
+        run: what the page is about.
+        findings: what the checks of its data found; none: the page has no such section.
+        thumbnails: path -> data URI of pictures named by the findings.
+        pictures: of the test split; none: only words about them.
+        exports: the table of the run's exports, as `exports.json` holds it.
+    """
+    shown = pictures or Pictures(choose(run), {}, {})
+    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), pictures=shown, exports=exports)
+
+
+def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:
+    if findings is None:
+        return None
+    return {
+        "sentence": sentence(findings),
+        "items": items(findings),
+        "album": Album(findings, thumbnails, FINDINGS_SHOWN),
+        "leaks": records(findings.leaks[findings.leaks["leak"].astype(bool)]),
+        "notes": [printable(note) for note in findings.notes],
+    }
+
+
+def _content(run: Run) -> dict[str, Any]:
+    metrics, classes = run.metrics, run.labels
+    test = metrics["test"]
+    low, high = test["accuracy_ci95"]
+    of_test = run.predictions[run.predictions["split"] == "test"]
+    cut_points = run.cut_points
+    skipped = run.manifest[run.manifest["reason"] != ""]
+    return {
+        "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
+        "sentence": (
+            f"{test['accuracy']:.1%} of {test['images']} test pictures were classified right "
+            f"(95 % interval: {low:.1%} to {high:.1%}), measured through the exported model."
+        ),
+        "metrics": metrics,
+        "test": test,
+        "classes": sorted(test["per_class"].items(), key=lambda item: item[1]["recall"]),
+        "curves": figures.learning_curves(run.history, metrics["best_epoch"]),
+        "confusion": figures.confusion(test["confusion"], classes),
+        "reliability": figures.reliability(of_test, classes),
+        "calibration": metrics["calibration"],
+        "familiarity": metrics["familiarity"],
+        "blind": [name for name, facts in metrics["familiarity"]["others"].items() if facts["auroc"] < _BLIND],
+        "stages": _stages(metrics["timing"]),
+        "cut_points": [] if cut_points is None else cut_points.to_dict("records"),
+        "skipped": skipped[["path", "reason"]].head(500).to_dict("records"),
+        "skipped_total": len(skipped),
+        "config": (run.path / "config.yaml").read_text(encoding="utf-8"),
+        "environment": run.environment,
+    }
+
+
+def _stages(timing: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Return name, seconds and share of the whole of each stage."""
+    total = max(timing["total"], 1e-9)
+    return [(name, seconds, min(seconds / total, 1.0)) for name, seconds in timing.items() if name != "total"]
