@@ -8,10 +8,11 @@ import yaml
 
 from tests import test_cli
 from tests.test_cli import LENET, Call, require_one_error
-from transfer import console, experiment
+from transfer import console
 from transfer.errors import TransferError
-from transfer.plan import Plan
 from transfer.quality import folder
+from transfer.workflows import fit
+from transfer.workflows.requests import Plan
 
 call, data = test_cli.call, test_cli.data
 
@@ -183,7 +184,7 @@ def test_the_options_of_a_source_reach_the_configuration(call: Call, data: Path,
         fitted.update(planned.config.data.model_dump(mode="json"))
         raise TransferError("seen")
 
-    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(fit, "run", run)
     require_one_error(call("fit", listed, *options, "--output", tmp_path / "runs"), "seen")
     assert fitted == checked
 

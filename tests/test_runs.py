@@ -12,9 +12,9 @@ import pytest
 
 from tests.reports.made_up_run import write_run
 from transfer.errors import RunError
-from transfer.plan import plan
 from transfer.runs import CONFIG, METRICS, Run, check_free, drafting
 from transfer.system import environment
+from transfer.workflows.requests import plan
 
 DEAD = "999999999"  # above the largest process number of any system
 HOST = socket.gethostname()

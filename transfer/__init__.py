@@ -12,16 +12,16 @@ Importing this package imports neither TensorFlow nor pandas; the first use of a
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfer.comparison.compare import compare
-    from transfer.comparison.result import Comparison
     from transfer.config import Config
     from transfer.errors import TransferError
-    from transfer.experiment import fit
-    from transfer.explaining import explain
-    from transfer.inspection import Checked, check
     from transfer.models.anatomy.layer_table import anatomy
     from transfer.runs import Run
-    from transfer.serving.predict import predict
+    from transfer.workflows.check import Checked, check
+    from transfer.workflows.compare import compare
+    from transfer.workflows.comparison.result import Comparison
+    from transfer.workflows.explain import explain
+    from transfer.workflows.fit import fit
+    from transfer.workflows.predict import predict
 
 __version__ = "0.1.0"
 
@@ -30,17 +30,17 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Checked": "transfer.inspection",
-    "Comparison": "transfer.comparison.result",
+    "Checked": "transfer.workflows.check",
+    "Comparison": "transfer.workflows.comparison.result",
     "Config": "transfer.config",
     "Run": "transfer.runs",
     "TransferError": "transfer.errors",
     "anatomy": "transfer.models.anatomy.layer_table",
-    "check": "transfer.inspection",
-    "compare": "transfer.comparison.compare",
-    "explain": "transfer.explaining",
-    "fit": "transfer.experiment",
-    "predict": "transfer.serving.predict",
+    "check": "transfer.workflows.check",
+    "compare": "transfer.workflows.compare",
+    "explain": "transfer.workflows.explain",
+    "fit": "transfer.workflows.fit",
+    "predict": "transfer.workflows.predict",
 }
 
 

@@ -140,17 +140,17 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
 ) -> None:
     """Train a classifier on pictures and export it."""
-    from transfer.plan import plan
+    from transfer.workflows.requests import plan
 
     layers = _layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     planned = plan(data, layers, name, output, overwrite)
     from transfer.console import started
 
     terminal = started()
-    from transfer import experiment
     from transfer.reports import text
+    from transfer.workflows import fit
 
-    run = experiment.run(planned, terminal)
+    run = fit.run(planned, terminal)
     if run.cut_points is not None:
         print(text.cut_points(run.cut_points))
     print(text.block(run))
@@ -174,18 +174,18 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a limit (check.max_...) is exceeded.")] = False,
 ) -> None:
     """Look for what is wrong with pictures and labels, without training; nothing is changed."""
-    from transfer.check_plan import check_plan
+    from transfer.workflows.check_request import check_plan
 
     layers = _layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     planned = check_plan(data, layers, output, write_manifest)
     from transfer.console import started
 
     terminal = started()
-    from transfer import inspection
     from transfer.data import sources
     from transfer.reports import findings_text
+    from transfer.workflows import check
 
-    checked = inspection.run(planned, files_only, terminal)
+    checked = check.run(planned, files_only, terminal)
     source = str(data or planned.config.data.source)
     words, table = sources.options(planned.config.data), str(planned.write_manifest or "")
     width = shutil.get_terminal_size((100, 24)).columns
@@ -221,6 +221,6 @@ def quickstart(
     from transfer.console import started
 
     terminal = started()
-    from transfer import quickstart as module
+    from transfer.workflows import quickstart as module
 
     print(module.quickstart(output, terminal))

@@ -22,8 +22,8 @@ def compare(
     """Compare ways to train on the same pictures, at several sizes and with several seeds; the same command continues."""
     import shutil
 
-    from transfer.comparison.planning import compare_plan
     from transfer.config.comparison import parse_assignment, read_yaml
+    from transfer.workflows.comparison.planning import compare_plan
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
@@ -31,8 +31,8 @@ def compare(
     from transfer.console import started
 
     terminal = started()
-    from transfer.comparison import compare as module
     from transfer.reports.comparison import text
+    from transfer.workflows import compare as module
 
     done = module.run(planned, terminal)
     width = shutil.get_terminal_size((100, 24)).columns

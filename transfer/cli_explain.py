@@ -17,17 +17,17 @@ def explain(
     layers: Annotated[list[str] | None, _LAYER] = None,
 ) -> None:
     """Draw where the network looks in pictures (Grad-CAM), its first filters and its activation maps."""
-    from transfer import explaining
     from transfer.runs import Run
+    from transfer.workflows import explain
 
     opened = Run(run)
-    explaining.plan(opened, paths, output, classes or [])
+    explain.plan(opened, paths, output, classes or [])
     from transfer.console import started
 
     terminal = started()
     from transfer.reports import explained_text
 
-    done = explaining.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
-    print(explained_text.block(**explaining.summary(done)))
+    done = explain.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
+    print(explained_text.block(**explain.summary(done)))
     if any(item.error for item in done.pictures):
         raise typer.Exit(1)

@@ -21,14 +21,14 @@ def report(
     from transfer.console import started
 
     terminal = started()
-    from transfer import reporting
     from transfer.reports import text
+    from transfer.workflows import report
 
     if other is not None:
         from transfer.serving import strangers
 
         print(text.others(other.name, strangers.judge(opened, other, terminal)))
-    for line in reporting.again(Run(run), terminal):
+    for line in report.again(Run(run), terminal):
         print(line)
     print(f"Report         {opened.report}")
     if open_it and not webbrowser.open(opened.report.absolute().as_uri()):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.comparison.tiny import pair
+from tests.workflows.comparison.tiny import pair
 from transfer.config.comparison import ComparisonConfig, build, parse_assignment, read_yaml
 from transfer.errors import ConfigError
 

@@ -13,12 +13,12 @@ from PIL import Image
 
 import transfer
 from tests.conftest import picture
-from transfer import inspection, preparation
 from transfer.config import build
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
-from transfer.inspection import Checked
 from transfer.quality.findings import Findings
+from transfer.workflows import check, preparation
+from transfer.workflows.check import Checked
 
 VGG = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32", "truncate_at": "block1_pool"}
 LENET = {"backbone": "lenet"}
@@ -183,14 +183,14 @@ def test_a_folder_that_changes_while_it_is_read_is_reported(
 
 
 def test_data_that_vanishes_before_the_page_is_made_leaves_a_result(image_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, write_page = image_folder(count=5), inspection._write_page
+    data, write_page = image_folder(count=5), check._write_page
     shutil.copyfile(data / "red" / "000.png", data / "green" / "copy.png")
 
     def late(*arguments: Any) -> None:
         shutil.rmtree(data)
         write_page(*arguments)
 
-    monkeypatch.setattr(inspection, "_write_page", late)
+    monkeypatch.setattr(check, "_write_page", late)
     checked = look(data)
     assert "green/copy.png" in checked.report.read_text(encoding="utf-8")
     assert Findings.read(checked.path / "findings.json").contradictions == 1  # as on a machine without the data

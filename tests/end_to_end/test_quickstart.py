@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.reports.made_up_run import write_run
-from transfer import quickstart
 from transfer.runs import Run
 from transfer.system.progress import Silent
+from transfer.workflows import quickstart
 
 
 def test_quickstart_compares_both_networks_on_the_same_pictures(

@@ -10,11 +10,11 @@ import pytest
 
 from tests.reports.made_up_run import write_run
 from tests.reports.page import Page
-from transfer import reporting
 from transfer.evaluation import predictions
 from transfer.features.inventory import StoredSet
 from transfer.reports import figures, html, tables, text
 from transfer.runs import CUT_POINTS, Draft, Run
+from transfer.workflows import report
 
 ODD = ('<b>&"', "label", "日本 'x'", "$x_1$", os.fsdecode(b"caf\xe9"), "01")
 
@@ -47,7 +47,7 @@ def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:
 
 def test_the_page_can_be_written_whatever_the_names_are(tmp_path: Path) -> None:
     draft = Draft(write_run(tmp_path / ".my run.partial-host-1", ODD).path)
-    reporting.write(draft, None, None)
+    report.write(draft, None, None)
     written = draft.report.read_text(encoding="utf-8")
     assert "<title>my run</title>" in written
 

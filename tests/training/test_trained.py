@@ -14,11 +14,11 @@ from transfer.features.extract import Views
 from transfer.features.store import FeatureSet, Store, key, opened
 from transfer.models import scratch
 from transfer.models.registry import SCRATCH
-from transfer.plan import resolve
 from transfer.system.progress import Silent
 from transfer.training import from_scratch, frozen_head
 from transfer.training import trained as trained_module
 from transfer.training.trained import Material, passed
+from transfer.workflows.requests import resolve
 
 CLASSES = ["blue", "green", "red"]
 CONFIG = Config().updated(

@@ -8,9 +8,9 @@ from typing import Any
 from transfer.errors import DataError
 from transfer.evaluation import ood
 from transfer.runs import METRICS, Run
-from transfer.serving.predict import predict
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
+from transfer.workflows.predict import predict
 
 
 def judge(run: Run, other: Path, progress: Progress) -> dict[str, Any]:

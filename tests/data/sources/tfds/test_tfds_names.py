@@ -21,8 +21,8 @@ from transfer.data.sources.tfds import builder as tfds_builder
 from transfer.data.sources.tfds import name as tfds_name
 from transfer.data.sources.tfds.task import roles_of
 from transfer.errors import DataError
-from transfer.plan import data_name, with_source
 from transfer.system.progress import Silent
+from transfer.workflows.requests import data_name, with_source
 
 KINDS = tfds.features
 PICTURE = pictures(1)[0]["image"]

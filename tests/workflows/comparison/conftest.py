@@ -1,0 +1,5 @@
+"""What the tests of comparisons share."""
+
+from tests.workflows.comparison.tiny import trainings
+
+__all__ = ["trainings"]

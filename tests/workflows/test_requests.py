@@ -1,0 +1,142 @@
+"""Settings and the network's own defaults make a configuration that can be run, or one clear error."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transfer.config import Config, build, read_yaml
+from transfer.errors import ConfigError
+from transfer.models import registry
+from transfer.workflows.requests import resolve
+
+CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem != "compare")
+
+
+@pytest.mark.parametrize("network", registry.names())
+def test_a_resolved_configuration_gives_itself_again(network: str, tmp_path: Path) -> None:
+    config = resolve([{"backbone": network}])
+    (tmp_path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    assert resolve([read_yaml(tmp_path / "config.yaml")]) == config
+    assert config.image_size == registry.find(network).size
+
+
+def test_the_defaults_of_the_network_lie_between_the_general_ones_and_those_of_the_user() -> None:
+    plain, changed = resolve([{"backbone": "lenet"}]), resolve([{"training.epochs": 7}, {"backbone": "lenet"}])
+    assert plain.training.epochs == registry.SCRATCH["lenet"].defaults["training.epochs"] != Config().training.epochs
+    assert (changed.training.epochs, changed.training.patience) == (7, plain.training.patience)
+    assert resolve([{"backbone": "vgg16"}]).training == Config().training
+
+
+def test_the_last_network_named_is_the_one_whose_defaults_count() -> None:
+    config = resolve([{"backbone": "lenet"}, {"backbone": "inception_v3"}])
+    assert config.image_size == 299 and config.training == Config().training
+
+
+def test_every_default_of_a_network_is_a_key() -> None:
+    for name in registry.names():
+        build([registry.find(name).defaults])
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_configurations_of_the_project_can_be_run(path: Path) -> None:
+    assert path.stem.startswith(resolve([read_yaml(path)]).backbone)
+
+
+def test_a_network_trained_from_scratch_computes_in_float32() -> None:
+    assert resolve([{"backbone": "lenet", "precision": "auto"}]).precision == "float32"
+    assert resolve([{"backbone": "lenet", "precision": "bfloat16"}]).precision == "bfloat16"
+    assert resolve([{"backbone": "vgg16"}]).precision == "auto"
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"backbone": "vgg-16"}, "backbone: Unknown network. Did you mean 'vgg16'?"),
+        ({"backbone": None}, "backbone: Unknown network."),
+        ({"truncate_at": "block4_poll"}, "truncate_at: Unknown cut point of vgg16. Did you mean 'block4_pool'?"),
+        ({"backbone": "inception_v3", "truncate_at": "block4_pool"}, "truncate_at: Unknown cut point of inception_v3."),
+        ({"image_size": 31}, "image_size: vgg16 needs pictures of at least 32 pixels a side. Received image_size=31"),
+        ({"backbone": "inception_v3", "image_size": 74}, "at least 75 pixels a side. Received image_size=74"),
+        ({"backbone": "lenet", "image_size": 15}, "at least 16 pixels a side. Received image_size=15"),
+        ({"backbone": "lenet", "truncate_at": "auto"}, "truncate_at: lenet is trained from scratch and is not cut. Received 'auto'"),
+        ({"backbone": "lenet", "weights": "mine.h5"}, "weights: lenet is trained from scratch; there is nothing to load."),
+        ({"backbone": "lenet", "unfreeze_from": "all"}, "unfreeze_from: lenet is trained from scratch and has no frozen part."),
+        ({"unfreeze_from": "block5_conv"}, "unfreeze_from: Unknown layer of vgg16. Did you mean 'block5_conv3'? Expected one of:"),
+        ({"unfreeze_from": "block5_pool"}, "unfreeze_from: Unknown layer of vgg16."),  # above the top there is nothing
+        ({"backbone": "inception_v3", "unfreeze_from": "block5_conv1"}, "unfreeze_from: Unknown layer of inception_v3."),
+        ({"unfreeze_from": "block5_conv1", "truncate_at": "block4_pool"}, "Expected truncate_at one of: block5_pool, auto. Received unfr"),
+        ({"unfreeze_from": "block4_pool", "truncate_at": "block4_pool"}, "must lie below the truncation."),
+        ({"fine_tuning.epochs": 3}, "fine_tuning.epochs: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from."),
+        ({"backbone": "lenet", "fine_tuning.l2": 0.1}, "fine_tuning.l2: nothing is fine-tuned here."),
+        ({"unfreeze_from": "all", "weights": "random", "fine_tuning.l2": 0.1}, "fine_tuning.l2: nothing is fine-tuned here."),
+        ({"augment.live": True}, "augment.live makes views in each epoch for what trains on pixels"),
+        ({"unfreeze_from": "block5_conv1", "augment.live": True}, "Received augment.live=true with unfreeze_from='block5_conv1'"),
+        ({"backbone": "lenet", "augment": {"live": True, "views": 2}}, "and not both."),
+        ({"unfreeze_from": "all", "weights": "random", "truncate_at": "auto"}, "Expected a cut point or top with unfreeze_from=all."),
+        ({"network.dropout": 0.1}, "network.dropout: vgg16 is a pretrained backbone. Expected keys of the section head. Received 0.1"),
+        ({"backbone": "mlp", "network.pooling": "max"}, "network.pooling: mlp has no such option. Expected one of: network.color, "),
+        ({"backbone": "lenet", "network": {"locally_connected": False}}, "network.locally_connected: lenet has no such option."),
+        ({"backbone": "mlp", "network.normalization": "local"}, "network.normalization: mlp cannot take it. Received 'local'"),
+        ({"backbone": "alexnet", "network.filters": [8, 8]}, "network.filters: alexnet needs 5 numbers. Received [8, 8]"),
+        ({"backbone": "tiny_vgg", "head.dropout": 0.1}, "head.dropout: tiny_vgg is trained from scratch and has no head."),
+        ({"backbone": "lenet", "head.pooling": "max"}, "head.pooling: lenet is trained from scratch and has no head."),
+        ({"backbone": "tiny_vgg", "image_size": 30, "network.filters": [4, 4, 4]}, "tiny_vgg needs pictures of at least 36 pixels"),
+        ({"data": {"validation": 0.45, "test": 0.4}}, "together at most 0.8. Received 0.45 + 0.4."),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(settings: dict[str, Any], match: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve([settings])
+    assert match in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", ["top", "auto", *registry.BACKBONES["vgg16"].cut_names])
+def test_every_cut_point_top_and_auto_are_allowed(cut: str) -> None:
+    assert resolve([{"truncate_at": cut}]).truncate_at == cut
+
+
+def test_empty_options_are_the_networks_own_and_those_it_has_not_stay_empty() -> None:
+    plain, emptied = resolve([{"backbone": "alexnet"}]), resolve([{"backbone": "alexnet", "network": {"dropout": None}}])
+    assert emptied == plain and plain.network.dropout == registry.SCRATCH["alexnet"].options["dropout"] == 0.5
+    assert plain.network.locally_connected is None
+    assert resolve([{"backbone": "alexnet", "network.dropout": 0.0}]).network.dropout == 0.0
+    assert set(resolve([{"backbone": "vgg16"}]).network.model_dump().values()) == {None}
+
+
+def test_fewer_blocks_accept_smaller_pictures() -> None:
+    assert resolve([{"backbone": "tiny_vgg", "image_size": 8, "network.filters": [4]}]).image_size == 8
+
+
+def test_a_backbone_with_random_weights_can_be_trained_as_a_whole() -> None:
+    config = resolve([{"weights": "random", "unfreeze_from": "all"}])
+    assert (config.unfreeze_from, config.precision) == ("all", "float32")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "unfreeze_from", "below"),
+    [
+        ("vgg16", "block5_conv1", "block4_pool"),
+        ("vgg16", "block4_pool", "block4_pool"),
+        ("vgg19", "block5_conv3", "block5_conv2"),
+        ("vgg16", "block1_conv2", "block1_conv1"),
+        ("inception_v3", "mixed8", "mixed8"),
+        ("convnext_tiny", "stage_2", "stage_2"),
+    ],
+)
+def test_the_freeze_boundary_lies_below_the_first_layer_that_trains(backbone: str, unfreeze_from: str, below: str) -> None:
+    network = registry.BACKBONES[backbone]
+    boundary = network.boundary(unfreeze_from)
+    assert boundary is not None and boundary.name == below
+    above = [cut.name for cut in network.above(boundary)]
+    assert above == network.cut_names[len(network.cut_names) - len(above) :] and below not in above and above
+
+
+def test_the_first_layer_of_all_means_all() -> None:
+    assert resolve([{"unfreeze_from": "block1_conv1"}]).unfreeze_from == "all"
+    assert registry.BACKBONES["vgg16"].boundary("all") is None
+
+
+def test_a_precision_is_left_open_for_fine_tuning_and_settled_for_training_from_random_weights() -> None:
+    assert resolve([{"unfreeze_from": "all"}]).precision == "auto"
+    assert resolve([{"unfreeze_from": "all", "weights": "random"}]).precision == "float32"

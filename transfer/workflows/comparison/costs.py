@@ -1,0 +1,81 @@
+"""What the frozen pass costs a picture, in seconds and Wh: measured once for each method, kept in the comparison's folder."""
+
+import hashlib
+import itertools
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transfer.data import dataset as manifests
+from transfer.data import pipeline
+from transfer.features.front import Pixels
+from transfer.features.precision import machine
+from transfer.system.energy import Meter
+from transfer.system.files import write_text
+from transfer.workflows.comparison.folder import RATES
+from transfer.workflows.comparison.shared import Method
+
+_LEAST_BATCHES, _MOST_BATCHES, _LEAST_SECONDS = 2, 64, 1.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Cost of one picture: seconds, Wh, g of CO2; None where energy was not measured."""
+
+    seconds: float
+    wh: float | None = None
+    co2_g: float | None = None
+
+
+def rate(method: Method, folder: Path, meter: Meter) -> Rate:
+    """Return what reading, decoding and the frozen part of a method take for one picture; nothing where nothing is frozen.
+
+    It is measured with the real pass on real pictures, two batches at least and for a second, after a first batch that does
+    not count; whether the pictures' features are stored already makes no difference.
+    """
+    if isinstance(method.front, Pixels):
+        return Rate(0.0, 0.0 if meter.source else None, 0.0 if meter.source else None)
+    facts = {"machine": machine(), "set": method.front.feature_set.id, "outputs": method.front.outputs, "energy": meter.source}
+    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    known = _read(folder / RATES)
+    try:
+        return Rate(**known[name])
+    except (KeyError, TypeError):
+        pass  # not measured yet
+    found = _measured(method, meter)
+    write_text(folder / RATES, json.dumps(known | {name: asdict(found)}, indent=2) + "\n")
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _measured(method: Method, meter: Meter) -> Rate:
+    prepared = method.prepared
+    batch_size = prepared.config.features.batch_size
+    rows = manifests.used(prepared.manifest)
+    count = _MOST_BATCHES * batch_size
+    files = list(itertools.islice(itertools.cycle(pipeline.files_of(prepared.root, rows.head(count))), count))
+    pictures, started, seconds = 0, 0.0, 0.0
+    batches = iter(pipeline.batches(files, prepared.pictures, batch_size))
+    method.front(next(batches)[1])  # starts everything
+    with meter.measuring() as reading:
+        started = time.perf_counter()
+        for _, images in batches:
+            method.front(images)
+            pictures, seconds = pictures + len(images), time.perf_counter() - started
+            if pictures >= _LEAST_BATCHES * batch_size and seconds >= _LEAST_SECONDS:
+                break
+    return Rate(seconds / pictures, _a_picture(reading.wh, pictures), _a_picture(reading.co2_g, pictures))
+
+
+def _a_picture(value: float, pictures: int) -> float | None:
+    return None if math.isnan(value) else value / pictures

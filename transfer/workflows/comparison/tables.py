@@ -1,0 +1,75 @@
+"""Records -> the tables and the page of a comparison, written whole or not at all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from transfer.evaluation import comparing
+from transfer.reports.comparison import html, text
+from transfer.system.files import write_text
+from transfer.workflows.comparison import folder as names
+from transfer.workflows.comparison.jobs import Job
+from transfer.workflows.comparison.records import Record
+
+COLUMNS = [
+    "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "macro_f1",
+    "log_loss", "ece", "val_accuracy", "best_epoch", "epochs", "truncate_at", "parameters_trained", "parameters_total",
+    "seconds_frozen", "seconds_training", "seconds", "energy_wh", "energy_source",
+]  # fmt: skip
+
+
+def runs(found: Sequence[tuple[Job, Record]], methods: Sequence[str], classes: int) -> pd.DataFrame:
+    """Return one row a run (columns `COLUMNS`): methods in their order, in each the sizes, in each the seeds."""
+    ordered = sorted(found, key=lambda pair: methods.index(pair[0].method.name))  # stable: sizes and seeds keep their order
+    rows = []
+    for job, record in ordered:
+        facts: dict[str, Any] = {"run": job.run, "method": job.method.name, "size": job.size, "seed": job.seed}
+        facts |= asdict(record) | {"images_per_class": record.train_images / classes}
+        rows.append(facts | {"seconds": record.seconds_frozen + record.seconds_training})
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"energy_wh": float})
+
+
+def predictions(found: Sequence[tuple[Job, Record]], test: pd.DataFrame, classes: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
+    """Return one row a test picture: path, label, and for each run, in this order, the predicted class.
+
+    Args:
+        test: rows of the test split.
+        order: names of the runs.
+    """
+    predicted = {job.run: [classes[number] for number in record.predicted] for job, record in found}
+    columns = {"path": list(test["path"]), "label": list(test["label"])} | {run: predicted[run] for run in order}
+    return pd.DataFrame(columns, dtype=object)
+
+
+def write(
+    folder: Path, table: pd.DataFrame, predicted: pd.DataFrame, settings: str, reference: str | None, facts: Mapping[str, Any]
+) -> None:
+    """Write everything that is made of the runs.
+
+    Args:
+        table, predicted: as above.
+        settings: of the comparison, as YAML.
+        reference: method that the others are compared with; none: all pairs.
+        facts: further content of `comparison.json`.
+    """
+    summary = comparing.summary(table)
+    paired = comparing.paired(table, predicted, reference)
+    paragraph = text.paragraph(table, summary, paired)
+    _csv(folder / names.RUNS, table)
+    _csv(folder / names.PREDICTIONS, predicted)
+    _csv(folder / names.SUMMARY, summary)
+    _csv(folder / names.PAIRED, paired)
+    shown = {"Data": str(facts["data"]), "Validation": str(facts["validation"])} | {"Note": " ".join(facts["notes"])}
+    page = html.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
+    write_text(folder / names.REPORT, page)
+    # Last: where it is, everything is.
+    write_text(folder / names.FACTS, json.dumps(dict(facts) | {"paragraph": paragraph}, indent=2, ensure_ascii=False) + "\n")
+
+
+def _csv(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,200 @@
+"""What comes before any decision about a classifier: read the source, divide it, compute the frozen part of every picture."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from transfer.config import Config
+from transfer.data import dataset as manifests
+from transfer.data import pipeline, sources, splits
+from transfer.data.groups import NEAR_DUPLICATES
+from transfer.errors import DataError
+from transfer.features import extract, space
+from transfer.features.front import Front, Pixels
+from transfer.features.glances import GLANCE, WithGlance, glance
+from transfer.features.store import Store
+from transfer.models import joined
+from transfer.models.registry import Backbone, find
+from transfer.quality.collect import Likeness, collect
+from transfer.quality.findings import Findings
+from transfer.quality.seen import Seen
+from transfer.quality.seen import seen as looked_at
+from transfer.system import devices
+from transfer.system.progress import Clock, Progress
+from transfer.training import from_scratch
+from transfer.training.trained import Material, Trained
+from transfer.workflows.frozen_stage import Compute, FrozenStage
+
+
+class Preparation:
+    """The pictures of one source, ready to train on or to look at.
+
+    Attributes:
+        config: the configuration, with what was decided filled in.
+        manifest: every file seen, divided.
+        undivided: why the pictures have no splits; empty where they have.
+        frozen: what is decided around a pretrained backbone; none for a network trained from scratch.
+    """
+
+    def __init__(self, config: Config, progress: Progress, clock: Clock) -> None:
+        self.config, self.progress, self.clock = config, progress, clock
+        devices.prepare()
+        self.network = find(config.backbone)
+        self.pictures = pipeline.Pictures(config.image_size or self.network.size, config.data)
+        self.manifest = pd.DataFrame(columns=manifests.COLUMNS)
+        self.undivided = ""
+        self.frozen: FrozenStage | None = None
+
+    def scan(self, decode_test: bool = False) -> None:
+        """Read the source; see `sources.read`. Nothing is divided yet."""
+        if using := devices.describe(self.config.training.devices):
+            self.progress.say(using)
+        with self.clock("scan"):
+            source = sources.read(self.config.data, self.progress, decode_test)
+        self.root, self._ready_made = source.root, source.ready_made
+        self.manifest = self._scanned = source.manifest
+
+    def divide(self, required: bool = True) -> None:
+        """Give each used file its split; see `splits.divide` for the errors.
+
+        Args:
+            required: else data that cannot be divided stays as the source has it, and `undivided` says why.
+        """
+        self.undivided = ""
+        try:
+            self.manifest = splits.divide(self._scanned, self.config.data, self.config.seed, self._ready_made)
+        except DataError as error:
+            if required:
+                raise
+            self.manifest, self.undivided = self._scanned, str(error)  # no splits of an earlier division
+
+    def another(self, config: Config) -> "Preparation":
+        """Return the preparation of another configuration for the same pictures, divided as they are here."""
+        other = Preparation(config, self.progress, self.clock)
+        other.root, other._ready_made = self.root, self._ready_made
+        other.follow(self)
+        return other
+
+    def follow(self, other: "Preparation") -> None:
+        """Take over which pictures are used, and their splits."""
+        self._scanned, self.manifest, self.undivided = other._scanned, other.manifest, other.undivided
+
+    def front(self, others: Sequence["Preparation"] = ()) -> Front:
+        """Settle the precision and return what every picture passes.
+
+        Args:
+            others: have their fronts; a network that one of them has loaded is not loaded again.
+        """
+        if not isinstance(self.network, Backbone) or self.config.whole_from_random:
+            return Pixels(self.pictures)
+        self.frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
+        for other in others:
+            if other.frozen and self.frozen.share(other.frozen):
+                break
+        with self.clock("precision"):
+            self.frozen.choose_precision(self.root, self.manifest)
+            self.config = self.frozen.config
+        return self.frozen.first_front()
+
+    def compute(self, front: Front, opened: Store) -> None:
+        """Pass all used pictures through the front part and glance at them; those that fail are skipped, with the reason."""
+        usable = manifests.used(self.manifest)
+        self._require_room(front, opened, usable)
+        both = WithGlance(front)
+        failures = self._pass(both.outputs, both, opened, usable, needed=front.outputs)
+        # Those whose features were stored before anyone glanced at them.
+        seen = usable.drop(index=list(failures))
+        failures |= self._pass([GLANCE], lambda batch: [glance(batch)], opened, seen, title="Glancing")
+        self.skip(failures)
+
+    def skip(self, failures: dict[int, str]) -> None:
+        """Leave out pictures that failed: rows of the manifest, with the reasons."""
+        if failures:
+            self._scanned = manifests.skip(self._scanned, failures)
+            self.manifest = manifests.skip(self.manifest, failures)
+
+    def _require_room(self, front: Front, opened: Store, usable: pd.DataFrame) -> None:
+        """Say what the passes over pictures and views will store; see `space.require` for the error."""
+        records = extract.count_missing(usable, front.outputs, opened)
+        if self.config.augment.views:
+            training = usable[usable["split"] == "train"]
+            records += extract.count_missing(training, front.outputs, opened, self.views())
+        each = sum(space.record_bytes(front.width(output), front.dtype(output).itemsize) for output in front.outputs)
+        space.require(opened.path, records * each, records, self.progress)
+
+    def check(self, front: Front, opened: Store, required: bool = True) -> Findings:
+        """Look at files, pictures and features, and divide again: pictures may have failed, near copies may belong together.
+
+        Raises:
+            DataError: as `divide`, where it is `required`.
+        """
+        seen = looked_at(self.manifest, front, opened)
+        likeness = Likeness.of(seen, self.config.check)
+        self._regroup(seen, likeness)
+        self.divide(required)
+        return collect(self.manifest, seen, likeness, self.config.check, self.config.seed)
+
+    def divide_again(self, front: Front, opened: Store) -> None:
+        """Divide once more, as `check` does, without its findings."""
+        if self.config.data.group_by == NEAR_DUPLICATES:
+            seen = looked_at(self.manifest, front, opened)
+            self._regroup(seen, Likeness.of(seen, self.config.check))
+        self.divide()
+
+    def _regroup(self, seen: Seen, likeness: Likeness) -> None:
+        if self.config.data.group_by == NEAR_DUPLICATES:
+            groups = likeness.names(seen)
+            self._scanned = self._scanned.assign(group=pd.Series(groups, dtype=object).reindex(self._scanned.index, fill_value=""))
+
+    def compute_views(self, front: Front, opened: Store) -> None:
+        """Pass the augmented views of the training pictures through the front part."""
+        if not self.config.augment.views:
+            return
+        usable = manifests.used(self.manifest)
+        failures = self._pass(front.outputs, front, opened, usable[usable["split"] == "train"], self.views(), "Augmented views")
+        self.manifest = manifests.skip(self.manifest, failures)
+
+    def compute_with_views(self, front: Front, opened: Store) -> None:
+        """Pass all used pictures, and the views of the training pictures, through the front part."""
+        self.compute(front, opened)
+        self.compute_views(front, opened)
+
+    def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
+        """Train what the configuration names on stored rows.
+
+        Args:
+            material: the rows.
+            compute: called for passes that are found to be needed on the way.
+
+        Returns:
+            What was trained, and the joined classifier.
+        """
+        if self.frozen:
+            return self.frozen.train(material, compute)
+        with self.clock("training"):
+            trained = from_scratch.train(material, self.network, self.pictures.size, self.progress)
+        return trained, joined.from_scratch(trained.model, trained.temperature)
+
+    def views(self) -> extract.Views:
+        """Return the augmented views that the configuration asks for."""
+        augmentation = self.config.augment
+        return extract.Views(augmentation.views, augmentation if augmentation.views else None, self.config.seed)
+
+    def _pass(
+        self,
+        outputs: Sequence[str],
+        compute: Callable[[tf.Tensor], list[np.ndarray]],
+        opened: Store,
+        rows: pd.DataFrame,
+        views: extract.Views = extract.ONLY_PLAIN,
+        title: str = "Frozen pass",
+        needed: Sequence[str] | None = None,
+    ) -> dict[int, str]:
+        done = extract.extract(
+            rows, self.root, self.pictures, outputs, compute, self.config.features.batch_size, opened, self.progress, views, title,
+            needed,
+        )  # fmt: skip
+        return done.failures
