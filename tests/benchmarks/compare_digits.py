@@ -26,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
 
     import transfer
-    from transfer.console import Terminal
+    from transfer.cli.terminal import Terminal
     from transfer.data import digits
 
     sizes = [size if size == "all" else int(size) for size in args.sizes]

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from tests import test_cli
+from tests.cli import test_app
+from tests.cli.test_app import LENET, Call, require_one_error
 from tests.conftest import picture
 from tests.data.sources.tfds.tfds_sets import pictures, prepare
-from tests.test_cli import LENET, Call, require_one_error
 from transfer.models import weights
 
-call, data = test_cli.call, test_cli.data
+call, data = test_app.call, test_app.data
 
 FILES = ("--files-only", *LENET)
 

@@ -28,7 +28,7 @@ def compare(
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
     planned = compare_plan(data, layers, name, output)
-    from transfer.console import started
+    from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.reports.comparison import text

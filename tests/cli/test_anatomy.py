@@ -16,7 +16,7 @@ from transfer.reports import anatomy_text
 
 Result = tuple[int, str, str]
 Call = Callable[..., Result]
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

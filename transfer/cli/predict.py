@@ -21,7 +21,7 @@ def predict(
     """Classify pictures with a run's exported SavedModel."""
     if csv is not None:
         raise typer.BadParameter(f"there is no --csv any more. Expected --output {str(csv)!r}")
-    from transfer.console import started
+    from transfer.cli.terminal import started
     from transfer.runs import Run
     from transfer.serving.batch.request import request
 

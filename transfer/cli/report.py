@@ -18,7 +18,7 @@ def report(
     from transfer.runs import Run
 
     opened = Run(run)
-    from transfer.console import started
+    from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.reports import text

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import test_cli
-from tests.test_cli import LENET, Call, require_one_error
-from transfer import console
+from tests.cli import test_app
+from tests.cli.test_app import LENET, Call, require_one_error
+from transfer.cli import terminal
 from transfer.errors import TransferError
 from transfer.quality import folder
 from transfer.workflows import fit
 from transfer.workflows.requests import Plan
 
-call, data = test_cli.call, test_cli.data
+call, data = test_app.call, test_app.data
 
 
 def table(place: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -29,7 +29,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def start() -> None:
         raise AssertionError("TensorFlow would have been started")
 
-    monkeypatch.setattr(console, "started", start)
+    monkeypatch.setattr(terminal, "started", start)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -25,7 +25,7 @@ def export(
     from transfer.runs import Run
 
     asked = request(Run(run), to, quantize, output, assert_accuracy, calibration_pictures, overwrite)
-    from transfer.console import started
+    from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.exporters.formats import exporting, table

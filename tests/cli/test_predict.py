@@ -21,7 +21,7 @@ from transfer.serving.batch import job
 
 Result = tuple[int, str, list[str]]
 Call = Callable[..., Result]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

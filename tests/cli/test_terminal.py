@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 import tensorflow as tf
 
-from transfer.console import Terminal
+from transfer.cli.terminal import Terminal
 from transfer.system.startup import hearing, import_tensorflow_quietly
 
 

@@ -22,7 +22,7 @@ def explain(
 
     opened = Run(run)
     explain.plan(opened, paths, output, classes or [])
-    from transfer.console import started
+    from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.reports import explained_text

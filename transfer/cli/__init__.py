@@ -1,0 +1,5 @@
+"""The command line, one file a command: arguments -> settings -> one call -> one printed result. TensorFlow is imported late."""
+
+from transfer.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,85 @@
+"""The command line: arguments -> configuration -> one call -> one printed result. No logic; TensorFlow is imported late."""
+
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, weights
+from transfer.errors import TransferError
+
+# Typer brings its own copy of Click, whose usage errors it exports only by their children.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="transfer",
+    help="Image classifiers from a folder of pictures: transfer learning with Keras, exported and verified.",
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    fit.fit, check.check, compare.compare, predict.predict, explain.explain, export.export, serve.serve, report.report,
+    anatomy.anatomy, weights.weights, quickstart.quickstart,
+):  # fmt: skip
+    app.command()(command)
+app.add_typer(store.app, name="store")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit with 0, 2 (the user can mend it), or 130 (interrupted)."""
+    if hasattr(sys.stdout, "reconfigure"):  # names of files and classes are printed, whatever their bytes
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        status = app(arguments, standalone_mode=False)
+        if status == _INTERRUPTED:  # what some versions of Typer make of Ctrl-C, without a word
+            raise KeyboardInterrupt
+        sys.exit(status if isinstance(status, int) else 0)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # called without a command: the error is the help itself
+            print(error.format_message())  # type: ignore[attr-defined]
+            sys.exit(2)
+        _fail(f"{error.format_message().rstrip('.')}. See: transfer --help")  # type: ignore[attr-defined]
+    except TransferError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nInterrupted. Nothing half-written is left; the same command continues.", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        place = f" Received {str(error.filename)!r}." if error.filename else ""
+        _fail(f"{error.strerror}.{place} What was computed is kept: the same command continues.")
+
+
+def _terminated(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(text: str) -> None:
+    line = " ".join(text.split())
+    print(f"error: {line}".encode("utf-8", "replace").decode(), file=sys.stderr)
+    sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from transfer import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass

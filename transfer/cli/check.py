@@ -1,0 +1,49 @@
+"""`transfer check`."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transfer.cli.options import BACKBONE, CONFIG, DATA, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
+
+
+def check(
+    data: Annotated[str | None, DATA] = None,
+    backbone: Annotated[str | None, BACKBONE] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    settings: Annotated[list[str] | None, SETTINGS] = None,
+    root: Annotated[Path | None, ROOT] = None,
+    tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
+    group_by: Annotated[str | None, GROUP_BY] = None,
+    min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the result; else data_checks/<name of the data>.")] = None,
+    files_only: Annotated[bool, typer.Option("--files-only", help="Judge the files alone, in seconds, without a network.")] = False,
+    write_manifest: Annotated[
+        Path | None, typer.Option("--write-manifest", metavar="FILE.csv", help="Write the table to edit and to give back as DATA.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a limit (check.max_...) is exceeded.")] = False,
+) -> None:
+    """Look for what is wrong with pictures and labels, without training; nothing is changed."""
+    from transfer.workflows.check_request import check_plan
+
+    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
+    planned = check_plan(data, given, output, write_manifest)
+    from transfer.cli.terminal import started
+
+    terminal = started()
+    from transfer.data import sources
+    from transfer.reports import findings_text
+    from transfer.workflows import check
+
+    checked = check.run(planned, files_only, terminal)
+    source = str(data or planned.config.data.source)
+    words, table = sources.options(planned.config.data), str(planned.write_manifest or "")
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
+    if strict and checked.exceeded:
+        for sentence in checked.exceeded:
+            print(f"not passed: {sentence}", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,38 @@
+"""`transfer fit`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transfer.cli.options import BACKBONE, CONFIG, DATA, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
+
+
+def fit(
+    data: Annotated[str | None, DATA] = None,
+    backbone: Annotated[str | None, BACKBONE] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    settings: Annotated[list[str] | None, SETTINGS] = None,
+    root: Annotated[Path | None, ROOT] = None,
+    tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
+    group_by: Annotated[str | None, GROUP_BY] = None,
+    min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
+) -> None:
+    """Train a classifier on pictures and export it."""
+    from transfer.workflows.requests import plan
+
+    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
+    planned = plan(data, given, name, output, overwrite)
+    from transfer.cli.terminal import started
+
+    terminal = started()
+    from transfer.reports import text
+    from transfer.workflows import fit
+
+    run = fit.run(planned, terminal)
+    if run.cut_points is not None:
+        print(text.cut_points(run.cut_points))
+    print(text.block(run))

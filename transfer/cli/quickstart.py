@@ -1,0 +1,18 @@
+"""`transfer quickstart`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def quickstart(
+    output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
+) -> None:
+    """Fit VGG16 and LeNet-5 on handwritten digits, export both, and print them side by side."""
+    from transfer.cli.terminal import started
+
+    terminal = started()
+    from transfer.workflows import quickstart as module
+
+    print(module.quickstart(output, terminal))

@@ -1,0 +1,21 @@
+"""`transfer weights`."""
+
+from typing import Annotated
+
+import typer
+
+
+def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ...")]) -> None:
+    """Fetch a backbone's ImageNet weights ahead of time."""
+    from transfer.errors import WeightsError
+    from transfer.models.registry import Backbone, find
+
+    found = find(backbone)
+    if not isinstance(found, Backbone):
+        raise WeightsError(f"{backbone} is trained from scratch and has no pretrained weights. Received {backbone!r}.")
+    from transfer.cli.terminal import started
+
+    terminal = started()
+    from transfer.models import weights as module
+
+    print(f"{found.name}: ImageNet weights are there, SHA-256 {module.fetch(found, terminal)}")
