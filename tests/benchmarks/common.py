@@ -31,7 +31,7 @@ def run(command: list[str], environment: dict[str, str]) -> "subprocess.Complete
 
 def describe_machine() -> dict[str, Any]:
     """Return processor, cores, instructions, TensorFlow."""
-    from transfer.features.precision import machine
+    from transfer.system.devices import machine
 
     return machine()
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from transfer.system.locks import taken_by_another
+from transfer.system.files import taken_by_another
 
 
 def test_the_second_is_told_who_has_it_until_the_first_lets_go(tmp_path: Path) -> None:

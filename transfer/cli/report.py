@@ -25,9 +25,7 @@ def report(
     from transfer.workflows import report
 
     if other is not None:
-        from transfer.serving import strangers
-
-        print(text.others(other.name, strangers.judge(opened, other, terminal)))
+        print(text.others(other.name, report.judge_other(opened, other, terminal)))
     for line in report.again(Run(run), terminal):
         print(line)
     print(f"Report         {opened.report}")

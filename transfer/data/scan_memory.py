@@ -18,8 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.data.decoding.version import DECODER_VERSION
-from transfer.system.cache import cache_home
-from transfer.system.files import replacing
+from transfer.system.files import cache_home, replacing
 
 FORMAT = 1
 """Raise it whenever what is remembered, or how a file is judged, changes."""

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,34 +11,14 @@ import tensorflow as tf
 
 from transfer.models.pretrained import FrozenPass, Pretrained, Tap
 from transfer.models.registry import Backbone
-from transfer.system import devices, memory, resources
-from transfer.system.cache import cache_home
-from transfer.system.files import write_text
+from transfer.system import devices, resources
+from transfer.system.files import cache_home, write_text
 from transfer.system.progress import Progress
 
 LEAST_COSINE = 0.999
 """16 bits are used only where each picture's features point the same way as in float32."""
 
 _REPEATS = 2
-
-
-def machine() -> dict[str, Any]:
-    """Describe what decides how fast this machine computes: processor, its instructions, GPUs, TensorFlow."""
-    fields: dict[str, str] = {}
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            fields.setdefault(name.strip(), value.strip())
-    except OSError:
-        pass  # not Linux: the name of the processor must do
-    flags = fields.get("flags", "").split()
-    return {
-        "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "cores": resources.cores(),
-        "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
-        "gpus": devices.gpu_names(),
-        "tensorflow": tf.__version__,
-    }
 
 
 def candidate() -> str:
@@ -69,7 +47,9 @@ def choose(
         one compiled by XLA, and `use_xla`.
     """
     full = load("float32")
-    identity = {"machine": machine(), "backbone": backbone.name, "size": full.size, "batch": batch_size, "weights": full.weights_digest}
+    identity = {
+        "machine": devices.machine(), "backbone": backbone.name, "size": full.size, "batch": batch_size, "weights": full.weights_digest,
+    }  # fmt: skip
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path = cache_home() / "precision" / f"{name}.json"
     try:
@@ -84,7 +64,7 @@ def choose(
         advance(1)
         rounded, fast = _measure(load(candidate()), batch, batch_size)
         advance(1)
-    memory.give_back()
+    resources.give_back()
     cosine = worst_cosine(reference, rounded)
     chosen = candidate() if fast > slow and cosine > LEAST_COSINE else "float32"
     result = {"precision": chosen, "float32": round(slow, 2), candidate(): round(fast, 2), "cosine": round(cosine, 6)}

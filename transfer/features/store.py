@@ -18,8 +18,7 @@ import lmdb
 import numpy as np
 
 from transfer.errors import StoreError
-from transfer.system.cache import cache_home
-from transfer.system.files import write_text
+from transfer.system.files import cache_home, write_text
 
 _FIRST_SIZE = 1 << 28
 DESCRIPTION = "set.json"

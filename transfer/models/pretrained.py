@@ -11,7 +11,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from transfer.models import backbones, heads, truncation, weights
 from transfer.models.registry import Backbone
-from transfer.system import memory
+from transfer.system import resources
 from transfer.system.progress import Progress
 
 
@@ -105,7 +105,7 @@ class FrozenPass:
         if pretrained.xla or pretrained.precision == "float32" or not _normalises(pretrained.model):
             return concrete
         folded = convert_variables_to_constants_v2(concrete)
-        memory.give_back()
+        resources.give_back()
         return folded
 
     def __call__(self, batch: np.ndarray | tf.Tensor) -> list[np.ndarray]:

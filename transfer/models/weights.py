@@ -20,8 +20,7 @@ import numpy as np
 from transfer.errors import WeightsError
 from transfer.models import backbones, weights_from_index
 from transfer.models.registry import Backbone
-from transfer.system.cache import cache_home
-from transfer.system.files import replacing
+from transfer.system.files import cache_home, replacing
 from transfer.system.progress import Progress
 
 KNOWN_DIGESTS = {"vgg16": "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"}

@@ -1,7 +1,11 @@
 """Which devices compute: the GPUs of the machine where there are some, else the processor."""
 
 import functools
-from typing import TYPE_CHECKING
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfer.system.resources import cores
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -63,3 +67,24 @@ def describe(which: str) -> str:
         return ""
     used = len(to_train_on(which))
     return f"GPUs: {', '.join(names)}; each batch of a training is divided among {used}" if used > 1 else f"GPU: {names[0]}"
+
+
+def machine() -> dict[str, Any]:
+    """Describe what decides how fast this machine computes: processor, its instructions, GPUs, TensorFlow."""
+    import tensorflow as tf
+
+    fields: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            fields.setdefault(name.strip(), value.strip())
+    except OSError:
+        pass  # not Linux: the name of the processor must do
+    flags = fields.get("flags", "").split()
+    return {
+        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "cores": cores(),
+        "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
+        "gpus": gpu_names(),
+        "tensorflow": tf.__version__,
+    }

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from transfer.features.precision import machine
+from transfer.system.devices import machine
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "lmdb")
 

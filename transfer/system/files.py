@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, then renamed."""
+"""Files that appear whole or not at all, written beside their place and renamed; locks between processes; the cache folder."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<host>.+)-(?P<pid>\d+)", re.DOTALL)
 
@@ -102,3 +104,31 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def taken_by_another(file: IO[str]) -> str:
+    """Lock a file that is open in mode `a+` until it is closed, and write the number of this process into it.
+
+    Returns:
+        Empty: it is locked now. Else which process has it: `number 123`, or `unknown number`.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        number = file.read().strip()
+        return f"number {number}" if number.isdigit() else "unknown number"
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return ""
+
+
+def cache_home() -> Path:
+    """Return the user's cache folder: `$TRANSFER_HOME`, by default `~/.cache/transfer`. Read at each call, never at import.
+
+    It holds pretrained weights, stored features, transcoded images and measured choices. Everything in it can be deleted at any
+    time; it is made again when it is needed.
+    """
+    chosen = os.environ.get("TRANSFER_HOME")
+    return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "transfer"

@@ -1,5 +1,7 @@
-"""How many threads linear algebra and the checks of pictures use."""
+"""What this process takes of the machine: threads and memory."""
 
+import ctypes
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,3 +38,16 @@ def spread(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
     """
     with one_thread(), ThreadPoolExecutor(cores()) as threads:
         return list(threads.map(work, items))
+
+
+def give_back() -> None:
+    """Collect garbage and return free pages to the system, where the C library can (glibc).
+
+    Rewriting a network's graph needs several copies of its weights for a moment; without this the process would keep
+    their room, hundreds of megabytes, until it ends.
+    """
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        pass  # another C library: it decides by itself

@@ -14,8 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.system.cache import cache_home
-from transfer.system.files import replacing
+from transfer.system.files import cache_home, replacing
 
 _KEPT_DAYS = 30
 

@@ -18,7 +18,7 @@ from transfer.features.store import Store
 from transfer.models import joined
 from transfer.models.pretrained import Pretrained, Tap
 from transfer.models.registry import Backbone, Cut
-from transfer.system import memory
+from transfer.system import resources
 from transfer.system.progress import Clock, Progress
 from transfer.training import cut_selection, fine_tuning, frozen_head
 from transfer.training.trained import Material, Trained
@@ -80,7 +80,7 @@ class FrozenStage:
             self.config = self.config.updated(precision=self.measured["precision"])
             chosen = self._load(self.config.precision)
             self._loaded = {self.config.precision: chosen.with_xla() if self.measured.get("use_xla") else chosen}
-            memory.give_back()
+            resources.give_back()
         self.pretrained  # noqa: B018  (weights that cannot be had are an error of this stage)
 
     @property

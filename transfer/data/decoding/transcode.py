@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from transfer.system.cache import cache_home
-from transfer.system.files import write_bytes
+from transfer.system.files import cache_home, write_bytes
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further pictures."""

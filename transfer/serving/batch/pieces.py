@@ -23,8 +23,7 @@ import pyarrow as pa
 from transfer.errors import RunError
 from transfer.serving.batch import files
 from transfer.serving.batch.rows import Rows
-from transfer.system.files import write_bytes, write_text
-from transfer.system.locks import taken_by_another
+from transfer.system.files import taken_by_another, write_bytes, write_text
 
 _LOCK, _FACTS, _TABLE = "lock", "facts.json", "table"
 _LONGEST = 150  # bytes of the output's name that are part of the folder's; a name of a file has 255

@@ -12,7 +12,7 @@ from typing import Any
 from transfer.data import dataset as manifests
 from transfer.data import pipeline
 from transfer.features.front import Pixels
-from transfer.features.precision import machine
+from transfer.system.devices import machine
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
 from transfer.workflows.comparison.folder import RATES

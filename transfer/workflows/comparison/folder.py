@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transfer.errors import RunError
-from transfer.system.locks import taken_by_another
+from transfer.system.files import taken_by_another
 
 DEFAULT_OUTPUT = "comparisons"
 
