@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transfer.features import precision
 from transfer.models.pretrained import FrozenPass, Pretrained, Tap
 from transfer.models.registry import BACKBONES
-from transfer.system.devices import machine
+from transfer.system import devices
 from transfer.system.progress import Silent
 
 EXACT = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
@@ -134,7 +134,7 @@ def test_the_16_bits_of_a_gpu_are_float16(monkeypatch: pytest.MonkeyPatch, devic
 
 
 def test_the_machine_is_described_by_what_decides_its_speed() -> None:
-    described = machine()
+    described = devices.machine()
     assert described["processor"] and described["cores"] >= 1 and described["tensorflow"] == tf.__version__
     assert isinstance(described["instructions"], list) and isinstance(described["gpus"], list)
 
