@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     args = parser.parse_args()
 
-    from transfer.data.pipeline import Pictures, batches, files_of
+    from transfer.data.pipeline import ImageSpec, batches, files_of
     from transfer.features import store
     from transfer.features.extract import extract
     from transfer.features.front import Prefix
@@ -42,16 +42,16 @@ def main() -> None:
 
     backbone = find(args.backbone)
     size = args.size or backbone.size
-    pictures = Pictures(size)
+    image_spec = ImageSpec(size)
     pretrained = Pretrained.load(backbone, args.weights, size, args.precision, 0, Silent())
-    front = Prefix(pretrained, pictures, [Tap("top", "avg")], args.batch)
+    front = Prefix(pretrained, image_spec, [Tap("top", "avg")], args.batch)
     rows = used_rows(args.data, args.images * args.rounds)
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
         opened = store.Store(Path(folder))
         for number in range(args.rounds):
             part = rows.iloc[number * args.images : (number + 1) * args.images]
-            in_memory = [images for _, images in batches(files_of(args.data, part), pictures, args.batch)]
+            in_memory = [images for _, images in batches(files_of(args.data, part), image_spec, args.batch)]
             front(in_memory[0])
             started = time.perf_counter()
             for images in in_memory:
@@ -59,7 +59,7 @@ def main() -> None:
             alone = len(part) / (time.perf_counter() - started)
             del in_memory
             started = time.perf_counter()
-            done = extract(part, args.data, pictures, front.outputs, front, args.batch, opened, Silent())
+            done = extract(part, args.data, image_spec, front.outputs, front, args.batch, opened, Silent())
             whole = done.computed / (time.perf_counter() - started)
             pairs.append((whole, alone))
             print(f"round {number + 1}: pass {whole:.1f}, backbone alone {alone:.1f} images/s", file=sys.stderr)

@@ -29,11 +29,11 @@ def pixels_of(folder: Path | None, size: int, count: int) -> Any:
     """Return pictures, uint8 [count, size, size, 3]: those of a folder, or made-up ones, of which each class has its own noise."""
     import numpy as np
 
-    from transfer.data.pipeline import Pictures, batches, files_of
+    from transfer.data.pipeline import ImageSpec, batches, files_of
 
     if folder:
         files = files_of(folder, used_rows(folder, count))
-        return np.concatenate([images.numpy() for _, images in batches(files, Pictures(size), 64)])
+        return np.concatenate([images.numpy() for _, images in batches(files, ImageSpec(size), 64)])
     generator = np.random.default_rng(0)
     patterns = generator.integers(0, 256, (CLASSES, size, size, 3))
     noise = generator.integers(0, 256, (count, size, size, 3))

@@ -17,7 +17,7 @@ from transfer import fit, predict
 from transfer.cli import main
 from transfer.config import build
 from transfer.data import sources
-from transfer.data.pipeline import Pictures, batches
+from transfer.data.pipeline import ImageSpec, batches
 from transfer.exporters.formats import runtimes
 from transfer.runs import Run
 from transfer.system.progress import Silent
@@ -120,7 +120,7 @@ def test_portable_files(
     root = sources.root(config.data, Silent())
     names = [str(root / path).encode() for path in test_rows["path"]]
     runtime = opened(tmp_path / name, 1)
-    found = [runtime.run(images.numpy().astype(np.float32)) for _, images in batches(names, Pictures(32, config.data), 1)]
+    found = [runtime.run(images.numpy().astype(np.float32)) for _, images in batches(names, ImageSpec(32, config.data), 1)]
     probabilities = np.concatenate([one["probabilities"] for one in found])
     unfamiliarity = np.concatenate([one["unfamiliarity"] for one in found])
     require_same(test_rows, run.labels, probabilities, unfamiliarity, OTHER_RUNTIME)

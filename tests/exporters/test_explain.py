@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.reports.made_up_run import reference
 from transfer.config import NetworkConfig
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.exporters import saved_model
 from transfer.exporters.served import Explained, Served
 from transfer.models import joined, scratch
@@ -37,7 +37,7 @@ def encoded(pixels: np.ndarray) -> bytes:
 
 
 def exported(model: keras.Model, folder: Path, width: int) -> Served:
-    saved_model.write(model, CLASSES, Pictures(SIZE), reference(width), folder)
+    saved_model.write(model, CLASSES, ImageSpec(SIZE), reference(width), folder)
     return Served(folder)
 
 

@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_images
 from tests.data.decoding import encoders as e
 from tests.reports.made_up_run import reference
 from transfer.data.decoding.transcode import readable_bytes
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.exporters import saved_model
 from transfer.exporters.served import Served
 
@@ -44,7 +44,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     scores = keras.layers.Dense(len(CLASSES), kernel_initializer=keras.initializers.RandomNormal(0, 0.06, seed=1))
     model = keras.Model(images, keras.layers.Softmax()(scores(keras.layers.Flatten()(keras.layers.Rescaling(1 / 128, -1)(images)))))
     folder: Path = tmp_path_factory.mktemp("run") / "export" / "1"
-    saved_model.write(model, CLASSES, Pictures(SIZE), reference(SIZE * SIZE * 3), folder)
+    saved_model.write(model, CLASSES, ImageSpec(SIZE), reference(SIZE * SIZE * 3), folder)
     return Served(folder)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import DataConfig
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError, RunError, TransferError
 from transfer.exporters import saved_model
 from transfer.exporters.served import Served
@@ -115,7 +115,7 @@ def test_what_is_no_picture_is_an_error_and_no_guess(loaded: object, damaged: by
 
 
 def test_the_limit_of_pixels_is_part_of_the_graph(tmp_path: Path) -> None:
-    saved_model.write(classifier(), list(COLOURS), Pictures(SIZE, DataConfig(max_megapixels=0.001)), reference(), tmp_path / "1")
+    saved_model.write(classifier(), list(COLOURS), ImageSpec(SIZE, DataConfig(max_megapixels=0.001)), reference(), tmp_path / "1")
     served = Served(tmp_path / "1")
     assert served.probabilities([RED]).shape == (1, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels"):
@@ -151,7 +151,7 @@ def test_a_failed_write_leaves_no_folder(
 
     monkeypatch.setattr(tf.saved_model, "save", save)
     with pytest.raises(expected, match="No space left on device" if expected is not KeyboardInterrupt else None):
-        saved_model.write(classifier(), list(COLOURS), Pictures(SIZE), reference(), tmp_path / "1")
+        saved_model.write(classifier(), list(COLOURS), ImageSpec(SIZE), reference(), tmp_path / "1")
     assert list(tmp_path.iterdir()) == []
 
 

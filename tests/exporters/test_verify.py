@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import picture
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import ExportConfig
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.exporters import saved_model, verify
 from transfer.exporters.served import Served, batched
@@ -59,7 +59,7 @@ def check(
 ) -> verify.Verified:
     return verify.verify(
         served(models / "export" / "1"), keras_file or models / "model.keras", files, [600] * len(files), stored,
-        unfamiliarity, Pictures(SIZE), ExportConfig(batch_size=8, tolerance_float32=TOLERANCE), False, Silent(),
+        unfamiliarity, ImageSpec(SIZE), ExportConfig(batch_size=8, tolerance_float32=TOLERANCE), False, Silent(),
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_an_export_that_depends_on_the_batch_size_is_found(
 
 def test_a_tampered_export_is_not_published(models: Path, files: list[bytes], stored: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(ExportError), drafting(tmp_path, "run") as draft:
-        saved_model.write(classifier(sharpness=1 / 20), list(COLOURS), Pictures(SIZE), reference(), draft.path / "export" / "1")
+        saved_model.write(classifier(sharpness=1 / 20), list(COLOURS), ImageSpec(SIZE), reference(), draft.path / "export" / "1")
         check(draft.path, files, stored, models / "model.keras")
     assert list(tmp_path.iterdir()) == []
 

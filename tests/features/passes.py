@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from transfer.config import DataConfig
 from transfer.data import pipeline, sources
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.features.extract import PLAIN, Extraction, Views, extract
 from transfer.features.store import FeatureSet, Store, key
 from transfer.system.progress import Advance, Silent
@@ -67,7 +67,7 @@ def run(
 ) -> tuple[Extraction, Front]:
     front = front or Front()
     options = {} if views is None else {"views": views}
-    done = extract(rows, root, Pictures(SIZE), front.outputs, front, BATCH, store, progress or Silent(), **options)
+    done = extract(rows, root, ImageSpec(SIZE), front.outputs, front, BATCH, store, progress or Silent(), **options)
     return done, front
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from transfer.config import DataConfig
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.features import front
 from transfer.features.front import Pixels, Prefix
 from transfer.models.pretrained import Pretrained, Tap
@@ -19,8 +19,8 @@ PRETRAINED = Pretrained(BACKBONES["vgg16"], None, "random", "ab" * 32, 32, "floa
 TAPS = [Tap("block1_pool", "avg")]
 
 
-def set_id(pretrained: Pretrained = PRETRAINED, pictures: Pictures = Pictures(32)) -> str:  # noqa: B008
-    return Prefix(pretrained, pictures, TAPS, 4).feature_set.id
+def set_id(pretrained: Pretrained = PRETRAINED, image_spec: ImageSpec = ImageSpec(32)) -> str:  # noqa: B008
+    return Prefix(pretrained, image_spec, TAPS, 4).feature_set.id
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,20 @@ def test_the_same_network_has_the_same_set_wherever_its_weights_came_from() -> N
 @pytest.mark.parametrize("of", ["prefix", "pixels"])
 def test_another_way_of_making_pictures_square_has_another_set(of: str) -> None:
     def made(resize: str) -> str:
-        pictures = Pictures(32, DataConfig(resize=resize))
-        return set_id(pictures=pictures) if of == "prefix" else Pixels(pictures).feature_set.id
+        image_spec = ImageSpec(32, DataConfig(resize=resize))
+        return set_id(image_spec=image_spec) if of == "prefix" else Pixels(image_spec).feature_set.id
 
     assert len({made("stretch"), made("pad"), made("crop")}) == 3
 
 
 @pytest.mark.parametrize("change", ["decoder", "tensorflow"])
 def test_another_decoder_has_another_set(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    before = {set_id(), Pixels(Pictures(32)).feature_set.id}
+    before = {set_id(), Pixels(ImageSpec(32)).feature_set.id}
     if change == "decoder":
         monkeypatch.setattr(front, "DECODER_VERSION", front.DECODER_VERSION + 1)
     else:
         monkeypatch.setattr(tf, "__version__", "99.1.0")
-    assert before.isdisjoint({set_id(), Pixels(Pictures(32)).feature_set.id})
+    assert before.isdisjoint({set_id(), Pixels(ImageSpec(32)).feature_set.id})
 
 
 def test_a_patch_release_of_tensorflow_keeps_the_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,19 +63,19 @@ def test_a_patch_release_of_tensorflow_keeps_the_set(monkeypatch: pytest.MonkeyP
 
 def test_each_cut_and_pooling_is_an_output_of_its_own() -> None:
     taps = [Tap("block1_pool", "avg"), Tap("block1_pool", "max"), Tap("block2_pool", "avg")]
-    assert Prefix(PRETRAINED, Pictures(32), taps, 4).outputs == ["block1_pool:avg", "block1_pool:max", "block2_pool:avg"]
+    assert Prefix(PRETRAINED, ImageSpec(32), taps, 4).outputs == ["block1_pool:avg", "block1_pool:max", "block2_pool:avg"]
 
 
 def test_outputs_have_the_width_and_dtype_that_are_stated() -> None:
     loaded = Pretrained.load(BACKBONES["vgg16"], "random", 32, "bfloat16", 0, Silent())
-    prefix = Prefix(loaded, Pictures(32), [Tap("block1_pool", "max"), Tap("block2_pool", "flatten")], 2)
+    prefix = Prefix(loaded, ImageSpec(32), [Tap("block1_pool", "max"), Tap("block2_pool", "flatten")], 2)
     arrays = prefix(tf.zeros([2, 32, 32, 3], tf.uint8))
     for output, array in zip(prefix.outputs, arrays, strict=True):
         assert array.shape == (2, prefix.width(output)) and array.dtype == prefix.dtype(output)
 
 
 def test_pixels_pass_unchanged() -> None:
-    pixels = Pixels(Pictures(8))
+    pixels = Pixels(ImageSpec(8))
     batch = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
     (array,) = pixels(tf.constant(batch))
     assert pixels.outputs == ["pixels"] and array.dtype == pixels.dtype("pixels") == np.uint8

@@ -48,12 +48,12 @@ def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = Fal
 
 def write_models(folder: Path, classes: Sequence[str]) -> None:
     """Write `model.keras` and `export/1` of the classifier by colour."""
-    from transfer.data.pipeline import Pictures
+    from transfer.data.pipeline import ImageSpec
     from transfer.exporters import saved_model
 
     model = classifier()
     model.save(folder / "model.keras")
-    saved_model.write(model, list(classes), Pictures(SIZE), reference(), folder / "export" / "1")
+    saved_model.write(model, list(classes), ImageSpec(SIZE), reference(), folder / "export" / "1")
     reference().write(folder / FAMILIAR)
 
 

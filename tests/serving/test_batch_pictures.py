@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.conftest import picture
 from transfer.config import DataConfig
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.serving.batch import pictures
 from transfer.serving.batch.files import digest, listed
 from transfer.serving.batch.pictures import Decoder
@@ -21,7 +21,7 @@ from transfer.serving.batch.room import Room, ahead
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return Decoder(Pictures(8, DataConfig(max_megapixels=4)))
+    return Decoder(ImageSpec(8, DataConfig(max_megapixels=4)))
 
 
 def names(folder: Path, count: int = 5) -> list[str]:
@@ -85,7 +85,7 @@ def test_no_picture_at_all_is_no_array(decoder: Decoder, tmp_path: Path) -> None
 def test_large_pictures_are_decoded_one_at_a_time_where_there_is_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "_SMALL_PIXELS", 100)
     monkeypatch.setattr(pictures, "_PIXELS", 2000)
-    decoder = Decoder(Pictures(8))
+    decoder = Decoder(ImageSpec(8))
     inside, most = [], []
     really = decoder._alone
 

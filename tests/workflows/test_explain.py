@@ -38,7 +38,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def lenet(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    from transfer.data.pipeline import Pictures
+    from transfer.data.pipeline import ImageSpec
     from transfer.evaluation.ood import Reference
     from transfer.exporters import saved_model
     from transfer.models import joined, scratch
@@ -50,7 +50,7 @@ def lenet(tmp_path_factory: pytest.TempPathFactory) -> Run:
     width = model.get_layer("lenet").get_layer("flatten").output.shape[-1]
     known = Reference(np.eye(3, width, dtype=np.float32), reference().paths, list(COLOURS), 1, 1.0, reference().thumbnails)
     (run.path / "export" / "1").rmdir()
-    saved_model.write(model, list(COLOURS), Pictures(SIZE), known, run.path / "export" / "1")
+    saved_model.write(model, list(COLOURS), ImageSpec(SIZE), known, run.path / "export" / "1")
     return run
 
 

@@ -13,7 +13,7 @@ from tests.conftest import picture
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
 from transfer.config import DataConfig
 from transfer.data.decoding.transcode import readable_bytes
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.errors import ConfigError, DataError, RunError
 from transfer.exporters import saved_model
 from transfer.exporters.served import Served
@@ -72,7 +72,7 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     run = write_run(tmp_path / "run", export=False, data__resize="pad")
     model, served_folder = classifier(), run.path / "export" / "1"
     served_folder.rmdir()
-    saved_model.write(model, list(COLOURS), Pictures(SIZE, DataConfig(resize="pad")), reference(), served_folder)
+    saved_model.write(model, list(COLOURS), ImageSpec(SIZE, DataConfig(resize="pad")), reference(), served_folder)
     kinds = [("JPEG", (700, 300)), ("PNG", (90, 70)), ("TIFF", (31, 64)), ("GIF", (20, 20)), ("WEBP", (64, 48)), ("BMP", (16, 16))]
     files = []
     for number, (kind, size) in enumerate(kinds):

@@ -17,7 +17,7 @@ from transfer.data.decoding.transcode import transcoded_path
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageSpec:
     """How files become pictures: the side of the square result in pixels, and the decoder's settings."""
 
     size: int
@@ -37,7 +37,7 @@ def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
 
 def batches(
     files: Sequence[bytes],
-    pictures: Pictures,
+    image_spec: ImageSpec,
     batch_size: int,
     views: Sequence[tuple[int, int]] | None = None,
     augmentation: AugmentConfig | None = None,
@@ -48,12 +48,12 @@ def batches(
 
     Args:
         files: paths.
-        pictures: size and decoder settings.
+        image_spec: size and decoder settings.
         batch_size: pictures in a batch; the last one may have fewer.
         views: the seeds of the view of each file (`augment.view_seed`); none: the plain pictures.
         augmentation: the limits of the views.
     """
-    decoder = decoder_of(pictures)
+    decoder = decoder_of(image_spec)
     seeds = tf.constant(list(views) if views is not None else [(0, 0)] * len(files), tf.int64, shape=(len(files), 2))
     rows = (tf.range(len(files), dtype=tf.int64), tf.constant(list(files), tf.string, shape=(len(files),)), seeds)
 
@@ -71,9 +71,9 @@ def batches(
     return dataset.batch(batch_size).prefetch(2).with_options(options)
 
 
-def decoder_of(pictures: Pictures) -> tf.types.experimental.ConcreteFunction:
+def decoder_of(image_spec: ImageSpec) -> tf.types.experimental.ConcreteFunction:
     """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`."""
-    return _decoder(pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+    return _decoder(image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels)
 
 
 @cache
@@ -86,7 +86,7 @@ def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experime
     return tf.function(decoder, autograph=False, input_signature=[tf.TensorSpec([], tf.string)]).get_concrete_function()
 
 
-def why_undecodable(file: bytes, pictures: Pictures) -> str:
+def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
     """Decode one file again and return the reason for a person why it fails; empty where it does not."""
     try:
         # Not with TensorFlow, whose message would hold the path, which may be no Unicode.
@@ -96,7 +96,7 @@ def why_undecodable(file: bytes, pictures: Pictures) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     try:
-        decode(tf.constant(data), pictures.size, pictures.data.resize, pictures.data.max_megapixels)
+        decode(tf.constant(data), image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels)
     except tf.errors.OpError as error:
         return refusal(error, data)
     return ""

@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 from transfer.data.decoding.decode import decode_batch
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
 from transfer.models.parts import Parts, take_apart
@@ -34,11 +34,11 @@ from transfer.system.startup import hearing
 class _Servable(tf.Module):
     """What is saved: the model's variables, the three functions, and the labels as an asset."""
 
-    def __init__(self, model: keras.Model, labels: list[str], pictures: Pictures, reference: Reference, labels_file: Path) -> None:
+    def __init__(self, model: keras.Model, labels: list[str], image_spec: ImageSpec, reference: Reference, labels_file: Path) -> None:
         super().__init__(name="classifier")
         self.weights = [variable.value for variable in model.variables]
         self.labels_file = tf.saved_model.Asset(str(labels_file))
-        size = pictures.size
+        size = image_spec.size
         parts = take_apart(model)
         names = tf.constant([os.fsencode(label) for label in labels])
         # As it lies in the file, so that both measure the same distances; variables are stored beside the graph, not in it.
@@ -68,7 +68,7 @@ class _Servable(tf.Module):
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
         def decoded(image_bytes: tf.Tensor) -> tf.Tensor:
-            return decode_batch(image_bytes, size, pictures.data.resize, pictures.data.max_megapixels)
+            return decode_batch(image_bytes, size, image_spec.data.resize, image_spec.data.max_megapixels)
 
         strings = tf.TensorSpec([None], tf.string, name="image_bytes")
 
@@ -116,7 +116,7 @@ def _explained(parts: Parts, maps: tf.Tensor, class_number: tf.Tensor) -> tuple[
     return vector, logits, tf.math.divide_no_nan(spoke, tf.reduce_max(spoke, [1, 2], keepdims=True))
 
 
-def write(model: keras.Model, labels: list[str], pictures: Pictures, reference: Reference, folder: Path) -> None:
+def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, reference: Reference, folder: Path) -> None:
     """Write the SavedModel of a classifier.
 
     Args:
@@ -132,7 +132,7 @@ def write(model: keras.Model, labels: list[str], pictures: Pictures, reference: 
     with tempfile.TemporaryDirectory(prefix="transfer-labels-") as temporary:
         file = Path(temporary) / LABELS
         file.write_bytes(b"".join(os.fsencode(label) + b"\n" for label in labels))
-        servable = _Servable(model, labels, pictures, reference, file)
+        servable = _Servable(model, labels, image_spec, reference, file)
         signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images, "explain": servable.explain}
         try:
             # TensorFlow announces where it wrote: the draft's folder, which nobody will find under that name.

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from transfer.config import ExportConfig
-from transfer.data.pipeline import Pictures, batches
+from transfer.data.pipeline import ImageSpec, batches
 from transfer.errors import ExportError
 from transfer.exporters.served import Answers, Served, batched
 from transfer.system.progress import Progress
@@ -40,7 +40,7 @@ def verify(
     pixels: Sequence[int],
     stored: np.ndarray,
     unfamiliarity: np.ndarray,
-    pictures: Pictures,
+    image_spec: ImageSpec,
     settings: ExportConfig,
     in_16bit: bool,
     progress: Progress,
@@ -54,7 +54,7 @@ def verify(
         pixels: pixels of each, to keep batches of large pictures small.
         stored: probabilities by the stored-feature path, [n, classes].
         unfamiliarity: by the same path, of the first of them, [m].
-        pictures: how files are decoded for the Keras model.
+        image_spec: how files are decoded for the Keras model.
         settings: the larger batch size (the other is 1) and the largest accepted differences.
         in_16bit: whether any part computes or stores in 16 bit.
         progress: told of each picture.
@@ -67,7 +67,7 @@ def verify(
     single = np.concatenate([served.probabilities([_read(file)]) for file in files[:_SINGLE]])
     differences = {
         "stored": _largest(probabilities, stored),
-        "keras": _largest(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], pictures)),
+        "keras": _largest(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], image_spec)),
         "batch_1": _largest(probabilities[:_SINGLE], single),
         "unfamiliarity": _largest(answers.unfamiliarity[: len(unfamiliarity)], unfamiliarity),
     }
@@ -93,9 +93,9 @@ def answer(served: Served, files: Sequence[bytes], pixels: Sequence[int], batch_
     return Answers(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Answers)))
 
 
-def _by_keras(file: Path, files: Sequence[bytes], pictures: Pictures) -> np.ndarray:
+def _by_keras(file: Path, files: Sequence[bytes], image_spec: ImageSpec) -> np.ndarray:
     model: Callable[..., np.ndarray] = keras.saving.load_model(file, compile=False, safe_mode=True)
-    return np.concatenate([np.asarray(model(images.numpy().astype(np.float32))) for _, images in batches(files, pictures, len(files))])
+    return np.concatenate([np.asarray(model(images.numpy().astype(np.float32))) for _, images in batches(files, image_spec, len(files))])
 
 
 def _read(file: bytes) -> bytes:

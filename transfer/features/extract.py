@@ -59,7 +59,7 @@ class _Job:
 def extract(
     rows: pd.DataFrame,
     root: Path,
-    pictures: pipeline.Pictures,
+    image_spec: pipeline.ImageSpec,
     outputs: Sequence[str],
     compute: Callable[[tf.Tensor], list[np.ndarray]],
     batch_size: int,
@@ -77,7 +77,7 @@ def extract(
     Args:
         rows: used rows of a manifest.
         root: the data folder.
-        pictures: how files are decoded.
+        image_spec: how files are decoded.
         outputs: names of what `compute` returns, as in `store.key`.
         compute: uint8 [b, size, size, 3] -> one array [b, width] for each output.
         batch_size: pictures in a batch.
@@ -92,7 +92,7 @@ def extract(
     if not jobs:
         return Extraction(0, failures)
     seeds = [view_seed(job.digest, job.view, views.seed) for job in jobs] if views.augmentation else None
-    dataset = pipeline.batches([job.file for job in jobs], pictures, batch_size, seeds, views.augmentation)
+    dataset = pipeline.batches([job.file for job in jobs], image_spec, batch_size, seeds, views.augmentation)
     seen: set[int] = set()
     with progress.step(title, len(jobs)) as advance:
         for positions, images in dataset:
@@ -108,7 +108,7 @@ def extract(
             )
             seen.update(int(position) for position in positions.numpy())
             advance(len(batch))
-    _explain_missing([job for position, job in enumerate(jobs) if position not in seen], root, pictures, store, failures)
+    _explain_missing([job for position, job in enumerate(jobs) if position not in seen], root, image_spec, store, failures)
     return Extraction(len(seen), _spread(failures, rows))
 
 
@@ -156,12 +156,12 @@ def _unchanged(job: _Job, root: Path, failures: dict[int, str]) -> bool:
     return same
 
 
-def _explain_missing(jobs: list[_Job], root: Path, pictures: pipeline.Pictures, store: Store, failures: dict[int, str]) -> None:
+def _explain_missing(jobs: list[_Job], root: Path, image_spec: pipeline.ImageSpec, store: Store, failures: dict[int, str]) -> None:
     undecodable = {}
     for job in jobs:
         if not _unchanged(job, root, failures):
             continue  # what is damaged is not what was digested
-        reason = pipeline.why_undecodable(job.file, pictures) or "could not be decoded"
+        reason = pipeline.why_undecodable(job.file, image_spec) or "could not be decoded"
         failures[job.index] = reason
         if reason.startswith("damaged"):
             undecodable[job.digest] = reason

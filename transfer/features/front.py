@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.decoding.version import DECODER_VERSION
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.features.store import FeatureSet
 from transfer.models.pretrained import FrozenPass, Pretrained, Tap
 
@@ -48,13 +48,13 @@ class Front(Protocol):
 class Pixels:
     """Decoding alone: one output, `pixels`, uint8."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.pictures = pictures
-        self.feature_set = FeatureSet(PIXELS, "", pictures.size, pictures.data.resize, decoder_tag(), "uint8")
+    def __init__(self, image_spec: ImageSpec) -> None:
+        self.image_spec = image_spec
+        self.feature_set = FeatureSet(PIXELS, "", image_spec.size, image_spec.data.resize, decoder_tag(), "uint8")
         self.outputs = [PIXELS]
 
     def width(self, output: str) -> int:
-        return self.pictures.size**2 * 3
+        return self.image_spec.size**2 * 3
 
     def dtype(self, output: str) -> np.dtype:
         return np.dtype(np.uint8)
@@ -67,9 +67,9 @@ class Prefix:
     """A frozen, truncated backbone: one output for each tap, and with `pixels` the decoded pictures as well."""
 
     def __init__(
-        self, pretrained: Pretrained, pictures: Pictures, taps: Sequence[Tap], batch_size: int, pixels: bool = False
+        self, pretrained: Pretrained, image_spec: ImageSpec, taps: Sequence[Tap], batch_size: int, pixels: bool = False
     ) -> None:
-        self._pretrained, self._pictures, self._batch_size = pretrained, pictures, batch_size
+        self._pretrained, self._image_spec, self._batch_size = pretrained, image_spec, batch_size
         self._taps = {tap.name: tap for tap in taps}
         self._frozen = FrozenPass(pretrained, taps, batch_size)
         self._pixels = [PIXELS] if pixels else []
@@ -78,7 +78,7 @@ class Prefix:
             pretrained.backbone.name,
             pretrained.weights_digest,
             pretrained.size,
-            pictures.data.resize,
+            image_spec.data.resize,
             decoder_tag(),
             pretrained.precision,
         )
@@ -86,7 +86,7 @@ class Prefix:
     def joined(self, other: "Prefix") -> "Prefix":
         """Return a front of the same feature set with the outputs of both: one pass computes them all."""
         taps = list((self._taps | other._taps).values())
-        return Prefix(self._pretrained, self._pictures, taps, self._batch_size, bool(self._pixels or other._pixels))
+        return Prefix(self._pretrained, self._image_spec, taps, self._batch_size, bool(self._pixels or other._pixels))
 
     def width(self, output: str) -> int:
         return self._pretrained.size**2 * 3 if output == PIXELS else self._pretrained.width(self._taps[output])

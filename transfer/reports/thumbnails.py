@@ -54,9 +54,9 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
     """
     import tensorflow as tf
 
-    from transfer.data.pipeline import Pictures, decoder_of, files_of
+    from transfer.data.pipeline import ImageSpec, decoder_of, files_of
 
-    settings = dataclasses.replace(Pictures(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
+    settings = dataclasses.replace(ImageSpec(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
     decoder = decoder_of(settings)
 
     def picture(file: bytes) -> "np.ndarray | None":

@@ -113,7 +113,7 @@ def run(planned: CheckPlan, files_only: bool, progress: Progress) -> Checked:
 def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None:
     data, manifest, most = prepared.config.data, prepared.manifest, prepared.config.check.pictures
     pictures = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
-    facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.pictures.size} px"}
+    facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.image_spec.size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
     check_html.write(findings, pictures, target, title, facts, most, source, root, sources.options(data))
 

@@ -158,7 +158,7 @@ class _Experiment:
         return _Result(trained, classifier, material, familiar, prepared.frozen)
 
     def _exported(self, result: _Result) -> _Judged:
-        material, reference, pictures = result.material, result.familiar.reference, self.prepared.pictures
+        material, reference, pictures = result.material, result.familiar.reference, self.prepared.image_spec
         test = material.rows("test")
         export = self.draft.path / EXPORT / "1"
         with self.clock("export"):

@@ -35,8 +35,8 @@ class FrozenStage:
         measured: what `precision: auto` measured; none where the precision was named.
     """
 
-    def __init__(self, config: Config, backbone: Backbone, pictures: pipeline.Pictures, progress: Progress, clock: Clock) -> None:
-        self.config, self.backbone, self.pictures, self.progress, self.clock = config, backbone, pictures, progress, clock
+    def __init__(self, config: Config, backbone: Backbone, image_spec: pipeline.ImageSpec, progress: Progress, clock: Clock) -> None:
+        self.config, self.backbone, self.image_spec, self.progress, self.clock = config, backbone, image_spec, progress, clock
         self.cut_points: pd.DataFrame | None = None
         self.measured: dict[str, Any] | None = None
         self._loaded: dict[str, Pretrained] = {}
@@ -50,7 +50,7 @@ class FrozenStage:
         if chosen not in self._loaded:
             config = self.config
             self._loaded[chosen] = Pretrained.load(
-                self.backbone, config.weights, self.pictures.size, chosen, config.seed, self.progress
+                self.backbone, config.weights, self.image_spec.size, chosen, config.seed, self.progress
             )
         return self._loaded[chosen]
 
@@ -59,7 +59,7 @@ class FrozenStage:
 
         def loads(stage: FrozenStage) -> tuple[Any, ...]:
             config = stage.config
-            return stage.backbone.name, config.weights, stage.pictures.size, config.seed, config.features.batch_size
+            return stage.backbone.name, config.weights, stage.image_spec.size, config.seed, config.features.batch_size
 
         both_auto = self.config.precision == "auto" and other.measured is not None
         alike = loads(self) == loads(other) and (both_auto or self.config.precision == other.config.precision)
@@ -74,7 +74,7 @@ class FrozenStage:
             batch_size = self.config.features.batch_size
 
             def some() -> np.ndarray:
-                return _some_pictures(root, manifests.used(manifest), self.pictures, batch_size)
+                return _some_pictures(root, manifests.used(manifest), self.image_spec, batch_size)
 
             self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress)
             self.config = self.config.updated(precision=self.measured["precision"])
@@ -106,7 +106,7 @@ class FrozenStage:
         if self.boundary:
             taps = [*taps, Tap(self.boundary.name, "map")]
         on_pixels = self.config.unfreeze_from == "all"
-        return Prefix(self.pretrained, self.pictures, taps, self.config.features.batch_size, on_pixels)
+        return Prefix(self.pretrained, self.image_spec, taps, self.config.features.batch_size, on_pixels)
 
     def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
         """Choose the cut where that is asked for, train the head, fine-tune where that is asked for, join the parts.
@@ -157,11 +157,11 @@ def _sample(count: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
-def _some_pictures(root: Path, rows: pd.DataFrame, pictures: pipeline.Pictures, count: int) -> np.ndarray:
+def _some_pictures(root: Path, rows: pd.DataFrame, image_spec: pipeline.ImageSpec, count: int) -> np.ndarray:
     """Return `count` real pictures, repeated where there are fewer, uint8 [count, size, size, 3]."""
     small = rows[rows["width"] * rows["height"] <= 4_000_000]
     files = pipeline.files_of(root, (small if len(small) else rows).head(4 * count))
-    for _, images in pipeline.batches(files, pictures, count).take(1):
+    for _, images in pipeline.batches(files, image_spec, count).take(1):
         batch: np.ndarray = images.numpy()
         return np.concatenate([batch] * -(-count // len(batch)))[:count]
     raise DataError("No picture could be decoded: all of the first ones are truncated or broken.")

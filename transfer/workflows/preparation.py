@@ -43,7 +43,7 @@ class Preparation:
         self.config, self.progress, self.clock = config, progress, clock
         devices.prepare()
         self.network = find(config.backbone)
-        self.pictures = pipeline.Pictures(config.image_size or self.network.size, config.data)
+        self.image_spec = pipeline.ImageSpec(config.image_size or self.network.size, config.data)
         self.manifest = pd.DataFrame(columns=manifests.COLUMNS)
         self.undivided = ""
         self.frozen: FrozenStage | None = None
@@ -89,8 +89,8 @@ class Preparation:
             others: have their fronts; a network that one of them has loaded is not loaded again.
         """
         if not isinstance(self.network, Backbone) or self.config.whole_from_random:
-            return Pixels(self.pictures)
-        self.frozen = FrozenStage(self.config, self.network, self.pictures, self.progress, self.clock)
+            return Pixels(self.image_spec)
+        self.frozen = FrozenStage(self.config, self.network, self.image_spec, self.progress, self.clock)
         for other in others:
             if other.frozen and self.frozen.share(other.frozen):
                 break
@@ -175,7 +175,7 @@ class Preparation:
         if self.frozen:
             return self.frozen.train(material, compute)
         with self.clock("training"):
-            trained = from_scratch.train(material, self.network, self.pictures.size, self.progress)
+            trained = from_scratch.train(material, self.network, self.image_spec.size, self.progress)
         return trained, joined.from_scratch(trained.model, trained.temperature)
 
     def views(self) -> extract.Views:
@@ -194,7 +194,7 @@ class Preparation:
         needed: Sequence[str] | None = None,
     ) -> dict[int, str]:
         done = extract.extract(
-            rows, self.root, self.pictures, outputs, compute, self.config.features.batch_size, opened, self.progress, views, title,
+            rows, self.root, self.image_spec, outputs, compute, self.config.features.batch_size, opened, self.progress, views, title,
             needed,
         )  # fmt: skip
         return done.failures

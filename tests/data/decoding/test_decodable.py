@@ -90,8 +90,8 @@ def test_the_reasons_are_those_of_the_frozen_pass(tester: DecodeTest, tmp_path: 
     files = [e.cut(ALL[kind], share) for kind in ("JPEG", "PNG", "BMP", "lossy WebP") for share in (0.6, 0.95)]
     for number, data in enumerate(files):
         (tmp_path / str(number)).write_bytes(data)
-    pictures = pipeline.Pictures(16)
-    expected = [pipeline.why_undecodable(str(tmp_path / str(number)).encode(), pictures) for number in range(len(files))]
+    image_spec = pipeline.ImageSpec(16)
+    expected = [pipeline.why_undecodable(str(tmp_path / str(number)).encode(), image_spec) for number in range(len(files))]
     headers = [examine(data, "0" * 64, 100.0) for data in files]
     readable = [number for number, header in enumerate(headers) if not header.reason]
     found = tester.reasons([(files[number], headers[number]) for number in readable])

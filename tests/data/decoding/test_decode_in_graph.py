@@ -74,8 +74,8 @@ def test_eager_graph_batch_and_dataset_give_the_same_pixels(in_graph: Callable[[
     for number, data in enumerate(ALL.values()):
         (tmp_path / f"{number:03d}").write_bytes(data)
     files = [str(path).encode() for path in sorted(tmp_path.iterdir())]
-    pictures = pipeline.Pictures(30, DataConfig(resize="crop", max_megapixels=1.0))
-    positions, images = zip(*pipeline.batches(files, pictures, 7), strict=True)
+    image_spec = pipeline.ImageSpec(30, DataConfig(resize="crop", max_megapixels=1.0))
+    positions, images = zip(*pipeline.batches(files, image_spec, 7), strict=True)
     assert list(np.concatenate(positions)) == list(range(len(ALL)))
     assert (np.concatenate(images) == eager).all()
 
@@ -85,12 +85,12 @@ def test_files_that_cannot_be_decoded_are_missing_from_the_batches_and_have_a_re
     for name, data in content.items():
         (tmp_path / name).write_bytes(data)
     files = [os.fsencode(tmp_path / name) for name in "abcdefg"] + [os.fsencode(tmp_path) + b"/gone\xe9"]
-    pictures = pipeline.Pictures(16)
-    batches = pipeline.batches(files, pictures, 2)
+    image_spec = pipeline.ImageSpec(16)
+    batches = pipeline.batches(files, image_spec, 2)
     found = {int(position): image for batch in batches for position, image in zip(*batch, strict=True)}
     assert sorted(found) == [0, 2, 6]
     assert (found[6].numpy() == decode(tf.constant(EXACT["BMP"]), 16).numpy()).all()
-    assert [pipeline.why_undecodable(file, pictures) for file in files] == [
+    assert [pipeline.why_undecodable(file, image_spec) for file in files] == [
         "",
         "damaged: not a whole JPEG (truncated or broken)",
         "",
@@ -139,6 +139,6 @@ def test_a_file_that_is_not_decoded_has_a_reason_of_one_line(
 ) -> None:  # fmt: skip
     path = tmp_path / "damaged"
     path.write_bytes(damaged(ALL[kind], share, edits))
-    pictures = pipeline.Pictures(16, DataConfig(max_megapixels=1.0))
-    reason = pipeline.why_undecodable(str(path).encode(), pictures)
+    image_spec = pipeline.ImageSpec(16, DataConfig(max_megapixels=1.0))
+    reason = pipeline.why_undecodable(str(path).encode(), image_spec)
     assert reason == "" or (reason.startswith("damaged: ") and "\n" not in reason and len(reason) < 80)

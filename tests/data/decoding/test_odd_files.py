@@ -58,11 +58,11 @@ def test_a_scan_with_decode_test_says_what_scan_and_decoding_say(
 
 def _decoded(root: Path, scanned: pd.DataFrame) -> pd.DataFrame:
     rows = manifests.used(scanned)
-    pictures = pipeline.Pictures(32, DataConfig())
+    image_spec = pipeline.ImageSpec(32, DataConfig())
     files = pipeline.files_of(root, rows)
-    decoded = {int(position) for positions, _ in pipeline.batches(files, pictures, 16) for position in positions}
+    decoded = {int(position) for positions, _ in pipeline.batches(files, image_spec, 16) for position in positions}
     missing = set(range(len(files))) - decoded
-    return manifests.skip(scanned, {rows.index[number]: pipeline.why_undecodable(files[number], pictures) for number in missing})
+    return manifests.skip(scanned, {rows.index[number]: pipeline.why_undecodable(files[number], image_spec) for number in missing})
 
 
 @pytest.mark.parametrize("odd", CORPUS, ids=lambda odd: odd.what)

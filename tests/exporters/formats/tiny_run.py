@@ -14,7 +14,7 @@ from tests.models.scratch.scratch_models import build
 from tests.reports.made_up_run import write_run
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.evaluation.ood import Reference
 from transfer.exporters import saved_model
 from transfer.models import joined, parts
@@ -48,7 +48,7 @@ def write(folder: Path, make: Callable[[], keras.Model] = lenet, name: str = "ru
     model.save(run.path / MODEL)
     reference = _reference(model, size)
     (run.path / "export" / "1").rmdir()
-    saved_model.write(model, list(CLASSES), Pictures(size, DataConfig()), reference, run.path / "export" / "1")
+    saved_model.write(model, list(CLASSES), ImageSpec(size, DataConfig()), reference, run.path / "export" / "1")
     reference.write(run.path / FAMILIAR)
     return Run(run.path)
 

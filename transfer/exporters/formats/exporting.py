@@ -76,7 +76,7 @@ def _measured(request: Request, material: Material, file: Path, progress: Progre
     """Measure the file beside the SavedModel, judge it, and write its facts into it; return the lines of both."""
     threads, served = cores(), runtimes.InTensorFlow(material.source)
     runtime = _opened(request.to, file, threads)
-    decoded = split_pictures.decoded(material.files, material.pictures, request.config.export.batch_size)
+    decoded = split_pictures.decoded(material.files, material.image_spec, request.config.export.batch_size)
     first = next(decoded)
     batches = itertools.chain([first], decoded)
     with _refusals_named(request.to):

@@ -7,7 +7,7 @@ import numpy as np
 
 from transfer.data import dataset as manifests
 from transfer.data import sources
-from transfer.data.pipeline import Pictures
+from transfer.data.pipeline import ImageSpec
 from transfer.exporters.formats import graph, split_pictures
 from transfer.exporters.formats.request import Request
 from transfer.system.progress import Progress
@@ -23,7 +23,7 @@ class Material:
         root: where the paths of the manifest start.
         files: the test files, whose content is that of the manifest.
         truth: their class numbers, int [n].
-        pictures: how files become pictures.
+        image_spec: how files become pictures.
     """
 
     source: graph.Source
@@ -31,7 +31,7 @@ class Material:
     root: Path
     files: list[bytes]
     truth: np.ndarray
-    pictures: Pictures
+    image_spec: ImageSpec
 
 
 def gather(request: Request, progress: Progress) -> Material:
@@ -48,7 +48,7 @@ def gather(request: Request, progress: Progress) -> Material:
     files = split_pictures.find(root, test)
     source = graph.read(request.run.export)
     truth = np.array([labels.index(label) for label in test["label"]])
-    return Material(source, labels, root, files, truth, Pictures(source.size, request.config.data))
+    return Material(source, labels, root, files, truth, ImageSpec(source.size, request.config.data))
 
 
 def samples(request: Request, material: Material, progress: Progress) -> np.ndarray:
@@ -61,7 +61,7 @@ def samples(request: Request, material: Material, progress: Progress) -> np.ndar
     files = split_pictures.find(material.root, rows)
     parts = []
     with progress.step("Calibration pictures", len(files)) as advance:
-        for images in split_pictures.decoded(files, material.pictures, request.config.export.batch_size):
+        for images in split_pictures.decoded(files, material.image_spec, request.config.export.batch_size):
             parts.append(images)
             advance(len(images))
     return np.concatenate(parts)

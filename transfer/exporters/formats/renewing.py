@@ -40,7 +40,7 @@ def renew(request: Request, material: Material, progress: Progress) -> tuple[Pat
     final.parent.mkdir(parents=True, exist_ok=True)
     clear_up(run.path / EXPORT)
     with publishing(final) as folder:
-        saved_model.write(model, material.labels, material.pictures, reference, folder)
+        saved_model.write(model, material.labels, material.image_spec, reference, folder)
         warm = run.export / warmup.FILE
         if warm.is_file():
             (folder / warmup.FILE).parent.mkdir(parents=True)
@@ -54,7 +54,7 @@ def renew(request: Request, material: Material, progress: Progress) -> tuple[Pat
 def _measured(request: Request, material: Material, folder: Path, final: Path, progress: Progress) -> table.Entry:
     threads = cores()
     before, renewed = runtimes.InTensorFlow(material.source), runtimes.InTensorFlow(graph.read(folder))
-    batches = split_pictures.decoded(material.files, material.pictures, request.config.export.batch_size)
+    batches = split_pictures.decoded(material.files, material.image_spec, request.config.export.batch_size)
     reference, ours = measure.measure([before, renewed], batches, len(material.files), progress)
     scored = measure.accuracy(ours.outputs["probabilities"], material.truth)
     judging.require_agreement(request, measure.agreement(ours.outputs, reference.outputs))

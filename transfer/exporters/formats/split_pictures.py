@@ -46,14 +46,14 @@ def _why_not(root: Path, row: "pd.Series[object]") -> str:
     return ""
 
 
-def decoded(files: Sequence[bytes], pictures: pipeline.Pictures, batch_size: int) -> Iterator[np.ndarray]:
+def decoded(files: Sequence[bytes], image_spec: pipeline.ImageSpec, batch_size: int) -> Iterator[np.ndarray]:
     """Yield batches uint8 [b, size, size, 3] of all files, in order, by the decoder of training and serving.
 
     Raises:
         DataError: where a file cannot be decoded.
     """
     expected = 0
-    for positions, images in pipeline.batches(files, pictures, batch_size):
+    for positions, images in pipeline.batches(files, image_spec, batch_size):
         found = positions.numpy().tolist()
         if found != list(range(expected, expected + len(found))):
             break
@@ -61,7 +61,7 @@ def decoded(files: Sequence[bytes], pictures: pipeline.Pictures, batch_size: int
         yield images.numpy()
     if expected < len(files):
         name = os.fsdecode(files[expected])
-        raise DataError(f"A picture cannot be decoded: {pipeline.why_undecodable(files[expected], pictures)}. Received {name!r}.")
+        raise DataError(f"A picture cannot be decoded: {pipeline.why_undecodable(files[expected], image_spec)}. Received {name!r}.")
 
 
 def calibration_rows(manifest: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:

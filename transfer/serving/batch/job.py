@@ -67,7 +67,7 @@ class _Work:
 
     def facts(self) -> dict[str, Any]:
         """Return what the answers depend on, beside the files themselves."""
-        settings = self._decoder.pictures
+        settings = self._decoder.image_spec
         return {
             "export": _digest_of(self._request.run.export), "batch_size": self._batch_size, "size": settings.size,
             "resize": settings.data.resize, "max_megapixels": settings.data.max_megapixels, "decoder": DECODER_VERSION,

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from transfer.config import DataConfig
 from transfer.data.decoding.decode import decode
-from transfer.data.pipeline import Pictures, refusal
+from transfer.data.pipeline import ImageSpec, refusal
 from transfer.data.reading import content, why_unread
 from transfer.runs import Run
 from transfer.serving import admission
@@ -39,10 +39,10 @@ class Decoded:
     images: np.ndarray
 
 
-def settings_of(run: Run, size: int) -> Pictures:
+def settings_of(run: Run, size: int) -> ImageSpec:
     """Return how a run's export decodes pictures; `size` is the side that its network sees."""
     own = {key: run.config[f"data.{key}"] for key in ("resize", "max_megapixels") if f"data.{key}" in run.config}
-    return Pictures(size, DataConfig(**own))
+    return ImageSpec(size, DataConfig(**own))
 
 
 class Decoder:
@@ -53,11 +53,11 @@ class Decoder:
         together: how many files are best given to `decode` at once.
     """
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.pictures, self._limit = pictures, pictures.data.max_megapixels
-        self.together = max(1, min(_TOGETHER, _DECODED_BYTES // (3 * pictures.size**2)))
+    def __init__(self, image_spec: ImageSpec) -> None:
+        self.image_spec, self._limit = image_spec, image_spec.data.max_megapixels
+        self.together = max(1, min(_TOGETHER, _DECODED_BYTES // (3 * image_spec.size**2)))
         self._bytes, self._pixels = Room(_FILE_BYTES), Room(_PIXELS)
-        self._graph = _graph(pictures.size, pictures.data.resize, self._limit)
+        self._graph = _graph(image_spec.size, image_spec.data.resize, self._limit)
 
     def decode(self, files: Sequence[str]) -> Decoded:
         """Read and decode some files; called by several threads at once."""
@@ -76,7 +76,7 @@ class Decoder:
             except OSError as error:
                 errors[number] = why_unread(file, error)
         self._together(small, images, errors)
-        size = self.pictures.size
+        size = self.image_spec.size
         return Decoded(errors, np.stack([images[n] for n in sorted(images)]) if images else np.zeros((0, size, size, 3), np.uint8))
 
     def _one(self, file: str) -> bytes | np.ndarray:

@@ -65,7 +65,7 @@ def _measured(method: Method, meter: Meter) -> Rate:
     count = _MOST_BATCHES * batch_size
     files = list(itertools.islice(itertools.cycle(pipeline.files_of(prepared.root, rows.head(count))), count))
     pictures, started, seconds = 0, 0.0, 0.0
-    batches = iter(pipeline.batches(files, prepared.pictures, batch_size))
+    batches = iter(pipeline.batches(files, prepared.image_spec, batch_size))
     method.front(next(batches)[1])  # starts everything
     with meter.measuring() as reading:
         started = time.perf_counter()
