@@ -1,4 +1,4 @@
-"""What all tests share: a cache folder of their own, and made-up pictures."""
+"""What all tests share: a cache folder of their own, and made-up images."""
 
 import gc
 import os
@@ -20,14 +20,14 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test has its own feature store, weights and transcoded pictures."""
+    """Each test has its own feature store, weights and transcoded images."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("TRANSFER_HOME", str(folder))
     return folder
 
 
-def picture(seed: int, size: tuple[int, int] = (40, 40), tint: int = 0) -> Image.Image:
-    """A made-up RGB picture of `size` (width, height): noise, brighter in the channel `tint`, so that classes can be told apart."""
+def made_up_image(seed: int, size: tuple[int, int] = (40, 40), tint: int = 0) -> Image.Image:
+    """A made-up RGB image of `size` (width, height): noise, brighter in the channel `tint`, so that classes can be told apart."""
     pixels = np.random.default_rng(seed).integers(0, 120, (size[1], size[0], 3))
     pixels[:, :, tint % 3] += 100
     return Image.fromarray(pixels.astype(np.uint8))
@@ -35,14 +35,14 @@ def picture(seed: int, size: tuple[int, int] = (40, 40), tint: int = 0) -> Image
 
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes `count` PNG pictures for each class and returns the folder."""
+    """Return a function that writes `count` PNG images for each class and returns the folder."""
 
     def write(classes: tuple[str, ...] = ("green", "red"), count: int = 12, size: tuple[int, int] = (40, 40)) -> Path:
         root = tmp_path / "data"
         for number, label in enumerate(classes):
             (root / label).mkdir(parents=True, exist_ok=True)
             for index in range(count):
-                picture(1000 * number + index, size, number).save(root / label / f"{index:03d}.png")
+                made_up_image(1000 * number + index, size, number).save(root / label / f"{index:03d}.png")
         return root
 
     return write

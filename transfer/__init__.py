@@ -1,4 +1,4 @@
-"""transfer: image classifiers from a folder of pictures, by transfer learning with Keras, exported and verified.
+"""transfer: image classifiers from a folder of images, by transfer learning with Keras, exported and verified.
 
     import transfer
 

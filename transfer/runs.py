@@ -81,7 +81,7 @@ class Run:
 
     @property
     def familiar(self) -> Path:
-        """The training pictures with which others are compared; see `evaluation.familiarity.Reference`."""
+        """The training images with which others are compared; see `evaluation.familiarity.Reference`."""
         return self.path / FAMILIAR
 
     @property
@@ -120,7 +120,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row for each validation and test picture."""
+        """One row for each validation and test image."""
         return _read_table(self.path / PREDICTIONS, ("path", "split", "label", "predicted"))
 
     @cached_property

@@ -4,9 +4,9 @@
     python tests/benchmarks/batch_predict.py --run RUN --data FOLDER [--images 240] [--rounds 3] [--large]
 
 `ratio` is the median of the pairs: 1 would mean that reading, decoding and writing the table cost nothing. Both are taken in
-turn, on the same pictures in the same batches. `predict_images_per_s` is counted from the first file to the last piece of
+turn, on the same images in the same batches. `predict_images_per_s` is counted from the first file to the last piece of
 answers on the disk, without the start of TensorFlow and the loading of the export; `decode_images_per_s` is the decoder alone
-on all cores. With `--large`, the memory that further pictures of 100 megapixels take beside the others, in a process of its own.
+on all cores. With `--large`, the memory that further images of 100 megapixels take beside the others, in a process of its own.
 """
 
 import argparse
@@ -60,8 +60,8 @@ def peak_mb(run: Path, files: list[str], folder: Path) -> int:
     return round(int(done.stdout.splitlines()[-1]) * 1024 / 1e6)
 
 
-def large_pictures(folder: Path, count: int) -> list[str]:
-    """Write noisy 100-megapixel pictures: progressive JPEG, PNG and TIFF in turn."""
+def large_images(folder: Path, count: int) -> list[str]:
+    """Write noisy 100-megapixel images: progressive JPEG, PNG and TIFF in turn."""
     from PIL import Image
 
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)).resize((10000, 10000))
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--images", type=int, default=240, help="pictures in one round")
+    parser.add_argument("--images", type=int, default=240, help="images in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", action="store_true")
     args = parser.parse_args()
@@ -87,7 +87,7 @@ def main() -> None:
     from transfer.exporters.served import Served
     from transfer.runs import Run
     from transfer.serving.batch import answering, job
-    from transfer.serving.batch.pictures import Decoder, settings_of
+    from transfer.serving.batch.images import Decoder, settings_of
     from transfer.serving.batch.request import request
     from transfer.serving.batch.room import ahead
     from transfer.system.resources import cores
@@ -121,7 +121,7 @@ def main() -> None:
         if args.large:
             small = [str(file) for file in files[: args.images]]
             memory["peak_mb"] = peak_mb(args.run, small, Path(name))
-            memory["peak_mb_with_6_of_100_megapixels"] = peak_mb(args.run, [*small, *large_pictures(Path(name), 6)], Path(name) / "out")
+            memory["peak_mb_with_6_of_100_megapixels"] = peak_mb(args.run, [*small, *large_images(Path(name), 6)], Path(name) / "out")
     result = {
         "benchmark": "batch_predict",
         "ratio": round(statistics.median(whole / alone for whole, alone in pairs), 3),

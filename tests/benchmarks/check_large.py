@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Seconds of each check of a data set and peak memory of the process, on made-up pictures and features.
+"""Seconds of each check of a data set and peak memory of the process, on made-up images and features.
 
-    python tests/benchmarks/check_large.py [--pictures 20000] [--classes 10]
+    python tests/benchmarks/check_large.py [--images 20000] [--classes 10]
 
-The features have the widths of all of VGG16's cut points; every fiftieth picture is a copy of another, a little changed.
-`ratio` is all checks beside the frozen pass over 40 seconds for 20,000 pictures. The peak is the operating system's own
-account (ru_maxrss) of a process of its own, in which making the pictures up counts too (`peak_before_gb`).
+The features have the widths of all of VGG16's cut points; every fiftieth image is a copy of another, a little changed.
+`ratio` is all checks beside the frozen pass over 40 seconds for 20,000 images. The peak is the operating system's own
+account (ru_maxrss) of a process of its own, in which making the images up counts too (`peak_before_gb`).
 """
 
 import argparse
@@ -71,7 +71,7 @@ def measure(count: int, classes: int) -> None:
     result = {
         "benchmark": "check_large",
         "ratio": round(total / (LIMIT * count), 3),
-        "pictures": count,
+        "images": count,
         "seconds": round(total, 1),
         "of_each": {name: round(value, 1) for name, value in seconds.items()},
         "peak_gb": round(_peak() / 1e9, 2),
@@ -100,14 +100,14 @@ def _peak() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
-        measure(args.pictures, args.classes)
+        measure(args.images, args.classes)
         return
-    command = [sys.executable, __file__, "--inside", "--pictures", str(args.pictures), "--classes", str(args.classes)]
+    command = [sys.executable, __file__, "--inside", "--images", str(args.images), "--classes", str(args.classes)]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)})
     raise SystemExit(done.returncode)
 

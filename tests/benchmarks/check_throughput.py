@@ -3,7 +3,7 @@
 
     python tests/benchmarks/check_throughput.py [--data FOLDER] [--size 224]
 
-Without --data, 20,000 JPEG pictures of 96 px are made. A scan walks the folder, reads each file, digests it, judges its header
+Without --data, 20,000 JPEG images of 96 px are made. A scan walks the folder, reads each file, digests it, judges its header
 and decodes its pixels; its rate is held against two pipelines of tf.data over the same files, with AUTOTUNE and prefetch:
 
     recipe   the usual one of a loader: read, decode_image, resize to --size, batches of 32
@@ -50,7 +50,7 @@ print(json.dumps({"pairs": len(found), "seconds": round(seconds, 2), "peak_gb": 
 """
 
 
-def pictures(folder: Path, count: int) -> Path:
+def images(folder: Path, count: int) -> Path:
     """Write small JPEG files, in ten classes."""
     generator = np.random.default_rng(0)
     for number in range(count):
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = (args.data or pictures(Path(temporary) / "data", args.count)).absolute()
+        folder = (args.data or images(Path(temporary) / "data", args.count)).absolute()
         files = sorted(os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)  # noqa: PTH118
         took = measure(folder, files, args.size, args.rounds)
     result = {

@@ -9,14 +9,14 @@ import pandas as pd
 
 
 def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
-    """Return `count` distinct usable pictures of a folder, drawn at random, as rows of a manifest."""
+    """Return `count` distinct usable images of a folder, drawn at random, as rows of a manifest."""
     from transfer.config import DataConfig
     from transfer.data import dataset, sources
     from transfer.system.progress import Silent
 
     rows = dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).drop_duplicates("digest")
     if len(rows) < count:
-        raise SystemExit(f"{folder} holds {len(rows)} usable pictures; {count} are needed.")
+        raise SystemExit(f"{folder} holds {len(rows)} usable images; {count} are needed.")
     chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)
     return rows.iloc[np.sort(chosen)].reset_index(drop=True)
 
@@ -37,7 +37,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def used_folder(folder: Path, target: Path) -> Path:
-    """Link the usable pictures of a folder into `target`: Keras's guide stops at the first unreadable one."""
+    """Link the usable images of a folder into `target`: Keras's guide stops at the first unreadable one."""
     from transfer.config import DataConfig
     from transfer.data import dataset, sources
     from transfer.system.progress import Silent

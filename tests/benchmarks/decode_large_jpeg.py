@@ -57,15 +57,15 @@ def main() -> None:
         pixels = tf.io.decode_jpeg(image_bytes, channels=3, dct_method="INTEGER_ACCURATE")
         return tf.image.resize(pixels, (224, 224), antialias=True)
 
-    picture = tf.constant(data)
-    reduced(picture), full(picture)
+    encoded = tf.constant(data)
+    reduced(encoded), full(encoded)
     seconds = {"reduced": [], "full": []}
     for _ in range(args.rounds):
         for name, function in (("reduced", reduced), ("full", full)):
             started = time.perf_counter()
-            function(picture).numpy()
+            function(encoded).numpy()
             seconds[name].append(time.perf_counter() - started)
-    difference = np.abs(reduced(picture).numpy().astype(float) - full(picture).numpy()).mean()
+    difference = np.abs(reduced(encoded).numpy().astype(float) - full(encoded).numpy()).mean()
     result = {
         "benchmark": "decode_large_jpeg",
         "ratio": round(statistics.median(seconds["full"]) / statistics.median(seconds["reduced"]), 2),

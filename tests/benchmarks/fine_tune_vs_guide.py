@@ -6,10 +6,10 @@
 
 Both train the same layers with batches of 32 and look at a validation split after the epoch. The seconds of `transfer fit` are
 those of its history, without the first epoch (in which both build their graphs); the guide's rates are taken from some steps.
-The ratio is for the same numbers of training and validation pictures. What comes before the epochs is told beside it: the
+The ratio is for the same numbers of training and validation images. What comes before the epochs is told beside it: the
 frozen pass and the head here, the frozen epochs there.
 
-With --accuracy-seeds both also train to the end on the same training pictures and are judged on the same test pictures, for each
+With --accuracy-seeds both also train to the end on the same training images and are judged on the same test images, for each
 seed with another split, at a size at which the guide takes minutes (its recipe: 8 frozen epochs, then 2 of fine-tuning).
 """
 
@@ -93,7 +93,7 @@ def fit(data: Path, temporary: Path, name: str, settings: list[str]) -> dict:
 
 
 def by_split(data: Path, manifest: Path, target: Path) -> Path:
-    """Link the pictures of a run as `target/<split>/<class>/...`, so that the guide has the same splits."""
+    """Link the images of a run as `target/<split>/<class>/...`, so that the guide has the same splits."""
     import pandas as pd
 
     for row in pd.read_csv(manifest, keep_default_na=False, dtype={"label": str}).itertuples():

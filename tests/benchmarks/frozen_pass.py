@@ -3,7 +3,7 @@
 
     python tests/benchmarks/frozen_pass.py --data FOLDER [--backbone vgg16] [--size 224] [--precision float32] [--images 320]
 
-Both run in turn on the same pictures, several times over; `ratio` is the median of the pairs: 1 would mean that reading,
+Both run in turn on the same images, several times over; `ratio` is the median of the pairs: 1 would mean that reading,
 decoding and storing cost nothing.
 """
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--size", type=int)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--weights", default="imagenet")
-    parser.add_argument("--images", type=int, default=320, help="pictures in one round")
+    parser.add_argument("--images", type=int, default=320, help="images in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
     args = parser.parse_args()

@@ -3,9 +3,9 @@
 
     python tests/benchmarks/frozen_vs_guide.py --data FOLDER [--precision auto|float32] [--epochs 10] [--guide-steps 12]
 
-Both see the same pictures, VGG16 at 224 px, the same number of epochs. The time of `transfer fit` is that of the whole
+Both see the same images, VGG16 at 224 px, the same number of epochs. The time of `transfer fit` is that of the whole
 command: start of Python, scan, measurement of the precision, frozen pass, head, export, and the check of the export on all
-test pictures. The guide's rate is taken from some steps, after one that warms up; its total is that rate over all epochs,
+test images. The guide's rate is taken from some steps, after one that warms up; its total is that rate over all epochs,
 without the start of Python. A second `transfer fit` with another head then shows what a warm store is worth.
 """
 
@@ -79,7 +79,7 @@ def fit(args: argparse.Namespace, data: Path, temporary: Path, environment: dict
 
 
 def guide(data: Path, steps: int) -> dict:
-    """Run the guide's recipe for some steps: pictures/s of training and of validation."""
+    """Run the guide's recipe for some steps: images/s of training and of validation."""
     import keras
 
     train, validation = keras.utils.image_dataset_from_directory(

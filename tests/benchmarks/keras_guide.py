@@ -10,7 +10,7 @@ BATCH = 32
 
 
 def build(size: int, classes: int) -> tuple[Any, Any]:
-    """Return the model and its frozen backbone, with ImageNet's weights; it mirrors pictures at random."""
+    """Return the model and its frozen backbone, with ImageNet's weights; it mirrors images at random."""
     import keras
 
     from transfer.models import weights
@@ -36,7 +36,7 @@ def compile_model(model: Any, rate: float) -> None:
 
 
 def rates(model: Any, train: Any, validation: Any, steps: int) -> dict[str, float]:
-    """Return pictures/s of training and of validation, from some steps after one that warms up."""
+    """Return images/s of training and of validation, from some steps after one that warms up."""
     model.fit(train.take(1), verbose=0)
     model.evaluate(validation.take(1), verbose=0)
     started = time.perf_counter()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Peak memory of `transfer fit` on many pictures, against the limit of 3 GB.
+"""Peak memory of `transfer fit` on many images, against the limit of 3 GB.
 
     python tests/benchmarks/memory.py --data FOLDER [--set KEY=VALUE ...]
 

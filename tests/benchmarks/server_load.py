@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`transfer serve` under load, against calling its SavedModel directly with the best batch size, in the same run.
 
-    python tests/benchmarks/server_load.py --run RUN --data FOLDER [--pictures 1] [--clients 64] [--seconds 10] [--minutes 0]
+    python tests/benchmarks/server_load.py --run RUN --data FOLDER [--images 1] [--clients 64] [--seconds 10] [--minutes 0]
 
-`ratio` is pictures a second over HTTP (JSON with base64, `--pictures` in each request) over those of the direct call. The client
+`ratio` is images a second over HTTP (JSON with base64, `--images` in each request) over those of the direct call. The client
 is a process of its own on the same machine, and takes its share of the processor. Also: what HTTP adds for one client (median);
 p99 over median at half the highest load (requests at even intervals), and of direct calls one after the other; memory of the
 server during `--minutes` of load; seconds from the command to the first answer.
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks.common import used_rows  # noqa: E402
 
-_FILES = 256  # different pictures
+_FILES = 256  # different images
 _BATCHES = (1, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -41,7 +41,7 @@ def ask(client: "subprocess.Popen[str]", **words: Any) -> dict[str, Any]:
 
 
 def direct(export: Path, files: Sequence[bytes], seconds: float) -> tuple[dict[int, float], list[float]]:
-    """Return pictures a second for each batch size, and the seconds of calls with one picture."""
+    """Return images a second for each batch size, and the seconds of calls with one image."""
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
@@ -92,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path, help="image folder")
-    parser.add_argument("--pictures", type=int, default=1, help="in each request")
+    parser.add_argument("--images", type=int, default=1, help="in each request")
     parser.add_argument("--clients", type=int, default=64, help="requests under way at the same time, for the highest load")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--minutes", type=float, default=0, help="of load while the memory is watched")
@@ -109,14 +109,14 @@ def main() -> None:
         str(Path(__file__).with_name("server_client.py")),
         address,
         path,
-        str(args.pictures),
+        str(args.images),
         *map(str, names),
     ]
     client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         ask(client, clients=1, requests=1)
         first = time.perf_counter() - began
-        alone = ask(client, clients=1, seconds=args.seconds, pictures=1)
+        alone = ask(client, clients=1, seconds=args.seconds, images=1)
         full = ask(client, clients=args.clients, seconds=args.seconds)
         half = ask(client, rate=full["requests_per_s"] / 2, seconds=2 * args.seconds)
         memory = [round(resident(server.pid))]
@@ -131,10 +131,10 @@ def main() -> None:
     best = max(rates, key=lambda batch: rates[batch])
     result = {
         "benchmark": "server_load",
-        "ratio": round(full["requests_per_s"] * args.pictures / rates[best], 3),
-        "pictures_per_s": round(full["requests_per_s"] * args.pictures, 1),
-        "direct_pictures_per_s": {batch: round(rate, 1) for batch, rate in rates.items()},
-        "pictures_a_request": args.pictures,
+        "ratio": round(full["requests_per_s"] * args.images / rates[best], 3),
+        "images_per_s": round(full["requests_per_s"] * args.images, 1),
+        "direct_images_per_s": {batch: round(rate, 1) for batch, rate in rates.items()},
+        "images_a_request": args.images,
         "clients": args.clients,
         "failed": [measured["failed"] for measured in (alone, full, half)],
         "one_client_ms": round(1e3 * alone["median"], 2),

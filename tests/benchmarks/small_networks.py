@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Training a small network on stored pixels against plain `model.fit` on arrays in memory: pictures/s after the first epoch.
+"""Training a small network on stored pixels against plain `model.fit` on arrays in memory: images/s after the first epoch.
 
-    python tests/benchmarks/small_networks.py [--networks lenet,mlp] [--all] [--data FOLDER] [--pictures 4096] [--rounds 5]
+    python tests/benchmarks/small_networks.py [--networks lenet,mlp] [--all] [--data FOLDER] [--images 4096] [--rounds 5]
 
 Both train in turn, several times over; `ratio` is the least of the networks' medians of the pairs. The plain side is what a
 user would write: float32 arrays that are standardised (and grey) already, so that its network begins after that layer; shuffled
-by Keras; Adam; `jit_compile=False`, which is the faster choice on a processor. Both judge the same few pictures after each epoch.
+by Keras; Adam; `jit_compile=False`, which is the faster choice on a processor. Both judge the same few images after each epoch.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SMALL = ["lenet", "cifar", "tiny_vgg", "mlp"]
 
 
 def pixels_of(folder: Path | None, size: int, count: int) -> Any:
-    """Return pictures, uint8 [count, size, size, 3]: those of a folder, or made-up ones, of which each class has its own noise."""
+    """Return images, uint8 [count, size, size, 3]: those of a folder, or made-up ones, of which each class has its own noise."""
     import numpy as np
 
     from transfer.data.pipeline import ImageSpec, batches, files_of
@@ -41,7 +41,7 @@ def pixels_of(folder: Path | None, size: int, count: int) -> Any:
 
 
 class Contest:
-    """One network, trained both ways on the same pictures."""
+    """One network, trained both ways on the same images."""
 
     def __init__(self, name: str, pixels: Any, opened: Any, epochs: int) -> None:
         import numpy as np
@@ -57,7 +57,7 @@ class Contest:
         self.labels = np.arange(len(pixels)) % CLASSES
         self.mean, self.variance = float(pixels.mean()), float(pixels.astype(np.float32).var())
         keys = [key(f"{number:064x}", "0", f"{name}") for number in range(len(pixels))]
-        opened.put({one: picture.tobytes() for one, picture in zip(keys, pixels, strict=True)})
+        opened.put({one: image.tobytes() for one, image in zip(keys, pixels, strict=True)})
         self.rows = lambda count: StoredRows(opened, keys[:count], self.size**2 * 3, np.dtype(np.uint8), 1 << 30)
 
     def model(self) -> Any:
@@ -69,7 +69,7 @@ class Contest:
         return scratch.build(self.network, self.size, CLASSES, self.mean, self.variance, 0, options)
 
     def by_transfer(self, folder: Path) -> float:
-        """Return pictures/s of this package."""
+        """Return images/s of this package."""
         import numpy as np
 
         from transfer.system.progress import Silent
@@ -88,7 +88,7 @@ class Contest:
         return len(self.labels) / statistics.median(fitted.history["seconds"].iloc[1:])
 
     def by_keras(self) -> float:
-        """Return pictures/s of plain `model.fit`."""
+        """Return images/s of plain `model.fit`."""
         import keras
         import numpy as np
 
@@ -121,8 +121,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", default=",".join(SMALL), help="names, with commas")
     parser.add_argument("--all", action="store_true", help="AlexNet as well")
-    parser.add_argument("--data", type=Path, help="folder of pictures; none: made-up ones")
-    parser.add_argument("--pictures", type=int, default=4096)
+    parser.add_argument("--data", type=Path, help="folder of images; none: made-up ones")
+    parser.add_argument("--images", type=int, default=4096)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -134,16 +134,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         opened = store.Store(Path(folder))
         for name in [*args.networks.split(","), *(["alexnet"] if args.all else [])]:
-            count = args.pictures if name != "alexnet" else max(JUDGED, args.pictures // 16)
+            count = args.images if name != "alexnet" else max(JUDGED, args.images // 16)
             contest = Contest(name, pixels_of(args.data, find(name).size, count), opened, args.epochs)
             pairs = []
             for number in range(args.rounds):
                 pairs.append((contest.by_transfer(Path(folder)), contest.by_keras()))
-                print(f"{name} {number + 1}: transfer {pairs[-1][0]:.0f}, model.fit {pairs[-1][1]:.0f} pictures/s", file=sys.stderr)
+                print(f"{name} {number + 1}: transfer {pairs[-1][0]:.0f}, model.fit {pairs[-1][1]:.0f} images/s", file=sys.stderr)
             figures[name] = {
                 "ratio": round(statistics.median(ours / plain for ours, plain in pairs), 3),
-                "transfer_pictures_per_s": round(statistics.median(ours for ours, _ in pairs), 1),
-                "model_fit_pictures_per_s": round(statistics.median(plain for _, plain in pairs), 1),
+                "transfer_images_per_s": round(statistics.median(ours for ours, _ in pairs), 1),
+                "model_fit_images_per_s": round(statistics.median(plain for _, plain in pairs), 1),
             }
         opened.close()
     ratio = min(figure["ratio"] for figure in figures.values())

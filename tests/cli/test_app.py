@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import transfer
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
 from transfer import cli
 from transfer.runs import Run
@@ -42,17 +42,17 @@ def require_one_error(result: Result, words: str) -> None:
     assert status == 2, (printed, lines)
     assert printed == ""
     assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
-    assert all(re.match(r"error: |Scanning: |\d+ pictures in \d+ classes: ", line) for line in lines), lines
+    assert all(re.match(r"error: |Scanning: |\d+ images in \d+ classes: ", line) for line in lines), lines
     assert re.search(words, lines[-1]), lines[-1]
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two classes of six pictures."""
+    """Two classes of six images."""
     for number, label in enumerate(("green", "red")):
         (tmp_path / "data" / label).mkdir(parents=True)
         for index in range(6):
-            picture(10 * number + index, tint=number).save(tmp_path / "data" / label / f"{index}.png")
+            made_up_image(10 * number + index, tint=number).save(tmp_path / "data" / label / f"{index}.png")
     return tmp_path / "data"
 
 
@@ -112,17 +112,17 @@ def remove(folder: Path, pattern: str) -> None:
 
 def only_text(folder: Path) -> None:
     for path in folder.rglob("*.png"):
-        path.write_text("no picture")
+        path.write_text("no image")
 
 
 SPOILED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (lambda data: data.rename(data.with_name("elsewhere")), "does not exist.*data'"),
     "empty folder": (lambda data: [remove(data, "*/*"), [path.rmdir() for path in data.iterdir()]], "is empty"),
-    "empty class folders": (lambda data: remove(data, "*/*"), r"No readable picture.*2 folder"),
+    "empty class folders": (lambda data: remove(data, "*/*"), r"No readable image.*2 folder"),
     "one class": (lambda data: [remove(data, "red/*"), (data / "red").rmdir()], r"at least 2 classes.*Received 1 \(green 6\)"),
-    "a class with a single picture": (lambda data: remove(data, "red/[1-9].png"), r"Too few in: red\. Received green 6, red 1"),
+    "a class with a single image": (lambda data: remove(data, "red/[1-9].png"), r"Too few in: red\. Received green 6, red 1"),
     "an emptied class": (lambda data: remove(data, "red/*"), r"Too few in: red\. Received green 6, red 0"),
-    "no readable picture": (only_text, "No readable picture.*12 not a picture"),
+    "no readable image": (only_text, "No readable image.*12 not an image"),
     "files instead of folders": (
         lambda data: [path.rename(data / f"{path.parent.name}{path.name}") for path in data.glob("*/*")],
         "not in a class folder",
@@ -173,8 +173,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return write_run(tmp_path_factory.mktemp("runs") / "run", export=True)
 
 
-def test_a_picture_that_is_not_there_is_one_line(call: Call, run: Run, data: Path) -> None:
-    require_one_error(call("predict", run.path, data, data / "none.png"), "no such picture")
+def test_a_image_that_is_not_there_is_one_line(call: Call, run: Run, data: Path) -> None:
+    require_one_error(call("predict", run.path, data, data / "none.png"), "no such image")
 
 
 def test_predictions_are_printed_as_a_table(call: Call, run: Run, data: Path) -> None:
@@ -187,7 +187,7 @@ def test_predictions_are_printed_as_a_table(call: Call, run: Run, data: Path) ->
     assert rows[0].endswith(str(data / "red" / "0.png"))
 
 
-def test_a_damaged_picture_is_named_and_the_others_are_classified(call: Call, run: Run, data: Path) -> None:
+def test_a_damaged_image_is_named_and_the_others_are_classified(call: Call, run: Run, data: Path) -> None:
     damaged = data / "red" / "1.png"
     damaged.write_bytes(damaged.read_bytes()[:100])
     status, printed, _ = call("predict", run.path, data)
@@ -206,7 +206,7 @@ def test_fit_prints_a_short_block_and_predict_takes_its_run(call: Call, data: Pa
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"my run"}
     for words in ("Test accuracy", "95 %", "Worst classes", "Skipped        none", "Seconds", "transfer serve '", "SavedModel"):
         assert words in printed
-    steps = ["Scanning", "12 pictures in 2 classes", "Frozen pass", "Training the network", "Testing the export"]
+    steps = ["Scanning", "12 images in 2 classes", "Frozen pass", "Training the network", "Testing the export"]
     assert [line.split(":")[0] for line in lines] == steps
     assert call("predict", tmp_path / "runs" / "my run", data)[0] == 0
 

@@ -158,9 +158,9 @@ def test_a_row_that_cannot_be_used_is_one_line_with_its_number(call: Call, data:
     ("source", "options", "words"),
     [
         ("data", ["--group-by", "plant([0-9]+)"], "names no group in any path, for example in 'green/0.png'.*Received 'plant"),
-        ("t.csv", ["--root", "data", "--group-by", "plant"], "column of data.group_by is empty for every picture"),
+        ("t.csv", ["--root", "data", "--group-by", "plant"], "column of data.group_by is empty for every image"),
         ("tfds:no_such_set", ["--tfds-data-dir", "data"], "no TFDS data set of this name.*Received 'tfds:no_such_set'"),
-        ("tfds:coco/2017", ["--tfds-data-dir", "data"], "not an image classification set: its pictures have no class"),
+        ("tfds:coco/2017", ["--tfds-data-dir", "data"], "not an image classification set: its images have no class"),
     ],
 )
 def test_a_group_or_set_that_is_not_there_is_one_line(

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, write_run
 from transfer import cli
 from transfer.exporters.served import Served
@@ -41,7 +41,7 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     (folder / "a").mkdir(parents=True)
     for number in range(5):
-        picture(number, tint=number).save(folder / "a" / f"{number}.png")
+        made_up_image(number, tint=number).save(folder / "a" / f"{number}.png")
     return folder
 
 
@@ -65,7 +65,7 @@ def test_the_table_is_written_and_its_counts_are_printed(call: Call, data: Path,
     file = tmp_path / name
     status, printed, lines = call(data, "--output", file)
     assert status == 0
-    assert printed.splitlines()[0] == f"5 pictures classified, 0 not: {file}"
+    assert printed.splitlines()[0] == f"5 images classified, 0 not: {file}"
     assert [line.split() for line in printed.splitlines()[1:4]] == [["red", "2"], ["green", "2"], ["blue", "1"]]
     assert lines[-1].startswith("Predicting: 5 images")
     table = pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
@@ -74,7 +74,7 @@ def test_the_table_is_written_and_its_counts_are_printed(call: Call, data: Path,
     assert list(table["label"]) == ["red", "green", "blue", "red", "green"]
 
 
-def test_what_is_unlike_the_training_pictures_is_marked(call: Call, data: Path) -> None:
+def test_what_is_unlike_the_training_images_is_marked(call: Call, data: Path) -> None:
     Image.new("RGB", (9, 9), (200, 200, 200)).save(data / "a" / "5.png")
     status, printed, _ = call(data)
     assert status == 0
@@ -84,13 +84,13 @@ def test_what_is_unlike_the_training_pictures_is_marked(call: Call, data: Path) 
 
 
 def test_files_that_failed_are_in_the_table_and_the_status_is_1(call: Call, data: Path, tmp_path: Path) -> None:
-    (data / "a" / "notes.txt").write_text("not a picture")
+    (data / "a" / "notes.txt").write_text("not an image")
     (data / "b").symlink_to(tmp_path / "nowhere")
     status, printed, _ = call(data, "--output", tmp_path / "out.csv")
     assert status == 1
-    assert printed.splitlines()[0].startswith("5 pictures classified, 2 not")
-    assert f"not classified: 1 not a picture, such as {data / 'a' / 'notes.txt'}" in printed
-    assert list(pd.read_csv(tmp_path / "out.csv", keep_default_na=False)["error"]) == ["broken link", *[""] * 5, "not a picture"]
+    assert printed.splitlines()[0].startswith("5 images classified, 2 not")
+    assert f"not classified: 1 not an image, such as {data / 'a' / 'notes.txt'}" in printed
+    assert list(pd.read_csv(tmp_path / "out.csv", keep_default_na=False)["error"]) == ["broken link", *[""] * 5, "not an image"]
 
 
 def test_an_output_is_replaced_only_when_asked(call: Call, data: Path, tmp_path: Path) -> None:
@@ -106,15 +106,15 @@ def test_an_output_is_replaced_only_when_asked(call: Call, data: Path, tmp_path:
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "another ending": (("{data}", "--output", "{tmp}/out.txt"), "Expected a name that ends in .csv or .parquet"),
-    "among the pictures": (("{data}", "--output", "{data}/a/out.csv"), "where nothing is written"),
-    "among the pictures by a link": (("{tmp}/link", "--output", "{data}/out.csv"), "where nothing is written"),
+    "among the images": (("{data}", "--output", "{data}/a/out.csv"), "where nothing is written"),
+    "among the images by a link": (("{tmp}/link", "--output", "{data}/out.csv"), "where nothing is written"),
     "in the run": (("{data}", "--output", "{run}/predictions.csv", "--overwrite"), "where nothing is written"),
     "a folder": (("{data}/a/0.png", "--output", "{tmp}/folder.csv", "--overwrite"), "is a folder"),
     "below a file": (("{data}/a/0.png", "--output", "{data}/a/0.png/out.csv"), "cannot be made or written"),
     "one of the files": (("{tmp}/some.csv", "--output", "{tmp}/some.csv", "--overwrite"), "one of the files to be read"),
     "no output": (("{data}", "--overwrite"), "Received no --output"),
     "batch size": (("{data}", "--batch-size", "0"), "at least 1"),
-    "no such picture": (("{data}/none.png",), "no such picture"),
+    "no such image": (("{data}/none.png",), "no such image"),
     "the option of before": (("{data}", "--csv", "{tmp}/x.csv"), "Expected --output"),
 }
 
@@ -142,7 +142,7 @@ def test_the_source_of_the_run_is_never_written_to(call: Call, data: Path, tmp_p
     assert "where nothing is written" in lines[0]
 
 
-def test_pictures_beside_the_output_can_be_named_one_by_one(call: Call, data: Path) -> None:
+def test_images_beside_the_output_can_be_named_one_by_one(call: Call, data: Path) -> None:
     assert call(data / "a" / "0.png", "--output", data / "a" / "out.csv")[0] == 0
     assert sorted(os.listdir(data / "a")) == [*(f"{number}.png" for number in range(5)), "out.csv"]
 

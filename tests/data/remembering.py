@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.data.decoding import encoders as e
 from transfer.data import reading, scan_memory
 from transfer.data import scan as scanning
@@ -14,7 +14,7 @@ from transfer.data.scan import Found, examined
 from transfer.data.scan_memory import RACY_NS
 from transfer.system.progress import Silent
 
-JPEG, PNG, TIFF = (e.saved(picture(number), format) for number, format in enumerate(("JPEG", "PNG", "TIFF")))
+JPEG, PNG, TIFF = (e.saved(made_up_image(number), format) for number, format in enumerate(("JPEG", "PNG", "TIFF")))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One picture in each kind of file that the decoder reads, and in those that it is given as PNG."""
+"""One image in each kind of file that the decoder reads, and in those that it is given as PNG."""
 
 import numpy as np
 from PIL import Image

@@ -13,12 +13,12 @@ from transfer.data.augment import augment, settings_tag, view_seed
 DEFAULT = AugmentConfig()
 NOTHING = AugmentConfig(flip=False, crop=0, color=0, rotation=0)
 SIZE = 33
-PICTURE = e.smooth(SIZE, SIZE)
+IMAGE = e.smooth(SIZE, SIZE)
 DIGEST = "0" * 64
 
 
-def view(number: int, config: AugmentConfig = DEFAULT, picture: np.ndarray = PICTURE, seed: int = 0) -> np.ndarray:
-    return np.asarray(augment(tf.constant(picture), tf.constant(view_seed(DIGEST, number, seed), tf.int64), config)).astype(int)
+def view(number: int, config: AugmentConfig = DEFAULT, image: np.ndarray = IMAGE, seed: int = 0) -> np.ndarray:
+    return np.asarray(augment(tf.constant(image), tf.constant(view_seed(DIGEST, number, seed), tf.int64), config)).astype(int)
 
 
 def only(**limits: float | bool) -> AugmentConfig:
@@ -28,8 +28,8 @@ def only(**limits: float | bool) -> AugmentConfig:
 def test_the_same_view_has_the_same_pixels_in_eager_graph_and_dataset() -> None:
     seeds = tf.constant([view_seed(DIGEST, number, 0) for number in range(1, 9)], tf.int64)
     eager = np.stack([view(number) for number in range(1, 9)])
-    graph = tf.function(lambda seed: augment(tf.constant(PICTURE), seed, DEFAULT))
-    dataset = tf.data.Dataset.from_tensor_slices(seeds).map(lambda seed: augment(tf.constant(PICTURE), seed, DEFAULT), num_parallel_calls=2)
+    graph = tf.function(lambda seed: augment(tf.constant(IMAGE), seed, DEFAULT))
+    dataset = tf.data.Dataset.from_tensor_slices(seeds).map(lambda seed: augment(tf.constant(IMAGE), seed, DEFAULT), num_parallel_calls=2)
     assert (np.stack([graph(seed) for seed in seeds]) == eager).all()
     assert (np.stack(list(dataset)) == eager).all()
     assert (np.stack([view(number) for number in range(1, 9)]) == eager).all()
@@ -44,15 +44,15 @@ def test_different_views_and_seeds_differ(config: AugmentConfig) -> None:
 
 
 @pytest.mark.parametrize("size", [8, 33])
-def test_with_all_settings_zero_a_view_is_the_picture(size: int) -> None:
-    picture = e.smooth(size, size)
-    assert all((view(number, NOTHING, picture) == picture).all() for number in range(1, 6))
+def test_with_all_settings_zero_a_view_is_the_image(size: int) -> None:
+    image = e.smooth(size, size)
+    assert all((view(number, NOTHING, image) == image).all() for number in range(1, 6))
 
 
 def test_a_flip_mirrors_about_half_of_the_views_and_changes_nothing_else() -> None:
     views = [view(number, only(flip=True)) for number in range(1, 41)]
-    mirrored = [(image == PICTURE[:, ::-1]).all() for image in views]
-    assert all((image == PICTURE).all() for image, is_mirrored in zip(views, mirrored, strict=True) if not is_mirrored)
+    mirrored = [(image == IMAGE[:, ::-1]).all() for image in views]
+    assert all((image == IMAGE).all() for image, is_mirrored in zip(views, mirrored, strict=True) if not is_mirrored)
     assert 10 < sum(mirrored) < 30
 
 
@@ -98,12 +98,12 @@ def test_colour_changes_the_brightness_by_at_most_its_limit(limit: float) -> Non
     assert max(means) > 150 * (1 + limit / 2)
 
 
-def test_views_are_as_bright_as_the_picture_on_average() -> None:
+def test_views_are_as_bright_as_the_image_on_average() -> None:
     means = [view(number).mean() for number in range(1, 61)]
-    assert np.mean(means) == pytest.approx(PICTURE.mean(), rel=0.05)
+    assert np.mean(means) == pytest.approx(IMAGE.mean(), rel=0.05)
 
 
-def test_edges_stay_within_the_picture_s_values() -> None:
+def test_edges_stay_within_the_image_s_values() -> None:
     white = np.full((SIZE, SIZE, 3), 255, np.uint8)
     for number in range(1, 11):
         assert (view(number, AugmentConfig(color=0, rotation=180.0), white) == 255).all()

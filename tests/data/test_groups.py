@@ -51,11 +51,11 @@ def test_captures_name_the_group_or_else_the_whole_match(group_by: str, path: st
     assert names(group_by, path, "zz/plant99.png", "abplant1_.png")[0] == group
 
 
-def test_pictures_that_do_not_match_are_on_their_own_and_counted() -> None:
+def test_images_that_do_not_match_are_on_their_own_and_counted() -> None:
     listener = Listener()
     manifest = pd.concat([made("a1/x.png", "a1/y.png", "a2/x.png", "b/x.png", "b/"), made("c.txt", reason="text")], ignore_index=True)
     assert list(grouped(manifest, "a[0-9]", None, listener)["group"]) == ["a1", "a1", "a2", "", "", ""]
-    assert listener.said == ["Groups: 3 pictures in 2 groups; 2 in no group, each on its own."]
+    assert listener.said == ["Groups: 3 images in 2 groups; 2 in no group, each on its own."]
 
 
 def test_rows_of_folders_are_in_no_group() -> None:
@@ -113,13 +113,13 @@ def test_an_expression_that_matches_nothing_is_refused_with_a_path() -> None:
 
 
 def test_a_column_that_is_empty_everywhere_is_refused_only_where_it_was_asked_for() -> None:
-    with pytest.raises(DataError, match=r"is empty for every picture that is used[.] Received 'plant'"):
+    with pytest.raises(DataError, match=r"is empty for every image that is used[.] Received 'plant'"):
         grouped(made("a.png"), "plant", ["plant"], Silent())
     assert list(grouped(made("a.png"), None, ["group"], Silent())["group"]) == [""]
 
 
 @pytest.mark.parametrize(("group_by", "fault"), [("(", "no regular expression"), ("plant", "plain word")])
-def test_a_bad_setting_is_seen_before_the_pictures_are_read(tmp_path: Path, group_by: str, fault: str) -> None:
+def test_a_bad_setting_is_seen_before_the_images_are_read(tmp_path: Path, group_by: str, fault: str) -> None:
     with pytest.raises(DataError, match=fault):
         sources.require(DataConfig(source=str(tmp_path), group_by=group_by))
 

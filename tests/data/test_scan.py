@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.data.decoding import encoders as e
 from transfer.data import dataset as manifests
 from transfer.data import reading
@@ -20,8 +20,8 @@ from transfer.data import scan as scanning
 from transfer.data.scan import Found, examined
 from transfer.system.progress import Advance, Silent
 
-PNG, JPEG = e.saved(picture(0), "PNG"), e.saved(picture(0), "JPEG")
-TIFF = e.saved(picture(0), "TIFF")
+PNG, JPEG = e.saved(made_up_image(0), "PNG"), e.saved(made_up_image(0), "JPEG")
+TIFF = e.saved(made_up_image(0), "TIFF")
 
 
 def write(root: Path, **content: bytes) -> list[Found]:
@@ -69,7 +69,7 @@ def test_nothing_listed_gives_an_empty_table(tmp_path: Path) -> None:
 
 def test_order_and_content_survive_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanning, "_TOGETHER", 3)
-    files = {f"f{number:03d}_png": e.saved(picture(number, (8, 8)), "PNG") for number in range(50)}
+    files = {f"f{number:03d}_png": e.saved(made_up_image(number, (8, 8)), "PNG") for number in range(50)}
     table = scan(tmp_path, write(tmp_path, **files), decode_test=True)
     assert list(table["digest"]) == [hashlib.sha256(data).hexdigest() for data in files.values()]
 
@@ -90,14 +90,14 @@ def test_progress_counts_every_file_once(tmp_path: Path) -> None:
 
 
 def test_names_and_peculiarities_make_the_traits(tmp_path: Path) -> None:
-    turned, clear = e.with_orientation(picture(0), 6), e.saved(picture(0).convert("LA"), "PNG")
+    turned, clear = e.with_orientation(made_up_image(0), 6), e.saved(made_up_image(0).convert("LA"), "PNG")
     table = scan(tmp_path, write(tmp_path, a_jpg=JPEG, b_png=JPEG, c_png=turned, d_jpg=clear, e_jpg=b"text"))
     assert list(table["traits"]) == ["", "mislabelled", "rotated mislabelled", "alpha mislabelled", ""]
 
 
 @pytest.mark.parametrize("decode_test", [False, True])
 def test_pixels_are_looked_at_only_where_that_is_asked_for(tmp_path: Path, decode_test: bool) -> None:
-    cut = e.cut(e.saved(picture(0, (200, 200)), "JPEG"), 0.5)
+    cut = e.cut(e.saved(made_up_image(0, (200, 200)), "JPEG"), 0.5)
     table = scan(tmp_path, write(tmp_path, a_jpg=JPEG, b_jpg=cut), decode_test)
     expected = "damaged: not a whole JPEG (truncated or broken)" if decode_test else ""
     assert reasons(table) == {"a.jpg": "", "b.jpg": expected}
@@ -203,13 +203,13 @@ def test_a_folder_that_vanishes_is_reported_for_each_of_its_files(tmp_path: Path
     assert set(reasons(scan(tmp_path, found)).values()) == {"vanished while the folder was read"}
 
 
-def test_waiting_pictures_are_bounded_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_images_are_bounded_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     groups = []
 
     class Spy:
-        def reasons(self, pictures: list[tuple[bytes, object]]) -> list[str]:
-            groups.append(len(pictures))
-            return [""] * len(pictures)
+        def reasons(self, images: list[tuple[bytes, object]]) -> list[str]:
+            groups.append(len(images))
+            return [""] * len(images)
 
     monkeypatch.setattr(reading, "BYTES_TOGETHER", 2 * len(PNG))
     write(tmp_path, **{f"f{number}_png": PNG for number in range(5)})

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.data.decoding import encoders as e
 from tests.data.remembering import ALL, JPEG, PNG, TIFF, Opened, folder, later, opened, scan  # noqa: F401
 from transfer.data import reading, scan_memory
 from transfer.data.decoding.transcode import transcoded_path
 from transfer.data.scan_memory import RACY_NS, memory_path
 
-CUT = e.cut(e.saved(picture(3, (100, 100)), "JPEG"), 0.5)
+CUT = e.cut(e.saved(made_up_image(3, (100, 100)), "JPEG"), 0.5)
 
 
 @pytest.mark.parametrize("decode", [False, True])
@@ -125,7 +125,7 @@ def test_another_version_of_pillow_judges_again(folder: Path, opened: Opened, mo
     assert opened.since() == ALL
 
 
-def test_a_transcoded_picture_whose_png_was_deleted_is_made_again(folder: Path, opened: Opened) -> None:
+def test_a_transcoded_image_whose_png_was_deleted_is_made_again(folder: Path, opened: Opened) -> None:
     png = transcoded_path(scan(folder)["digest"][2])
     png.unlink()
     opened.since()
@@ -134,7 +134,7 @@ def test_a_transcoded_picture_whose_png_was_deleted_is_made_again(folder: Path, 
     assert png.exists()
 
 
-def test_a_transcoded_picture_that_vanished_with_its_png_has_no_digest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transcoded_image_that_vanished_with_its_png_has_no_digest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     transcoded_path(scan(folder)["digest"][2]).unlink()
 
     def gone(file: str, max_megapixels: float) -> object:

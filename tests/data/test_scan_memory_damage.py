@@ -88,14 +88,14 @@ def test_a_memory_that_cannot_be_written_is_said_and_does_not_stop_the_scan(
 
     monkeypatch.setattr(np, "savez", full)
     table = examined(folder, [Found(name, "a", "") for name in ALL], 100.0, Telling())
-    assert list(table["reason"]) == ["", "", "", "not a picture: text"]
+    assert list(table["reason"]) == ["", "", "", "not an image: text"]
     assert said == [f"This scan cannot be remembered, the next one will read all files again: {error.strerror}."]
     assert list(memory_path(folder).parent.iterdir()) == []
 
 
 def test_a_passing_failure_of_the_decoder_is_not_remembered(folder: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     tester = decodable.DecodeTest
-    monkeypatch.setattr(tester, "reasons", lambda self, pictures: ["cannot be decoded: out of memory"] * len(pictures))
+    monkeypatch.setattr(tester, "reasons", lambda self, images: ["cannot be decoded: out of memory"] * len(images))
     assert scan(folder, decode=True)["reason"][1] == "cannot be decoded: out of memory"
     monkeypatch.undo()
     monkeypatch.setenv("TRANSFER_HOME", str(memory_path(folder).parents[1]))

@@ -40,7 +40,7 @@ def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
 
 
 def plain(counts: dict[str, int], split: str = "", start: int = 0) -> list[tuple[str, str, str]]:
-    """Return rows of classes with so many different pictures."""
+    """Return rows of classes with so many different images."""
     return [(label, digest_of(1000 * ord(label[0]) + start + number), split) for label, count in counts.items() for number in range(count)]
 
 
@@ -138,7 +138,7 @@ def test_divide_gives_skipped_files_no_split_and_copies_the_same() -> None:
     [
         ({"a": 9}, ["at least 2 classes", "Received 1 (a 9)"]),
         ({"a": 9, "b": 2, "c": 1}, ["at least 3 different", "Too few in: b, c", "a 9, b 2, c 1", "--min-per-class 3"]),
-        ({}, ["No readable picture"]),
+        ({}, ["No readable image"]),
     ],
 )
 def test_too_little_data_is_an_error_with_the_counts(counts: dict[str, int], words: list[str]) -> None:
@@ -148,13 +148,13 @@ def test_too_little_data_is_an_error_with_the_counts(counts: dict[str, int], wor
     assert "\n" not in str(error.value)
 
 
-def test_no_readable_picture_is_an_error_with_the_reasons() -> None:
+def test_no_readable_image_is_an_error_with_the_reasons() -> None:
     manifest = manifests.skip(table(plain({"a": 3})), {0: "damaged: x", 1: "damaged: y", 2: "empty file"})
     with pytest.raises(DataError, match="Received 3 files: 2 damaged, 1 empty file"):
         require_classes(manifest)
 
 
-def test_copies_do_not_count_as_different_pictures() -> None:
+def test_copies_do_not_count_as_different_images() -> None:
     rows = [*plain({"a": 5}), *[("b", digest_of(1), "")] * 5]
     with pytest.raises(DataError, match="Too few in: b"):
         divide(table(rows), CONFIG, 0)
@@ -163,10 +163,10 @@ def test_copies_do_not_count_as_different_pictures() -> None:
 def test_small_classes_can_be_left_out() -> None:
     divided = divide(table(plain({"a": 9, "b": 8, "c": 4})), DataConfig(min_per_class=5), 0)
     assert manifests.class_names(divided) == ["a", "b"]
-    assert set(divided.loc[divided["label"] == "c", "reason"]) == {"class left out: fewer than 5 pictures (data.min_per_class)"}
+    assert set(divided.loc[divided["label"] == "c", "reason"]) == {"class left out: fewer than 5 images (data.min_per_class)"}
 
 
-def test_leaving_out_counts_different_pictures_only() -> None:
+def test_leaving_out_counts_different_images_only() -> None:
     left = leave_out_small(table([("a", digest_of(1), "")] * 5 + plain({"b": 5})), 5)
     assert manifests.class_names(left) == ["b"]
 
@@ -197,10 +197,10 @@ class TestReadyMade:
     @pytest.mark.parametrize(
         ("weaker", "stronger"), [("train", "validation"), ("train", "test"), ("validation", "test")]
     )  # fmt: skip
-    def test_a_picture_in_two_splits_is_kept_in_the_one_that_measures(self, weaker: str, stronger: str) -> None:
+    def test_a_image_in_two_splits_is_kept_in_the_one_that_measures(self, weaker: str, stronger: str) -> None:
         rows = [*self.folder(), ("a", digest_of(1), weaker), ("b", digest_of(1), stronger)]
         divided = divide(table(rows), CONFIG, 0, ready_made=True)
-        assert divided["reason"].iloc[-2] == f"the same picture is in {stronger}: b/{len(rows) - 1}.png"
+        assert divided["reason"].iloc[-2] == f"the same image is in {stronger}: b/{len(rows) - 1}.png"
         assert divided["status"].iloc[-2] == "skipped"
         assert divided["split"].iloc[-1] == stronger
         assert len(manifests.used(divided)) == len(rows) - 1
@@ -217,12 +217,12 @@ class TestReadyMade:
 
     @given(SEEDS)
     @settings(max_examples=40, deadline=None)
-    def test_carving_leaves_each_class_a_training_picture(self, seed: int) -> None:
+    def test_carving_leaves_each_class_a_training_image(self, seed: int) -> None:
         rows = [*self.folder(validation=0), *plain({"c": 1, "d": 2}, "train"), *plain({"c": 4, "d": 2}, "test", 50)]
         divided = divide(table(rows), DataConfig(validation=0.45), seed, ready_made=True)
         training = divided[divided["split"] == "train"]
         assert set(training["label"]) == {"a", "b", "c", "d"}
 
-    def test_a_class_without_training_pictures_is_an_error(self) -> None:
-        with pytest.raises(DataError, match=r"Each class needs pictures in train. Received none for new"):
+    def test_a_class_without_training_images_is_an_error(self) -> None:
+        with pytest.raises(DataError, match=r"Each class needs images in train. Received none for new"):
             divide(table([*self.folder(), *plain({"new": 5}, "test")]), CONFIG, 0, ready_made=True)

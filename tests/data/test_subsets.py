@@ -1,4 +1,4 @@
-"""Subsets of the training pictures: nested, stable, with all classes."""
+"""Subsets of the training images: nested, stable, with all classes."""
 
 import pandas as pd
 import pytest
@@ -7,21 +7,21 @@ from hypothesis import strategies as st
 
 from transfer.data.subsets import collapsed, distinct, ranking, subset
 
-PICTURES = st.lists(
+IMAGES = st.lists(
     st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 25).map(lambda number: f"{number:064x}")), min_size=1, max_size=60
 )
 SEEDS = st.integers(0, 5)
 
 
-def table(pictures: list[tuple[str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(pictures, columns=["label", "digest"])
+def table(images: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(images, columns=["label", "digest"])
 
 
 def few(train: pd.DataFrame, validation: pd.DataFrame, size: int | str, seed: int, proportional: bool) -> set[int]:
     return set(subset(train, validation, size, seed, proportional))
 
 
-@given(PICTURES, PICTURES, SEEDS, st.booleans(), st.integers(1, 30), st.integers(1, 30))
+@given(IMAGES, IMAGES, SEEDS, st.booleans(), st.integers(1, 30), st.integers(1, 30))
 @settings(deadline=None, max_examples=60)
 def test_a_larger_subset_holds_every_smaller_one(
     train: list[tuple[str, str]], validation: list[tuple[str, str]], seed: int, proportional: bool, one: int, other: int
@@ -32,39 +32,39 @@ def test_a_larger_subset_holds_every_smaller_one(
     assert inner <= outer <= few(rows, judged, "all", seed, proportional)
 
 
-@given(PICTURES, SEEDS, st.integers(1, 30))
+@given(IMAGES, SEEDS, st.integers(1, 30))
 @settings(deadline=None, max_examples=60)
-def test_each_class_gives_so_many_distinct_pictures_or_all_it_has(pictures: list[tuple[str, str]], seed: int, size: int) -> None:
-    rows = table(pictures)
+def test_each_class_gives_so_many_distinct_images_or_all_it_has(images: list[tuple[str, str]], seed: int, size: int) -> None:
+    rows = table(images)
     kept = rows.loc[sorted(few(rows, rows.iloc[:0], size, seed, False))]
     assert distinct(kept) == {label: min(size, count) for label, count in distinct(rows).items()}
 
 
-@given(PICTURES, SEEDS, st.integers(1, 10))
+@given(IMAGES, SEEDS, st.integers(1, 10))
 @settings(deadline=None, max_examples=60)
-def test_copies_of_a_picture_stay_together(pictures: list[tuple[str, str]], seed: int, size: int) -> None:
-    rows = table(pictures)
+def test_copies_of_a_image_stay_together(images: list[tuple[str, str]], seed: int, size: int) -> None:
+    rows = table(images)
     inside = rows.index.isin(list(few(rows, rows.iloc[:0], size, seed, False)))
     assert rows.assign(inside=inside).groupby(["label", "digest"])["inside"].nunique().eq(1).all()
 
 
-@given(PICTURES, SEEDS, st.integers(1, 10), st.randoms(use_true_random=False))
+@given(IMAGES, SEEDS, st.integers(1, 10), st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=60)
-def test_the_order_of_the_rows_changes_nothing(pictures: list[tuple[str, str]], seed: int, size: int, random: object) -> None:
-    rows = table(pictures)
+def test_the_order_of_the_rows_changes_nothing(images: list[tuple[str, str]], seed: int, size: int, random: object) -> None:
+    rows = table(images)
     order = list(rows.index)
     random.shuffle(order)  # type: ignore[attr-defined]
     shuffled = rows.loc[order]
     assert few(rows, rows.iloc[:0], size, seed, False) == few(shuffled, rows.iloc[:0], size, seed, False)
 
 
-def test_a_picture_that_is_added_puts_no_others_in_another_order() -> None:
+def test_a_image_that_is_added_puts_no_others_in_another_order() -> None:
     names = [f"{number:064x}" for number in range(30)]
     before, after = ranking(names[:-1], "a", 0), ranking(names, "a", 0)
     assert [name for name in after if name != names[-1]] == before
 
 
-def test_another_seed_takes_other_pictures() -> None:
+def test_another_seed_takes_other_images() -> None:
     names = [f"{number:064x}" for number in range(30)]
     assert ranking(names, "a", 0) != ranking(names, "a", 1)
     assert ranking(names, "a", 0) != ranking(names, "b", 0)

@@ -35,8 +35,8 @@ def test_a_copy_that_stands_in_two_groups_joins_them() -> None:
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 6), min_size=4), SEEDS)
 @settings(max_examples=60, deadline=None)
-def test_more_pictures_of_a_group_go_where_the_group_is(sizes: dict[str, int], seed: int) -> None:
-    # Enough single pictures that no gap is ever filled by a group.
+def test_more_images_of_a_group_go_where_the_group_is(sizes: dict[str, int], seed: int) -> None:
+    # Enough single images that no gap is ever filled by a group.
     single = plain({"a": 60, "b": 60})
     before = [("a", digest_of(10_000 + ord(name) * 100 + number), "") for name, size in sizes.items() for number in range(size)]
     groups = [name for name, size in sizes.items() for _ in range(size)]
@@ -50,19 +50,19 @@ def test_more_pictures_of_a_group_go_where_the_group_is(sizes: dict[str, int], s
 
 def test_a_class_needs_three_groups() -> None:
     rows = plain({"a": 9, "b": 9})
-    with pytest.raises(DataError, match=r"3 different groups of pictures.*Too few in: b"):
+    with pytest.raises(DataError, match=r"3 different groups of images.*Too few in: b"):
         divide(grouped(rows, [""] * 9 + ["p"] * 5 + ["q"] * 4), CONFIG, 0)
 
 
-def test_a_training_picture_whose_group_is_in_the_test_is_skipped_with_the_reason() -> None:
+def test_a_training_image_whose_group_is_in_the_test_is_skipped_with_the_reason() -> None:
     rows = [*plain({"a": 9, "b": 9}, "train"), *plain({"a": 3, "b": 3}, "test", 100)]
     divided = divide(grouped(rows, ["p", *[""] * 17, "p", *[""] * 5]), CONFIG, 0, ready_made=True)
-    assert divided.loc[0, "reason"] == "a picture of the same group is in test: a/18.png"
+    assert divided.loc[0, "reason"] == "an image of the same group is in test: a/18.png"
     assert divided.loc[18, "split"] == "test"
     assert (divided.loc[1:, "reason"] == "").all()
 
 
-def test_a_picture_without_a_split_beside_named_ones_goes_to_its_copy_or_by_content() -> None:
+def test_a_image_without_a_split_beside_named_ones_goes_to_its_copy_or_by_content() -> None:
     named = [*plain({"a": 9, "b": 9}, "train"), *plain({"a": 9, "b": 9}, "validation", 50), *plain({"a": 9, "b": 9}, "test", 100)]
     copies = [("a", digest, "") for _, digest, _ in (named[0], named[-1])]
     free = plain({"a": 40, "b": 40}, "", 200)

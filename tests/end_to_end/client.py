@@ -19,25 +19,25 @@ def main(run: Path, data: Path) -> None:
     labels = (run / "export" / "1" / "assets" / "labels.txt").read_text(encoding="utf-8").splitlines()
     expected = np.array([[float(row[label]) for label in labels] for row in rows], np.float32)
     loaded = tf.saved_model.load(str(run / "export" / "1"))
-    pictures = [(data / row["path"]).read_bytes() for row in rows]
+    images = [(data / row["path"]).read_bytes() for row in rows]
     for batch in (1, 7):
-        compare_bytes(loaded, pictures, expected, rows, batch)
+        compare_bytes(loaded, images, expected, rows, batch)
     compare_pixels(loaded, run / "model.keras")
     assert "transfer" not in sys.modules
 
 
-def compare_bytes(loaded: object, pictures: list[bytes], expected: np.ndarray, rows: list[dict[str, str]], batch: int) -> None:
+def compare_bytes(loaded: object, images: list[bytes], expected: np.ndarray, rows: list[dict[str, str]], batch: int) -> None:
     """Feed raw bytes, so many at once, and compare with what was measured."""
     serve = loaded.signatures["serving_default"]  # type: ignore[attr-defined]
-    for start in range(0, len(pictures), batch):
+    for start in range(0, len(images), batch):
         part = slice(start, start + batch)
-        outputs = serve(image_bytes=tf.constant(pictures[part]))
+        outputs = serve(image_bytes=tf.constant(images[part]))
         np.testing.assert_allclose(outputs["probabilities"].numpy(), expected[part], atol=1e-5)
         assert [label.decode() for label in outputs["label"].numpy()] == [row["predicted"] for row in rows[part]]
 
 
 def compare_pixels(loaded: object, keras_file: Path) -> None:
-    """Feed pixels to the other signature and to the Keras file; pictures of the model's own size are not resized."""
+    """Feed pixels to the other signature and to the Keras file; images of the model's own size are not resized."""
     from_pixels = loaded.signatures["images"]  # type: ignore[attr-defined]
     size = from_pixels.structured_input_signature[1]["images"].shape[1]
     pixels = np.random.default_rng(0).integers(0, 256, (5, size, size, 3)).astype(np.uint8)

@@ -37,7 +37,7 @@ def quick_arguments(data: Path, output: Path, name: str = "run") -> list[str]:
 
 
 def digits_by_class(folder: Path, count: int, classes: int = 3) -> Path:
-    """Write `count` pictures of each of the first digits as `folder/<digit>/*.png`, without ready-made splits."""
+    """Write `count` images of each of the first digits as `folder/<digit>/*.png`, without ready-made splits."""
     digits.write_folder(folder / "all", count, 0, 0)
     for number in range(classes):
         shutil.copytree(folder / "all" / "train" / str(number), folder / "data" / str(number))
@@ -62,7 +62,7 @@ def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def count_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """Count the pictures that go through a backbone's prefix; return a function that says how many did."""
+    """Count the images that go through a backbone's prefix; return a function that says how many did."""
     compute, passed = FrozenPass.__call__, []
 
     def counting(frozen: FrozenPass, batch: np.ndarray) -> list[np.ndarray]:

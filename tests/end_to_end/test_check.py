@@ -92,7 +92,7 @@ def test_wrong_labels_are_among_the_first_suggestions(case: Case) -> None:
 @pytest.mark.parametrize(
     ("planted", "kind"),
     [
-        ("truncated", "truncated or broken"), ("text", "not a picture"), ("wrong extension", "mislabelled type"), ("blank", "blank"),
+        ("truncated", "truncated or broken"), ("text", "not an image"), ("wrong extension", "mislabelled type"), ("blank", "blank"),
         ("tiny", "tiny"), ("CMYK", "CMYK"), ("16-bit", "16 bits a channel"), ("animated", "animated"), ("alpha", "with transparency"),
         ("EXIF-rotated", "EXIF-rotated"),
     ],

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 
 from tests.cli import test_app
 from tests.cli.test_app import LENET, Call, require_one_error
-from tests.conftest import picture
-from tests.data.sources.tfds.tfds_sets import pictures, prepare
+from tests.conftest import made_up_image
+from tests.data.sources.tfds.tfds_sets import images, prepare
 from transfer.models import weights
 
 call, data = test_app.call, test_app.data
@@ -30,7 +30,7 @@ def test_strict_passes_clean_data_and_fails_on_each_limit_with_a_sentence(call: 
     status, _, lines = call(*arguments)
     assert (status, [line for line in lines if not line.startswith("Scanning")]) == (0, [])
     shutil.copy(data / "red" / "0.png", data / "green" / "copy.png")
-    (data / "red" / "notes.txt").write_text("not a picture")
+    (data / "red" / "notes.txt").write_text("not an image")
     status, printed, lines = call(*arguments)
     assert status == 1
     assert [line.partition(":")[0] for line in lines] == ["Scanning", "not passed", "not passed"]
@@ -52,7 +52,7 @@ def test_strict_fails_where_a_run_would_refuse_the_data(call: Call, data: Path, 
 def test_what_was_left_out_on_purpose_fails_no_strict_check(call: Call, data: Path, tmp_path: Path) -> None:
     (data / ".hidden.png").touch()
     (data / "rare").mkdir()
-    picture(77).save(data / "rare" / "0.png")
+    made_up_image(77).save(data / "rare" / "0.png")
     (data / "red" / "broken.png").write_bytes(b"\x89PNG")
     table = tmp_path / "edited.csv"
     call("check", data, *FILES, "--write-manifest", table, "--output", tmp_path / "result")
@@ -70,7 +70,7 @@ def test_files_are_judged_without_a_network_and_what_was_left_out_is_not_called_
         raise AssertionError("weights were asked for")
 
     monkeypatch.setattr(weights, "load", fail)
-    (data / "red" / "notes.txt").write_text("not a picture")
+    (data / "red" / "notes.txt").write_text("not an image")
     status, printed, lines = call("check", data, "--files-only", "--output", tmp_path / "result")
     assert status == 0
     assert [line.partition(":")[0] for line in lines] == ["Scanning"]
@@ -111,7 +111,7 @@ def test_the_advised_commands_work_as_they_are_printed(call: Call, data: Path, t
 
 def test_a_tfds_set_is_checked_its_table_edited_and_given_back(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    prepare(tmp_path / "sets", {"train": pictures(16), "test": pictures(6, 100)})
+    prepare(tmp_path / "sets", {"train": images(16), "test": images(6, 100)})
     status, printed, _ = call("check", "tfds:pets", "--tfds-data-dir", "sets", *LENET, "--write-manifest", "t.csv")
     assert status == 0
     ((_, *back),) = advised(printed)
@@ -139,4 +139,4 @@ def test_a_table_may_name_a_new_class_and_give_up_another(call: Call, data: Path
     assert "lime" in printed
     assert "red" not in printed.split("Formats")[0]
     rows.assign(exclude="yes").to_csv(table, index=False)
-    require_one_error(call("check", *arguments), "No readable picture.*12 excluded in t.csv")
+    require_one_error(call("check", *arguments), "No readable image.*12 excluded in t.csv")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from transfer import cli
 from transfer.quality.findings import Findings
 
@@ -30,7 +30,7 @@ def write_data(folder: Path) -> Path:
     for number, label in enumerate(("green", "red")):
         (folder / label).mkdir(parents=True)
         for index in range(5):
-            picture(100 * number + index, tint=number).save(folder / label / f"{index}.png")
+            made_up_image(100 * number + index, tint=number).save(folder / label / f"{index}.png")
     return folder
 
 
@@ -66,7 +66,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data") / "pictures")
+    return write_data(tmp_path_factory.mktemp("data") / "images")
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(
     place: str,
     whole: set[str],
 ) -> None:
-    monkeypatch.setenv("TRANSFER_HOME", str(struck[STRUCK[-1]].folder / "home"))  # the pictures were looked at already
+    monkeypatch.setenv("TRANSFER_HOME", str(struck[STRUCK[-1]].folder / "home"))  # the images were looked at already
     output = tmp_path / "result"
     output.mkdir()
     Findings(["earlier"]).write(output / "findings.json")

@@ -71,7 +71,7 @@ def test_suffix_and_head_train_from_the_stored_output_of_the_prefix(data: Path, 
     passed, heard = count_passes(monkeypatch), Heard()
     run = fit(data, SETTINGS, name="run", output=tmp_path, progress=heard)
     assert {path.name for path in run.path.iterdir()} == RUN_FILES
-    assert passed() == 42, "each picture went through the prefix once"
+    assert passed() == 42, "each image went through the prefix once"
     assert list(run.history["stage"]) == ["head"] * 2 + ["fine-tuning"] * 3
     assert list(run.history["epoch"]) == [1, 2, 1, 2, 3] and 3 <= run.metrics["best_epoch"] <= 5
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[2], "it learns"
@@ -138,6 +138,6 @@ def test_all_layers_train_on_pixels(data: Path, tmp_path: Path, live: bool) -> N
 def test_a_disk_that_is_too_full_is_said_before_the_pass(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     passed = count_passes(monkeypatch)
-    with pytest.raises(StoreError, match=r"The features of 42 pictures and views need .* 1 kB are free"):
+    with pytest.raises(StoreError, match=r"The features of 42 images and views need .* 1 kB are free"):
         fit(data, SETTINGS, name="run", output=tmp_path)
     assert passed() == 0 and not (tmp_path / "run").exists()

@@ -49,13 +49,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).touch()
     whole = next((folder / "train" / "7").glob("*.png")).read_bytes()
     (folder / "train" / "7" / "truncated.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "val" / "7" / "text.jpg").write_text("no picture")
+    (folder / "val" / "7" / "text.jpg").write_text("no image")
     return folder
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes without ready-made splits, and one class with too few pictures."""
+    """Three classes without ready-made splits, and one class with too few images."""
     folder = digits_by_class(tmp_path_factory.mktemp("plain"), 12)
     rare = next((folder / "0").iterdir())
     (folder / "rare").mkdir()
@@ -105,7 +105,7 @@ def test_the_reason_is_empty_exactly_for_the_files_that_were_used(run: Run, data
     assert set(skipped["split"]) == {""}
     assert {path: manifest.loc[path, "reason"] for path in BAD_FILES} == BAD_FILES
     assert manifest.loc["train/7/truncated.png", "reason"].startswith("damaged")
-    assert manifest.loc["val/7/text.jpg", "reason"] == "not a picture: text"
+    assert manifest.loc["val/7/text.jpg", "reason"] == "not an image: text"
     assert sum(run.metrics["skipped"].values()) == len(skipped) == 5
 
 
@@ -114,7 +114,7 @@ def test_ready_made_splits_are_kept(run: Run) -> None:
     assert [{"train": "train", "val": "validation", "test": "test"}[path.split("/")[0]] for path in used["path"]] == list(used["split"])
 
 
-def test_predictions_have_one_row_a_picture_and_one_column_a_class(run: Run) -> None:
+def test_predictions_have_one_row_a_image_and_one_column_a_class(run: Run) -> None:
     table = run.predictions
     assert list(table.columns) == ["path", "split", "label", "predicted", "unfamiliarity", *DIGITS]
     assert table["split"].value_counts().to_dict() == {"test": 30, "validation": 20}

@@ -1,4 +1,4 @@
-"""Adding k pictures costs k passes and moves no file; the user's folder is only read; two fits share one store."""
+"""Adding k images costs k passes and moves no file; the user's folder is only read; two fits share one store."""
 
 import io
 import os
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class First:
-    """A first fit: its folder before and after it, how many pictures passed, and pictures to add later."""
+    """A first fit: its folder before and after it, how many images passed, and images to add later."""
 
     data: Path
     before: dict[str, tuple[int, int, bytes]]
@@ -55,7 +55,7 @@ def first(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> First:
 
 def add_odd_files(data: Path) -> None:
     """Add what must be transcoded, a copy, and what cannot be used: one sort of it only TensorFlow finds broken."""
-    Image.new("L", (9, 9), 77).save(data / "0" / "picture.tiff")
+    Image.new("L", (9, 9), 77).save(data / "0" / "image.tiff")
     shutil.copy(sorted((data / "1").iterdir())[0], data / "1" / "copy.png")
     (data / "2" / "empty.jpg").touch()
     buffer = io.BytesIO()
@@ -77,10 +77,10 @@ def test_each_content_passes_once(first: First) -> None:
     reasons = dict(zip(first.run.manifest["path"], first.run.manifest["reason"], strict=True))
     assert reasons["2/empty.jpg"] == "empty file"
     assert reasons["2/cut.jpg"].startswith("damaged")
-    assert reasons["0/picture.tiff"] == reasons["1/copy.png"] == ""
+    assert reasons["0/image.tiff"] == reasons["1/copy.png"] == ""
 
 
-def test_added_pictures_cost_their_own_passes_and_move_no_file(
+def test_added_images_cost_their_own_passes_and_move_no_file(
     first: First, shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRANSFER_HOME", str(shared_home))
@@ -89,11 +89,11 @@ def test_added_pictures_cost_their_own_passes_and_move_no_file(
     for path in first.later:
         shutil.copy(first.data.parent / f"{path.parent.name}-{path.name}", data / path.parent.name / path.name)
     judge, judged = pipeline.why_undecodable, []
-    monkeypatch.setattr(pipeline, "why_undecodable", lambda file, pictures: judged.append(file) or judge(file, pictures))
+    monkeypatch.setattr(pipeline, "why_undecodable", lambda file, images: judged.append(file) or judge(file, images))
     passed = count_passes(monkeypatch)
     second = fit(data, QUICK, name="second", output=tmp_path / "runs")
     assert passed() == ADDED
-    assert judged == [], "the damaged picture is not tried again"
+    assert judged == [], "the damaged image is not tried again"
     old, new = splits(first.run), splits(second)
     assert {path: new[path] for path in old} == old
     assert len(new) == len(old) + ADDED

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES, BATCH = 80, 16
 
 STRUCK = {
-    # moment of the signal, signal: pictures that are stored by then
+    # moment of the signal, signal: images that are stored by then
     ("scan", "SIGKILL"): 0,
     ("frozen pass", "SIGKILL"): 2 * BATCH,
     ("training", "SIGKILL"): IMAGES,
@@ -118,7 +118,7 @@ def test_an_interruption_is_said_in_one_line(case: tuple[str, str], struck: dict
     assert done.returncode == 130
     lines = [line for line in done.stderr.splitlines() if line]
     assert lines[-1] == "Interrupted. Nothing half-written is left; the same command continues."
-    assert [line for line in lines[:-1] if not re.match(r"Scanning: |\d+ pictures in ", line)] == []
+    assert [line for line in lines[:-1] if not re.match(r"Scanning: |\d+ images in ", line)] == []
     assert done.stdout == ""
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import transfer
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from transfer.config import build
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
@@ -51,9 +51,9 @@ def splits(checked: Checked) -> set[str]:
 
 
 def near_copies(image_folder: Folder) -> Path:
-    """Every picture is a near copy of one picture."""
+    """Every image is a near copy of one image."""
     data = image_folder(count=5)
-    image = picture(5, (12, 12)).resize((80, 80))
+    image = made_up_image(5, (12, 12)).resize((80, 80))
     for number, path in enumerate(sorted(data.rglob("*.png"))):
         image.save(path.with_suffix(".jpg"), quality=70 + 2 * number)
         path.unlink()
@@ -61,7 +61,7 @@ def near_copies(image_folder: Folder) -> Path:
 
 
 @pytest.mark.parametrize("settings", [LENET, VGG], ids=["lenet", "vgg16"])
-def test_where_all_are_copies_of_one_picture_grouping_them_is_refused(image_folder: Folder, settings: dict[str, Any]) -> None:
+def test_where_all_are_copies_of_one_image_grouping_them_is_refused(image_folder: Folder, settings: dict[str, Any]) -> None:
     data = near_copies(image_folder)
     settings = settings | {"data.group_by": "near-duplicates"}
     checked = look(data, settings)
@@ -71,7 +71,7 @@ def test_where_all_are_copies_of_one_picture_grouping_them_is_refused(image_fold
     assert "Received green 5 (1 different), red 5 (1 different)" in refused(data, settings)
 
 
-def test_one_picture_in_all_files_is_a_contradiction_and_counts_once(image_folder: Folder) -> None:
+def test_one_image_in_all_files_is_a_contradiction_and_counts_once(image_folder: Folder) -> None:
     data = image_folder(count=5)
     first, *others = sorted(data.rglob("*.png"))
     for path in others:
@@ -81,23 +81,23 @@ def test_one_picture_in_all_files_is_a_contradiction_and_counts_once(image_folde
 
 
 @pytest.mark.parametrize("counts", [(1, 1), (5, 2), (5, 0)])
-def test_few_pictures_are_looked_at_and_refused(image_folder: Folder, counts: tuple[int, int]) -> None:
+def test_few_images_are_looked_at_and_refused(image_folder: Folder, counts: tuple[int, int]) -> None:
     data = image_folder()
     for label, count in zip(("green", "red"), counts, strict=True):
         for path in sorted((data / label).iterdir())[count:]:
             path.unlink()
     checked = look(data, VGG)
-    assert int(checked.findings.classes["pictures"].sum()) == sum(counts)
+    assert int(checked.findings.classes["images"].sum()) == sum(counts)
     assert checked.findings.unchecked == ["splits"]
-    assert refused(data).startswith("Each class needs at least 3 different readable pictures")
+    assert refused(data).startswith("Each class needs at least 3 different readable images")
 
 
-def test_blank_pictures_are_found_and_no_check_stumbles(image_folder: Folder) -> None:
+def test_blank_images_are_found_and_no_check_stumbles(image_folder: Folder) -> None:
     data = image_folder(count=6)
     for number, path in enumerate(sorted(data.rglob("*.png"))):
         Image.new("RGB", (40, 40), (20 * number, 20, 255 - 20 * number)).save(path)
     kinds = look(data, VGG).findings.kinds
-    assert dict(zip(kinds["kind"], kinds["pictures"], strict=True)) == {"blank": 12}
+    assert dict(zip(kinds["kind"], kinds["images"], strict=True)) == {"blank": 12}
 
 
 @pytest.mark.parametrize("minimum", [4, 50])
@@ -122,25 +122,25 @@ def ready_made(image_folder: Folder) -> Path:
     return data
 
 
-def test_a_class_without_training_pictures_is_named(image_folder: Folder) -> None:
+def test_a_class_without_training_images_is_named(image_folder: Folder) -> None:
     data = ready_made(image_folder)
     (data / "test" / "new").mkdir()
     for number in range(4):
-        picture(900 + number).save(data / "test" / "new" / f"{number}.png")
-    assert refused(data) == "Each class needs pictures in train. Received none for new. Add pictures, or take the class out."
+        made_up_image(900 + number).save(data / "test" / "new" / f"{number}.png")
+    assert refused(data) == "Each class needs images in train. Received none for new. Add images, or take the class out."
     assert splits(look(data)) == {"train", "validation", "test"}  # as the folder has them
 
 
 def test_near_copies_across_ready_made_splits_are_found_and_grouping_takes_them_out_of_training(image_folder: Folder) -> None:
     data = ready_made(image_folder)
     for label in ("green", "red"):
-        image = picture(70 + len(label), (12, 12)).resize((80, 80))
+        image = made_up_image(70 + len(label), (12, 12)).resize((80, 80))
         for split, quality in (("train", 95), ("val", 85), ("test", 75)):
             image.save(data / split / label / "near.jpg", quality=quality)
     assert len(look(data, VGG).findings.across) >= 4
     grouped = look(data, VGG | {"data.group_by": "near-duplicates"})
     assert grouped.findings.across.empty
-    assert reasons(grouped)["train/red/near.jpg"] == "a picture of the same group is in test: test/red/near.jpg"
+    assert reasons(grouped)["train/red/near.jpg"] == "an image of the same group is in test: test/red/near.jpg"
 
 
 def test_groups_that_leave_nothing_to_train_on_are_said_to_be_why(image_folder: Folder) -> None:
@@ -153,15 +153,15 @@ def test_groups_that_leave_nothing_to_train_on_are_said_to_be_why(image_folder: 
     table = data.parent / "t.csv"
     pd.DataFrame(rows).to_csv(table, index=False)
     why = refused(table, LENET | {"data.root": str(data)})
-    assert "Each class needs pictures in train. Received none for green, red. Of the pictures, 6 are left out because" in why
+    assert "Each class needs images in train. Received none for green, red. Of the images, 6 are left out because" in why
 
 
 def harm(data: Path) -> None:
-    """Make one picture vanish, cut another, replace a third, and take a whole class away."""
+    """Make one image vanish, cut another, replace a third, and take a whole class away."""
     vanished, cut, replaced = sorted((data / "green").iterdir())[:3]
     vanished.unlink()
     cut.write_bytes(cut.read_bytes()[:200])
-    picture(7).save(replaced)
+    made_up_image(7).save(replaced)
     shutil.rmtree(data / "red")
 
 

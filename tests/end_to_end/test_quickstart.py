@@ -12,7 +12,7 @@ from transfer.system.progress import Silent
 from transfer.workflows import quickstart
 
 
-def test_quickstart_compares_both_networks_on_the_same_pictures(
+def test_quickstart_compares_both_networks_on_the_same_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[tuple[Path, dict[str, Any]]] = []

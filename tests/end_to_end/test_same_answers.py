@@ -1,4 +1,4 @@
-"""The same pictures get the same answers everywhere: predictions.csv, predict, the server's routes, LiteRT and ONNX."""
+"""The same images get the same answers everywhere: predictions.csv, predict, the server's routes, LiteRT and ONNX."""
 
 import base64
 import importlib

@@ -12,7 +12,7 @@ SCRATCH = "lenet"
 def comparison(
     accuracies: Mapping[str, Mapping[str, float]],
     seeds: int = 5,
-    pictures: int = 400,
+    images: int = 400,
     seconds: Mapping[str, float] | None = None,
     energy: str = "",
     without: Iterable[tuple[str, str, int]] = (),
@@ -21,17 +21,17 @@ def comparison(
     """Return runs and predictions.
 
     Args:
-        accuracies: method -> size -> accuracy; the same pictures are hard for all methods. The method `lenet` has no frozen part.
+        accuracies: method -> size -> accuracy; the same images are hard for all methods. The method `lenet` has no frozen part.
         seeds: trainings of each.
-        pictures: in the test set.
+        images: in the test set.
         seconds: method -> seconds of a run; 10 where nothing is said.
         energy: its source; "" for not measured.
         without: method, size and seed of runs that are missing.
         noise: spread of a run's accuracy around the given one.
     """
     random = np.random.default_rng(0)
-    hardness = np.linspace(0, 1, pictures, endpoint=False)
-    table = {"path": [f"{i}.png" for i in range(pictures)], "label": ["cat"] * pictures}
+    hardness = np.linspace(0, 1, images, endpoint=False)
+    table = {"path": [f"{i}.png" for i in range(images)], "label": ["cat"] * images}
     rows = []
     for method, sizes in accuracies.items():
         for size, accuracy in sizes.items():
@@ -41,15 +41,15 @@ def comparison(
                 run = f"{method}-{size}-{seed}"
                 right = hardness < accuracy + (random.uniform(-noise, noise) if noise else 0.0)
                 table[run] = list(np.where(right, "cat", "dog"))
-                rows.append(_row(run, method, size, seed, float(right.mean()), pictures, (seconds or {}).get(method, 10.0), energy))
+                rows.append(_row(run, method, size, seed, float(right.mean()), images, (seconds or {}).get(method, 10.0), energy))
     return pd.DataFrame(rows), pd.DataFrame(table)
 
 
-def _row(run: str, method: str, size: str, seed: int, accuracy: float, pictures: int, seconds: float, energy: str) -> dict[str, object]:
+def _row(run: str, method: str, size: str, seed: int, accuracy: float, images: int, seconds: float, energy: str) -> dict[str, object]:
     frozen = 0.0 if method == SCRATCH else seconds / 2
     return {
         "run": run, "method": method, "size": size, "images_per_class": IMAGES[size], "train_images": int(7 * IMAGES[size]),
-        "validation_images": 100, "test_images": pictures, "seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "log_loss": 0.5,
+        "validation_images": 100, "test_images": images, "seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "log_loss": 0.5,
         "ece": 0.05, "val_accuracy": accuracy, "best_epoch": 7, "epochs": 12, "truncate_at": "" if method == SCRATCH else "block4_pool",
         "parameters_trained": 61_706 if method == SCRATCH else 133_000, "parameters_total": 61_706 if method == SCRATCH else 14_800_000,
         "seconds_frozen": frozen, "seconds_training": seconds - frozen, "seconds": seconds,

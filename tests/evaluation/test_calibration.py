@@ -41,13 +41,13 @@ def test_the_log_loss_is_never_worse_by_more_than_the_caution_and_the_order_stay
     np.testing.assert_allclose(chosen, logits.max(1), rtol=1e-5)
 
 
-def test_a_few_pictures_that_are_all_right_do_not_ask_for_certainty() -> None:
+def test_a_few_images_that_are_all_right_do_not_ask_for_certainty() -> None:
     logits = np.eye(3)[[0, 1, 2, 0]] * 2.0
     values = calibration.probabilities(logits, calibration.temperature(logits, np.array([0, 1, 2, 0])))
     assert values.max() == pytest.approx(5 / 6, abs=0.01), "four of four: Platt's (n + 1) / (n + 2)"
 
 
-def test_without_validation_pictures_nothing_changes() -> None:
+def test_without_validation_images_nothing_changes() -> None:
     assert calibration.temperature(np.empty((0, 3)), np.empty(0, int)) == 1.0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.evaluation.made_up_comparison import comparison
 from transfer.errors import ConfigError, RunError
-from transfer.evaluation.comparing import OVER_PICTURES, OVER_SEEDS, paired, sizes_in_order, summary
+from transfer.evaluation.comparing import OVER_IMAGES, OVER_SEEDS, paired, sizes_in_order, summary
 from transfer.evaluation.intervals import wilson
 
 TWO = {"frozen": {"1": 0.7, "10": 0.9}, "lenet": {"1": 0.5, "10": 0.9}}
@@ -26,11 +26,11 @@ def test_a_mean_over_seeds_has_students_interval() -> None:
     assert (row["seeds"], row["interval"]) == (3, OVER_SEEDS)
 
 
-def test_one_seed_has_wilsons_interval_over_the_pictures() -> None:
-    runs, _ = comparison({"frozen": {"1": 0.8}}, seeds=1, pictures=200, noise=0)
+def test_one_seed_has_wilsons_interval_over_the_images() -> None:
+    runs, _ = comparison({"frozen": {"1": 0.8}}, seeds=1, images=200, noise=0)
     row = summary(runs).iloc[0]
     assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx(wilson(160, 200))
-    assert (row["seeds"], row["interval"]) == (1, OVER_PICTURES)
+    assert (row["seeds"], row["interval"]) == (1, OVER_IMAGES)
 
 
 def test_the_summary_keeps_methods_in_order_and_sorts_sizes_by_images() -> None:
@@ -83,10 +83,10 @@ def test_the_difference_is_that_of_the_accuracies() -> None:
 
 
 def test_one_seed_is_tested_by_mcnemar() -> None:
-    runs, predicted = comparison(TWO, seeds=1, pictures=40, noise=0)
+    runs, predicted = comparison(TWO, seeds=1, images=40, noise=0)
     row = paired(runs, predicted).iloc[0]
     assert row["test"] == "mcnemar"
-    assert row["p"] == pytest.approx(2 * 0.5**8), "8 of 40 pictures are right with frozen alone"
+    assert row["p"] == pytest.approx(2 * 0.5**8), "8 of 40 images are right with frozen alone"
 
 
 def test_only_seeds_that_both_have_are_compared() -> None:

@@ -11,19 +11,19 @@ from transfer.evaluation.comparing_differences import holm, one_seed, several_se
 REPETITIONS = 400
 
 
-def outcomes(random: np.random.Generator, seeds: int, pictures: int, seed_spread: float, picture_spread: float, rest: float) -> np.ndarray:
-    """Return the signs of one made-up experiment: pictures are hard for both methods, each method has luck with seed and picture."""
-    hard = random.normal(0, 1, pictures)
+def outcomes(random: np.random.Generator, seeds: int, images: int, seed_spread: float, image_spread: float, rest: float) -> np.ndarray:
+    """Return the signs of one made-up experiment: images are hard for both methods, each method has luck with seed and image."""
+    hard = random.normal(0, 1, images)
 
     def right(skill: float) -> np.ndarray:
-        of_seed, of_picture = random.normal(0, seed_spread, (seeds, 1)), random.normal(0, picture_spread, pictures)
-        return (skill + hard + of_seed + of_picture + random.normal(0, rest, (seeds, pictures)) > 0).astype(np.int8)
+        of_seed, of_image = random.normal(0, seed_spread, (seeds, 1)), random.normal(0, image_spread, images)
+        return (skill + hard + of_seed + of_image + random.normal(0, rest, (seeds, images)) > 0).astype(np.int8)
 
     return right(0.8) - right(0.6)
 
 
-def truth(seed_spread: float, picture_spread: float, rest: float) -> float:
-    scale = np.sqrt(1 + seed_spread**2 + picture_spread**2 + rest**2)
+def truth(seed_spread: float, image_spread: float, rest: float) -> float:
+    scale = np.sqrt(1 + seed_spread**2 + image_spread**2 + rest**2)
     return float(norm.cdf(0.8 / scale) - norm.cdf(0.6 / scale))
 
 
@@ -42,10 +42,10 @@ def test_the_interval_over_many_seeds_is_not_much_wider_than_it_must_be() -> Non
     assert np.median([one.high - one.low for one in found]) < 1.25 * 2 * 1.96 * spread
 
 
-@pytest.mark.parametrize("pictures", [30, 300])
-def test_the_interval_of_one_seed_holds_the_truth_as_often_as_it_says(pictures: int) -> None:
-    random = np.random.default_rng(pictures)
-    found = [one_seed(outcomes(random, 1, pictures, 0.0, 0.3, 0.3)[0]) for _ in range(REPETITIONS)]
+@pytest.mark.parametrize("images", [30, 300])
+def test_the_interval_of_one_seed_holds_the_truth_as_often_as_it_says(images: int) -> None:
+    random = np.random.default_rng(images)
+    found = [one_seed(outcomes(random, 1, images, 0.0, 0.3, 0.3)[0]) for _ in range(REPETITIONS)]
     assert np.mean([one.low <= truth(0.0, 0.3, 0.3) <= one.high for one in found]) >= 0.92
 
 
@@ -75,7 +75,7 @@ def test_the_interval_of_one_seed_is_that_of_bonett_and_price() -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
-def test_methods_that_agree_on_few_pictures_are_not_surely_alike(seeds: int) -> None:
+def test_methods_that_agree_on_few_images_are_not_surely_alike(seeds: int) -> None:
     signs = np.zeros((seeds, 20), np.int8)
     found = one_seed(signs[0]) if seeds == 1 else several_seeds(signs, 2000)
     assert found.value == 0 and found.p == 1
@@ -106,8 +106,8 @@ signs_of = st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(0, 10**6
 @settings(max_examples=60, deadline=None)
 @given(signs_of)
 def test_the_difference_lies_in_its_interval_and_turns_with_the_methods(shape: tuple[int, int, int]) -> None:
-    seeds, pictures, number = shape
-    signs = np.random.default_rng(number).integers(-1, 2, (seeds, pictures)).astype(np.int8)
+    seeds, images, number = shape
+    signs = np.random.default_rng(number).integers(-1, 2, (seeds, images)).astype(np.int8)
 
     def difference(values: np.ndarray) -> tuple[float, float, float, float]:
         found = one_seed(values[0]) if seeds == 1 else several_seeds(values, 1000)

@@ -1,4 +1,4 @@
-"""The distance to the training pictures: nearest ones, threshold, sample, and the file that keeps them."""
+"""The distance to the training images: nearest ones, threshold, sample, and the file that keeps them."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_distances_are_those_to_the_nearest(count: int, asked: int, neighbours: 
 
 @given(st.integers(20, 200), st.floats(0.01, 0.5), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
-def test_at_most_the_stated_share_of_the_validation_pictures_lies_above_the_threshold(count: int, share: float, seed: int) -> None:
+def test_at_most_the_stated_share_of_the_validation_images_lies_above_the_threshold(count: int, share: float, seed: int) -> None:
     known, validation = unit(30, seed=seed), unit(count, seed=seed + 1)
     limit = ood.threshold(known, validation, 3, share)
     above = (ood.distances(known, validation, 3) > limit).mean()
@@ -47,7 +47,7 @@ def test_copies_alone_leave_a_threshold_above_zero() -> None:
     assert 0 < ood.threshold(known, known, 1, 0.05) < 1e-3
 
 
-def test_without_validation_pictures_the_training_pictures_judge_each_other() -> None:
+def test_without_validation_images_the_training_images_judge_each_other() -> None:
     assert ood.threshold(unit(30), np.empty((0, 6), np.float32), 3, 0.05) > 0.01
 
 

@@ -22,7 +22,7 @@ RED, GREEN = (220, 20, 20), (20, 200, 20)
 CLASSES = ["red", "green"]
 
 
-def picture(patches: dict[tuple[int, int], tuple[int, int, int]], seed: int = 0) -> np.ndarray:
+def image(patches: dict[tuple[int, int], tuple[int, int, int]], seed: int = 0) -> np.ndarray:
     """Return grey noise with coloured patches of 12 x 12 in some corners, uint8."""
     pixels = np.random.default_rng(seed).integers(100, 150, (SIZE, SIZE, 1)).repeat(3, 2).astype(np.uint8)
     for (top, left), colour in patches.items():
@@ -42,7 +42,7 @@ def exported(model: keras.Model, folder: Path, width: int) -> Served:
 
 
 def share(heat: np.ndarray, corner: tuple[int, int]) -> float:
-    """Return the share of a heat map that lies in a quarter of the picture."""
+    """Return the share of a heat map that lies in a quarter of the image."""
     enlarged = np.asarray(Image.fromarray(heat).resize((SIZE, SIZE), Image.Resampling.NEAREST))
     top, left = corner
     return float(enlarged[top : top + 16, left : left + 16].sum() / enlarged.sum())
@@ -50,7 +50,7 @@ def share(heat: np.ndarray, corner: tuple[int, int]) -> float:
 
 @pytest.fixture(scope="module", params=["avg", "flatten"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    """A small network that has learned, from noisy pictures, to tell a red patch from a green one in any corner."""
+    """A small network that has learned, from noisy images, to tell a red patch from a green one in any corner."""
     keras.utils.set_random_seed(0)
     options = NetworkConfig(filters=(8, 8), dense=(), padding="same")
     network = scratch.build(SCRATCH["tiny_vgg"], SIZE, 2, 127.0, 900.0, 0, options, "float32")
@@ -59,7 +59,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         vector = keras.layers.GlobalAveragePooling2D()(maps)
         network = keras.Model(network.input, keras.layers.Dense(2, name="scores")(vector))
     labels = np.arange(160) % 2
-    pixels = np.stack([picture({CORNERS[n // 2 % 4]: (RED, GREEN)[n % 2]}, n) for n in range(160)]).astype(np.float32)
+    pixels = np.stack([image({CORNERS[n // 2 % 4]: (RED, GREEN)[n % 2]}, n) for n in range(160)]).astype(np.float32)
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     network.optimizer.learning_rate = 0.01
     network.fit(pixels, labels, batch_size=16, epochs=6, verbose=0)
@@ -71,14 +71,14 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("corner", CORNERS)
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_corner_that_carries_the_class_is_warm(trained: Served, corner: tuple[int, int], number: int) -> None:
-    found = trained.explain([encoded(picture({corner: (RED, GREEN)[number]}, 1000))], [number])
+    found = trained.explain([encoded(image({corner: (RED, GREEN)[number]}, 1000))], [number])
     assert found.answers.probabilities[0].argmax() == number
     assert share(found.heat[0], corner) > 0.5 and found.heat.max() == pytest.approx(1.0)
     assert share((found.heat[0] > 0.9).astype(np.float32), corner) == 1, "the warmest places"
 
 
-def test_each_class_has_its_own_corner_in_a_picture_of_both(trained: Served) -> None:
-    both = encoded(picture({(0, 0): RED, (16, 16): GREEN}, 2000))
+def test_each_class_has_its_own_corner_in_a_image_of_both(trained: Served) -> None:
+    both = encoded(image({(0, 0): RED, (16, 16): GREEN}, 2000))
     found = trained.explain([both, both], [0, 1])
     assert share(found.heat[0], (0, 0)) > 0.5
     assert share(found.heat[1], (16, 16)) > 0.5
@@ -103,22 +103,22 @@ def test_what_the_class_does_not_depend_on_stays_cold(by_hand: Served) -> None:
 
 
 def test_a_class_for_which_nothing_speaks_has_no_heat_at_all(by_hand: Served) -> None:
-    heat = by_hand.explain([encoded(picture({}))], [1]).heat
+    heat = by_hand.explain([encoded(image({}))], [1]).heat
     assert not heat.any() and np.isfinite(heat).all()
 
 
-def test_minus_one_means_the_most_probable_class_of_each_picture(trained: Served) -> None:
-    files = [encoded(picture({(0, 0): RED, (16, 16): GREEN}, seed)) for seed in range(3)] + [encoded(picture({(0, 0): GREEN}))]
+def test_minus_one_means_the_most_probable_class_of_each_image(trained: Served) -> None:
+    files = [encoded(image({(0, 0): RED, (16, 16): GREEN}, seed)) for seed in range(3)] + [encoded(image({(0, 0): GREEN}))]
     found = trained.explain(files, [-1] * 4)
     best = found.answers.probabilities.argmax(1)
     np.testing.assert_array_equal(found.heat, trained.explain(files, [int(number) for number in best]).heat)
 
 
-def test_an_explained_picture_has_the_answers_of_the_others_and_what_the_network_saw(trained: Served) -> None:
-    pixels = [picture({corner: RED}, 7) for corner in CORNERS]
+def test_an_explained_image_has_the_answers_of_the_others_and_what_the_network_saw(trained: Served) -> None:
+    pixels = [image({corner: RED}, 7) for corner in CORNERS]
     found: Explained = trained.explain([encoded(one) for one in pixels], [-1] * 4)
     plain = trained.answer([encoded(one) for one in pixels])
     for name in ("probabilities", "unfamiliarity", "known"):
         np.testing.assert_array_equal(getattr(found.answers, name), getattr(plain, name))
-    np.testing.assert_array_equal(found.pictures, pixels)
+    np.testing.assert_array_equal(found.images, pixels)
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-5)

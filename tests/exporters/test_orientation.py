@@ -17,7 +17,7 @@ from transfer.exporters.served import Served
 
 SIZE = 32
 CLASSES = ["left", "right", "top"]
-# What is done to the upright picture before it is stored with this orientation.
+# What is done to the upright image before it is stored with this orientation.
 LAID = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,7 +28,7 @@ LAID = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-TOLERANCE = 0.01  # a turned picture is not compressed to quite the same pixels
+TOLERANCE = 0.01  # a turned image is not compressed to quite the same pixels
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def photograph() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    """An exported classifier for which it matters where in the picture something is."""
+    """An exported classifier for which it matters where in the image something is."""
     images = keras.Input((SIZE, SIZE, 3), name="images")
     scores = keras.layers.Dense(len(CLASSES), kernel_initializer=keras.initializers.RandomNormal(0, 0.06, seed=1))
     model = keras.Model(images, keras.layers.Softmax()(scores(keras.layers.Flatten()(keras.layers.Rescaling(1 / 128, -1)(images)))))
@@ -66,7 +66,7 @@ def test_without_the_mark_the_model_would_answer_otherwise(photograph: Image.Ima
     assert (np.abs(probabilities[1:] - probabilities[0]).max(1) > 5 * TOLERANCE).all()
 
 
-def test_a_turned_heic_gets_the_answer_of_the_upright_picture(photograph: Image.Image, served: Served) -> None:
+def test_a_turned_heic_gets_the_answer_of_the_upright_image(photograph: Image.Image, served: Served) -> None:
     files = [readable_bytes(e.heic(_stored(photograph, value), value)) for value in (1, 3, 6)]
     upright = served.probabilities([e.saved(photograph, "PNG")])
     assert np.abs(served.probabilities(files) - upright).max() <= TOLERANCE

@@ -78,10 +78,10 @@ def test_bytes_of_any_mix_of_formats_and_sizes_are_classified(loaded: object) ->
     assert result["classes"].tolist() == [[b"red", b"green", b"blue"]] * 4
 
 
-def test_one_picture_alone_gets_what_it_gets_in_a_batch(loaded: object) -> None:
-    pictures = [RED, GREEN, BLUE]
-    together = outputs(loaded, "serving_default", image_bytes=tf.constant(pictures))["probabilities"]
-    alone = [outputs(loaded, "serving_default", image_bytes=tf.constant([one]))["probabilities"][0] for one in pictures]
+def test_one_image_alone_gets_what_it_gets_in_a_batch(loaded: object) -> None:
+    images = [RED, GREEN, BLUE]
+    together = outputs(loaded, "serving_default", image_bytes=tf.constant(images))["probabilities"]
+    alone = [outputs(loaded, "serving_default", image_bytes=tf.constant([one]))["probabilities"][0] for one in images]
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
@@ -93,7 +93,7 @@ def test_the_signature_of_pixels_agrees_with_the_one_of_bytes(loaded: object) ->
         np.testing.assert_array_equal(values, by_pixels[name], err_msg=name)
 
 
-def test_a_picture_like_none_of_the_training_pictures_is_unknown(export: Path) -> None:
+def test_a_image_like_none_of_the_training_images_is_unknown(export: Path) -> None:
     answers = Served(export).answer([RED, GREEN, encoded((200, 200, 200)), encoded((0, 0, 0))])
     assert answers.known.tolist() == [True, True, False, False]
     np.testing.assert_allclose(answers.unfamiliarity[:3], [0, 0, (1 - 3**-0.5) / 0.25], atol=2e-3)
@@ -108,8 +108,8 @@ def test_an_export_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> Non
         Served(tmp_path / "1")
 
 
-@pytest.mark.parametrize("damaged", [b"", b"no picture", RED[:60]])
-def test_what_is_no_picture_is_an_error_and_no_guess(loaded: object, damaged: bytes) -> None:
+@pytest.mark.parametrize("damaged", [b"", b"no image", RED[:60]])
+def test_what_is_no_image_is_an_error_and_no_guess(loaded: object, damaged: bytes) -> None:
     with pytest.raises(tf.errors.OpError):
         outputs(loaded, "serving_default", image_bytes=tf.constant([RED, damaged]))
 

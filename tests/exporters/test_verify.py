@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import ExportConfig
 from transfer.data.pipeline import ImageSpec
@@ -34,9 +34,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     for index in range(COUNT):
-        picture(index, (20 + index, 30), tint=index).save(folder / f"{index:02d}.png")
+        made_up_image(index, (20 + index, 30), tint=index).save(folder / f"{index:02d}.png")
     return [os.fsencode(folder / name) for name in sorted(os.listdir(folder))]
 
 
@@ -72,7 +72,7 @@ def test_three_paths_that_agree_give_the_probabilities_of_the_export(models: Pat
 
 
 @pytest.mark.parametrize("row", [0, COUNT - 1])
-def test_any_test_picture_on_which_the_stored_features_disagree_is_found(
+def test_any_test_image_on_which_the_stored_features_disagree_is_found(
     models: Path, files: list[bytes], stored: np.ndarray, row: int
 ) -> None:
     tampered = stored.copy()
@@ -94,10 +94,10 @@ def test_a_keras_file_that_disagrees_is_found(models: Path, files: list[bytes], 
         check(models, files, stored, tmp_path / "model.keras")
 
 
-def test_distances_to_the_training_pictures_that_disagree_are_found(models: Path, files: list[bytes], stored: np.ndarray) -> None:
+def test_distances_to_the_training_images_that_disagree_are_found(models: Path, files: list[bytes], stored: np.ndarray) -> None:
     expected = served(models / "export" / "1").answer([Path(os.fsdecode(file)).read_bytes() for file in files[:4]]).unfamiliarity
     assert check(models, files, stored, unfamiliarity=expected).differences["unfamiliarity"] <= 1e-5
-    with pytest.raises(ExportError, match=r"\(unfamiliarity\): the distance to the training pictures differs by 0.1"):
+    with pytest.raises(ExportError, match=r"\(unfamiliarity\): the distance to the training images differs by 0.1"):
         check(models, files, stored, unfamiliarity=expected + np.float32(0.1))
 
 
@@ -106,8 +106,8 @@ def test_an_export_that_depends_on_the_batch_size_is_found(
 ) -> None:
     honest = Served.probabilities
 
-    def batch_dependent(export: Served, pictures: Sequence[bytes]) -> np.ndarray:
-        return honest(export, pictures) + (0.1 if len(pictures) == 1 else 0.0)
+    def batch_dependent(export: Served, images: Sequence[bytes]) -> np.ndarray:
+        return honest(export, images) + (0.1 if len(images) == 1 else 0.0)
 
     monkeypatch.setattr(Served, "probabilities", batch_dependent)
     with pytest.raises(ExportError, match=r"\(batch_1\)"):

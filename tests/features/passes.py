@@ -92,5 +92,5 @@ def stored(store: Store, rows: pd.DataFrame, output: str = "means", tag: str = P
 
 
 def damage(file: Path) -> None:
-    """Cut a picture short: its header is whole, so that a scan finds nothing wrong."""
+    """Cut an image short: its header is whole, so that a scan finds nothing wrong."""
     file.write_bytes(file.read_bytes()[:-60])

@@ -1,4 +1,4 @@
-"""The frozen pass over a manifest: each picture once, and nothing under a wrong name."""
+"""The frozen pass over a manifest: each image once, and nothing under a wrong name."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.features.passes import SIZE, a_set, damage, decode_quickly, run, scan, stored
 from transfer.features.extract import PLAIN, Extraction
 from transfer.features.store import Store, key, opened
@@ -26,11 +26,11 @@ def store() -> Iterator[Store]:
         yield opened_store
 
 
-def test_features_lie_under_the_digest_of_their_picture(image_folder: Folder, store: Store) -> None:
+def test_features_lie_under_the_digest_of_their_image(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3, size=(SIZE, SIZE))
     rows = scan(root)
     done, front = run(rows, root, store)
-    expected = [np.asarray(picture(1000 * number + i, (SIZE, SIZE), number)).mean((0, 1)) for number in (0, 1) for i in range(3)]
+    expected = [np.asarray(made_up_image(1000 * number + i, (SIZE, SIZE), number)).mean((0, 1)) for number in (0, 1) for i in range(3)]
     np.testing.assert_allclose(stored(store, rows), expected, rtol=1e-5)
     assert done == Extraction(6, {}) and front.batches == [4, 2]
 
@@ -43,12 +43,12 @@ def test_a_second_pass_computes_nothing(image_folder: Folder, store: Store) -> N
 
 
 @pytest.mark.parametrize("added", [1, 5])
-def test_adding_k_pictures_computes_k(image_folder: Folder, store: Store, added: int) -> None:
+def test_adding_k_images_computes_k(image_folder: Folder, store: Store, added: int) -> None:
     root = image_folder(count=4)
     run(scan(root), root, store)
     before = stored(store, scan(root))
     for number in range(added):
-        picture(7000 + number).save(root / "green" / f"a new one {number}.png")
+        made_up_image(7000 + number).save(root / "green" / f"a new one {number}.png")
     done, front = run(scan(root), root, store)
     assert done.computed == sum(front.batches) == added
     known = ~scan(root)["path"].str.contains("a new one")
@@ -63,14 +63,14 @@ def test_copies_are_computed_once(image_folder: Folder, store: Store) -> None:
     assert done.computed == sum(front.batches) == 6 and len(stored(store, rows)) == 7
 
 
-def test_renaming_or_moving_pictures_computes_nothing(image_folder: Folder, store: Store) -> None:
+def test_renaming_or_moving_images_computes_nothing(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3)
     run(scan(root), root, store)
     (root / "red").rename(root / "ein anderer Name")
     assert run(scan(root), root, store)[0].computed == 0
 
 
-def test_an_output_that_is_missing_is_computed_for_the_pictures_that_lack_it(image_folder: Folder, store: Store) -> None:
+def test_an_output_that_is_missing_is_computed_for_the_images_that_lack_it(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3)
     rows = scan(root)
     store.put({key(digest, PLAIN, "means"): b"" for digest in rows["digest"]})
@@ -78,7 +78,7 @@ def test_an_output_that_is_missing_is_computed_for_the_pictures_that_lack_it(ima
     assert run(rows, root, store)[0].computed == 5
 
 
-def test_undecodable_pictures_are_reported_with_the_reason_and_remembered(image_folder: Folder, store: Store) -> None:
+def test_undecodable_images_are_reported_with_the_reason_and_remembered(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=4)
     damage(root / "green" / "001.png")
     shutil.copy(root / "green" / "001.png", root / "red" / "copy.png")
@@ -90,18 +90,18 @@ def test_undecodable_pictures_are_reported_with_the_reason_and_remembered(image_
     assert done.computed == 7 and front.batches == [4, 3]
     again, front = run(scan(root), root, store)
     assert again.failures == done.failures and front.batches == []
-    picture(1).save(root / "green" / "001.png")
+    made_up_image(1).save(root / "green" / "001.png")
     mended, _ = run(scan(root), root, store)
-    assert mended.computed == 1, "another content is another picture"
+    assert mended.computed == 1, "another content is another image"
 
 
-@pytest.mark.parametrize("becomes", ["another picture", "a damaged one"])
-def test_a_picture_that_changes_after_the_scan_is_reported_and_not_stored(image_folder: Folder, store: Store, becomes: str) -> None:
+@pytest.mark.parametrize("becomes", ["another image", "a damaged one"])
+def test_a_image_that_changes_after_the_scan_is_reported_and_not_stored(image_folder: Folder, store: Store, becomes: str) -> None:
     root = image_folder(count=3)
     rows = scan(root)
     file = root / "green" / "001.png"
     original = file.read_bytes()
-    picture(4711, (50, 50)).save(file)
+    made_up_image(4711, (50, 50)).save(file)
     if becomes == "a damaged one":
         damage(file)
     done, _ = run(rows, root, store)
@@ -113,7 +113,7 @@ def test_a_picture_that_changes_after_the_scan_is_reported_and_not_stored(image_
     assert again == Extraction(1, {}), "what was digested first was never at fault"
 
 
-def test_a_picture_that_vanishes_after_the_scan_is_reported(image_folder: Folder, store: Store) -> None:
+def test_a_image_that_vanishes_after_the_scan_is_reported(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3)
     rows = scan(root)
     original = (root / "red" / "002.png").read_bytes()

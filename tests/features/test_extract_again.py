@@ -29,7 +29,7 @@ def store() -> Iterator[Store]:
 AUGMENTATION = AugmentConfig(views=2)
 
 
-def test_views_are_stored_beside_the_plain_picture_and_differ_from_it(image_folder: Folder, store: Store) -> None:
+def test_views_are_stored_beside_the_plain_image_and_differ_from_it(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=2)
     rows = scan(root)
     run(rows, root, store)
@@ -47,7 +47,7 @@ def test_views_are_the_same_in_every_pass(image_folder: Folder, store: Store) ->
     rows, views = scan(root), Views(2, AUGMENTATION, 3)
     run(rows, root, store, views=views)
     with opened(a_set("two")) as other:
-        # In other batches: a view depends on nothing but picture, number, seed and settings.
+        # In other batches: a view depends on nothing but image, number, seed and settings.
         run(rows.iloc[4:], root, other, views=views)
         run(rows.iloc[3::-1], root, other, views=views)
         for tag in views.tags():

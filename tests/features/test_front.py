@@ -37,7 +37,7 @@ def test_the_same_network_has_the_same_set_wherever_its_weights_came_from() -> N
 
 
 @pytest.mark.parametrize("of", ["prefix", "pixels"])
-def test_another_way_of_making_pictures_square_has_another_set(of: str) -> None:
+def test_another_way_of_making_images_square_has_another_set(of: str) -> None:
     def made(resize: str) -> str:
         image_spec = ImageSpec(32, DataConfig(resize=resize))
         return set_id(image_spec=image_spec) if of == "prefix" else Pixels(image_spec).feature_set.id

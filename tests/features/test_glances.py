@@ -1,4 +1,4 @@
-"""Glances: a few pixels of each picture."""
+"""Glances: a few pixels of each image."""
 
 import numpy as np
 import pytest

@@ -39,7 +39,7 @@ class Machine:
         self.features = {"float32": EXACT, "bfloat16": EXACT, "float16": EXACT}
         self.measured: list[str] = []
         self.progress = Heard()
-        self.pictures = 0
+        self.images = 0
         monkeypatch.setattr(precision, "_measure", self.measure)
         monkeypatch.setattr(precision.memory, "give_back", lambda: None)  # takes its time, and nothing was used
 
@@ -53,11 +53,11 @@ class Machine:
             compiled = SimpleNamespace(precision=f"{chosen}, xla")
             return SimpleNamespace(precision=chosen, size=size, weights_digest=weights, with_xla=lambda: compiled)
 
-        def pictures() -> np.ndarray:
-            self.pictures += 1
+        def images() -> np.ndarray:
+            self.images += 1
             return np.zeros((batch, 4, 4, 3), np.uint8)
 
-        return precision.choose(BACKBONES[name], load, batch, pictures, self.progress)
+        return precision.choose(BACKBONES[name], load, batch, images, self.progress)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_machine_is_asked_once(machine: Machine) -> None:
     first = machine.choose()
     machine.speeds["bfloat16"] = 1.0
     again = machine.choose()
-    assert machine.pictures == 1 and machine.measured == ["float32", "bfloat16"]
+    assert machine.images == 1 and machine.measured == ["float32", "bfloat16"]
     assert {name: again[name] for name in first} == first
 
 
@@ -109,14 +109,14 @@ OTHERS: list[dict[str, Any]] = [{"name": "vgg19"}, {"batch": 4}, {"size": 64}, {
 def test_what_was_not_measured_before_is_measured(machine: Machine, change: dict[str, Any]) -> None:
     machine.choose()
     machine.speeds["bfloat16"] = 1.0
-    assert machine.choose(**change)["precision"] == "float32" and machine.pictures == 2
+    assert machine.choose(**change)["precision"] == "float32" and machine.images == 2
 
 
 def test_another_machine_is_asked_anew(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.choose()
     monkeypatch.setattr(precision, "machine", lambda: {"processor": "another"})
     machine.choose()
-    assert machine.pictures == 2
+    assert machine.images == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"precision": "float16"}', '{"precision": 3}'])
@@ -124,7 +124,7 @@ def test_a_damaged_or_foreign_result_is_measured_again(machine: Machine, cache_f
     expected = machine.choose()
     (file,) = (cache_folder / "precision").iterdir()
     file.write_text(content, encoding="utf-8")
-    assert machine.choose() == expected and machine.pictures == 2
+    assert machine.choose() == expected and machine.images == 2
 
 
 @pytest.mark.parametrize(("devices", "expected"), [([], "bfloat16"), (["a GPU"], "float16")])

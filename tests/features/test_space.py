@@ -30,7 +30,7 @@ def test_much_is_told_with_what_is_free_and_little_is_not(tmp_path: Path, monkey
     space.require(tmp_path, 10**6, 5, heard)
     assert heard.lines == []
     space.require(tmp_path, 703 * 10**6, 3506, heard)
-    assert heard.lines == [f"Storing features of 3,506 pictures and views: 703 MB of 5.0 GB free in {tmp_path}"]
+    assert heard.lines == [f"Storing features of 3,506 images and views: 703 MB of 5.0 GB free in {tmp_path}"]
 
 
 def test_what_does_not_fit_is_refused_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ parts = st.tuples(st.binary(min_size=32, max_size=32).map(bytes.hex), texts, tex
 
 @settings(max_examples=200, deadline=None)
 @given(parts, parts)
-def test_keys_are_equal_only_where_picture_view_and_output_are(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+def test_keys_are_equal_only_where_image_view_and_output_are(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
     assert (key(*one) == key(*other)) == (one == other)
 
 
@@ -96,7 +96,7 @@ def test_a_record_that_is_missing_leaves_the_store_usable() -> None:
         assert np.array_equal(rows_of(opened_store, range(1))[0], row(0))
 
 
-def test_notes_are_kept_for_pictures_that_cannot_be_decoded() -> None:
+def test_notes_are_kept_for_images_that_cannot_be_decoded() -> None:
     digests = [hashlib.sha256(text).hexdigest() for text in (b"a", b"b")]
     with opened(SET) as opened_store:
         opened_store.note_undecodable({digests[1]: "damaged: nicht lesbar, schöne Grüße"})

@@ -19,7 +19,7 @@ def backbone(name: str, cut: str, size: int) -> keras.Model:
     return joined.from_scratch(whole.assemble(BACKBONES[name], cut, size, 3, HeadConfig(dense=()), 0))
 
 
-def pictures(size: int) -> np.ndarray:
+def images(size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype(np.float32)
 
 
@@ -74,7 +74,7 @@ def test_colours_keep_their_order_where_the_network_takes_red_first() -> None:
     np.testing.assert_array_equal(filters.kernels, np.moveaxis(kernel, 3, 0))
 
 
-def test_units_of_a_dense_network_are_pictures_as_large_as_what_they_see() -> None:
+def test_units_of_a_dense_network_are_images_as_large_as_what_they_see() -> None:
     model = network("mlp", 12, dense=(7,))
     filters = looking.first_filters(model)
     assert filters is not None
@@ -93,9 +93,9 @@ def test_a_locally_connected_network_has_maps_but_no_filters() -> None:
 def test_activations_are_what_keras_computes() -> None:
     model = backbone("vgg16", "block2_pool", 32)
     trunk = model.get_layer("vgg16").get_layer("trunk")
-    preprocessed = pictures(32)[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
+    preprocessed = images(32)[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
     expected = keras.Model(trunk.input, trunk.get_layer("block1_conv2").output).predict_on_batch(preprocessed)
-    found = looking.activations(model, pictures(32), ["block2_pool", "block1_conv2"])
+    found = looking.activations(model, images(32), ["block2_pool", "block1_conv2"])
     assert list(found) == ["block2_pool", "block1_conv2"]
     np.testing.assert_allclose(found["block1_conv2"], expected, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(found["block2_pool"], trunk.predict_on_batch(preprocessed), rtol=1e-4, atol=1e-3)
@@ -104,7 +104,7 @@ def test_activations_are_what_keras_computes() -> None:
 def test_batch_normalisation_and_dropout_do_not_train_while_looking() -> None:
     model = network("lenet", 16, normalization="batch", dropout=0.5)
     before = [weight.numpy() for weight in model.weights]
-    once, twice = (looking.activations(model, pictures(16), ["s4"])["s4"] for _ in range(2))
+    once, twice = (looking.activations(model, images(16), ["s4"])["s4"] for _ in range(2))
     np.testing.assert_array_equal(once, twice)
     for weight, value in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), value)

@@ -1,4 +1,4 @@
-"""The compiled prefix: what the Keras model computes, at many cuts at once, for each picture on its own."""
+"""The compiled prefix: what the Keras model computes, at many cuts at once, for each image on its own."""
 
 import functools
 
@@ -26,7 +26,7 @@ def frozen(precision: str = "float32") -> FrozenPass:
     return FrozenPass(pretrained(precision), TAPS, BATCH)
 
 
-def pictures(count: int = BATCH) -> np.ndarray:
+def images(count: int = BATCH) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
 
 
@@ -43,8 +43,8 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("number", range(len(TAPS)), ids=[tap.name for tap in TAPS])
 def test_in_float32_it_computes_what_the_keras_model_computes(number: int) -> None:
-    expected = by_keras(pretrained(), TAPS[number], pictures())
-    received = frozen()(pictures())[number]
+    expected = by_keras(pretrained(), TAPS[number], images())
+    received = frozen()(images())[number]
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
@@ -56,15 +56,15 @@ def test_with_batch_normalisation_folded_into_the_convolutions_the_same_holds() 
         if len(weight.shape) == 1:
             weight.assign(generator.uniform(0.5, 1.5, weight.shape))
     tap = Tap("block_5_add", "avg")
-    (received,) = FrozenPass(loaded, [tap], BATCH)(pictures())
-    expected = by_keras(loaded, tap, pictures())
+    (received,) = FrozenPass(loaded, [tap], BATCH)(images())
+    expected = by_keras(loaded, tap, images())
     np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("number", range(len(TAPS)), ids=[tap.name for tap in TAPS])
-def test_in_bfloat16_the_features_of_each_picture_point_the_same_way(number: int) -> None:
-    received = frozen("bfloat16")(pictures())[number]
-    exact = frozen()(pictures())[number]
+def test_in_bfloat16_the_features_of_each_image_point_the_same_way(number: int) -> None:
+    received = frozen("bfloat16")(images())[number]
+    exact = frozen()(images())[number]
     assert cosines(received, exact).min() > 0.999
     assert not np.array_equal(received.astype(np.float32), exact), "else it was not computed in 16 bits"
 
@@ -72,7 +72,7 @@ def test_in_bfloat16_the_features_of_each_picture_point_the_same_way(number: int
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("count", [1, BATCH - 1])
 def test_the_padding_of_the_last_batch_has_no_influence(precision: str, count: int) -> None:
-    whole, part = frozen(precision)(pictures()), frozen(precision)(pictures()[:count])
+    whole, part = frozen(precision)(images()), frozen(precision)(images()[:count])
     for of_whole, of_part in zip(whole, part, strict=True):
         assert len(of_part) == count
         assert of_part.tobytes() == of_whole[:count].tobytes()
@@ -80,8 +80,8 @@ def test_the_padding_of_the_last_batch_has_no_influence(precision: str, count: i
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("order", [[3, 2, 1, 0], [1, 0, 3, 2], [2, 2, 2, 2]])
-def test_the_features_of_a_picture_do_not_depend_on_its_place_or_neighbours(precision: str, order: list[int]) -> None:
-    straight, moved = frozen(precision)(pictures()), frozen(precision)(pictures()[order])
+def test_the_features_of_a_image_do_not_depend_on_its_place_or_neighbours(precision: str, order: list[int]) -> None:
+    straight, moved = frozen(precision)(images()), frozen(precision)(images()[order])
     for a, b in zip(straight, moved, strict=True):
         assert a[order].tobytes() == b.tobytes()
 
@@ -89,7 +89,7 @@ def test_the_features_of_a_picture_do_not_depend_on_its_place_or_neighbours(prec
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_width_and_dtype_are_those_of_what_comes_out(precision: str) -> None:
     loaded = pretrained(precision)
-    for tap, array in zip(TAPS, frozen(precision)(pictures()), strict=True):
+    for tap, array in zip(TAPS, frozen(precision)(images()), strict=True):
         assert array.shape == (BATCH, loaded.width(tap))
         assert array.dtype == loaded.dtype(tap)
 
@@ -102,14 +102,14 @@ def test_pooled_features_are_stored_in_float32_and_whole_maps_as_they_were_compu
 
 
 def test_taps_of_one_pass_equal_passes_of_one_tap() -> None:
-    together = frozen()(pictures())
+    together = frozen()(images())
     for tap, expected in zip(TAPS[:2], together, strict=False):
-        (alone,) = FrozenPass(pretrained(), [tap], BATCH)(pictures())
+        (alone,) = FrozenPass(pretrained(), [tap], BATCH)(images())
         np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_a_batch_may_be_a_tensor() -> None:
-    assert frozen()(tf.constant(pictures()))[2].tobytes() == frozen()(pictures())[2].tobytes()
+    assert frozen()(tf.constant(images()))[2].tobytes() == frozen()(images())[2].tobytes()
 
 
 def test_the_precision_of_new_layers_is_put_back() -> None:

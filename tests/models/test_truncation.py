@@ -70,7 +70,7 @@ def release() -> Iterator[None]:
     gc.collect()
 
 
-def pictures(backbone: Backbone) -> np.ndarray:
+def random_images(backbone: Backbone) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (2, backbone.smallest, backbone.smallest, 3)).astype(np.float32)
 
 
@@ -110,10 +110,10 @@ def test_the_suffix_at_the_top_is_the_identity_in_the_precision_of_the_backbone(
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_from_pixels_prepares_pictures_as_keras_does(name: str) -> None:
+def test_from_pixels_prepares_images_as_keras_does(name: str) -> None:
     backbone, model = BACKBONES[name], built(name)
     cut = backbone.cuts[0]
-    images = pictures(backbone)
+    images = random_images(backbone)
     prepared = PREPROCESSING[name].preprocess_input(images.copy())
     expected = np.asarray(truncation.prefix(model, cut)(prepared, training=False))
     received = np.asarray(truncation.from_pixels(model, backbone, cut)(images, training=False))
@@ -144,8 +144,8 @@ def test_batch_normalisation_stays_in_inference_mode_when_the_joined_model_is_ca
     head = heads.build(CHANNELS[name][1], 3, HEAD, 0)
     classifier = joined.join(pretrained(name), backbone.cut_names[1], "avg", head)
     before = model.get_weights()
-    as_served = np.asarray(classifier(pictures(backbone), training=False))
-    as_trained = np.asarray(classifier(pictures(backbone), training=True))
+    as_served = np.asarray(classifier(random_images(backbone), training=False))
+    as_trained = np.asarray(classifier(random_images(backbone), training=True))
     assert any("moving_mean" in weight.path for weight in model.weights)
     assert np.array_equal(as_served, as_trained)
     assert all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
@@ -157,7 +157,7 @@ def test_fitting_the_joined_model_changes_the_head_alone() -> None:
     classifier = joined.join(pretrained("mobilenet_v2"), backbone.cut_names[0], "avg", head)
     before, head_before = model.get_weights(), head.get_weights()
     classifier.compile("adam", "sparse_categorical_crossentropy")
-    classifier.fit(pictures(backbone), np.array([0, 1]), epochs=1, verbose=0)
+    classifier.fit(random_images(backbone), np.array([0, 1]), epochs=1, verbose=0)
     assert all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
     assert any(not np.array_equal(old, new) for old, new in zip(head_before, head.get_weights(), strict=True))
     counted = joined.require_frozen(classifier, head)
@@ -177,7 +177,7 @@ def test_a_misspelt_cut_point_names_the_nearest_and_all_valid_ones(name: str, ty
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_pictures_below_the_smallest_side_are_refused(name: str) -> None:
+def test_images_below_the_smallest_side_are_refused(name: str) -> None:
     backbone = BACKBONES[name]
-    with pytest.raises(ConfigError, match=f"{name} needs pictures of at least {backbone.smallest} pixels.*={backbone.smallest - 1}"):
+    with pytest.raises(ConfigError, match=f"{name} needs images of at least {backbone.smallest} pixels.*={backbone.smallest - 1}"):
         backbones.build(backbone, backbone.smallest - 1)

@@ -39,7 +39,7 @@ def made(name: str, boundary: str | None, precision: str = "float32", l2: float 
     return pretrained, tunable.build(pretrained, place, backbone.cut("top"), "avg", head, 0, l2)
 
 
-def pictures(pretrained: Pretrained) -> np.ndarray:
+def random_images(pretrained: Pretrained) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2, pretrained.size, pretrained.size, 3)).astype(np.uint8)
 
 
@@ -53,14 +53,14 @@ def test_before_training_it_computes_what_backbone_and_head_do(name: str) -> Non
     backbone = BACKBONES[name]
     cut = backbone.cuts[-2]
     pretrained, tuned = made(name, cut.name)
-    images = pictures(pretrained)
+    images = random_images(pretrained)
     features = truncation.from_pixels(pretrained.model, backbone, backbone.cut("top"))(images.astype(np.float32), training=False)
     expected = np.asarray(tuned.model.get_layer("head")(heads.pool(features, "avg")))
     maps = truncation.from_pixels(pretrained.model, backbone, cut)(images.astype(np.float32), training=False)
     np.testing.assert_allclose(np.asarray(tuned.model(maps, training=False)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-def test_with_the_whole_backbone_it_starts_from_pictures() -> None:
+def test_with_the_whole_backbone_it_starts_from_images() -> None:
     pretrained, tuned = made("vgg16", "all")
     assert tuned.model.input_shape == (None, 32, 32, 3)
     assert len(tuned.suffix.trainable_variables) == len(pretrained.model.variables) == 26
@@ -90,7 +90,7 @@ def test_batch_normalisation_stays_as_it_was_pretrained(boundary: str) -> None:
     layers = [layer for layer in tuned.suffix.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = [np.asarray(variable).copy() for layer in layers for variable in layer.variables]
     shape = tuned.model.input_shape[1:]
-    rows = pictures(pretrained) if boundary == "all" else np.random.default_rng(0).normal(size=(2, *shape))
+    rows = random_images(pretrained) if boundary == "all" else np.random.default_rng(0).normal(size=(2, *shape))
     trained(tuned.model, rows.astype(np.float32))
     after = [np.asarray(variable) for layer in layers for variable in layer.variables]
     assert len(after) == 4 * len(layers) > 0 and all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
@@ -126,7 +126,7 @@ def test_the_penalty_is_that_of_the_kernels_of_the_suffix(name: str) -> None:
 @pytest.mark.parametrize(("precision", "stored"), [("float32", "float16"), ("bfloat16", "bfloat16")])
 def test_maps_for_a_suffix_are_stored_in_16_bits_close_to_what_was_computed(precision: str, stored: str) -> None:
     pretrained, tuned = made("vgg16", "block3_conv2", precision)
-    images = pictures(pretrained)
+    images = random_images(pretrained)
     (maps,) = FrozenPass(pretrained, [Tap("block3_conv1", "map")], 2)(images)
     assert maps.dtype == stored and maps.shape == (2, 8 * 8 * 256) and pretrained.shape("block3_conv1") == (8, 8, 256)
     place = pretrained.backbone.place("block3_conv1")
@@ -140,5 +140,5 @@ def test_maps_for_a_suffix_are_stored_in_16_bits_close_to_what_was_computed(prec
 def test_what_float16_cannot_hold_stays_at_its_end() -> None:
     pretrained, _ = made("vgg16", "block5_conv1")
     pretrained.model.get_layer("block1_conv1").bias.assign(np.full(64, 1e6, np.float32))
-    (maps,) = FrozenPass(pretrained, [Tap("block1_conv1", "map")], 2)(pictures(pretrained))
+    (maps,) = FrozenPass(pretrained, [Tap("block1_conv1", "map")], 2)(random_images(pretrained))
     assert np.isfinite(maps).all() and maps.max() == np.finfo(np.float16).max

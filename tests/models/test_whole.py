@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.scratch.scratch_models import pictures, without_memory
+from tests.models.scratch.scratch_models import images, without_memory
 from transfer.config import HeadConfig
 from transfer.models import whole
 from transfer.models.registry import BACKBONES
@@ -38,7 +38,7 @@ def test_every_layer_of_it_trains_and_batch_normalisation_learns(cut: keras.Mode
     assert len(normalisations) >= 3 and all(layer.trainable for layer in normalisations)
     assert len(cut.non_trainable_weights) == 2 * len(normalisations)
     before = np.asarray(normalisations[0].moving_mean).copy()
-    cut(pictures(32), training=True)
+    cut(images(32), training=True)
     assert not np.array_equal(np.asarray(normalisations[0].moving_mean), before)
 
 
@@ -52,4 +52,4 @@ def test_its_weights_are_a_function_of_the_seed(cut: keras.Model) -> None:
 
 def test_it_takes_pixels_and_gives_logits(cut: keras.Model) -> None:
     assert cut.input_shape == (None, 32, 32, 3)
-    assert cut(pictures(32)).shape == (2, 3)
+    assert cut(images(32)).shape == (2, 3)

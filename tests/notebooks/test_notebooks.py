@@ -9,7 +9,7 @@ import nbformat
 import papermill
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 
 FOLDER = Path(__file__).parent.parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -36,12 +36,12 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def pictures(folder: Path, size: int = 36, count: int = 12) -> str:
-    """Write a small folder of pictures of two classes and return its name."""
+def images(folder: Path, size: int = 36, count: int = 12) -> str:
+    """Write a small folder of images of two classes and return its name."""
     for number, label in enumerate(("green", "red")):
         (folder / "made_up" / label).mkdir(parents=True)
         for index in range(count):
-            picture(100 * number + index, (size, size), number).save(folder / "made_up" / label / f"{index}.png")
+            made_up_image(100 * number + index, (size, size), number).save(folder / "made_up" / label / f"{index}.png")
     return "made_up"
 
 
@@ -53,7 +53,7 @@ def test_convolution_and_its_gradients_are_as_derived(execute: Any) -> None:
 
 
 def test_penalties_against_overfitting_make_weights_small(execute: Any) -> None:
-    result = execute("overfitting.ipynb", METHODS=["none", "l1"], PICTURES=3, HELD_OUT=3, EPOCHS=12, UNITS=8)
+    result = execute("overfitting.ipynb", METHODS=["none", "l1"], IMAGES=3, HELD_OUT=3, EPOCHS=12, UNITS=8)
     assert result["methods"] == ["none", "l1"]
     small = {method: row["weights below 0.001"] for method, row in result["table"].items()}
     assert small["l1"] > small["none"]
@@ -63,7 +63,7 @@ def test_penalties_against_overfitting_make_weights_small(execute: Any) -> None:
 def test_how_deep_to_cut_tries_every_cut_it_is_given(execute: Any) -> None:
     settings = {"weights": "random", "precision": "float32", "head.dense": [], "training.epochs": 2}
     result = execute(
-        "how_deep_to_cut.ipynb", PICTURES="none", DIGITS_SIZE=32, DIGITS=5, DIGITS_TEST=3, CUTS=["block1_pool"], SETTINGS=settings
+        "how_deep_to_cut.ipynb", IMAGES="none", DIGITS_SIZE=32, DIGITS=5, DIGITS_TEST=3, CUTS=["block1_pool"], SETTINGS=settings
     )
     assert re.fullmatch(r"block[1-5]_pool", result["chosen"]["digits"])
     (row,) = result["table"]
@@ -73,8 +73,8 @@ def test_how_deep_to_cut_tries_every_cut_it_is_given(execute: Any) -> None:
 
 def test_the_served_model_answers_as_the_run_does(execute: Any, tmp_path: Path) -> None:
     settings = {"backbone": "mlp", "network.dense": [8], "training.epochs": 3}
-    result = execute("your_folder_to_a_served_model.ipynb", PICTURES=pictures(tmp_path), SETTINGS=settings)
-    assert result["found"]["pictures"] == 24 and result["found"]["left out"] == 0
+    result = execute("your_folder_to_a_served_model.ipynb", IMAGES=images(tmp_path), SETTINGS=settings)
+    assert result["found"]["images"] == 24 and result["found"]["left out"] == 0
     assert result["labels"] and set(result["labels"]) <= {"green", "red"}
     assert result["version"] == "1" and 0 <= result["accuracy"] <= 1
 
@@ -105,7 +105,7 @@ def test_kept_outputs_are_of_a_clean_run_from_the_top(path: Path) -> None:
     assert "iopub" not in text and "papermill" not in text
 
 
-def test_pictures_of_all_notebooks_are_below_a_megabyte() -> None:
+def test_images_of_all_notebooks_are_below_a_megabyte() -> None:
     encoded = [
         output.data["image/png"]
         for path in NOTEBOOKS

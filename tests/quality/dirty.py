@@ -30,7 +30,7 @@ class Planted:
     """What is wrong with a folder. Paths are relative to it, with `/`.
 
     Attributes:
-        root: the folder: `root/<class>/<picture>`.
+        root: the folder: `root/<class>/<image>`.
         wrong_labels: path -> the class that it came from.
         near_copies: (original, copy, how), the copy in the original's class.
         duplicates: (original, file of the same bytes in the same class).
@@ -62,11 +62,11 @@ def make(
 
     Args:
         target: folder to be made; must not exist.
-        source: clean folder `source/<class>/<picture>`, copied; none: the digits of scikit-learn, enlarged to 64 pixels.
-        wrong_labels, near_copies, duplicates, contradictions: how many of each; no picture gets two of them.
+        source: clean folder `source/<class>/<image>`, copied; none: the digits of scikit-learn, enlarged to 64 pixels.
+        wrong_labels, near_copies, duplicates, contradictions: how many of each; no image gets two of them.
         across: share of the near copies, at least, that fall in another split than their original (split seed 0).
         seed: of everything.
-        per_class: pictures of each class, at most; none: all.
+        per_class: images of each class, at most; none: all.
     """
     target.mkdir(parents=True)
     _write_clean(target, source, per_class)
@@ -129,21 +129,21 @@ def _write_clean(target: Path, source: Path | None, per_class: int | None) -> No
 
 
 def _plain(path: Path) -> bool:
-    """Whether a picture may be opened at once: drawings of hundreds of megapixels take too long."""
+    """Whether an image may be opened at once: drawings of hundreds of megapixels take too long."""
     with suppress(Image.DecompressionBombError, UnidentifiedImageError), Image.open(path) as image:
         return min(image.size) >= 24 and image.width * image.height < 4_000_000
     return False
 
 
 def _opened(path: Path) -> Image.Image:
-    """Return a picture as RGB on white."""
+    """Return an image as RGB on white."""
     with Image.open(path) as image:
         drawn = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
 
 
 def _near_copy(original: Path, how: str, across: bool, random: np.random.Generator) -> Path:
-    """Write a near copy beside a picture; with `across`, try until it falls in another split."""
+    """Write a near copy beside an image; with `across`, try until it falls in another split."""
     image, split = _opened(original), _split(original.read_bytes())
     while True:
         suffix, content = _changed(image, how, random)
@@ -209,7 +209,7 @@ ODD: dict[str, tuple[str, Callable[[Image.Image], bytes]]] = {
     "alpha": (".png", _with_alpha),
     "EXIF-rotated": (".jpg", lambda image: e.with_orientation(image, 6)),
 }
-"""What is peculiar -> suffix, and how its bytes are made from a picture."""
+"""What is peculiar -> suffix, and how its bytes are made from an image."""
 
 
 def _main(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Near copies are found, and pictures of the same shape are not taken for them."""
+"""Near copies are found, and images of the same shape are not taken for them."""
 
 import io
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_other_digits_do_not_agree() -> None:
     assert (agreement(glances, np.arange(20), np.arange(20, 40), least=0.9) < 0.9).all()
 
 
-def test_a_moved_picture_agrees_and_a_mirrored_one_does_not() -> None:
+def test_a_moved_image_agrees_and_a_mirrored_one_does_not() -> None:
     blots = np.random.default_rng(0).integers(0, 255, (9, 9, 3)).astype(np.uint8)
     wide = Image.fromarray(blots).resize((140, 140), Image.Resampling.BICUBIC)
     whole, moved = wide.crop((20, 20, 120, 120)), wide.crop((24, 17, 123, 118))
@@ -93,26 +93,26 @@ def test_a_moved_picture_agrees_and_a_mirrored_one_does_not() -> None:
     assert like[1] < 0.5
 
 
-def test_another_color_is_another_picture() -> None:
+def test_another_color_is_another_image() -> None:
     pixels = np.zeros((2, 32, 32, 3), np.uint8)
     pixels[0, 8:24, 8:24] = [200, 60, 60]
     pixels[1, 8:24, 8:24] = [60, 200, 60]
     assert len(copies.find({}, pixels).pairs) == 0
 
 
-def test_pictures_of_one_color_are_copies_of_those_with_the_same() -> None:
+def test_images_of_one_color_are_copies_of_those_with_the_same() -> None:
     colors = np.array([255, 0, 254, 128, 255, 1])
     glances = np.broadcast_to(colors[:, None, None, None], (6, 32, 32, 3)).astype(np.uint8)
     assert groups(6, copies.find({}, glances).pairs).tolist() == [0, 1, 0, 2, 0, 1]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_few_pictures_are_no_problem(count: int) -> None:
+def test_few_images_are_no_problem(count: int) -> None:
     glances = np.zeros((count, 32, 32, 3), np.uint8)
     assert len(copies.find({"cut": np.zeros((count, 4), np.float32)}, glances).pairs) == count * (count - 1) // 2
 
 
-def test_smoothing_keeps_a_plain_picture() -> None:
+def test_smoothing_keeps_a_plain_image() -> None:
     assert (smoothed(np.full((2, 8, 8, 3), 255, np.uint8)) == 255).all()
 
 

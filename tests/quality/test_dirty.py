@@ -48,7 +48,7 @@ def test_near_copies_have_other_bytes_and_half_of_them_lie_in_another_split(plan
     assert sum(split[original] != split[copy] for original, copy in digests) >= 6
 
 
-def test_no_picture_has_two_faults(planted: dirty.Planted) -> None:
+def test_no_image_has_two_faults(planted: dirty.Planted) -> None:
     pairs = [*planted.near_copies, *planted.duplicates, *planted.contradictions]
     faulty = [path for pair in pairs for path in pair[:2]] + [*planted.wrong_labels, *planted.odd]
     assert len(faulty) == len(set(faulty))

@@ -1,4 +1,4 @@
-"""Copies stand out from their neighbours; different pictures of a kind that all look alike do not."""
+"""Copies stand out from their neighbours; different images of a kind that all look alike do not."""
 
 import numpy as np
 import pytest
@@ -36,30 +36,30 @@ def test_a_pair_far_from_all_others_is_kept() -> None:
 
 
 @pytest.mark.parametrize("others", [0.025, 0.04, 0.07])
-def test_pictures_that_are_like_many_are_no_copies(others: float) -> None:
+def test_images_that_are_like_many_are_no_copies(others: float) -> None:
     difference = np.full((12, 12), others)
     difference[3, 7] = difference[7, 3] = 0.029
     assert judged(difference) == set()
 
 
-def test_a_copy_among_pictures_that_are_alike_is_kept() -> None:
+def test_a_copy_among_images_that_are_alike_is_kept() -> None:
     difference = np.full((12, 12), 0.04)
     difference[3, 7] = difference[7, 3] = 0.012
     assert judged(difference) == {(3, 7)}
 
 
 @pytest.mark.parametrize(("size", "kept"), [(8, True), (10, False)])
-def test_up_to_eight_copies_of_one_picture_are_copies(size: int, kept: bool) -> None:
+def test_up_to_eight_copies_of_one_image_are_copies(size: int, kept: bool) -> None:
     difference = np.full((30, 30), 0.8)
     difference[:size, :size] = 0.02
     assert len(judged(difference)) == (size * (size - 1) // 2 if kept else 0)
 
 
-def test_a_long_series_of_almost_equal_pictures_stays_together() -> None:
+def test_a_long_series_of_almost_equal_images_stays_together() -> None:
     assert len(judged(np.full((20, 20), 0.005))) == 190
 
 
-def test_few_pictures_are_judged_by_the_threshold_alone() -> None:
+def test_few_images_are_judged_by_the_threshold_alone() -> None:
     assert len(judged(np.full((5, 5), 0.02))) == 10
 
 

@@ -32,7 +32,7 @@ def kinds(*rows: dict[str, object], **glances: np.ndarray) -> dict[str, tuple[in
         ("cannot be read: Permission denied", "unreadable"),
         ("too large: 623 megapixels, the limit is 100 (data.max_megapixels)", "oversized"),
         ("empty file", "empty"),
-        ("not a picture: text", "not a picture"),
+        ("not an image: text", "not an image"),
         ("vanished while the folder was read", "vanished while the folder was read"),
     ],
 )
@@ -47,16 +47,16 @@ def test_every_trait_is_a_kind_that_says_what_is_done(trait: str) -> None:
     assert not others
 
 
-def test_a_picture_with_several_traits_counts_for_each() -> None:
+def test_a_image_with_several_traits_counts_for_each() -> None:
     found = kinds(row("a/1.gif", traits="alpha animated"), row("a/2.png", traits="alpha"))
     assert {kind: count for kind, (count, _) in found.items()} == {"with transparency": 2, "animated": 1}
 
 
-def test_small_pictures_are_tiny_by_their_shorter_side() -> None:
+def test_small_images_are_tiny_by_their_shorter_side() -> None:
     assert kinds(row("a/1", width=31), row("a/2", height=31), row("a/3", width=32, height=32))["tiny"][0] == 2
 
 
-def test_a_picture_of_one_colour_is_blank_and_one_of_two_is_not() -> None:
+def test_a_image_of_one_colour_is_blank_and_one_of_two_is_not() -> None:
     blank = np.full((32, 32, 3), (9, 200, 30), np.uint8)
     other = blank.copy()
     other[4, 5] = 0
@@ -64,9 +64,9 @@ def test_a_picture_of_one_colour_is_blank_and_one_of_two_is_not() -> None:
 
 
 def test_what_is_not_used_comes_first_and_the_files_are_listed_with_details() -> None:
-    rows = [row("a/1.jpg", traits="mislabelled"), row("a/2.jpg", traits="mislabelled"), row("a/3.png", reason="not a picture: text")]
+    rows = [row("a/1.jpg", traits="mislabelled"), row("a/2.jpg", traits="mislabelled"), row("a/3.png", reason="not an image: text")]
     found, listed = files.peculiar(table(*rows), {}, tiny=1)
-    assert list(found["kind"]) == ["not a picture", "mislabelled type"]
+    assert list(found["kind"]) == ["not an image", "mislabelled type"]
     assert listed[["path", "detail"]].to_numpy().tolist() == [
         ["a/3.png", "text"],
         ["a/1.jpg", "is PNG, called .jpg"],
@@ -74,7 +74,7 @@ def test_what_is_not_used_comes_first_and_the_files_are_listed_with_details() ->
     ]
 
 
-def test_classes_come_with_shares_and_splits_and_keep_those_without_a_picture() -> None:
+def test_classes_come_with_shares_and_splits_and_keep_those_without_per_image() -> None:
     rows = [row("a/1"), row("a/2", split="test"), row("b/1", split="validation"), row("c/1", reason="empty file", split="")]
     assert files.classes(table(*rows)).to_numpy().tolist() == [["a", 2, 2 / 3, 1, 0, 1], ["b", 1, 1 / 3, 0, 1, 0], ["c", 0, 0.0, 0, 0, 0]]
 
@@ -90,12 +90,12 @@ def test_duplicates_between_classes_come_first_and_are_contradictions() -> None:
 
 
 def test_a_copy_that_was_left_out_because_of_the_test_is_still_a_duplicate_but_empty_files_are_not() -> None:
-    rows = [row("a/1", digest="x", split="test"), row("a/2", digest="x", split="", reason="the same picture is in test: a/1")]
+    rows = [row("a/1", digest="x", split="test"), row("a/2", digest="x", split="", reason="the same image is in test: a/1")]
     rows += [row(f"a/{number}", digest="e", reason="empty file") for number in (3, 4)]
     assert list(files.duplicates(table(*rows))["path"]) == ["a/1", "a/2"]
 
 
-def test_sizes_and_formats_are_those_of_used_pictures() -> None:
+def test_sizes_and_formats_are_those_of_used_images() -> None:
     usable = table(row("a/1", width=10, height=10), row("a/2", width=30, height=20), row("a/3", width=20, height=1000, format="JPEG"))
     assert files.formats(usable).to_numpy().tolist() == [["PNG", 2], ["JPEG", 1]]
     assert files.sizes(usable).to_numpy().tolist() == [

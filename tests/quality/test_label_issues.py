@@ -58,7 +58,7 @@ def test_random_labels_are_no_problem() -> None:
     assert len(found) > 10
 
 
-def test_classes_of_three_pictures_and_more_classes_than_folds() -> None:
+def test_classes_of_three_images_and_more_classes_than_folds() -> None:
     features, labels = made_up(60, 20, spread=0.3)
     labels[0] = 7
     found = label_issues.find(features, labels, alone(labels), folds=3)

@@ -64,7 +64,7 @@ def test_chance_is_no_leak(seed: int) -> None:
     assert table["property"].tolist() == list(values)
 
 
-def test_few_pictures_are_no_evidence() -> None:
+def test_few_images_are_no_evidence() -> None:
     labels = np.array([0, 0, 0, 1, 1, 1])
     assert not one("width", np.array([1.0, 2, 3, 10, 11, 12]), labels, ["cats", "dogs"])["leak"]
 

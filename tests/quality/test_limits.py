@@ -9,7 +9,7 @@ from transfer.quality.limits import exceeded
 
 
 def findings(**tables: list[list[object]]) -> Findings:
-    """Return findings about 98 used pictures."""
+    """Return findings about 98 used images."""
     made = {"classes": [["a", 50, 0.5, 50, 0, 0], ["b", 48, 0.5, 48, 0, 0]], **tables}
     return Findings(**{name: pd.DataFrame(rows, columns=COLUMNS[name], dtype=object) for name, rows in made.items()})
 

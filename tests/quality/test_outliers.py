@@ -1,4 +1,4 @@
-"""Pictures far from their own class."""
+"""Images far from their own class."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_planted_outliers_come_first_and_wide_classes_may_be_wide() -> None:
     assert (np.diff(found["ratio"]) <= 0).all()
 
 
-def test_a_picture_of_another_class_is_far_from_its_own() -> None:
+def test_a_image_of_another_class_is_far_from_its_own() -> None:
     features, labels = clouds()
     labels[3] = 1
     assert outliers.find(features, labels, limit=2.0)["row"].tolist()[:1] == [3]
@@ -51,12 +51,12 @@ def test_the_ratio_is_mean_distance_over_the_class_median() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
-def test_classes_of_fewer_than_five_pictures_are_not_judged(count: int) -> None:
+def test_classes_of_fewer_than_five_images_are_not_judged(count: int) -> None:
     features = np.arange(count, dtype=np.float32)[:, None] ** 9
     assert len(outliers.find(features, np.zeros(count, int), limit=1.0)) == 0
 
 
-def test_a_class_of_equal_pictures_has_only_the_other_one_as_outlier() -> None:
+def test_a_class_of_equal_images_has_only_the_other_one_as_outlier() -> None:
     features = np.ones((12, 3), np.float32)
     features[4] = 2
     assert outliers.find(features, np.zeros(12, int), limit=2)["row"].tolist() == [4]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data import sources, splits
@@ -77,7 +77,7 @@ def test_a_divided_folder_comes_back_the_same(tmp_path: Path) -> None:
     for number, label in enumerate(("=cats", "01", os.fsdecode(b"d\xff"), "NA", "'-x")):
         (tmp_path / "data" / label).mkdir(parents=True)
         for index, name in enumerate(names):
-            picture(100 * number + index, (9, 8)).save(tmp_path / "data" / label / name, "PNG")
+            made_up_image(100 * number + index, (9, 8)).save(tmp_path / "data" / label / name, "PNG")
     (tmp_path / "data" / "=cats" / "notes.txt").write_text("none")
     (tmp_path / "data" / "stray.png").write_bytes(b"")
     config = DataConfig(source=str(tmp_path / "data"), group_by="/[^0-9]*([0-9])")

@@ -30,7 +30,7 @@ def table(name: str, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
 
 
 def classes(labels: Sequence[str]) -> pd.DataFrame:
-    """Return the table of classes: 10, 20, 30, ... pictures."""
+    """Return the table of classes: 10, 20, 30, ... images."""
     total = 5 * len(labels) * (len(labels) + 1)
     rows = [(label, 10 * n, 10 * n / total, 8 * n, n, n) for n, label in enumerate(labels, 1)]
     return table("classes", rows)
@@ -38,9 +38,9 @@ def classes(labels: Sequence[str]) -> pd.DataFrame:
 
 def filled(names: Sequence[str] = ("1.png", "2.png", "3.png", "4.png"), labels: Sequence[str] = ("cat", "dog", "emu")) -> Findings:
     """Return findings of every kind, about `label/name` for each of the names."""
-    pictures = [(f"{labels[n % len(labels)]}/{name}", labels[n % len(labels)], SPLITS[n % 3]) for n, name in enumerate(names)]
-    following = [*pictures[1:], pictures[0]]
-    pairs = list(enumerate(zip(pictures, following, strict=True)))
+    images = [(f"{labels[n % len(labels)]}/{name}", labels[n % len(labels)], SPLITS[n % 3]) for n, name in enumerate(names)]
+    following = [*images[1:], images[0]]
+    pairs = list(enumerate(zip(images, following, strict=True)))
     return Findings(
         notes=["Border colours were not looked at."],
         classes=classes(labels),
@@ -50,13 +50,13 @@ def filled(names: Sequence[str] = ("1.png", "2.png", "3.png", "4.png"), labels: 
         files=table(
             "files",
             [
-                *(("truncated or broken", f"{path}.broken", label, "", "not a whole PNG") for path, label, _ in pictures),
-                *(("animated", *picture, "") for picture in pictures),
+                *(("truncated or broken", f"{path}.broken", label, "", "not a whole PNG") for path, label, _ in images),
+                *(("animated", *image, "") for image in images),
             ],
         ),
         duplicates=table(
             "duplicates",
-            [(2 * n + again, *picture, not again) for n, pair in pairs for again in (0, 1) for picture in pair],
+            [(2 * n + again, *image, not again) for n, pair in pairs for again in (0, 1) for image in pair],
         ),
         near_duplicates=table(
             "near_duplicates",
@@ -67,7 +67,7 @@ def filled(names: Sequence[str] = ("1.png", "2.png", "3.png", "4.png"), labels: 
             ],
         ),
         label_issues=table("label_issues", [(*a, b[1], 0.01 + n / 100, 0.9) for n, (a, b) in pairs]),
-        outliers=table("outliers", [(*picture, 9.5 - n) for n, picture in enumerate(pictures)]),
+        outliers=table("outliers", [(*image, 9.5 - n) for n, image in enumerate(images)]),
         leaks=table(
             "leaks",
             [

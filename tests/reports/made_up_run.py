@@ -1,4 +1,4 @@
-"""A finished run that was never trained: its classifier says which colour channel of a picture is the strongest."""
+"""A finished run that was never trained: its classifier says which colour channel of an image is the strongest."""
 
 import io
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def write_models(folder: Path, classes: Sequence[str]) -> None:
 
 
 def reference(width: int = len(COLOURS)) -> Reference:
-    """Return three training pictures, one of each colour: white, grey and black ones are like none of them."""
+    """Return three training images, one of each colour: white, grey and black ones are like none of them."""
     thumbnails = [_jpeg(colour) for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]
     return Reference(np.eye(3, width, dtype=np.float32), [f"{name}/train.png" for name in COLOURS], list(COLOURS), 1, 0.25, thumbnails)
 
@@ -85,7 +85,7 @@ def _manifest(classes: Sequence[str]) -> pd.DataFrame:
         for label in classes
     ]
     rows.append((f"{classes[0]}/broken.png", classes[0], "", "", "skipped", "damaged: truncated", "", "1" * 64, 9, "PNG", 8, 8, 0))
-    rows.append((f"{classes[0]}/notes <i>.txt", classes[0], "", "", "skipped", "not a picture: text", "", "2" * 64, 9, "", 0, 0, 0))
+    rows.append((f"{classes[0]}/notes <i>.txt", classes[0], "", "", "skipped", "not an image: text", "", "2" * 64, 9, "", 0, 0, 0))
     return pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object)
 
 
@@ -108,7 +108,7 @@ def _facts(manifest: pd.DataFrame) -> dict[str, object]:
         "agreement": AGREEMENT,
         "calibration": {"temperature": 1.5, "ece_before": 0.2, "ece_after": 0.1, "log_loss_before": 2.0, "log_loss_after": 1.0},
         "familiarity": {
-            "threshold": 0.25, "pictures": 3, "neighbours": 1, "test_unknown": 0.125,
+            "threshold": 0.25, "images": 3, "neighbours": 1, "test_unknown": 0.125,
             "others": {"handwritten digits": {"images": 30, "auroc": 0.99, "unknown": 0.9}},
         },
         "energy": {"wh": 1.25, "source": "estimate"},

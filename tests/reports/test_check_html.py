@@ -11,7 +11,7 @@ from tests.reports.page import Page
 from transfer.quality.findings import Findings
 from transfer.reports import cards, check_html, html
 
-PICTURE = "data:image/png;base64,AAAA"
+IMAGE = "data:image/png;base64,AAAA"
 CASES = {
     "filled": filled(),
     "300 classes": filled(labels=[f"class {number}" for number in range(300)]),
@@ -22,8 +22,8 @@ CASES = {
 
 
 def rendered(findings: Findings, most: int = 48, **options: str) -> str:
-    pictures = dict.fromkeys(cards.paths(findings, most), PICTURE)
-    return check_html.render(findings, pictures, options.pop("title", "a check"), {"data": HOSTILE[1]}, most, **options)
+    images = dict.fromkeys(cards.paths(findings, most), IMAGE)
+    return check_html.render(findings, images, options.pop("title", "a check"), {"data": HOSTILE[1]}, most, **options)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -48,8 +48,8 @@ def test_every_link_leads_to_a_section_and_no_name_is_used_twice(case: str) -> N
 
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     findings, target = filled(HOSTILE, HOSTILE), tmp_path / "check.html"
-    pictures = dict.fromkeys(cards.paths(findings, 48), PICTURE)
-    check_html.write(findings, pictures, target, HOSTILE[0], {HOSTILE[1]: HOSTILE[2]}, data=HOSTILE[5])
+    images = dict.fromkeys(cards.paths(findings, 48), IMAGE)
+    check_html.write(findings, images, target, HOSTILE[0], {HOSTILE[1]: HOSTILE[2]}, data=HOSTILE[5])
     source = target.read_text(encoding="utf-8")
     assert "<script" not in source
     assert "onerror=" not in re.sub(r"&lt;.*?&gt;", "", source)
@@ -106,7 +106,7 @@ def test_sections_are_bounded_and_say_how_many_more_there_are(most: int) -> None
     findings = Findings(label_issues=table("label_issues", rows))
     assert cards.paths(findings, most) == [row[0] for row in rows[:most]]
     page = Page(rendered(findings, most))
-    assert page.values("src") == [PICTURE] * most
+    assert page.values("src") == [IMAGE] * most
     assert f"{1200 - most:,} further likely wrong labels" in page.texts
     assert f"{1200 - most - 500:,} more are not listed here" in " ".join(page.texts)
 
@@ -121,11 +121,11 @@ def test_a_large_set_does_not_crowd_out_the_others() -> None:
     assert "97 further pairs of these and other sets" in Page(rendered(findings, 20)).texts
 
 
-def test_a_picture_without_thumbnail_is_an_empty_frame_with_the_reason() -> None:
+def test_a_image_without_thumbnail_is_an_empty_frame_with_the_reason() -> None:
     files = table("files", [("damaged", "a/1.png", "a", "", "not a whole PNG")])
     outliers = table("outliers", [("a/1.png", "a", "", 3.0), ("a/2.png", "a", "train", 2.0)])
-    page = Page(check_html.render(Findings(files=files, outliers=outliers), {"a/2.png": PICTURE}, "check"))
-    assert page.values("src") == [PICTURE]
+    page = Page(check_html.render(Findings(files=files, outliers=outliers), {"a/2.png": IMAGE}, "check"))
+    assert page.values("src") == [IMAGE]
     assert page.values("class").count("frame") == 1
     assert "not a whole PNG" in page.texts
 
@@ -147,9 +147,9 @@ def test_a_run_shows_findings_of_its_data_exactly_where_it_has_them(tmp_path: Pa
     run = write_run(tmp_path / "run")
     assert "Data findings" not in html.render(run)
     findings = filled(HOSTILE)
-    page = Page(html.render(run, findings, dict.fromkeys(cards.paths(findings, html.FINDINGS_SHOWN), PICTURE)))
+    page = Page(html.render(run, findings, dict.fromkeys(cards.paths(findings, html.FINDINGS_SHOWN), IMAGE)))
     assert "Data findings" in page.headings
-    assert set(page.values("src")) == {PICTURE}
+    assert set(page.values("src")) == {IMAGE}
     assert "Leak: file size alone is right for 91.0 %" in " ".join(page.texts)
     assert not {"script", "link"} & set(page.tags)
     assert len(page.values("src")) <= 10 * html.FINDINGS_SHOWN

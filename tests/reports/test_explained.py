@@ -1,4 +1,4 @@
-"""Figures of `transfer explain`: filters around grey, channels each on its own scale, the words on a picture."""
+"""Figures of `transfer explain`: filters around grey, channels each on its own scale, the words on an image."""
 
 import io
 
@@ -72,9 +72,9 @@ def test_maps_of_any_shape_become_a_png(shape: tuple[int, int, int]) -> None:
 
 
 def test_the_figure_has_a_panel_for_each_class() -> None:
-    picture = np.full((16, 16, 3), 128, np.uint8)
+    image = np.full((16, 16, 3), 128, np.uint8)
     views = [explained.View(name, 0.5, np.eye(4)) for name in ("a", "b")]
-    one, two = (opened(explained.draw("x.png", picture, views[:count], 0.5)) for count in (1, 2))
+    one, two = (opened(explained.draw("x.png", image, views[:count], 0.5)) for count in (1, 2))
     assert two.width > 1.3 * one.width
     assert two.height == one.height
 
@@ -97,12 +97,12 @@ def row(number: int, error: str = "") -> dict[str, object]:
 
 
 def test_the_text_counts_and_names_what_failed() -> None:
-    text = explained_text.block("out", "the 6 filters of c1, 5x5", ["c1", "s4"], [*(row(i) for i in range(12)), row(99, "not a picture")])
-    assert text.startswith("12 pictures explained, 1 not: out\n")
+    text = explained_text.block("out", "the 6 filters of c1, 5x5", ["c1", "s4"], [*(row(i) for i in range(12)), row(99, "not an image")])
+    assert text.startswith("12 images explained, 1 not: out\n")
     assert "filters.png shows the 6 filters of c1, 5x5." in text
     assert "c1, s4" in text
     assert "  and 2 more" in text
-    assert text.endswith("not explained: in/99.png (not a picture)")
+    assert text.endswith("not explained: in/99.png (not an image)")
 
 
 def test_the_text_says_what_there_is_not() -> None:

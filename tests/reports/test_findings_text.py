@@ -78,7 +78,7 @@ def test_of_hundreds_of_classes_the_largest_and_smallest_are_listed() -> None:
     text = block(clean(MANY), None, None)
     listed = [number for number in range(300) if f"\nclass {number} " in text]
     assert listed == [0, 1, 2, 3, 4, 295, 296, 297, 298, 299]
-    assert "... 290 more classes, of 2,950 to 60 pictures ..." in text
+    assert "... 290 more classes, of 2,950 to 60 images ..." in text
     assert "\n300 classes " in text
 
 

@@ -1,4 +1,4 @@
-"""The test pictures that a person should see are chosen by the predictions."""
+"""The test images that a person should see are chosen by the predictions."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ CLASSES = ["red", "green", "blue"]
 
 
 def run_with(folder: Path, rows: list[tuple[str, list[float]]]) -> Run:
-    """Return a run whose test pictures have these labels and probabilities; their paths are their numbers."""
+    """Return a run whose test images have these labels and probabilities; their paths are their numbers."""
     run = write_run(folder)
     values = np.array([probabilities for _, probabilities in rows], np.float32)
     facts = {

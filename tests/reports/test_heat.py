@@ -1,4 +1,4 @@
-"""The heat map over a picture: transparent where cold, brighter where hotter, in its place, and never outside its range."""
+"""The heat map over an image: transparent where cold, brighter where hotter, in its place, and never outside its range."""
 
 import subprocess
 import sys
@@ -30,11 +30,11 @@ def test_the_hottest_place_lies_where_the_map_has_it(row: int, column: int) -> N
 
 
 def test_a_map_of_zeros_changes_nothing() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(np.asarray(heat.overlay(picture, np.zeros((7, 7)))), picture)
+    image = np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(heat.overlay(image, np.zeros((7, 7)))), image)
 
 
-def test_the_picture_shines_through_the_hottest_place() -> None:
+def test_the_image_shines_through_the_hottest_place() -> None:
     black, white = (np.full((8, 8, 3), value, np.uint8) for value in (0, 255))
     hot = np.ones((2, 2))
     difference = np.asarray(heat.overlay(white, hot)).astype(int) - np.asarray(heat.overlay(black, hot))
@@ -66,7 +66,7 @@ def test_values_that_are_no_heat_are_clipped(odd: float) -> None:
     st.integers(1, 70),
 )
 @settings(max_examples=30, deadline=None)
-def test_any_map_fits_any_picture(values: np.ndarray, side: int) -> None:
+def test_any_map_fits_any_image(values: np.ndarray, side: int) -> None:
     image = heat.rgba(values, side)
     assert image.mode == "RGBA"
     assert image.size == (side, side)

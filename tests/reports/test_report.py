@@ -53,7 +53,7 @@ def test_the_page_can_be_written_whatever_the_names_are(tmp_path: Path) -> None:
 
 
 def test_skipped_files_are_listed_with_their_reason_and_used_ones_are_not(page: Page) -> None:
-    assert {"damaged: truncated", "not a picture: text"} <= set(page.texts)
+    assert {"damaged: truncated", "not an image: text"} <= set(page.texts)
     assert any("notes <i>.txt" in found for found in page.texts)
     assert not any("validation.png" in found for found in page.texts)
 
@@ -143,9 +143,9 @@ def test_the_block_says_what_a_person_wants_to_know(tmp_path: Path) -> None:
     run = write_run(tmp_path / "my run", ("a", "b", "c"))
     block = text.block(run)
     low, high = run.metrics["test"]["accuracy_ci95"]
-    assert f"Test accuracy  0.333 (95 %: {low:.3f} to {high:.3f}) on 3 pictures" in block
+    assert f"Test accuracy  0.333 (95 %: {low:.3f} to {high:.3f}) on 3 images" in block
     assert "Worst classes  a 0.00, c 0.00, b 1.00" in block
-    assert "2 (1 damaged, 1 not a picture)" in block
+    assert "2 (1 damaged, 1 not an image)" in block
     assert "scan 0.5, total 61.2" in block
     assert f"transfer serve '{run.path}'" in block
     assert "90% of handwritten digits are called so" in block

@@ -1,4 +1,4 @@
-"""Thumbnails: decoded by the one decoder, small, bounded in number, none where a picture cannot be decoded."""
+"""Thumbnails: decoded by the one decoder, small, bounded in number, none where an image cannot be decoded."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from transfer.config import DataConfig
 from transfer.data import sources
 from transfer.reports.thumbnails import thumbnails
@@ -27,7 +27,7 @@ def opened(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content, validate=True))).convert("RGB")).astype(int)
 
 
-def test_a_thumbnail_shows_the_whole_picture_on_white(tmp_path: Path) -> None:
+def test_a_thumbnail_shows_the_whole_image_on_white(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     Image.new("RGB", (400, 100), (200, 30, 30)).save(tmp_path / "a" / "wide.png")
     pixels = opened(thumbnails(tmp_path, manifest(tmp_path), size=64)["a/wide.png"])
@@ -50,7 +50,7 @@ def test_a_rotated_photograph_stands_upright(tmp_path: Path) -> None:
 
 def test_of_photographs_the_smaller_encoding_is_chosen(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    picture(1, (96, 96)).save(tmp_path / "a" / "noise.png")
+    made_up_image(1, (96, 96)).save(tmp_path / "a" / "noise.png")
     Image.new("RGB", (96, 96), (9, 99, 199)).save(tmp_path / "a" / "flat.png")
     made = thumbnails(tmp_path, manifest(tmp_path))
     assert made["a/noise.png"].startswith("data:image/jpeg")
@@ -65,11 +65,11 @@ def test_there_are_at_most_so_many_the_first_of_the_rows(image_folder: Callable[
     assert list(made) == rows["path"].tolist()[:34]
 
 
-def test_pictures_that_cannot_be_decoded_have_none(tmp_path: Path) -> None:
+def test_images_that_cannot_be_decoded_have_none(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     folder.mkdir()
-    picture(1).save(folder / "whole.png")
-    (folder / "text.png").write_text("no picture")
+    made_up_image(1).save(folder / "whole.png")
+    (folder / "text.png").write_text("no image")
     (folder / "broken.png").write_bytes((folder / "whole.png").read_bytes()[:60])
     (folder / "gone.png").write_bytes((folder / "whole.png").read_bytes())
     rows = manifest(tmp_path)

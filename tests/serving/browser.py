@@ -50,7 +50,7 @@ class Watch:
         return sum(url.endswith(end) for url in self.requests)
 
 
-def choose(page: "Page", content: bytes, name: str = "picture.png", kind: str = "image/png") -> None:
+def choose(page: "Page", content: bytes, name: str = "image.png", kind: str = "image/png") -> None:
     """Choose a file by the button and wait until it is answered."""
     page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": content})
     settled(page)
@@ -61,7 +61,7 @@ def settled(page: "Page") -> None:
     page.wait_for_selector("body:not(.busy)")
 
 
-def transfer_of(page: "Page", content: bytes, name: str = "picture.png") -> Any:
+def transfer_of(page: "Page", content: bytes, name: str = "image.png") -> Any:
     """Return a handle of what a browser gives with a drop or a paste of one file."""
     program = """([bytes, name]) => {
         const data = new DataTransfer();

@@ -20,7 +20,7 @@ OPERATIONS = {
 }
 
 _LEFT_OUT = {
-    "positive_data_acceptance",  # made-up bytes are no pictures, and made-up names no models: refusing them is right
+    "positive_data_acceptance",  # made-up bytes are no images, and made-up names no models: refusing them is right
     "negative_data_rejection",  # as TensorFlow Serving does, unknown keys and headers are let pass
 }
 

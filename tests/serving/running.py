@@ -32,8 +32,8 @@ COLOURS = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220), 
 _load = functools.cache(load)  # a second or two for each server otherwise
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (40, 30), kind: str = "JPEG") -> bytes:
-    """An encoded picture of one colour."""
+def image(colour: str = "red", size: tuple[int, int] = (40, 30), kind: str = "JPEG") -> bytes:
+    """An encoded image of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", size, COLOURS[colour]).save(buffer, kind)
     return buffer.getvalue()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
 from transfer.errors import DataError, RunError
 from transfer.exporters.served import Answers, Served
@@ -50,14 +50,14 @@ def each_export_is_loaded_once() -> Iterator[None]:
 def data(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     for number in range(FILES):
-        picture(number, tint=number).save(tmp_path / "data" / f"{number:02}.png")
-    (tmp_path / "data" / "09.png").write_text("not a picture at all")
+        made_up_image(number, tint=number).save(tmp_path / "data" / f"{number:02}.png")
+    (tmp_path / "data" / "09.png").write_text("not an image at all")
     return tmp_path / "data"
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Pictures of each batch that the network was given."""
+    """Images of each batch that the network was given."""
     seen: list[int] = []
     really = Served.answer_decoded
 
@@ -145,7 +145,7 @@ def test_answers_for_a_file_that_was_changed_are_computed_again(
 ) -> None:
     start(write, monkeypatch)
     asked.clear()
-    picture(3, tint=2).save(data / "05.png")
+    made_up_image(3, tint=2).save(data / "05.png")
     os.utime(data / "05.png", ns=(1, 1))
     changed = write()
     assert sum(asked) == FILES - 1 - SEGMENT, "what stands before it is kept"
@@ -174,7 +174,7 @@ def test_files_that_come_after_those_that_are_done_cost_themselves_alone(
 ) -> None:
     start(write, monkeypatch)
     asked.clear()
-    picture(50).save(data / "zz.png")
+    made_up_image(50).save(data / "zz.png")
     summary = job.carry_out(request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
     assert summary.files == FILES + 1
     assert sum(asked) == FILES + 1 - 4 * SEGMENT

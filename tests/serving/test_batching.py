@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfer.serving.batching import Batcher, Limits, Piece, pieces_of
-from transfer.serving.refusals import PictureError, RefusedError
+from transfer.serving.refusals import ImageError, RefusedError
 
 
 class Model:
@@ -124,7 +124,7 @@ def test_bad_rows_are_found_and_the_others_answered() -> None:
     async def story(batcher: Batcher, model: Model) -> None:
         results = await while_busy(batcher, model, piece(model, 1), piece(model, 2, -3, 4), piece(model, 5), piece(model, -6))
         assert [results[number]["y"].tolist() for number in (0, 2)] == [[2], [10]]
-        assert [type(results[number]) for number in (1, 3)] == [PictureError] * 2
+        assert [type(results[number]) for number in (1, 3)] == [ImageError] * 2
         assert [results[number].position for number in (1, 3)] == [1, 0]
 
     assert len(run(story).batches) <= 12

@@ -1,4 +1,4 @@
-"""What the page is told of a picture: classes in order, the wanted class's heat, neighbours without their paths."""
+"""What the page is told of an image: classes in order, the wanted class's heat, neighbours without their paths."""
 
 import base64
 import io
@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 def png(colour: tuple[int, int, int], corner: tuple[int, int, int] | None = None) -> bytes:
-    """A picture of one colour, with a corner of another one: top left, a quarter of each side."""
+    """An image of one colour, with a corner of another one: top left, a quarter of each side."""
     image = Image.new("RGB", (32, 32), colour)
     if corner:
         image.paste(corner, (0, 0, 8, 8))
@@ -50,19 +50,19 @@ def test_classes_come_in_order_and_add_up_to_one(served: Served) -> None:
 
 
 def test_the_heat_is_that_of_the_class_asked_for(served: Served) -> None:
-    picture = png((0, 0, 200), corner=(250, 0, 0))
-    red = explain(served, None, picture, "red")
+    image = png((0, 0, 200), corner=(250, 0, 0))
+    red = explain(served, None, image, "red")
     assert (red["label"], red["explained"]) == ("blue", "red")
     alpha = pixels(red["heat"])[..., 3]
     assert alpha[1, 1] > 150
     assert alpha[12:, 12:].max() == 0
-    assert pixels(explain(served, None, picture, None)["heat"])[12:, 12:, 3].min() > 100
+    assert pixels(explain(served, None, image, None)["heat"])[12:, 12:, 3].min() > 100
 
 
-def test_the_picture_is_what_the_network_saw_and_as_large_as_the_heat(served: Served) -> None:
+def test_the_image_is_what_the_network_saw_and_as_large_as_the_heat(served: Served) -> None:
     found = explain(served, None, png((10, 20, 30)), None)
-    assert pixels(found["picture"]).shape == (served.size, served.size, 3)
-    assert (pixels(found["picture"]) == (10, 20, 30)).all()
+    assert pixels(found["image"]).shape == (served.size, served.size, 3)
+    assert (pixels(found["image"]) == (10, 20, 30)).all()
     assert pixels(found["heat"]).shape == (served.size, served.size, 4)
 
 
@@ -75,7 +75,7 @@ def test_neighbours_come_nearest_first_without_their_paths(served: Served) -> No
     assert "train.png" not in json.dumps(found)
 
 
-def test_a_picture_unlike_the_training_is_said_to_be(served: Served) -> None:
+def test_a_image_unlike_the_training_is_said_to_be(served: Served) -> None:
     usual, odd = (explain(served, None, png(colour), None) for colour in ((200, 0, 0), (200, 200, 200)))
     assert (usual["known"], odd["known"]) == (True, False)
     assert usual["unfamiliarity"] < 1 < odd["unfamiliarity"]
@@ -99,6 +99,6 @@ def test_names_that_are_no_unicode_are_shown_and_can_be_asked_for(tmp_path: Path
     json.dumps(found, ensure_ascii=False).encode("utf-8")
 
 
-def test_a_damaged_picture_is_the_graphs_own_error(served: Served) -> None:
+def test_a_damaged_image_is_the_graphs_own_error(served: Served) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         explain(served, None, png((1, 2, 3))[:40], None)

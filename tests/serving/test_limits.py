@@ -15,11 +15,11 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.serving.running import Running, picture, served, truncated
+from tests.serving.running import Running, image, served, truncated
 from tests.serving.test_tf_serving_api import b64
 from transfer.serving.server import _allow_files
 
-BODY = json.dumps({"instances": [b64(picture())]}).encode()
+BODY = json.dumps({"instances": [b64(image())]}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def strict(export: Path) -> Iterator[Running]:
         "body_seconds": 0.4,
         "header_seconds": 0.4,
         "idle_seconds": 1,
-        "queue_pictures": 4,
-        "max_pictures": 4,
+        "queue_images": 4,
+        "max_images": 4,
     }
-    with served(export, **limits, connections=40, batch_pictures=2, batches=1) as running:
+    with served(export, **limits, connections=40, batch_images=2, batches=1) as running:
         yield running
 
 
@@ -89,13 +89,13 @@ def large_tiff() -> bytes:
 def test_decompression_bombs_are_refused_by_their_header(strict: Running, data: bytes, megapixels: int) -> None:
     with strict.client() as client:
         answer = client.post("/v1/models/tiny:predict", json={"instances": [b64(data)]})
-        row = client.post("/predict", files=[("file", ("a", data)), ("file", ("b", picture()))]).json()["predictions"]
+        row = client.post("/predict", files=[("file", ("a", data)), ("file", ("b", image()))]).json()["predictions"]
     assert answer.status_code == 400
     assert f"too large: {megapixels} megapixels, the limit is 100" in answer.json()["error"]
     assert ("too large" in row[0]["error"], row[1]["label"]) == (True, "red")
 
 
-def test_damaged_pictures_of_others_do_not_spoil_a_batch(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_images_of_others_do_not_spoil_a_batch(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     slowed(strict, monkeypatch, 0.02)
     bodies = [json.dumps({"instances": [b64(truncated())]}).encode(), BODY]
     with strict.client() as client, ThreadPoolExecutor(4) as threads:
@@ -181,7 +181,7 @@ def test_beyond_the_limit_of_connections_clients_are_sent_away_and_the_server_li
 def test_of_a_thousand_connections_the_first_are_answered_and_the_others_told_why(export: Path) -> None:
     _allow_files(2200)  # both ends are in this process
     request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-    with served(export, queue_pictures=600) as running:
+    with served(export, queue_images=600) as running:
         connections = [running.connect() for _ in range(1000)]
         for connection in connections:
             with contextlib.suppress(ConnectionError):  # already sent away

@@ -1,4 +1,4 @@
-"""The web page in a real browser, on the real server: what a person does with a picture, and what the page answers."""
+"""The web page in a real browser, on the real server: what a person does with an image, and what the page answers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from tests.reports.made_up_run import reference
 from tests.serving.browser import Watch, bars, choose, settled, transfer_of
-from tests.serving.running import Running, picture, served
+from tests.serving.running import Running, image, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def server(browser: "Browser", export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with training pictures to compare with."""
+    """A server with training images to compare with."""
     familiar = tmp_path_factory.mktemp("run") / "familiar.npz"
     reference().write(familiar)
     with served(export, familiar) as running:
         yield running
 
 
-def test_a_dropped_picture_is_classified(page: "Page") -> None:
-    page.dispatch_event("#frame", "drop", {"dataTransfer": transfer_of(page, picture("green", kind="PNG"))})
+def test_a_dropped_image_is_classified(page: "Page") -> None:
+    page.dispatch_event("#frame", "drop", {"dataTransfer": transfer_of(page, image("green", kind="PNG"))})
     page.wait_for_selector("#result:visible")
     assert page.inner_text("#headline").startswith("green ")
     shown = bars(page)
     assert next(iter(shown)) == "green"
     assert list(shown.values()) == sorted(shown.values(), reverse=True)
     assert sum(shown.values()) == pytest.approx(100, abs=0.3)
-    assert page.locator("#picture").get_attribute("alt") == "The picture as the network saw it"
+    assert page.locator("#image").get_attribute("alt") == "The image as the network saw it"
     assert page.locator("#heat").is_visible()
 
 
-def test_a_pasted_picture_is_classified(page: "Page") -> None:
-    data = transfer_of(page, picture("blue", kind="PNG"))
+def test_a_pasted_image_is_classified(page: "Page") -> None:
+    data = transfer_of(page, image("blue", kind="PNG"))
     page.evaluate("data => document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))", data)
     page.wait_for_selector("#result:visible")
     assert page.inner_text("#headline").startswith("blue ")
 
 
-def test_a_picture_of_the_camera_is_classified_and_the_camera_is_let_go(page: "Page") -> None:
+def test_a_image_of_the_camera_is_classified_and_the_camera_is_let_go(page: "Page") -> None:
     page.click("#camera")
     page.wait_for_selector("#camera-dialog[open]")
     page.locator("#video").evaluate("video => video.videoWidth || new Promise(done => video.addEventListener('loadeddata', done))")
@@ -54,14 +54,14 @@ def test_a_picture_of_the_camera_is_classified_and_the_camera_is_let_go(page: "P
 
 
 def test_a_class_is_switched_and_going_back_asks_nobody(page: "Page") -> None:
-    choose(page, picture("red"))
+    choose(page, image("red"))
     watch = Watch(page)
     first = page.locator("#heat").get_attribute("src")
     page.locator(".class", has_text="blue").click()
     settled(page)
     assert page.locator("#heat").get_attribute("src") != first
     assert page.locator("#heat").get_attribute("alt") == "Heat map: where the network looked for blue"
-    assert page.inner_text("#status") == "Nothing in the picture speaks for blue."
+    assert page.inner_text("#status") == "Nothing in the image speaks for blue."
     assert page.inner_text("#headline").startswith("red ")
     page.locator(".class", has_text="red").click()
     settled(page)
@@ -70,7 +70,7 @@ def test_a_class_is_switched_and_going_back_asks_nobody(page: "Page") -> None:
 
 
 def test_the_heat_map_is_switched_off_and_made_weaker(page: "Page") -> None:
-    choose(page, picture("red"))
+    choose(page, image("red"))
     page.locator("#strength").fill("30")
     assert page.locator("#heat").evaluate("image => image.style.opacity") == "0.3"
     page.locator("label.switch").click()
@@ -81,31 +81,31 @@ def test_the_heat_map_is_switched_off_and_made_weaker(page: "Page") -> None:
     assert page.locator("#heat").is_visible()
 
 
-def test_a_picture_unlike_the_training_is_called_so_and_only_that(page: "Page") -> None:
-    choose(page, picture("white"))
+def test_a_image_unlike_the_training_is_called_so_and_only_that(page: "Page") -> None:
+    choose(page, image("white"))
     assert page.locator("#unknown").is_visible()
     assert "Unlike anything seen in training" in page.inner_text("#answer")
     assert "Unfamiliarity 2.5" in page.inner_text("#familiar")
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert not page.locator("#unknown").is_visible()
 
 
-def test_the_nearest_training_pictures_are_shown(page: "Page") -> None:
-    choose(page, picture("blue"))
+def test_the_nearest_training_images_are_shown(page: "Page") -> None:
+    choose(page, image("blue"))
     assert page.locator("#neighbours .label").all_inner_texts() == ["blue", "red", "green"]
     assert page.locator("#neighbours img").first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
 
-def test_what_is_no_picture_is_said_in_plain_words_and_the_last_one_stays(page: "Page") -> None:
-    choose(page, b"not a picture", "notes.txt", "text/plain")
-    assert page.inner_text("#problem") == "This is no picture that the network can read."
+def test_what_is_no_image_is_said_in_plain_words_and_the_last_one_stays(page: "Page") -> None:
+    choose(page, b"not an image", "notes.txt", "text/plain")
+    assert page.inner_text("#problem") == "This is no image that the network can read."
     assert page.locator("#hint").is_visible()
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert not page.locator("#error").is_visible()
-    seen = page.locator("#picture").get_attribute("src")
-    choose(page, b"not a picture", "notes.txt", "text/plain")
+    seen = page.locator("#image").get_attribute("src")
+    choose(page, b"not an image", "notes.txt", "text/plain")
     assert page.locator("#error").is_visible()
-    assert page.locator("#picture").get_attribute("src") == seen
+    assert page.locator("#image").get_attribute("src") == seen
     assert page.inner_text("#headline").startswith("red ")
 
 
@@ -125,7 +125,7 @@ def test_everything_can_be_done_from_the_keyboard(page: "Page") -> None:
     assert focused() == "file"
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    chooser.value.set_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": picture("red")})
+    chooser.value.set_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": image("red")})
     page.wait_for_selector("#result:visible")
     order = []
     for _ in range(4):
@@ -149,7 +149,7 @@ def test_nothing_comes_from_another_host_and_nothing_is_complained_of(browser: "
     page = context.new_page()
     watch = Watch(page)
     page.goto(server.url)
-    choose(page, picture("red"))
+    choose(page, image("red"))
     page.locator(".class", has_text="blue").click()
     settled(page)
     assert watch.asked("/explain") == 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.serving.browser import Watch, choose
-from tests.serving.running import Running, picture, served
+from tests.serving.running import Running, image, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -38,12 +38,12 @@ def answer(names: list[str]) -> dict[str, Any]:
     neighbours = [{"label": names[0], "distance": 0.5, "thumbnail": ""}]
     return {
         "label": names[0], "score": 1 / len(names), "known": True, "unfamiliarity": 0.4, "explained": names[0], "classes": classes,
-        "picture": _PIXEL, "heat": _PIXEL, "neighbours": neighbours,
+        "image": _PIXEL, "heat": _PIXEL, "neighbours": neighbours,
     }  # fmt: skip
 
 
 def test_a_key_is_asked_for_kept_for_the_tab_and_asked_for_again_where_wrong(page: "Page") -> None:
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert page.locator("#key-dialog").is_visible()
     assert not page.locator("#key-wrong").is_visible()
     page.fill("#key", "wrong")
@@ -54,7 +54,7 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_asked_for_again_where_wrong(pag
     page.wait_for_selector("#result:visible")
     assert page.inner_text("#headline").startswith("red ")
     page.reload()
-    choose(page, picture("green"))
+    choose(page, image("green"))
     assert page.inner_text("#headline").startswith("green ")
     assert page.evaluate("Object.keys(localStorage).length + document.cookie.length") == 0
 
@@ -63,15 +63,15 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_asked_for_again_where_wrong(pag
     ("status", "words", "again"),
     [
         (429, "The server is busy. Try again in 7 seconds.", True),
-        (413, "The picture is too large for this server.", False),
-        (415, "This is no picture that the network can read.", False),
+        (413, "The image is too large for this server.", False),
+        (415, "This is no image that the network can read.", False),
         (504, "The server took too long. Try again in a moment.", True),
         (500, "The server could not answer.", True),
     ],
 )
 def test_each_refusal_has_plain_words(page: "Page", status: int, words: str, again: bool) -> None:
     told(page, {"error": "<b>detail</b>"}, status, {"Retry-After": "7"})
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert page.inner_text("#problem") == words
     assert page.inner_text("#detail") == "<b>detail</b>"
     assert page.locator("#again").is_visible() == again
@@ -79,7 +79,7 @@ def test_each_refusal_has_plain_words(page: "Page", status: int, words: str, aga
 
 def test_a_server_that_cannot_be_reached_is_said_and_tried_again(page: "Page") -> None:
     page.route("**/explain", lambda route: route.abort())
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert page.inner_text("#problem") == "The server cannot be reached."
     page.unroute("**/explain")
     told(page, answer(["red", "blue"]))
@@ -92,17 +92,17 @@ def test_names_are_shown_as_text_and_never_run(page: "Page") -> None:
     name = "<img src=x onerror=\"document.title='run'\">"
     watch = Watch(page)
     told(page, answer([name, "b"]))
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert page.inner_text("#headline").startswith(name)
     assert page.locator(".class .name").first.inner_text() == name
     assert page.locator("#neighbours .label").inner_text() == name
-    assert page.title() == "What is in the picture?"
+    assert page.title() == "What is in the image?"
     assert watch.complaints == []
 
 
 def test_of_many_classes_ten_are_shown_and_then_all(page: "Page") -> None:
     told(page, answer([f"class {number}" for number in range(300)]))
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert page.locator(".class").count() == 10
     assert page.inner_text("#all") == "Show all 300 classes"
     page.click("#all")
@@ -127,7 +127,7 @@ def test_nothing_sticks_out_and_fingers_find_their_targets(browser: "Browser", s
             assert box is not None
             assert box["height"] >= 44
             assert box["x"] + box["width"] <= width
-        choose(page, picture("red"))
+        choose(page, image("red"))
     assert page.locator("#capture").is_visible() == (width < 400)
     context.close()
 
@@ -160,7 +160,7 @@ def test_the_page_works_below_any_address(browser: "Browser", server: Running) -
     page.goto(f"{server.url}/deep/down/")
     told(page, answer(["red", "b"]))
     watch = Watch(page)
-    choose(page, picture("red"))
+    choose(page, image("red"))
     assert page.inner_text("#headline").startswith("red ")
     assert [url for url in watch.requests if url.endswith("explain")] == [f"{server.url}/deep/down/explain"]
     context.close()

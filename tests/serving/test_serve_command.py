@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving.running import ROOT, command, picture, served, tiny_run
+from tests.serving.running import ROOT, command, image, served, tiny_run
 from tests.serving.test_tf_serving_api import b64
 from transfer.cli import main
 from transfer.errors import ConfigError
 from transfer.serving.listening import is_loopback
 from transfer.serving.settings import Settings, build, key_in
 
-BODY = json.dumps({"instances": [b64(picture())] * 100}).encode()
+BODY = json.dumps({"instances": [b64(image())] * 100}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_port_in_use_is_one_line_said_before_tensorflow_is_loaded(run: Path) -
     [
         (["--port", "70000"], "--port: input should be less than or equal to 65535. Received --port 70000."),
         (["--name", "a/b"], "It is part of an address: no slash and no colon. Received --name a/b."),
-        (["--max-pictures", "5000"], "queue_pictures must hold one request: at least max_pictures (5000)"),
+        (["--max-images", "5000"], "queue_images must hold one request: at least max_images (5000)"),
         (["--host", "no.such.host.invalid"], "There is no such address."),
         (["--api-key-env", "NOT_SET_ANYWHERE"], "--api-key-env names an environment variable with the key. Set it first."),
     ],
@@ -142,9 +142,9 @@ def test_settings_that_are_not_given_keep_their_defaults() -> None:
 
 
 @pytest.mark.parametrize(("side", "batch"), [(28, 256), (64, 128), (224, 10), (299, 8), (1024, 8)])
-def test_batches_are_smaller_where_pictures_are_larger(side: int, batch: int) -> None:
+def test_batches_are_smaller_where_images_are_larger(side: int, batch: int) -> None:
     assert Settings().batch_of(side) == batch
-    assert Settings(batch_pictures=3).batch_of(side) == 3
+    assert Settings(batch_images=3).batch_of(side) == 3
 
 
 def test_help_names_the_environment_variable() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.serving.running import Running, picture, truncated
+from tests.serving.running import Running, image, truncated
 
 
 def b64(data: bytes) -> dict[str, str]:
@@ -19,7 +19,7 @@ def ask(server: Running, body: Any, path: str = "/v1/models/tiny:predict") -> tu
     return answer.status_code, answer.json()
 
 
-RED, BLUE = b64(picture("red")), b64(picture("blue", kind="PNG"))
+RED, BLUE = b64(image("red")), b64(image("blue", kind="PNG"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_columns_are_answered_with_columns(server: Running, inputs: Any) -> None
 
 
 def test_numbers_are_written_with_as_few_digits_as_float32_needs(server: Running) -> None:
-    _, answer = ask(server, {"inputs": [b64(picture("white"))]})
+    _, answer = ask(server, {"inputs": [b64(image("white"))]})
     assert answer["outputs"]["score"] == [0.33333334]
     assert answer["outputs"]["unfamiliarity"] == [2.5]
     assert answer["outputs"]["known"] == [False]
@@ -63,7 +63,7 @@ def test_base64_without_padding_and_with_white_space_is_read(server: Running) ->
     assert (status, answer["predictions"][0]["label"]) == (200, "red")
 
 
-def test_pictures_as_numbers_and_explanations_go_over_the_same_route(server: Running) -> None:
+def test_images_as_numbers_and_explanations_go_over_the_same_route(server: Running) -> None:
     grey = np.full((32, 32, 3), 10)
     grey[:, :, 1] = 200
     status, answer = ask(server, {"signature_name": "images", "instances": [grey.tolist()]})
@@ -71,13 +71,13 @@ def test_pictures_as_numbers_and_explanations_go_over_the_same_route(server: Run
     status, answer = ask(server, {"signature_name": "explain", "instances": [{"image_bytes": RED, "class_number": -1}]})
     assert status == 200
     assert np.array(answer["predictions"][0]["heat"]).shape == (4, 4)
-    assert np.array(answer["predictions"][0]["picture"]).shape == (32, 32, 3)
+    assert np.array(answer["predictions"][0]["image"]).shape == (32, 32, 3)
     status, answer = ask(server, {"signature_name": "explain", "inputs": {"image_bytes": [RED], "class_number": [2]}})
     assert (status, np.array(answer["outputs"]["heat"]).max()) == (200, 0)
 
 
 def test_formats_that_tensorflow_lacks_are_read_as_predict_reads_them(server: Running) -> None:
-    _, answer = ask(server, {"instances": [b64(picture("green", kind="TIFF")), b64(picture("blue", kind="PCX"))]})
+    _, answer = ask(server, {"instances": [b64(image("green", kind="TIFF")), b64(image("blue", kind="PCX"))]})
     assert [row["label"] for row in answer["predictions"]] == ["green", "blue"]
 
 
@@ -145,8 +145,8 @@ IMAGES, EXPLAIN = {"signature_name": "images"}, {"signature_name": "explain"}
         ({"instances": [{"image_bytes": RED}, RED]}, "Expecting object but got list at item 1"),
         ({"instances": [[RED]]}, "Failed to process element: 0"),
         ({"instances": [None]}, "Failed to process element: 0"),
-        ({"instances": [b64(b"")]}, "not a picture"),
-        ({"instances": [RED, b64(b"some text")]}, "Failed to process element: 1 of 'instances' list. Error: not a picture"),
+        ({"instances": [b64(b"")]}, "not an image"),
+        ({"instances": [RED, b64(b"some text")]}, "Failed to process element: 1 of 'instances' list. Error: not an image"),
         ({"instances": [RED, BLUE, b64(truncated())]}, "Failed to process element: 2 of 'instances' list. Error: damaged"),
         ({"inputs": {"image": [RED]}}, "Missing named input: image_bytes in 'inputs' object"),
         ({"inputs": {"image_bytes": RED}}, "must be a list of rows"),

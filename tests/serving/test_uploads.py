@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.serving.running import Running, picture, served, truncated
+from tests.serving.running import Running, image, served, truncated
 
 FILES = [
-    ("file", ("red.jpg", picture("red"))),
+    ("file", ("red.jpg", image("red"))),
     ("file", ("cut.jpg", truncated())),
     ("file", ("notes.txt", b"some text")),
-    ("other", ("blue.tif", picture("blue", kind="TIFF"))),
+    ("other", ("blue.tif", image("blue", kind="TIFF"))),
     ("file", ("empty.png", b"")),
 ]
 
@@ -24,8 +24,8 @@ def test_bad_files_among_good_ones_get_their_own_errors(server: Running) -> None
     rows = {row["file"]: row for row in answer.json()["predictions"]}
     assert list(rows) == ["red.jpg", "cut.jpg", "notes.txt", "blue.tif", "empty.png"]
     assert rows["cut.jpg"] == {"file": "cut.jpg", "error": "damaged: truncated or broken"}
-    assert rows["notes.txt"]["error"] == "not a picture"
-    assert rows["empty.png"]["error"] == "not a picture: empty"
+    assert rows["notes.txt"]["error"] == "not an image"
+    assert rows["empty.png"]["error"] == "not an image: empty"
     assert (rows["red.jpg"]["label"], rows["blue.tif"]["label"]) == ("red", "blue")
     assert rows["red.jpg"]["known"] is True
     probabilities = [one["probability"] for one in rows["red.jpg"]["classes"]]
@@ -37,14 +37,14 @@ def test_where_no_file_is_good_the_request_is_refused(server: Running) -> None:
     with server.client() as client:
         answer = client.post("/predict", files=FILES[1:3])
     assert answer.status_code == 400
-    assert answer.json()["error"] == "No picture could be classified."
-    assert [row["error"] for row in answer.json()["predictions"]] == ["damaged: truncated or broken", "not a picture"]
+    assert answer.json()["error"] == "No image could be classified."
+    assert [row["error"] for row in answer.json()["predictions"]] == ["damaged: truncated or broken", "not an image"]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\x", "a\x00b", "~/x", "%2e%2e%2fx"])
 def test_names_of_files_are_words(server: Running, name: str) -> None:
     with server.client() as client:
-        answer = client.post("/predict", files={"file": (name, picture())})
+        answer = client.post("/predict", files={"file": (name, image())})
     assert answer.status_code == 200
     assert answer.json()["predictions"][0]["label"] == "red"
 
@@ -70,7 +70,7 @@ def test_the_page_and_its_files_are_served(server: Running) -> None:
 @pytest.mark.parametrize("chosen", [None, "blue"])
 def test_an_explanation_names_the_class_that_it_explains(server: Running, chosen: str | None) -> None:
     with server.client() as client:
-        answer = client.post("/explain", files={"file": ("x.jpg", picture())}, data={"class": chosen} if chosen else {})
+        answer = client.post("/explain", files={"file": ("x.jpg", image())}, data={"class": chosen} if chosen else {})
     assert answer.status_code == 200
     assert (answer.json()["label"], answer.json()["explained"]) == ("red", chosen or "red")
     assert answer.json()["heat"].startswith("data:image/png;base64,")
@@ -81,7 +81,7 @@ def test_an_explanation_names_the_class_that_it_explains(server: Running, chosen
     ("files", "data", "error"),
     [
         (FILES[1:2], {}, "damaged"),
-        (FILES[2:3], {}, "not a picture"),
+        (FILES[2:3], {}, "not an image"),
         (FILES[:2], {}, "Expected one file in the form"),
         (FILES[:1], {"class": "purple"}, "Unknown class"),
         ([*FILES[:1], ("class", ("x.jpg", b"x"))], {}, "Expected one file"),
@@ -118,11 +118,11 @@ def test_forms_that_cannot_be_read_are_refused(server: Running, headers: dict[st
             assert (answer.status_code, list(answer.json())) == (status, ["error"])
 
 
-def test_the_number_of_pictures_in_a_request_is_bounded(export: Path) -> None:
-    files = [("file", ("x.jpg", picture()))] * 4
-    with served(export, max_pictures=3) as running, running.client() as client:
+def test_the_number_of_images_in_a_request_is_bounded(export: Path) -> None:
+    files = [("file", ("x.jpg", image()))] * 4
+    with served(export, max_images=3) as running, running.client() as client:
         assert client.post("/predict", files=files[:3]).status_code == 200
         answer = client.post("/predict", files=files)
         assert answer.status_code == 413
         answer = client.post("/v1/models/tiny:predict", json={"instances": ["x"] * 4})
-        assert (answer.status_code, answer.json()) == (413, {"error": "At most 3 pictures in one request. Received 4."})
+        assert (answer.status_code, answer.json()) == (413, {"error": "At most 3 images in one request. Received 4."})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving import tiny_export
-from tests.serving.running import picture, served
+from tests.serving.running import image, served
 from tests.serving.test_tf_serving_api import b64
 from transfer.errors import RunError
 from transfer.serving.model import Loaded, load
@@ -114,7 +114,7 @@ def test_a_version_with_half_a_file_is_refused(folder: Path, cut: str) -> None:
 
 def test_a_running_server_takes_a_new_version_over_and_no_request_fails(folder: Path) -> None:
     with served(folder, poll_seconds=0.05) as running, running.client() as client:
-        body = {"instances": [b64(picture())]}
+        body = {"instances": [b64(image())]}
         before = client.post("/v1/models/tiny:predict", json=body).json()["predictions"][0]["score"]
         (folder / "2").mkdir()
         (folder / "2" / "saved_model.pb").write_bytes(b"half")

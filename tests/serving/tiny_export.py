@@ -1,8 +1,8 @@
-"""A SavedModel in a second: the three signatures of an export, with a picture's mean colour for a network.
+"""A SavedModel in a second: the three signatures of an export, with an image's mean colour for a network.
 
-The classes are `red`, `green` and `blue`: the strongest channel wins. A picture whose weakest channel is above 100 on average
+The classes are `red`, `green` and `blue`: the strongest channel wins. An image whose weakest channel is above 100 on average
 (white, grey) is unlike anything seen. The heat is the class's own channel above the mean of all, on a grid of 4 x 4, so that a
-red corner on a blue picture is warm for `red` at that corner alone. Embeddings are the mean colour, [n, 3].
+red corner on a blue image is warm for `red` at that corner alone. Embeddings are the mean colour, [n, 3].
 """
 
 import os
@@ -16,7 +16,7 @@ from transfer.data.decoding.decode import decode_batch
 
 LABELS = ("red", "green", "blue")
 SIZE = 32
-"""Side of the pictures that the tiny network sees, pixels."""
+"""Side of the images that the tiny network sees, pixels."""
 _GRID = 4
 
 
@@ -65,7 +65,7 @@ class _Tiny(tf.Module):
             best = tf.argmax(found["probabilities"], -1, tf.int32)
             chosen = tf.where(class_number < 0, best, class_number)
             embedding = tf.reduce_mean(images, [1, 2]) / 255.0
-            return found | {"heat": heat(images, chosen), "picture": tf.cast(images, tf.uint8), "embedding": embedding}
+            return found | {"heat": heat(images, chosen), "image": tf.cast(images, tf.uint8), "embedding": embedding}
 
         self.from_bytes, self.from_images, self.explain = from_bytes, from_images, explain
 

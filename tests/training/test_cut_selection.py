@@ -1,4 +1,4 @@
-"""`truncate_at: auto`: the shallowest cut within one standard error of the best, judged on pictures that were held back."""
+"""`truncate_at: auto`: the shallowest cut within one standard error of the best, judged on images that were held back."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ from transfer.training import cut_selection
 
 CONFIG = AutoConfig()
 LABELS = np.repeat([0, 1, 2], 20)
-GROUPS = [f"picture {number}" for number in range(60)]
+GROUPS = [f"image {number}" for number in range(60)]
 
 
 def noise(seed: int, width: int = 5) -> np.ndarray:
@@ -66,10 +66,10 @@ def test_a_cut_that_tells_the_classes_apart_wins_over_one_that_does_not() -> Non
     assert list(by_cut.index) == ["low", "middle", "top"]
 
 
-def test_the_standard_error_is_that_of_a_share_of_the_pictures() -> None:
+def test_the_standard_error_is_that_of_a_share_of_the_images() -> None:
     table = cut_selection.cross_validated({"low": noise(0)}, LABELS, GROUPS, CONFIG, 0)
     share = table.at[0, "cv_accuracy"]
-    assert share * 60 == pytest.approx(round(share * 60)), "each picture is judged once"
+    assert share * 60 == pytest.approx(round(share * 60)), "each image is judged once"
     assert table.at[0, "standard_error"] == pytest.approx((share * (1 - share) / 60) ** 0.5)
 
 
@@ -104,7 +104,7 @@ def test_each_cut_point_is_told_to_the_progress() -> None:
 
 
 def test_copies_are_not_rewarded_for_being_known_by_heart() -> None:
-    """Each picture is there four times: folds that divided copies would find the labels of noise almost perfectly."""
+    """Each image is there four times: folds that divided copies would find the labels of noise almost perfectly."""
     labels = np.random.default_rng(0).integers(0, 2, 60)
     features = np.repeat(noise(1, 200), 4, 0)
     groups = [group for group in GROUPS for _ in range(4)]
@@ -118,11 +118,11 @@ label_and_group = st.tuples(st.integers(0, 3), st.integers(0, 4))
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(label_and_group, min_size=2, max_size=40), st.integers(2, 6), st.integers(0, 3))
-def test_groups_are_never_divided_and_each_picture_is_judged_once(rows: list[tuple[int, int]], folds: int, seed: int) -> None:
+def test_groups_are_never_divided_and_each_image_is_judged_once(rows: list[tuple[int, int]], folds: int, seed: int) -> None:
     labels = np.array([label for label, _ in rows])
     groups = [f"{label}/{group}" for label, group in rows]
-    pictures = Counter(label for label, _ in set(rows))
-    assume(len(pictures) >= 2 and max(pictures.values()) >= 2)
+    images = Counter(label for label, _ in set(rows))
+    assume(len(images) >= 2 and max(images.values()) >= 2)
     judged: list[int] = []
     for train, test in cut_selection._folds(labels, groups, folds, seed):
         assert {groups[number] for number in train}.isdisjoint(groups[number] for number in test)
@@ -139,17 +139,17 @@ def test_groups_are_never_divided_and_each_picture_is_judged_once(rows: list[tup
         ([0, 0, 1, 1, 2, 2], list("abcdef")),
         ([0] * 9 + [1], list("abcdefghij")),
     ],
-    ids=["copies", "a class with one picture", "two of each", "very unbalanced"],
+    ids=["copies", "a class with one image", "two of each", "very unbalanced"],
 )
-def test_few_pictures_are_judged_all_the_same(labels: list[int], groups: list[str]) -> None:
+def test_few_images_are_judged_all_the_same(labels: list[int], groups: list[str]) -> None:
     features = np.random.default_rng(0).normal(size=(len(labels), 3)).astype(np.float32)
     table = cut_selection.cross_validated({"top": features}, np.array(labels), groups, CONFIG, 0)
     assert 0 <= table.at[0, "cv_accuracy"] <= 1
 
 
 @pytest.mark.parametrize("copies", [1, 5])
-def test_one_picture_of_each_class_is_too_few_and_the_error_says_what_helps(copies: int) -> None:
+def test_one_image_of_each_class_is_too_few_and_the_error_says_what_helps(copies: int) -> None:
     labels = np.repeat([0, 1], copies)
     groups = [str(label) for label in labels]
-    with pytest.raises(DataError, match=r"needs two different ones.*--set truncate_at=top.*Received one training picture for each class"):
+    with pytest.raises(DataError, match=r"needs two different ones.*--set truncate_at=top.*Received one training image for each class"):
         cut_selection.cross_validated({"top": np.zeros((len(labels), 2), np.float32)}, labels, groups, CONFIG, 0)

@@ -1,4 +1,4 @@
-"""Live views: a new view of each picture in every epoch, named by picture, epoch and seed alone."""
+"""Live views: a new view of each image in every epoch, named by image, epoch and seed alone."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,28 +11,28 @@ from transfer.training.batches import Batches, Live
 
 SIDE, COUNT, SEED = 8, 7, 3
 DIGESTS = [f"{number:064x}" for number in range(COUNT)]
-PICTURES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3)).astype(np.uint8)
 LIMITS = AugmentConfig(live=True)
 
 
 def epochs(first: int, count: int, memory: int = 1 << 20) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (pictures, class numbers) of each batch of some epochs."""
+    """Return (images, class numbers) of each batch of some epochs."""
     with opened(FeatureSet("pixels", "", SIDE, "stretch", "1", "uint8")) as store:
         keys = [key(digest, "0", "pixels") for digest in DIGESTS]
-        store.put({name: picture.tobytes() for name, picture in zip(keys, PICTURES, strict=True)})
+        store.put({name: image.tobytes() for name, image in zip(keys, IMAGES, strict=True)})
         rows = StoredRows(store, keys, SIDE**2 * 3, np.dtype(np.uint8), memory)
         live = Live(DIGESTS, LIMITS, SEED)
         batches = Batches(rows, np.arange(COUNT), COUNT, 3, (SIDE, SIDE, 3), np.ones(COUNT, np.float32), SEED, live)
-        return [(pictures.numpy(), labels.numpy().argmax(1)) for pictures, labels, _ in batches.dataset(count, first)]
+        return [(images.numpy(), labels.numpy().argmax(1)) for images, labels, _ in batches.dataset(count, first)]
 
 
-def test_each_row_is_the_view_that_picture_epoch_and_seed_name() -> None:
+def test_each_row_is_the_view_that_image_epoch_and_seed_name() -> None:
     seen = 0
-    for number, (pictures, labels) in enumerate(epochs(2, 1)):
-        assert pictures.dtype == np.float32 and len(pictures) == (3, 3, 1)[number]
-        for picture, label in zip(pictures, labels, strict=True):
-            expected = augment(tf.constant(PICTURES[label]), tf.constant(view_seed(DIGESTS[label], 3, SEED)), LIMITS)
-            np.testing.assert_array_equal(picture, expected.numpy().astype(np.float32))
+    for number, (images, labels) in enumerate(epochs(2, 1)):
+        assert images.dtype == np.float32 and len(images) == (3, 3, 1)[number]
+        for image, label in zip(images, labels, strict=True):
+            expected = augment(tf.constant(IMAGES[label]), tf.constant(view_seed(DIGESTS[label], 3, SEED)), LIMITS)
+            np.testing.assert_array_equal(image, expected.numpy().astype(np.float32))
             seen += 1
     assert seen == COUNT
 

@@ -46,7 +46,7 @@ PIXELS = Front("pixels", 16 * 16 * 3, np.uint8)
 
 
 def manifest() -> pd.DataFrame:
-    """Sixty pictures, two thirds of them to train on; one was skipped."""
+    """Sixty images, two thirds of them to train on; one was skipped."""
     count = 60
     table = pd.DataFrame({"digest": [f"{number:064x}" for number in range(count)], "reason": ""}, dtype=object)
     table["label"] = [CLASSES[number % 3] for number in range(count)]
@@ -168,7 +168,7 @@ def test_logits_do_not_depend_on_the_batches_they_are_made_in(
     np.testing.assert_array_equal(passed(model, made, "test", "top:avg", positions=np.array([1])), received[[1]])
 
 
-def test_no_pictures_have_no_logits(store: Store) -> None:
+def test_no_images_have_no_logits(store: Store) -> None:
     made = material(store)
     empty = dataclasses.replace(made, manifest=made.manifest[made.manifest["split"] != "test"])
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])

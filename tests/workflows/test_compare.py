@@ -41,7 +41,7 @@ def test_a_run_whose_file_is_damaged_is_repeated(image_folder: Callable[..., Pat
     assert again.runs.drop(columns=COSTS).equals(first.runs.drop(columns=COSTS))
 
 
-def test_added_pictures_repeat_the_runs(image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings) -> None:
+def test_added_images_repeat_the_runs(image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings) -> None:
     compare(image_folder(count=14), pair(), output=tmp_path / "out")
     compare(image_folder(count=20), pair(), output=tmp_path / "out")
     assert len(trainings.made) == 8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
 from transfer.config import DataConfig
 from transfer.data.decoding.transcode import readable_bytes
@@ -42,7 +42,7 @@ def save(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (30, 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
     save(root / "a" / "red.png", (220, 0, 0))
     save(root / "b" / "green ü.jpg", (0, 220, 0), kind="JPEG")
     save(root / "blue.png", (0, 0, 220))
@@ -60,7 +60,7 @@ def test_each_file_gets_its_class_its_score_and_all_probabilities(run: Run, fold
     np.testing.assert_array_equal(table["score"], table[list(COLOURS)].max(axis=1))
 
 
-def test_what_is_unlike_the_training_pictures_is_not_known(run: Run, folder: Path) -> None:
+def test_what_is_unlike_the_training_images_is_not_known(run: Run, folder: Path) -> None:
     save(folder / "z grey.png", (128, 128, 128))
     table = predict(run, [folder])
     assert [Path(path).name for path in table.loc[~table["known"], "path"]] == ["z grey.png"]
@@ -77,7 +77,7 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     files = []
     for number, (kind, size) in enumerate(kinds):
         files.append(tmp_path / f"{number}.{kind.lower()}")
-        picture(number, size, number).save(files[-1], kind)
+        made_up_image(number, size, number).save(files[-1], kind)
     expected = Served(served_folder).answer([readable_bytes(file.read_bytes()) for file in files])
     table = predict(run, files)
     np.testing.assert_array_equal(table[list(COLOURS)].to_numpy(), expected.probabilities)
@@ -94,14 +94,14 @@ def test_damaged_files_are_named_and_the_others_are_classified(run: Run, folder:
     whole = (folder / "blue.png").read_bytes()
     (folder / "c_truncated.png").write_bytes(whole[: len(whole) // 2])
     (folder / "d_empty.png").touch()
-    (folder / "e_text.jpg").write_text("not a picture at all")
+    (folder / "e_text.jpg").write_text("not an image at all")
     save(folder / "f_large.png", (1, 2, 3), (40000, 3000))
     table = predict(run, [folder])
     errors = {Path(path).name: error for path, error in zip(table["path"], table["error"], strict=True)}
     assert {name for name, error in errors.items() if not error} == {"blue.png", "red.png", "green ü.jpg"}
     assert "damaged" in errors["c_truncated.png"]
-    assert errors["d_empty.png"] == "not a picture: empty"
-    assert errors["e_text.jpg"] == "not a picture"
+    assert errors["d_empty.png"] == "not an image: empty"
+    assert errors["e_text.jpg"] == "not an image"
     assert errors["f_large.png"] == "too large: 120 megapixels, the limit is 100"
     failed = table[table["error"] != ""]
     assert list(failed["label"]) == [""] * 4
@@ -111,7 +111,7 @@ def test_damaged_files_are_named_and_the_others_are_classified(run: Run, folder:
 
 def test_the_runs_own_limit_of_pixels_holds(tmp_path: Path) -> None:
     strict = write_run(tmp_path / "run", export=True, data__max_megapixels=0.001)
-    table = predict(strict, [save(tmp_path / "picture.png", (220, 0, 0), (100, 100))])
+    table = predict(strict, [save(tmp_path / "image.png", (220, 0, 0), (100, 100))])
     assert "too large" in table.loc[0, "error"]
 
 
@@ -120,7 +120,7 @@ def test_formats_that_tensorflow_lacks_are_classified(run: Run, tmp_path: Path) 
     assert list(predict(run, paths)["label"]) == ["red", "green"]
 
 
-def test_nothing_is_written_beside_the_pictures(run: Run, folder: Path) -> None:
+def test_nothing_is_written_beside_the_images(run: Run, folder: Path) -> None:
     save(folder / "x.tiff", (220, 0, 0), kind="TIFF")
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     predict(run, [folder])
@@ -150,11 +150,11 @@ def test_folders_are_expanded_in_order_without_hidden_files(folder: Path) -> Non
 
 
 def test_a_path_that_is_not_there_is_an_error_before_any_work(run: Run, folder: Path) -> None:
-    with pytest.raises(DataError, match=r"no such picture.*none\.png"):
+    with pytest.raises(DataError, match=r"no such image.*none\.png"):
         predict(run, [folder, folder / "none.png"])
 
 
-def test_a_batch_has_at_least_one_picture(run: Run, folder: Path) -> None:
+def test_a_batch_has_at_least_one_image(run: Run, folder: Path) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         predict(run, [folder], batch_size=0)
 

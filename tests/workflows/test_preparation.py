@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.end_to_end.common import count_passes
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
@@ -34,7 +34,7 @@ def test_features_stored_before_anyone_glanced_are_not_computed_again(
     front = made.front()
     usable = manifests.used(made.manifest)
     with store.opened(front.feature_set) as opened:
-        extract(usable, made.root, made.pictures, front.outputs, front, 8, opened, Silent())
+        extract(usable, made.root, made.image_spec, front.outputs, front, 8, opened, Silent())
         passed = count_passes(monkeypatch)
         made.compute(front, opened)
         assert passed() == 0
@@ -43,7 +43,7 @@ def test_features_stored_before_anyone_glanced_are_not_computed_again(
     assert {name: table.shape for name, table in looked_at.features.items()} == {"block1_pool:avg": (len(looked_at.rows), 64)}
 
 
-def test_a_first_pass_makes_features_and_glances_of_each_picture_once(
+def test_a_first_pass_makes_features_and_glances_of_each_image_once(
     image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed = count_passes(monkeypatch)
@@ -60,7 +60,7 @@ def test_near_copies_fall_in_one_split_and_exact_ones_with_them(tmp_path: Path) 
     for label, first in (("a", 0), ("b", 100)):
         (data / label).mkdir(parents=True)
         for number in range(8):
-            image = picture(first + number, (16, 16)).resize((64, 64))
+            image = made_up_image(first + number, (16, 16)).resize((64, 64))
             image.save(data / label / f"{number}.png")
             for quality in (95, 90, 85):
                 image.save(data / label / f"{number}-{quality}.jpg", quality=quality)
@@ -78,7 +78,7 @@ def test_near_copies_fall_in_one_split_and_exact_ones_with_them(tmp_path: Path) 
 
 
 def by_number(made: Preparation) -> list:  # type: ignore[type-arg]
-    """Return the rows of each picture with its near copies."""
+    """Return the rows of each image with its near copies."""
     names = made.manifest["path"].str.replace("same", "0").str.extract(r"(./\d+)")[0]
     return list(made.manifest.groupby(names))
 

@@ -1,4 +1,4 @@
-"""The page of a finished run made again: with the pictures that are still what they were, and without the others."""
+"""The page of a finished run made again: with the images that are still what they were, and without the others."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ VALUES = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200)}
 
 
 def made(folder: Path) -> tuple[Run, Path]:
-    """Write a run and the pictures that its manifest names; its made-up predictions take red for blue and blue for red."""
+    """Write a run and the images that its manifest names; its made-up predictions take red for blue and blue for red."""
     data = folder / "data"
     run = write_run(folder / "run", export=True, data__source=str(data))
     manifest = run.manifest
@@ -45,9 +45,9 @@ def test_mistakes_are_shown_with_what_spoke_for_each_class(shared: tuple[Run, Pa
     assert report.again(run, Silent()) == []
     page = page_of(run)
     assert "what spoke for blue" in page.texts and "what spoke for red" in page.texts
-    pictures = [value for name, value in page.attributes if name == "src"]
-    assert len(pictures) == 2 * 3 + 3, "two mistakes with two heat maps each, and each class's own picture"
-    assert all((picture or "").startswith("data:image/") for picture in pictures)
+    images = [value for name, value in page.attributes if name == "src"]
+    assert len(images) == 2 * 3 + 3, "two mistakes with two heat maps each, and each class's own image"
+    assert all((image or "").startswith("data:image/") for image in images)
 
 
 def test_the_data_is_only_read(shared: tuple[Run, Path]) -> None:
@@ -57,21 +57,21 @@ def test_the_data_is_only_read(shared: tuple[Run, Path]) -> None:
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
 
 
-def test_pictures_that_changed_or_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_images_that_changed_or_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
     run, data = made(tmp_path)
     (data / "red" / "test.png").unlink()
     Image.new("RGB", (9, 9), (1, 2, 3)).save(data / "blue" / "test.png")
-    assert report.again(run, Silent()) == ["2 pictures are gone or have changed and are not shown."]
+    assert report.again(run, Silent()) == ["2 images are gone or have changed and are not shown."]
     page = page_of(run)
     assert "what spoke for blue" not in page.texts and "not shown" in page.texts
     assert len([name for name, _ in page.attributes if name == "src"]) == 1
 
 
-def test_without_the_data_the_page_is_made_without_pictures(tmp_path: Path) -> None:
+def test_without_the_data_the_page_is_made_without_images(tmp_path: Path) -> None:
     run, data = made(tmp_path)
     data.rename(tmp_path / "elsewhere")
     (said,) = report.again(run, Silent())
-    assert said.startswith("The page shows no pictures of the data: ")
+    assert said.startswith("The page shows no images of the data: ")
     assert "The worst mistakes" in page_of(run).headings
 
 
@@ -102,24 +102,24 @@ def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.Capt
     strange.mkdir()
     for number in range(3):
         Image.new("RGB", (12, 12), (200 + number,) * 3).save(strange / f"{number}.png")
-    (strange / "notes.txt").write_text("no picture")
+    (strange / "notes.txt").write_text("no image")
     with pytest.raises(SystemExit) as done:
         main(["report", str(run.path), "--other", str(strange)])
     assert done.value.code == 0
-    assert "3 pictures of white things: 100.0% called unknown, area under the ROC curve 1.000" in capsys.readouterr().out
+    assert "3 images of white things: 100.0% called unknown, area under the ROC curve 1.000" in capsys.readouterr().out
     kept = Run(run.path).metrics["familiarity"]["others"]
     assert kept["white things"] == {"images": 3, "auroc": 1.0, "unknown": 1.0} and "handwritten digits" in kept
     assert "white things" in page_of(run).texts
 
 
-def test_other_data_without_a_picture_is_a_clear_error(
+def test_other_data_without_a_image_is_a_clear_error(
     shared: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(SystemExit) as done:
         main(["report", str(shared[0].path), "--other", str(tmp_path)])
     assert done.value.code == 2
-    assert "error: None of the files is a picture that can be decoded" in capsys.readouterr().err
+    assert "error: None of the files is an image that can be decoded" in capsys.readouterr().err
 
 
 def test_the_three_classes_of_the_made_up_run_are_the_ones_used_here() -> None:

@@ -56,7 +56,7 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": None}, "backbone: Unknown network."),
         ({"truncate_at": "block4_poll"}, "truncate_at: Unknown cut point of vgg16. Did you mean 'block4_pool'?"),
         ({"backbone": "inception_v3", "truncate_at": "block4_pool"}, "truncate_at: Unknown cut point of inception_v3."),
-        ({"image_size": 31}, "image_size: vgg16 needs pictures of at least 32 pixels a side. Received image_size=31"),
+        ({"image_size": 31}, "image_size: vgg16 needs images of at least 32 pixels a side. Received image_size=31"),
         ({"backbone": "inception_v3", "image_size": 74}, "at least 75 pixels a side. Received image_size=74"),
         ({"backbone": "lenet", "image_size": 15}, "at least 16 pixels a side. Received image_size=15"),
         ({"backbone": "lenet", "truncate_at": "auto"}, "truncate_at: lenet is trained from scratch and is not cut. Received 'auto'"),
@@ -81,7 +81,7 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": "alexnet", "network.filters": [8, 8]}, "network.filters: alexnet needs 5 numbers. Received [8, 8]"),
         ({"backbone": "tiny_vgg", "head.dropout": 0.1}, "head.dropout: tiny_vgg is trained from scratch and has no head."),
         ({"backbone": "lenet", "head.pooling": "max"}, "head.pooling: lenet is trained from scratch and has no head."),
-        ({"backbone": "tiny_vgg", "image_size": 30, "network.filters": [4, 4, 4]}, "tiny_vgg needs pictures of at least 36 pixels"),
+        ({"backbone": "tiny_vgg", "image_size": 30, "network.filters": [4, 4, 4]}, "tiny_vgg needs images of at least 36 pixels"),
         ({"data": {"validation": 0.45, "test": 0.4}}, "together at most 0.8. Received 0.45 + 0.4."),
     ],
 )
@@ -104,7 +104,7 @@ def test_empty_options_are_the_networks_own_and_those_it_has_not_stay_empty() ->
     assert set(resolve([{"backbone": "vgg16"}]).network.model_dump().values()) == {None}
 
 
-def test_fewer_blocks_accept_smaller_pictures() -> None:
+def test_fewer_blocks_accept_smaller_images() -> None:
     assert resolve([{"backbone": "tiny_vgg", "image_size": 8, "network.filters": [4]}]).image_size == 8
 
 

@@ -11,8 +11,8 @@ _PADDING = typer.Option(metavar="same|valid|P", help="With --conv: zeros on ever
 
 def anatomy(
     network: Annotated[str | None, typer.Argument(metavar="NETWORK", help="vgg16, inception_v3, ..., or lenet, ...")] = None,
-    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the pictures in pixels; else the network's own.")] = None,
-    channels: Annotated[int, typer.Option(metavar="C", help="Channels of the pictures.")] = 3,
+    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the images in pixels; else the network's own.")] = None,
+    channels: Annotated[int, typer.Option(metavar="C", help="Channels of the images.")] = 3,
     classes: Annotated[int | None, typer.Option(metavar="K", help="With the classifier for K classes; else without.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Show every layer, also of a long network.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table to this file instead.")] = None,

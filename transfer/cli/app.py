@@ -15,7 +15,7 @@ _INTERRUPTED = 130
 
 app = typer.Typer(
     name="transfer",
-    help="Image classifiers from a folder of pictures: transfer learning with Keras, exported and verified.",
+    help="Image classifiers from a folder of images: transfer learning with Keras, exported and verified.",
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,

@@ -26,7 +26,7 @@ def check(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a limit (check.max_...) is exceeded.")] = False,
 ) -> None:
-    """Look for what is wrong with pictures and labels, without training; nothing is changed."""
+    """Look for what is wrong with images and labels, without training; nothing is changed."""
     from transfer.workflows.check_request import check_plan
 
     given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)

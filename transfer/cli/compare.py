@@ -19,7 +19,7 @@ def compare(
     name: Annotated[str | None, typer.Option(help="Name of the comparison; else that of the data.")] = None,
     output: Annotated[Path, typer.Option(help="Where comparisons lie.")] = Path("comparisons"),
 ) -> None:
-    """Compare ways to train on the same pictures, at several sizes and with several seeds; the same command continues."""
+    """Compare ways to train on the same images, at several sizes and with several seeds; the same command continues."""
     import shutil
 
     from transfer.config.comparison import parse_assignment, read_yaml

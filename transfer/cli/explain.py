@@ -11,12 +11,12 @@ _LAYER = typer.Option("--layer", metavar="NAME", help="Show this layer's activat
 
 def explain(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.")],
     output: Annotated[Path | None, typer.Option(help="Folder for the PNG files; else explanations/<name of the run>.")] = None,
     classes: Annotated[list[str] | None, _CLASS] = None,
     layers: Annotated[list[str] | None, _LAYER] = None,
 ) -> None:
-    """Draw where the network looks in pictures (Grad-CAM), its first filters and its activation maps."""
+    """Draw where the network looks in images (Grad-CAM), its first filters and its activation maps."""
     from transfer.runs import Run
     from transfer.workflows import explain
 
@@ -29,5 +29,5 @@ def explain(
 
     done = explain.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
     print(explained_text.block(**explain.summary(done)))
-    if any(item.error for item in done.pictures):
+    if any(item.error for item in done.images):
         raise typer.Exit(1)

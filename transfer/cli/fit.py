@@ -21,7 +21,7 @@ def fit(
     output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
 ) -> None:
-    """Train a classifier on pictures and export it."""
+    """Train a classifier on images and export it."""
     from transfer.workflows.requests import plan
 
     given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)

@@ -16,7 +16,7 @@ TFDS_DATA_DIR = typer.Option("--tfds-data-dir", help="Where TFDS data sets lie."
 GROUP_BY = typer.Option(
     "--group-by", metavar="HOW", help="Keep groups in one split: regular expression on the path, column of the table, or near-duplicates."
 )
-MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer pictures.")
+MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer images.")
 
 
 def layers(

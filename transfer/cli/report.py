@@ -10,7 +10,7 @@ import typer
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     other: Annotated[
-        Path | None, typer.Option(help="Pictures of other data: how well are they told from the run's own? Kept in the run's metrics.")
+        Path | None, typer.Option(help="Images of other data: how well are they told from the run's own? Kept in the run's metrics.")
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:

@@ -13,11 +13,11 @@ def serve(
     name: Annotated[str | None, typer.Option(help="Name of the model in the addresses; else the run's.")] = None,
     api_key_env: Annotated[str, typer.Option(metavar="NAME", help="Environment variable with the key.")] = "TRANSFER_API_KEY",
     max_body_mb: Annotated[float | None, typer.Option(metavar="MB", help="Largest request; else 32.")] = None,
-    max_pictures: Annotated[int | None, typer.Option(metavar="N", help="Pictures in one request, at most; else 128.")] = None,
-    max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest picture; else the run's data.max_megapixels.")] = None,
-    batch_pictures: Annotated[int | None, typer.Option(metavar="N", help="Given to the model at once; else by their size.")] = None,
+    max_images: Annotated[int | None, typer.Option(metavar="N", help="Images in one request, at most; else 128.")] = None,
+    max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest image; else the run's data.max_megapixels.")] = None,
+    batch_images: Annotated[int | None, typer.Option(metavar="N", help="Given to the model at once; else by their size.")] = None,
     batches: Annotated[int | None, typer.Option(metavar="N", help="Computed at the same time; else 2.")] = None,
-    queue_pictures: Annotated[int | None, typer.Option(metavar="N", help="That wait for the model, then 429; else 1024.")] = None,
+    queue_images: Annotated[int | None, typer.Option(metavar="N", help="That wait for the model, then 429; else 1024.")] = None,
     connections: Annotated[int | None, typer.Option(metavar="N", help="Open at the same time, then 503; else 512.")] = None,
     request_seconds: Annotated[float | None, typer.Option(metavar="S", help="For an answer, then 504; else 30.")] = None,
     stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="For requests under way when stopped; else 30.")] = None,
@@ -30,9 +30,9 @@ def serve(
 
     opened = Run(run)
     given = {
-        "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_pictures": max_pictures,
-        "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_pictures": batch_pictures,
-        "batches": batches, "queue_pictures": queue_pictures, "connections": connections, "request_seconds": request_seconds,
+        "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_images": max_images,
+        "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_images": batch_images,
+        "batches": batches, "queue_images": queue_images, "connections": connections, "request_seconds": request_seconds,
         "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log,
     }  # fmt: skip
     chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})

@@ -45,34 +45,34 @@ class NetworkConfig(Section):
 
 
 class DataConfig(Section):
-    """Which pictures, and how they are divided."""
+    """Which images, and how they are divided."""
 
     source: str | None = Field(
-        None, description="folder of pictures, table (.csv, .tsv, .parquet), or tfds:NAME; the command line's DATA comes before it"
+        None, description="folder of images, table (.csv, .tsv, .parquet), or tfds:NAME; the command line's DATA comes before it"
     )
     root: str | None = Field(None, description="where the paths of a table start; empty: in the table's own folder")
     missing_files: Literal["error", "skip"] = Field("error", description="what becomes of a table's rows whose files are not there")
     tfds_data_dir: str | None = Field(None, description="where TFDS data sets lie; empty: where tensorflow-datasets keeps them")
     group_by: str | None = Field(
         None,
-        description="pictures of one group fall in the same split: near-duplicates; or a column of the table; or else a regular "
+        description="images of one group fall in the same split: near-duplicates; or a column of the table; or else a regular "
         "expression searched in the path, whose (captures) name the group; empty: a table's column `group`, where there is one",
     )
-    validation: float = Field(0.15, gt=0, lt=0.5, description="share of the pictures for validation")
-    test: float = Field(0.15, gt=0, lt=0.5, description="share of the pictures for the test")
+    validation: float = Field(0.15, gt=0, lt=0.5, description="share of the images for validation")
+    test: float = Field(0.15, gt=0, lt=0.5, description="share of the images for the test")
     resize: Literal["stretch", "pad", "crop"] = Field(
-        "stretch", description="how a picture becomes square: stretched, padded with white, or its centre"
+        "stretch", description="how an image becomes square: stretched, padded with white, or its centre"
     )
-    max_megapixels: float = Field(100.0, gt=0, le=400, description="larger pictures are skipped, before their pixels are allocated")
-    min_per_class: int | None = Field(None, ge=3, description="leave out classes with fewer pictures; empty: they are an error")
+    max_megapixels: float = Field(100.0, gt=0, le=400, description="larger images are skipped, before their pixels are allocated")
+    min_per_class: int | None = Field(None, ge=3, description="leave out classes with fewer images; empty: they are an error")
 
 
 class AugmentConfig(Section):
-    """Deterministic augmented views of each training picture (`data/augment.py`)."""
+    """Deterministic augmented views of each training image (`data/augment.py`)."""
 
-    views: int = Field(0, ge=0, le=64, description="augmented views of each training picture, beside the plain one")
+    views: int = Field(0, ge=0, le=64, description="augmented views of each training image, beside the plain one")
     live: bool = Field(
-        False, description="a new view of each picture in every epoch instead; from scratch, or with unfreeze_from: all"
+        False, description="a new view of each image in every epoch instead; from scratch, or with unfreeze_from: all"
     )
     flip: bool = Field(True, description="mirror left to right, half of the time")
     crop: float = Field(0.2, ge=0, lt=0.9, description="largest share of each side that is cut away")
@@ -94,7 +94,7 @@ class OptimizerConfig(Section):
     """What the two ways of fitting share: Adam, with a rate that rises in a straight line and falls to zero along a cosine."""
 
     epochs: int = Field(60, ge=1, description="passes over the training split, at most")
-    batch_size: int = Field(32, ge=1, description="pictures in a step")
+    batch_size: int = Field(32, ge=1, description="images in a step")
     learning_rate: float = Field(3e-3, gt=0, description="Adam's highest rate; it falls to zero along a cosine")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises from zero")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="decoupled decay of the kernels (AdamW); 0: plain Adam")
@@ -130,7 +130,7 @@ class FineTuningConfig(OptimizerConfig):
 class FeaturesConfig(Section):
     """The frozen pass."""
 
-    batch_size: int = Field(16, ge=1, description="pictures in a forward pass")
+    batch_size: int = Field(16, ge=1, description="images in a forward pass")
     memory_mb: int = Field(512, ge=16, description="stored features above this size are read from disk in each epoch")
 
 
@@ -139,7 +139,7 @@ class AutoConfig(Section):
 
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation")
     inverse_penalty: float = Field(0.1, gt=0, description="C of the logistic regression; smaller is more regularised")
-    max_pictures: int = Field(4000, ge=10, description="training pictures used to choose, at most")
+    max_images: int = Field(4000, ge=10, description="training images used to choose, at most")
 
 
 class ExportConfig(Section):
@@ -149,39 +149,39 @@ class ExportConfig(Section):
     tolerance_float32: float = Field(1e-3, gt=0, description="largest difference of a probability that is accepted, in float32")
     tolerance_16bit: float = Field(0.05, gt=0, description="the same where the backbone computes in 16 bit")
     tolerance_unfamiliarity: float = Field(0.05, gt=0, description="largest accepted difference of `unfamiliarity`, 1 being the threshold")
-    calibration_pictures: int = Field(128, ge=1, description="training pictures from which 8-bit exports take their ranges, at most")
+    calibration_images: int = Field(128, ge=1, description="training images from which 8-bit exports take their ranges, at most")
 
 
 class FamiliarityConfig(Section):
-    """When a picture is called unlike anything in the training data."""
+    """When an image is called unlike anything in the training data."""
 
-    neighbours: int = Field(5, ge=1, le=1000, description="of the training pictures nearest to a picture, whose mean distance counts")
-    false_alarms: float = Field(0.05, gt=0, lt=1, description="share of the validation pictures that the threshold calls unknown")
-    pictures: int = Field(1000, ge=10, le=100_000, description="training pictures kept to compare with, at most")
-    others: int = Field(30, ge=0, le=400, description="pictures of each kind of other data that must stand out; 0: not tried")
+    neighbours: int = Field(5, ge=1, le=1000, description="of the training images nearest to an image, whose mean distance counts")
+    false_alarms: float = Field(0.05, gt=0, lt=1, description="share of the validation images that the threshold calls unknown")
+    images: int = Field(1000, ge=10, le=100_000, description="training images kept to compare with, at most")
+    others: int = Field(30, ge=0, le=400, description="images of each kind of other data that must stand out; 0: not tried")
 
 
 class CheckConfig(Section):
     """What `transfer check` calls conspicuous, and from where on `--strict` fails."""
 
     near_copy: float = Field(
-        0.97, gt=0, le=1, description="similarity from which on two pictures are near copies; 0: as if moved by 1/32 of the side"
+        0.97, gt=0, le=1, description="similarity from which on two images are near copies; 0: as if moved by 1/32 of the side"
     )
     near_copy_ratio: float = Field(0.4, gt=0, le=1, description="and differ by at most so much of what each does from its 8th; 1: any")
-    neighbours: int = Field(5, ge=1, description="candidates for a near copy looked at more closely, for each picture")
+    neighbours: int = Field(5, ge=1, description="candidates for a near copy looked at more closely, for each image")
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-validations")
     inverse_penalty: float = Field(
         0.01, gt=0, description="C of the logistic regression that finds wrong labels; smaller is more regularised"
     )
-    max_rows: int = Field(10_000, ge=100, description="pictures that the logistic regression is fitted on, at most")
+    max_rows: int = Field(10_000, ge=100, description="images that the logistic regression is fitted on, at most")
     outlier_ratio: float = Field(2.0, gt=1, description="an outlier is so many times farther from its class than is usual there")
     leak_margin: float = Field(0.1, ge=0, lt=1, description="a property is a leak where it beats the largest class's share by so much")
     leak_level: float = Field(0.001, gt=0, lt=1, description="and where chance would do that less often than this")
     leak_saved: float = Field(0.5, gt=0, le=1, description="or where a rule for one class saves this share of its errors")
-    tiny: int = Field(32, ge=1, description="pictures with a shorter side are tiny, in pixels")
-    pictures: int = Field(48, ge=1, description="pictures of each kind of finding that the page shows, about")
+    tiny: int = Field(32, ge=1, description="images with a shorter side are tiny, in pixels")
+    images: int = Field(48, ge=1, description="images of each kind of finding that the page shows, about")
     max_unusable: float = Field(0.0, ge=0, le=1, description="--strict: share of files that cannot be used")
-    max_contradictions: int = Field(0, ge=0, description="--strict: pictures that stand in several classes")
+    max_contradictions: int = Field(0, ge=0, description="--strict: images that stand in several classes")
     max_across: int = Field(0, ge=0, description="--strict: pairs of near copies in different splits")
     max_label_issues: float = Field(0.05, ge=0, le=1, description="--strict: share of labels that are likely wrong")
     max_leaks: int = Field(0, ge=0, description="--strict: properties of files that tell the class")

@@ -1,6 +1,6 @@
-"""Seeded, stateless views of a picture: the same (digest, view, seed) gives the same pixels, always and everywhere.
+"""Seeded, stateless views of an image: the same (digest, view, seed) gives the same pixels, always and everywhere.
 
-View 0 is the plain picture. Views from 1 on are mirrored, cropped, rotated (one projective resampling, edges reflected)
+View 0 is the plain image. Views from 1 on are mirrored, cropped, rotated (one projective resampling, edges reflected)
 and changed in brightness, contrast and saturation, within the limits of the configuration.
 """
 
@@ -15,7 +15,7 @@ AUGMENT_VERSION = 1
 
 
 def view_seed(digest: str, view: int, seed: int) -> tuple[int, int]:
-    """Return the two 31-bit seeds of one view of the picture with this digest."""
+    """Return the two 31-bit seeds of one view of the image with this digest."""
     mixed = hashlib.sha256(f"{digest}/{view}/{seed}".encode()).digest()
     return int.from_bytes(mixed[:4], "big") >> 1, int.from_bytes(mixed[4:8], "big") >> 1
 

@@ -1,4 +1,4 @@
-"""Which classes there are, and whether each has enough pictures."""
+"""Which classes there are, and whether each has enough images."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from transfer.data.units import distinct
 from transfer.errors import DataError
 
 MINIMUM = 3
-"""Distinct pictures (or groups of pictures) that a class needs: one for each split."""
+"""Distinct images (or groups of images) that a class needs: one for each split."""
 
 _LEFT_OUT = "class left out"
 _SHOWN = 12
@@ -18,7 +18,7 @@ _IMBALANCED = 10
 
 
 def balance(manifest: pd.DataFrame, class_weights: str) -> str:
-    """Return what a person should know before training: pictures of each class, and whether some classes have far more.
+    """Return what a person should know before training: images of each class, and whether some classes have far more.
 
     Args:
         manifest: all files.
@@ -30,30 +30,30 @@ def balance(manifest: pd.DataFrame, class_weights: str) -> str:
     if len(shown) > _SHOWN:
         half = _SHOWN // 2
         shown = [*shown[:half], f"... {len(shown) - 2 * half:,} more ...", *shown[-half:]]
-    text = f"{len(usable):,} pictures in {len(counts):,} classes: {', '.join(shown)}"
+    text = f"{len(usable):,} images in {len(counts):,} classes: {', '.join(shown)}"
     ratio = counts[0][1] / counts[-1][1]
     if ratio < _IMBALANCED or class_weights != "none":
         return text
     return (
-        f"{text}\nThe largest class has {ratio:.0f} times as many pictures as the smallest; "
+        f"{text}\nThe largest class has {ratio:.0f} times as many images as the smallest; "
         "--set training.class_weights=balanced makes them weigh the same."
     )
 
 
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
-    """Skip the pictures of classes with fewer than `minimum` different ones."""
+    """Skip the images of classes with fewer than `minimum` different ones."""
     usable = manifests.used(manifest)
     small = {label for label, count in distinct(usable).items() if count < minimum}
-    reason = f"{_LEFT_OUT}: fewer than {minimum} pictures (data.min_per_class)"
+    reason = f"{_LEFT_OUT}: fewer than {minimum} images (data.min_per_class)"
     return manifests.skip(manifest, dict.fromkeys(usable.index[usable["label"].isin(small)], reason))
 
 
 def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
-    """Check that there are at least two classes of at least three distinct pictures each, with names of one line.
+    """Check that there are at least two classes of at least three distinct images each, with names of one line.
 
     Args:
         manifest: all files.
-        every_folder: whether a class folder without a usable picture is an error; else it is no class.
+        every_folder: whether a class folder without a usable image is an error; else it is no class.
 
     Raises:
         DataError: with the table of counts, or the names.
@@ -67,7 +67,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
             f"{len(sizes)}. Received {_few([f'{label} {size}' for label, size in sorted(sizes.items())])}."
         )
     if usable.empty:
-        raise DataError(f"No readable picture was found. {_why_skipped(manifest)}")
+        raise DataError(f"No readable image was found. {_why_skipped(manifest)}")
     rows = manifest if every_folder else usable
     labels = sorted(label for label in rows["label"].unique() if label)
     several_lines = [repr(label) for label in labels if "\n" in label or "\r" in label]
@@ -79,20 +79,20 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
     if len(labels) < 2:
         raise DataError(f"A classifier needs at least 2 classes: one sub-folder for each. Received {len(labels)} ({table}).")
     if small:
-        what = "groups of pictures" if (usable["group"] != "").any() else "readable pictures"
+        what = "groups of images" if (usable["group"] != "").any() else "readable images"
         raise DataError(
             f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
-            f"{_few(small)}. Received {table}. Add pictures, remove the class, or leave such classes out with "
+            f"{_few(small)}. Received {table}. Add images, remove the class, or leave such classes out with "
             f"--min-per-class {MINIMUM} (data.min_per_class)."
         )
 
 
 def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
     """Return the counts of classes on one line, `cats 12, dogs 5 (1 different)`."""
-    pictures = Counter(manifests.used(manifest)["label"])
+    images = Counter(manifests.used(manifest)["label"])
     labels = sorted(label for label in manifest["label"].unique() if label)
-    told = {label: f" ({different[label]} different)" for label in different if different[label] != pictures[label]}
-    return _few([f"{label} {pictures[label]}{told.get(label, '')}" for label in labels])
+    told = {label: f" ({different[label]} different)" for label in different if different[label] != images[label]}
+    return _few([f"{label} {images[label]}{told.get(label, '')}" for label in labels])
 
 
 def _few(names: list[str]) -> str:
@@ -103,6 +103,6 @@ def _few(names: list[str]) -> str:
 def _why_skipped(manifest: pd.DataFrame) -> str:
     counts = manifests.reason_counts(manifest)
     if not counts:
-        return "Expected DATA/<class>/<picture>. Received a folder without files."
+        return "Expected DATA/<class>/<image>. Received a folder without files."
     listed = ", ".join(f"{count} {reason}" for reason, count in list(counts.items())[:5])
     return f"Received {len(manifest)} files: {listed}."

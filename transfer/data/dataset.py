@@ -5,7 +5,7 @@ A pandas table with the columns
     path      relative to the data folder, with `/`
     label     class name; empty where the file lies in no class folder
     split     train, validation, test; empty for files that are not used
-    group     pictures of one group fall in the same split (a patient, a burst of photographs); empty: on its own
+    group     images of one group fall in the same split (a patient, a burst of photographs); empty: on its own
     status    used, transcoded (used, as a PNG in the cache), or skipped
     reason    why a file was skipped; empty exactly for those that are used
     traits    what is peculiar about the file, words with a space between: alpha, animated, cmyk, 16-bit, rotated (by EXIF),

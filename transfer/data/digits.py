@@ -1,4 +1,4 @@
-"""The handwritten digits of scikit-learn (1,797 pictures of 8x8 pixels, UCI 1998) as an image folder."""
+"""The handwritten digits of scikit-learn (1,797 images of 8x8 pixels, UCI 1998) as an image folder."""
 
 import io
 from functools import cache
@@ -9,12 +9,12 @@ from PIL import Image
 
 
 def write_folder(folder: Path, train: int, validation: int, test: int, seed: int = 0) -> Path:
-    """Write `folder/train|val|test/<digit>/*.png` with so many pictures a class, unless they are there.
+    """Write `folder/train|val|test/<digit>/*.png` with so many images a class, unless they are there.
 
     Args:
         folder: written into; made where it is missing.
-        train, validation, test: pictures of each class; classes hold 174 to 183.
-        seed: which pictures.
+        train, validation, test: images of each class; classes hold 174 to 183.
+        seed: which images.
 
     Returns:
         `folder`.
@@ -36,7 +36,7 @@ def write_folder(folder: Path, train: int, validation: int, test: int, seed: int
 
 
 @cache
-def pictures() -> tuple[bytes, ...]:
+def images() -> tuple[bytes, ...]:
     """Return all 1,797 digits as PNG files, with the bytes that `write_folder` writes."""
     from sklearn.datasets import load_digits
 

@@ -1,8 +1,8 @@
-"""Groups: which pictures belong together (a patient, a plant, a burst of photographs) and must fall in the same split.
+"""Groups: which images belong together (a patient, a plant, a burst of photographs) and must fall in the same split.
 
 `data.group_by` is, in this order: empty (a table's column `group`, where there is one), `near-duplicates` (the copies that
 the checks find), the name of a column of the table, or else a regular expression that is searched in each path. A text of
-letters, digits, blanks, `_` and `-` alone is never a regular expression: it would give the same group to every picture that
+letters, digits, blanks, `_` and `-` alone is never a regular expression: it would give the same group to every image that
 it matches, so it is a column's name that was misspelt. Where a column is called like an expression, `(?:name)` is one.
 """
 
@@ -59,14 +59,14 @@ def grouped(manifest: pd.DataFrame, group_by: str | None, columns: Sequence[str]
     """Return the manifest with its column `group` filled.
 
     Where a column of a table names the groups, the source has filled it already. A regular expression is searched in each
-    path (relative, with `/`): its capture group names the group of the picture (several: all of them, joined by `/`), or
-    what it matches as a whole where it has none. Pictures that it does not match are on their own.
+    path (relative, with `/`): its capture group names the group of the image (several: all of them, joined by `/`), or
+    what it matches as a whole where it has none. Images that it does not match are on their own.
 
     Args:
         manifest: the files, as scanned.
         group_by: the setting `data.group_by`.
         columns: names of the table's columns; None: the source is no table.
-        progress: told how many pictures are in how many groups.
+        progress: told how many images are in how many groups.
 
     Raises:
         DataError: where the expression does not compile, or matches none of the used files.
@@ -86,12 +86,12 @@ def grouped(manifest: pd.DataFrame, group_by: str | None, columns: Sequence[str]
         alone = len(usable) - len(together)
         rest = f"; {alone:,} in no group, each on its own" if alone else ""
         groups = len(set(together))
-        progress.say(f"Groups: {len(together):,} pictures in {groups:,} group{'' if groups == 1 else 's'}{rest}.")
+        progress.say(f"Groups: {len(together):,} images in {groups:,} group{'' if groups == 1 else 's'}{rest}.")
     return manifest
 
 
 def _name(pattern: re.Pattern[str], path: str) -> str:
-    """Return the group of a path; empty where it has none. Rows of folders (`cats/`) are no pictures."""
+    """Return the group of a path; empty where it has none. Rows of folders (`cats/`) are no images."""
     found = None if path.endswith("/") else pattern.search(path)
     if found is None:
         return ""
@@ -104,7 +104,7 @@ def _name(pattern: re.Pattern[str], path: str) -> str:
 def _no_column(group_by: str, columns: Sequence[str] | None) -> str:
     if columns is None:
         return (
-            "data.group_by is near-duplicates or a regular expression that names the group in a picture's path, "
+            "data.group_by is near-duplicates or a regular expression that names the group in an image's path, "
             f"{_EXAMPLE}; a plain word gives the same group to all. Received {group_by!r}."
         )
     near = nearest(group_by, columns)
@@ -117,7 +117,7 @@ def _no_column(group_by: str, columns: Sequence[str] | None) -> str:
 
 def _no_match(group_by: str, in_column: str | None, path: str, columns: Sequence[str] | None) -> str:
     if in_column:
-        return f"The column of data.group_by is empty for every picture that is used. Received {group_by!r}."
+        return f"The column of data.group_by is empty for every image that is used. Received {group_by!r}."
     there = f", and the table has no such column (it has {_listed(columns)})" if columns else ""
     return f"The regular expression of data.group_by names no group in any path, for example in {path!r}{there}. Received {group_by!r}."
 

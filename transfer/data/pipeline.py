@@ -1,4 +1,4 @@
-"""Manifest rows -> tf.data: pictures read and decoded ahead of the network that waits for them."""
+"""Manifest rows -> tf.data: images read and decoded ahead of the network that waits for them."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from transfer.data.decoding.transcode import transcoded_path
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """How files become pictures: the side of the square result in pixels, and the decoder's settings."""
+    """How files become images: the side of the square result in pixels, and the decoder's settings."""
 
     size: int
     data: DataConfig = field(default_factory=DataConfig)
@@ -42,15 +42,15 @@ def batches(
     views: Sequence[tuple[int, int]] | None = None,
     augmentation: AugmentConfig | None = None,
 ) -> tf.data.Dataset:
-    """Return batches (position int64 [b], picture uint8 [b, size, size, 3]), in the order of `files`.
+    """Return batches (position int64 [b], image uint8 [b, size, size, 3]), in the order of `files`.
 
     Files that cannot be read or decoded are missing from the batches, so their positions never come up.
 
     Args:
         files: paths.
         image_spec: size and decoder settings.
-        batch_size: pictures in a batch; the last one may have fewer.
-        views: the seeds of the view of each file (`augment.view_seed`); none: the plain pictures.
+        batch_size: images in a batch; the last one may have fewer.
+        views: the seeds of the view of each file (`augment.view_seed`); none: the plain images.
         augmentation: the limits of the views.
     """
     decoder = decoder_of(image_spec)
@@ -58,13 +58,13 @@ def batches(
     rows = (tf.range(len(files), dtype=tf.int64), tf.constant(list(files), tf.string, shape=(len(files),)), seeds)
 
     @tf.autograph.experimental.do_not_convert
-    def picture(position: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def decoded(position: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = decoder(tf.io.read_file(file))
         return position, image if augmentation is None else augment(image, seed, augmentation)
 
     workers = os.cpu_count() or 1
     dataset = tf.data.Dataset.from_tensor_slices(rows)
-    dataset = dataset.map(picture, num_parallel_calls=workers, deterministic=True).ignore_errors(log_warning=False)
+    dataset = dataset.map(decoded, num_parallel_calls=workers, deterministic=True).ignore_errors(log_warning=False)
     options = tf.data.Options()
     options.autotune.enabled = False  # every number is given
     options.threading.private_threadpool_size = workers
@@ -78,7 +78,7 @@ def decoder_of(image_spec: ImageSpec) -> tf.types.experimental.ConcreteFunction:
 
 @cache
 def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experimental.ConcreteFunction:
-    """Return `decode` with these settings, traced once: that takes longer than decoding some dozens of pictures."""
+    """Return `decode` with these settings, traced once: that takes longer than decoding some dozens of images."""
 
     def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
         return decode(image_bytes, size, resize, max_megapixels)

@@ -14,7 +14,7 @@ from transfer.data.decoding.traits import ORDER, mislabelled
 from transfer.data.scan_memory import Verdict, now_ns
 
 BYTES_TOGETHER = 16_000_000
-"""Encoded pictures that wait for the decode test, at most (but for the last one)."""
+"""Encoded images that wait for the decode test, at most (but for the last one)."""
 
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed
 _METADATA = 64_000_000  # bytes that a file may have beside its pixels
@@ -40,9 +40,9 @@ class Read(NamedTuple):
 
 
 def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int], bytes, str]:
-    """Return the identity of a file, its bytes, and why it is not fit to be a picture (empty: it may be one).
+    """Return the identity of a file, its bytes, and why it is not fit to be an image (empty: it may be one).
 
-    Nothing is read of what is no regular file, or is larger than a picture of so many megapixels can be.
+    Nothing is read of what is no regular file, or is larger than an image of so many megapixels can be.
 
     Raises:
         OSError: where it cannot be read; see `why_unread`.
@@ -67,7 +67,7 @@ def _unfit(status: os.stat_result, max_megapixels: float) -> str:
     if not stat.S_ISREG(status.st_mode):
         return _NOT_REGULAR
     if status.st_size > _BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA:
-        return f"too large: {status.st_size / 1e6:.0f} MB is more than a picture of {max_megapixels:g} megapixels takes"
+        return f"too large: {status.st_size / 1e6:.0f} MB is more than an image of {max_megapixels:g} megapixels takes"
     return ""
 
 
@@ -87,7 +87,7 @@ def read_all(root: Path, paths: Sequence[str], max_megapixels: float, test: Deco
 
 
 class _Reader:
-    """Collects pictures until there are enough for a decode test."""
+    """Collects images until there are enough for a decode test."""
 
     def __init__(self, root: str, max_megapixels: float, test: DecodeTest | None) -> None:
         self.root, self.max_megapixels, self.test = root, max_megapixels, test

@@ -41,9 +41,9 @@ def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress
     Args:
         root: where the paths start.
         found: the files.
-        max_megapixels: larger pictures are skipped.
+        max_megapixels: larger images are skipped.
         progress: told of each file.
-        decode_test: also decode the pixels, so that truncated and broken pictures are found.
+        decode_test: also decode the pixels, so that truncated and broken images are found.
     """
     scan = _Scan(root, [item.path for item in found if not item.reason], max_megapixels, decode_test)
     with progress.step("Scanning", len(found), "files") as advance:
@@ -93,7 +93,7 @@ class _Scan:
         return np.fromiter(identities(), np.int64, 4 * len(self.paths)).reshape(-1, 4)
 
     def _lost(self, known: np.ndarray) -> list[int]:
-        """Return the transcoded pictures whose PNG is no longer in the cache."""
+        """Return the transcoded images whose PNG is no longer in the cache."""
         transcoded = np.array([verdict.transcoded for verdict in self.facts.vocabulary])
         rows = np.flatnonzero(known & transcoded[self.facts.verdicts])
         return [row for row in rows.tolist() if not transcoded_path(self.facts.digests[row].tobytes().hex()).exists()]

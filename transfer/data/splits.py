@@ -28,7 +28,7 @@ def assign(members_of: dict[str, list[str]], validation: float, test: float, see
     """Divide units into splits.
 
     Args:
-        members_of: class name -> units of its pictures (`units.py`); a unit may stand in several classes.
+        members_of: class name -> units of its images (`units.py`); a unit may stand in several classes.
         validation: share of the validation split, in (0, 0.5).
         test: share of the test split, in (0, 0.5).
         seed: another seed gives another division.
@@ -71,12 +71,12 @@ def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bo
     """Return the manifest with the split of each used file.
 
     Where the source names the splits (`ready_made`), they are kept, those that it lacks are carved out of `train`, and
-    pictures without one are given one as usual. There, a training picture that is also a validation or test picture (the
+    images without one are given one as usual. There, a training image that is also a validation or test image (the
     same bytes, or the same group) is skipped: it would make the figures look better than they are. So is a validation
-    picture that is also a test picture.
+    image that is also a test image.
 
     Raises:
-        DataError: fewer than two classes, a class with fewer than three distinct pictures, or a split without pictures.
+        DataError: fewer than two classes, a class with fewer than three distinct images, or a split without images.
     """
     if ready_made:
         manifest = _without_leaks(manifest)
@@ -91,7 +91,7 @@ def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bo
 
 
 def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
-    """Take the splits that a ready-made source lacks out of its training pictures."""
+    """Take the splits that a ready-made source lacks out of its training images."""
     usable = manifests.used(manifest)
     present = set(usable["split"])
     lacking = {"validation", "test"} - present
@@ -110,7 +110,7 @@ def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFra
 
 
 def _placed(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
-    """Give the pictures of a ready-made source that name no split the one of their unit, or else one by their content."""
+    """Give the images of a ready-made source that name no split the one of their unit, or else one by their content."""
     usable = manifests.used(manifest)
     unit = units(usable)
     known: dict[str, str] = {}
@@ -138,18 +138,18 @@ def _without_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
             stronger = split == "test" or row.split == "train"
             if row.split not in (split, "") and stronger and row.unit in first[split]:
                 digest, path = first[split][row.unit]
-                what = "the same picture" if digest == row.digest else "a picture of the same group"
+                what = "the same image" if digest == row.digest else "an image of the same group"
                 reasons[index] = f"{what} is in {split}: {path}"
                 break
     return manifests.skip(manifest, reasons)
 
 
 def _taken(manifest: pd.DataFrame) -> str:
-    """Say what to do, or how many pictures were skipped for the sake of another split, where that may be the cause."""
+    """Say what to do, or how many images were skipped for the sake of another split, where that may be the cause."""
     taken = int(manifest["reason"].str.contains(" is in (?:validation|test): ", regex=True).sum())
     if not taken:
-        return " Add pictures, or take the class out."
-    return f" Of the pictures, {taken} are left out because the same picture, or one of the same group, is in validation or test."
+        return " Add images, or take the class out."
+    return f" Of the images, {taken} are left out because the same image, or one of the same group, is in validation or test."
 
 
 def _require_splits(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -157,5 +157,5 @@ def _require_splits(manifest: pd.DataFrame) -> pd.DataFrame:
     for split in manifests.SPLITS:
         missing = sorted(set(usable["label"]) - set(usable.loc[usable["split"] == split, "label"]))
         if missing and (split == "train" or len(missing) == usable["label"].nunique()):
-            raise DataError(f"Each class needs pictures in {split}. Received none for {', '.join(missing)}.{_taken(manifest)}")
+            raise DataError(f"Each class needs images in {split}. Received none for {', '.join(missing)}.{_taken(manifest)}")
     return manifest

@@ -1,4 +1,4 @@
-"""Nested subsets of the training pictures: pure functions of the pictures' contents."""
+"""Nested subsets of the training images: pure functions of the images' contents."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ Size = int | str
 
 
 def ranking(digests: Sequence[str], label: str, seed: int) -> list[str]:
-    """Return the distinct pictures of a class in the order in which a subset takes them.
+    """Return the distinct images of a class in the order in which a subset takes them.
 
-    The place of a picture depends on its content, its class and the seed alone: a picture that is added or moved puts no
+    The place of an image depends on its content, its class and the seed alone: an image that is added or moved puts no
     other two in another order.
     """
 
@@ -27,8 +27,8 @@ def chosen(rows: pd.DataFrame, takes: Mapping[str, int], seed: int) -> pd.Series
     """Return which rows belong to a subset, bool, with the index of `rows`.
 
     Args:
-        rows: pictures of one split: `label`, `digest`. Copies of one picture in a class count once and stay together.
-        takes: class -> how many distinct pictures; a class that has fewer gives all.
+        rows: images of one split: `label`, `digest`. Copies of one image in a class count once and stay together.
+        takes: class -> how many distinct images; a class that has fewer gives all.
         seed: of the order.
     """
     by_class: dict[str, list[str]] = {}
@@ -40,7 +40,7 @@ def chosen(rows: pd.DataFrame, takes: Mapping[str, int], seed: int) -> pd.Series
 
 
 def distinct(rows: pd.DataFrame) -> dict[str, int]:
-    """Return class -> number of distinct pictures."""
+    """Return class -> number of distinct images."""
     pairs = set(zip(rows["label"], rows["digest"], strict=True))
     counts: dict[str, int] = {}
     for label, _ in pairs:
@@ -49,11 +49,11 @@ def distinct(rows: pd.DataFrame) -> dict[str, int]:
 
 
 def collapsed(sizes: Sequence[Size], most: int) -> tuple[list[Size], list[Size]]:
-    """Return the sizes to run, and those that are no other than `all` because no class has so many pictures.
+    """Return the sizes to run, and those that are no other than `all` because no class has so many images.
 
     Args:
         sizes: as in the settings, `all` last.
-        most: pictures of the largest class.
+        most: images of the largest class.
     """
     beyond = [size for size in sizes if size != ALL and int(size) >= most]
     kept = [size for size in sizes if size not in beyond]
@@ -63,13 +63,13 @@ def collapsed(sizes: Sequence[Size], most: int) -> tuple[list[Size], list[Size]]
 
 
 def subset(train: pd.DataFrame, validation: pd.DataFrame, size: Size, seed: int, proportional: bool) -> pd.Index:
-    """Return the index labels of the training and validation pictures of one run.
+    """Return the index labels of the training and validation images of one run.
 
     Args:
         train, validation: rows of the two splits.
-        size: training pictures a class, or `all`.
-        seed: of the order in which pictures are taken.
-        proportional: take of each class of the validation the share that the training has of its own, at least one picture.
+        size: training images a class, or `all`.
+        seed: of the order in which images are taken.
+        proportional: take of each class of the validation the share that the training has of its own, at least one image.
     """
     if size == ALL:
         return train.index.append(validation.index)

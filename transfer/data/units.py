@@ -1,4 +1,4 @@
-"""What must not be divided between splits: copies of a picture, and all pictures of one group."""
+"""What must not be divided between splits: copies of an image, and all images of one group."""
 
 import pandas as pd
 
@@ -6,9 +6,9 @@ from transfer.data import dataset as manifests
 
 
 def units(rows: pd.DataFrame) -> pd.Series:
-    """Return the name of each row's unit: the digest of its picture, or the name of its group.
+    """Return the name of each row's unit: the digest of its image, or the name of its group.
 
-    Copies of one picture that stand in several groups join these groups to one unit, called like the first of them.
+    Copies of one image that stand in several groups join these groups to one unit, called like the first of them.
 
     Args:
         rows: used rows of a manifest.
@@ -32,7 +32,7 @@ def units(rows: pd.DataFrame) -> pd.Series:
 
 
 def by_class(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """Return class name -> units of its pictures, one for each. Not by pandas, whose indexes refuse file names that are no Unicode."""
+    """Return class name -> units of its images, one for each. Not by pandas, whose indexes refuse file names that are no Unicode."""
     found: dict[str, list[str]] = {}
     for label, unit in zip(rows["label"], units(rows), strict=True):
         found.setdefault(label, []).append(unit)
@@ -40,5 +40,5 @@ def by_class(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def distinct(manifest: pd.DataFrame) -> dict[str, int]:
-    """Return class name -> number of different units among its used pictures."""
+    """Return class name -> number of different units among its used images."""
     return {label: len(set(members)) for label, members in by_class(manifests.used(manifest)).items()}

@@ -15,14 +15,14 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature with the smallest log loss.
 
     Each true class counts (n + 1) / (n + 2) instead of 1, as in Platt's "Probabilistic outputs for support vector machines"
-    (1999): else a few validation pictures, all of them right, would ask for boundless confidence.
+    (1999): else a few validation images, all of them right, would ask for boundless confidence.
 
     Args:
         logits: float [n, classes].
         labels: true class numbers, int [n].
 
     Returns:
-        0.05 to 20; above 1: the network was too sure. 1 where there is no picture.
+        0.05 to 20; above 1: the network was too sure. 1 where there is no image.
     """
     count, classes = logits.shape
     if not count:

@@ -1,4 +1,4 @@
-"""Runs of several methods -> means with intervals, and paired differences on the same test pictures."""
+"""Runs of several methods -> means with intervals, and paired differences on the same test images."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from transfer.errors import ConfigError, RunError, unknown_name
 from transfer.evaluation.comparing_differences import Difference, holm, one_seed, several_seeds
 from transfer.evaluation.intervals import wilson
 
-OVER_SEEDS, OVER_PICTURES = "t over seeds", "Wilson over pictures"
-"""What an interval of an accuracy covers: other seeds on these test pictures, or other test pictures for this one training."""
+OVER_SEEDS, OVER_IMAGES = "t over seeds", "Wilson over images"
+"""What an interval of an accuracy covers: other seeds on these test images, or other test images for this one training."""
 
 _RESAMPLES = 20_000
 _PAIRED = ["method_a", "method_b", "size", "images_per_class", "seeds", "test_images", "difference", "low", "high", "p"]
@@ -27,7 +27,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `method`, `size`, `images_per_class`, `seeds` (how many), `accuracy` (mean, 0 to 1), `accuracy_low`, `accuracy_high`
-        (95 %), `interval` (what the interval covers: Student's t over seeds, or Wilson's over the test pictures where only
+        (95 %), `interval` (what the interval covers: Student's t over seeds, or Wilson's over the test images where only
         one seed was run), `seconds`, `energy_wh` (means), `energy_source` ("counter", "estimate", ""), `parameters_trained`
         (median: `truncate_at: auto` may choose differently in each run).
     """
@@ -50,11 +50,11 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired(runs: pd.DataFrame, predicted: pd.DataFrame, reference: str | None = None, resamples: int = _RESAMPLES) -> pd.DataFrame:
-    """Compare methods on the same test pictures, with the seeds that both have.
+    """Compare methods on the same test images, with the seeds that both have.
 
     Args:
         runs: as for `summary`, and `run`, the name of the run's column in `predicted`.
-        predicted: one row a test picture: `label`, and for each run the predicted class.
+        predicted: one row a test image: `label`, and for each run the predicted class.
         reference: compare each other method with this one; None: all pairs.
         resamples: of the bootstrap.
 
@@ -88,7 +88,7 @@ def paired(runs: pd.DataFrame, predicted: pd.DataFrame, reference: str | None = 
 
 
 def sizes_in_order(runs: pd.DataFrame) -> dict[str, float]:
-    """Return size -> its training pictures a class (mean over runs), from few to many."""
+    """Return size -> its training images a class (mean over runs), from few to many."""
     means = runs.groupby("size", sort=False)["images_per_class"].mean().sort_values(kind="stable")
     return {str(size): float(images) for size, images in means.items()}
 
@@ -96,8 +96,8 @@ def sizes_in_order(runs: pd.DataFrame) -> dict[str, float]:
 def _interval(runs: pd.DataFrame) -> tuple[float, float, str]:
     values = runs["accuracy"].to_numpy(float)
     if len(values) == 1:
-        pictures = int(runs["test_images"].iloc[0])
-        return *wilson(round(values[0] * pictures), pictures), OVER_PICTURES
+        images = int(runs["test_images"].iloc[0])
+        return *wilson(round(values[0] * images), images), OVER_IMAGES
     half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return max(values.mean() - half, 0.0), min(values.mean() + half, 1.0), OVER_SEEDS
 
@@ -123,7 +123,7 @@ def _right(predicted: pd.DataFrame, run: str) -> np.ndarray:
 
 
 def _signs(runs: pd.DataFrame, right: dict[str, np.ndarray], a: str, b: str, size: str) -> np.ndarray:
-    """Return int8 [seeds, pictures]: 1 where only a is right, -1 where only b is."""
+    """Return int8 [seeds, images]: 1 where only a is right, -1 where only b is."""
     at_size = runs[runs["size"] == size]
     of = [dict(zip(some["seed"], some["run"], strict=True)) for some in (at_size[at_size["method"] == name] for name in (a, b))]
     seeds = [seed for seed in of[0] if seed in of[1]]

@@ -1,7 +1,7 @@
-"""How far a picture is from the training data: its distance to the nearest of them, in the space of the features.
+"""How far an image is from the training data: its distance to the nearest of them, in the space of the features.
 
 Sun, Ming, Zhu and Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022): features of length 1, and
-the distance to the k nearest of the training pictures. The features are those that enter the head: on the clip art, with
+the distance to the k nearest of the training images. The features are those that enter the head: on the clip art, with
 VGG16, they tell digits and photographs from drawings with an area under the curve of 0.995 and more; the last hidden layer
 of the head, which has learned to see nothing but the classes, reaches 0.7 to 0.8.
 """
@@ -18,19 +18,19 @@ import numpy as np
 from transfer.errors import RunError
 from transfer.system.files import write_bytes
 
-_SMALLEST = 1e-6  # a threshold of zero, where all validation pictures are copies, would divide by zero
+_SMALLEST = 1e-6  # a threshold of zero, where all validation images are copies, would divide by zero
 _AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The sample of the training pictures with which others are compared.
+    """The sample of the training images with which others are compared.
 
     Attributes:
         embeddings: float32 [m, d], rows of length 1.
-        paths, labels: of the m pictures, as in the manifest.
+        paths, labels: of the m images, as in the manifest.
         neighbours: how many of the nearest count.
-        threshold: mean distance to these (0..2) above which a picture is called unknown.
+        threshold: mean distance to these (0..2) above which an image is called unknown.
         thumbnails: m JPEG files, or empty bytes.
     """
 
@@ -46,12 +46,12 @@ class Reference:
         return distances(self.embeddings, embeddings, self.neighbours) / np.float32(self.threshold)
 
     def nearest(self, embedding: np.ndarray, count: int) -> list[tuple[int, float]]:
-        """Return positions and distances (0..2) of the pictures nearest to a row of length 1 [d], nearest first."""
+        """Return positions and distances (0..2) of the images nearest to a row of length 1 [d], nearest first."""
         distance = 1 - self.embeddings @ np.asarray(embedding, np.float32)
         return [(int(position), float(max(distance[position], 0.0))) for position in np.argsort(distance, kind="stable")[:count]]
 
     def thumbnail(self, position: int) -> bytes:
-        """Return a small JPEG of a picture; empty where there is none."""
+        """Return a small JPEG of an image; empty where there is none."""
         return self.thumbnails[position]
 
     def write(self, path: Path) -> None:
@@ -84,11 +84,11 @@ class Reference:
                 )  # fmt: skip
         except FileNotFoundError:
             raise RunError(
-                "The run keeps no training pictures to compare with: it was made by an earlier version. Expected the file "
+                "The run keeps no training images to compare with: it was made by an earlier version. Expected the file "
                 f"{path.name}. Fit again. Received {str(path.parent)!r}."
             ) from None
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise RunError(f"The training pictures kept with the run cannot be read: {error}. Received {str(path)!r}.") from None
+            raise RunError(f"The training images kept with the run cannot be read: {error}. Received {str(path)!r}.") from None
 
 
 def rounded(embeddings: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ def distances(reference: np.ndarray, embeddings: np.ndarray, neighbours: int) ->
 
 
 def threshold(reference: np.ndarray, validation: np.ndarray, neighbours: int, false_alarms: float) -> float:
-    """Return the distance that so large a share of the validation pictures exceed, at most; of training pictures, without any.
+    """Return the distance that so large a share of the validation images exceed, at most; of training images, without any.
 
     Args:
         reference, validation: rows of length 1, [m, d] and [n, d].
@@ -119,11 +119,11 @@ def threshold(reference: np.ndarray, validation: np.ndarray, neighbours: int, fa
 
 
 def sample(labels: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Return positions of at most `most` pictures, sorted: the same number of each class as far as there are as many.
+    """Return positions of at most `most` images, sorted: the same number of each class as far as there are as many.
 
     Args:
         labels: class numbers, int [n].
-        most: pictures kept.
+        most: images kept.
         seed: which.
     """
     if len(labels) <= most:
@@ -137,10 +137,10 @@ def sample(labels: np.ndarray, most: int, seed: int) -> np.ndarray:
 
 
 def against(test: np.ndarray, others: np.ndarray) -> dict[str, float]:
-    """Compare the unfamiliarity of pictures of other data [m] with that of the test pictures [n].
+    """Compare the unfamiliarity of images of other data [m] with that of the test images [n].
 
     Returns:
-        `images` (m), `auroc` (area under the ROC curve: the chance that one of them is farther away than a test picture) and
+        `images` (m), `auroc` (area under the ROC curve: the chance that one of them is farther away than a test image) and
         `unknown` (share of them above the threshold).
     """
     from sklearn.metrics import roc_auc_score

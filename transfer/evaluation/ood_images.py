@@ -1,4 +1,4 @@
-"""Pictures of other data, which a classifier should call unknown: digits and photographs that scikit-learn brings along."""
+"""Images of other data, which a classifier should call unknown: digits and photographs that scikit-learn brings along."""
 
 import hashlib
 import io
@@ -13,8 +13,8 @@ from transfer.data import digits
 _SMALLEST, _LARGEST = 96, 300  # side of a part of a photograph, in pixels
 
 
-def pictures(count: int, seen: Collection[str], seed: int = 0) -> dict[str, list[bytes]]:
-    """Return `count` pictures of each kind, PNG.
+def images(count: int, seen: Collection[str], seed: int = 0) -> dict[str, list[bytes]]:
+    """Return `count` images of each kind, PNG.
 
     Args:
         count: of each kind; 0: nothing.
@@ -24,7 +24,7 @@ def pictures(count: int, seen: Collection[str], seed: int = 0) -> dict[str, list
     if not count:
         return {}
     found = {"parts of photographs": list(_parts_of_photographs(count, seed))}
-    every = digits.pictures()
+    every = digits.images()
     if not any(hashlib.sha256(file).hexdigest() in seen for file in every):
         chosen = np.random.default_rng(seed).permutation(len(every))[:count]
         found["handwritten digits"] = [every[number] for number in chosen]

@@ -1,4 +1,4 @@
-"""Tables of predictions: facts of each picture, then one column for each class."""
+"""Tables of predictions: facts of each image, then one column for each class."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def table(facts: pd.DataFrame, probabilities: np.ndarray, classes: list[str]) -> pd.DataFrame:
-    """Return the facts of n pictures with their probabilities beside them.
+    """Return the facts of n images with their probabilities beside them.
 
     Args:
         facts: n rows.

@@ -1,4 +1,4 @@
-"""A Keras model -> SavedModel that takes encoded pictures, with the decoder and the class names inside.
+"""A Keras model -> SavedModel that takes encoded images, with the decoder and the class names inside.
 
 Signatures:
 
@@ -8,8 +8,8 @@ Signatures:
 
 All give `probabilities` float32 [n, k] (calibrated), `classes` string [n, k] (names, in the order of the probabilities),
 `label` string [n] (the most probable class), `score` float32 [n] (its probability), `unfamiliarity` float32 [n] (distance from
-the training pictures, 1 being the threshold) and `known` bool [n] (not above it). `explain` gives as well `heat` float32
-[n, h, w] in 0..1 (what spoke for the class at each place of the last maps), `picture` uint8 [n, size, size, 3] (what the network
+the training images, 1 being the threshold) and `known` bool [n] (not above it). `explain` gives as well `heat` float32
+[n, h, w] in 0..1 (what spoke for the class at each place of the last maps), `image` uint8 [n, size, size, 3] (what the network
 saw) and `embedding` float32 [n, d], of length 1.
 """
 
@@ -85,8 +85,8 @@ class _Servable(tf.Module):
             images = decoded(image_bytes)
             maps = network(images)
             vector, logits, heat = _explained(parts, maps, class_number)
-            picture = tf.saturate_cast(tf.round(images), tf.uint8)
-            return {**outputs(vector, logits), "heat": heat, "picture": picture, "embedding": parts.embedding(vector)}
+            seen = tf.saturate_cast(tf.round(images), tf.uint8)
+            return {**outputs(vector, logits), "heat": heat, "image": seen, "embedding": parts.embedding(vector)}
 
         self.from_bytes, self.from_images, self.explain = from_bytes, from_images, explain
 
@@ -122,8 +122,8 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
     Args:
         model: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, k].
         labels: k class names.
-        pictures: how bytes become pictures; becomes part of the graph.
-        reference: the training pictures with which others are compared, and the threshold.
+        images: how bytes become images; becomes part of the graph.
+        reference: the training images with which others are compared, and the threshold.
         folder: the version folder to write, for example `export/1`.
 
     Raises:

@@ -15,11 +15,11 @@ _LARGE_BYTES = 64 << 20  # encoded bytes given to the model at once, at most
 
 @dataclass(frozen=True)
 class Answers:
-    """What an export says of n pictures.
+    """What an export says of n images.
 
     Attributes:
         probabilities: float32 [n, classes], calibrated.
-        unfamiliarity: float32 [n], distance from the training pictures, 1 being the threshold.
+        unfamiliarity: float32 [n], distance from the training images, 1 being the threshold.
         known: bool [n].
     """
 
@@ -30,18 +30,18 @@ class Answers:
 
 @dataclass(frozen=True)
 class Explained:
-    """What an export says of n pictures, and why.
+    """What an export says of n images, and why.
 
     Attributes:
         answers: as without the reasons.
         heat: float32 [n, h, w] in 0..1: what spoke for the class at each place.
-        pictures: uint8 [n, size, size, 3], what the network saw.
+        images: uint8 [n, size, size, 3], what the network saw.
         embeddings: float32 [n, d], of length 1.
     """
 
     answers: Answers
     heat: np.ndarray
-    pictures: np.ndarray
+    images: np.ndarray
     embeddings: np.ndarray
 
 
@@ -50,7 +50,7 @@ class Served:
 
     Attributes:
         labels: class names, in the order of the probabilities.
-        size: side of the pictures that the network sees, in pixels.
+        size: side of the images that the network sees, in pixels.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,34 +71,34 @@ class Served:
             raise RunError(f"The export cannot be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
         file = self._model.labels_file.asset_path.numpy().decode()
         self.labels = Path(file).read_bytes().decode("utf-8", errors="surrogateescape").split("\n")[:-1]
-        self.size = int(self._explain.structured_outputs["picture"].shape[1])
+        self.size = int(self._explain.structured_outputs["image"].shape[1])
 
     @property
     def signatures(self) -> Mapping[str, Any]:
         """All signatures by name, as TensorFlow's concrete functions."""
         return self._model.signatures
 
-    def answer(self, pictures: Sequence[bytes]) -> Answers:
-        """Classify n encoded pictures.
+    def answer(self, images: Sequence[bytes]) -> Answers:
+        """Classify n encoded images.
 
         Raises:
             tf.errors.InvalidArgumentError: where one of them cannot be decoded.
         """
-        return _answers(self._signature(image_bytes=tf.constant(list(pictures), tf.string)))
+        return _answers(self._signature(image_bytes=tf.constant(list(images), tf.string)))
 
     def answer_decoded(self, images: np.ndarray) -> Answers:
-        """Classify n decoded pictures: uint8 or float32 [n, size, size, 3], RGB, 0 to 255, as `answer` decodes them."""
+        """Classify n decoded images: uint8 or float32 [n, size, size, 3], RGB, 0 to 255, as `answer` decodes them."""
         return _answers(self._model.signatures["images"](images=tf.cast(tf.constant(images), tf.float32)))
 
-    def probabilities(self, pictures: Sequence[bytes]) -> np.ndarray:
+    def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
         """Return float32 [n, classes]; see `answer`."""
-        return self.answer(pictures).probabilities
+        return self.answer(images).probabilities
 
-    def explain(self, pictures: Sequence[bytes], class_numbers: Sequence[int]) -> Explained:
-        """Classify n encoded pictures and say what spoke for one class of each; -1: for the most probable one. See `answer`."""
+    def explain(self, images: Sequence[bytes], class_numbers: Sequence[int]) -> Explained:
+        """Classify n encoded images and say what spoke for one class of each; -1: for the most probable one. See `answer`."""
         numbers = tf.constant(list(class_numbers), tf.int32)
-        found = self._explain(image_bytes=tf.constant(list(pictures), tf.string), class_number=numbers)
-        return Explained(_answers(found), found["heat"].numpy(), found["picture"].numpy(), found["embedding"].numpy())
+        found = self._explain(image_bytes=tf.constant(list(images), tf.string), class_number=numbers)
+        return Explained(_answers(found), found["heat"].numpy(), found["image"].numpy(), found["embedding"].numpy())
 
 
 def _answers(found: Mapping[str, tf.Tensor]) -> Answers:
@@ -108,7 +108,7 @@ def _answers(found: Mapping[str, tf.Tensor]) -> Answers:
 def batched(
     files: Sequence[bytes], batch_size: int, read: Callable[[bytes], bytes], pixels: Sequence[int] | None = None, most_pixels: int = 1 << 25
 ) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Read files into batches of at most `batch_size`; fewer where pictures are large, so that memory stays bounded.
+    """Read files into batches of at most `batch_size`; fewer where images are large, so that memory stays bounded.
 
     Yields:
         Positions in `files`, and the bytes.

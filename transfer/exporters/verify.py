@@ -14,8 +14,8 @@ from transfer.errors import ExportError
 from transfer.exporters.served import Answers, Served, batched
 from transfer.system.progress import Progress
 
-_SINGLE = 8  # pictures that are also sent one at a time
-_BY_KERAS = 16  # pictures that also go through the Keras file
+_SINGLE = 8  # images that are also sent one at a time
+_BY_KERAS = 16  # images that also go through the Keras file
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Verified:
     Attributes:
         answers: of all of them.
         differences: largest difference of a probability: `stored` (features of the store and the head), `keras` (the
-            reloaded .keras file), `batch_1` (the export itself, one picture at a time); and `unfamiliarity`: its largest
+            reloaded .keras file), `batch_1` (the export itself, one image at a time); and `unfamiliarity`: its largest
             difference from the stored-feature path.
     """
 
@@ -51,13 +51,13 @@ def verify(
         served: the export.
         keras_file: the joined model.
         files: paths of the test files.
-        pixels: pixels of each, to keep batches of large pictures small.
+        pixels: pixels of each, to keep batches of large images small.
         stored: probabilities by the stored-feature path, [n, classes].
         unfamiliarity: by the same path, of the first of them, [m].
         image_spec: how files are decoded for the Keras model.
         settings: the larger batch size (the other is 1) and the largest accepted differences.
         in_16bit: whether any part computes or stores in 16 bit.
-        progress: told of each picture.
+        progress: told of each image.
 
     Raises:
         ExportError: where they differ by more.
@@ -75,7 +75,7 @@ def verify(
     for path, difference in differences.items():
         accepted = settings.tolerance_unfamiliarity if path == "unfamiliarity" else tolerance
         if not difference <= accepted:
-            what = "the distance to the training pictures" if path == "unfamiliarity" else "a probability"
+            what = "the distance to the training images" if path == "unfamiliarity" else "a probability"
             raise ExportError(
                 f"The export does not agree with what was trained ({path}): {what} differs by {difference:.2g}. "
                 f"Expected at most {accepted:g}. The run was not published."

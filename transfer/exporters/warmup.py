@@ -15,24 +15,24 @@ FILE = Path("assets.extra", "tf_serving_warmup_requests")
 _MOST = 1000  # records; TensorFlow Serving refuses a model with more
 
 
-def write(folder: Path, pictures: Sequence[bytes]) -> Path:
-    """Write requests with one picture each, and one with all of them, into a version folder such as `export/1`.
+def write(folder: Path, images: Sequence[bytes]) -> Path:
+    """Write requests with one image each, and one with all of them, into a version folder such as `export/1`.
 
     Args:
         folder: of a SavedModel whose `serving_default` takes `image_bytes`.
-        pictures: one or more, encoded, such as clients will send.
+        images: one or more, encoded, such as clients will send.
 
     Returns:
         The file.
 
     Raises:
-        ExportError: where there is no picture, or too many.
+        ExportError: where there is no image, or too many.
     """
     from tensorflow_serving.apis import prediction_log_pb2  # type: ignore[import-untyped]
 
-    if not 1 <= len(pictures) < _MOST:
-        raise ExportError(f"A warm-up needs 1 to {_MOST - 1} pictures. Received {len(pictures)}.")
-    batches = [[picture] for picture in pictures] + ([list(pictures)] if len(pictures) > 1 else [])
+    if not 1 <= len(images) < _MOST:
+        raise ExportError(f"A warm-up needs 1 to {_MOST - 1} images. Received {len(images)}.")
+    batches = [[image] for image in images] + ([list(images)] if len(images) > 1 else [])
     with replacing(folder / FILE) as temporary, tf.io.TFRecordWriter(str(temporary)) as file:
         for batch in batches:
             log = prediction_log_pb2.PredictionLog()

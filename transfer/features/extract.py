@@ -1,4 +1,4 @@
-"""The frozen pass over a manifest: each picture's features computed once, and never again."""
+"""The frozen pass over a manifest: each image's features computed once, and never again."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -16,12 +16,12 @@ from transfer.features.store import Store, key
 from transfer.system.progress import Progress
 
 PLAIN = "0"
-"""Tag of view 0, the picture as it is."""
+"""Tag of view 0, the image as it is."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """Which views of each picture: the plain one, or augmented ones (from 1 on) with their settings and seed."""
+    """Which views of each image: the plain one, or augmented ones (from 1 on) with their settings and seed."""
 
     count: int = 0
     augmentation: AugmentConfig | None = None
@@ -35,12 +35,12 @@ class Views:
 
 
 ONLY_PLAIN = Views()
-"""No views but the pictures as they are."""
+"""No views but the images as they are."""
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a pass did: pictures computed, and why others could not be (row of the manifest -> reason)."""
+    """What a pass did: images computed, and why others could not be (row of the manifest -> reason)."""
 
     computed: int
     failures: dict[int, str]
@@ -80,12 +80,12 @@ def extract(
         image_spec: how files are decoded.
         outputs: names of what `compute` returns, as in `store.key`.
         compute: uint8 [b, size, size, 3] -> one array [b, width] for each output.
-        batch_size: pictures in a batch.
+        batch_size: images in a batch.
         store: where records are looked for and written.
-        progress: told of each picture.
-        views: which views of each picture.
+        progress: told of each image.
+        views: which views of each image.
         title: what the progress bar says.
-        needed: a picture that lacks one of these outputs is computed; none: any of `outputs`.
+        needed: an image that lacks one of these outputs is computed; none: any of `outputs`.
     """
     failures = _known_failures(rows, store)
     jobs = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
@@ -118,12 +118,12 @@ def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
 
 
 def count_missing(rows: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views = ONLY_PLAIN) -> int:
-    """Return how many pictures, or views of them, a pass would compute."""
+    """Return how many images, or views of them, a pass would compute."""
     return sum(not whole for whole in _whole(rows.drop_duplicates("digest"), outputs, store, views))
 
 
 def _whole(first: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views) -> list[bool]:
-    """Whether all outputs of each picture and view are stored; views of one picture stand together."""
+    """Whether all outputs of each image and view are stored; views of one image stand together."""
     names = [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
     stored = store.has(names)
     return [all(stored[start : start + len(outputs)]) for start in range(0, len(stored), len(outputs))]
@@ -170,6 +170,6 @@ def _explain_missing(jobs: list[_Job], root: Path, image_spec: pipeline.ImageSpe
 
 
 def _spread(failures: dict[int, str], rows: pd.DataFrame) -> dict[int, str]:
-    """Copies of a picture that failed fail for the same reason."""
+    """Copies of an image that failed fail for the same reason."""
     by_digest = {rows.at[index, "digest"]: reason for index, reason in failures.items()}
     return {int(index): by_digest[digest] for index, digest in rows["digest"].items() if digest in by_digest}

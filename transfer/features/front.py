@@ -1,4 +1,4 @@
-"""The part in front of what is trained: computed once for each picture and stored.
+"""The part in front of what is trained: computed once for each image and stored.
 
 For a pretrained backbone it is the frozen prefix; for a network trained from scratch it is decoding alone, and what is
 stored are pixels.
@@ -16,11 +16,11 @@ from transfer.features.store import FeatureSet
 from transfer.models.pretrained import FrozenPass, Pretrained, Tap
 
 PIXELS = "pixels"
-"""Name of the output that is the decoded picture itself."""
+"""Name of the output that is the decoded image itself."""
 
 
 class Front(Protocol):
-    """Pictures -> one or several outputs, each a vector a picture."""
+    """Images -> one or several outputs, each a vector an image."""
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -33,7 +33,7 @@ class Front(Protocol):
         ...
 
     def width(self, output: str) -> int:
-        """Number of values of one picture."""
+        """Number of values of one image."""
         ...
 
     def dtype(self, output: str) -> np.dtype:
@@ -64,7 +64,7 @@ class Pixels:
 
 
 class Prefix:
-    """A frozen, truncated backbone: one output for each tap, and with `pixels` the decoded pictures as well."""
+    """A frozen, truncated backbone: one output for each tap, and with `pixels` the decoded images as well."""
 
     def __init__(
         self, pretrained: Pretrained, image_spec: ImageSpec, taps: Sequence[Tap], batch_size: int, pixels: bool = False

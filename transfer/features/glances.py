@@ -1,4 +1,4 @@
-"""A glance: each picture, decoded and reduced to a few pixels. It shows what a feature does not: colour, border, blankness.
+"""A glance: each image, decoded and reduced to a few pixels. It shows what a feature does not: colour, border, blankness.
 
 Made beside the features from the same decoded batch, so that looking at the data costs no second decoding.
 """
@@ -34,7 +34,7 @@ class WithGlance:
 
 
 def glance(batch: tf.Tensor) -> np.ndarray:
-    """Reduce pictures, uint8 [b, size, size, 3], to uint8 [b, SIDE * SIDE * 3]: means of areas."""
+    """Reduce images, uint8 [b, size, size, 3], to uint8 [b, SIDE * SIDE * 3]: means of areas."""
     small = tf.image.resize(tf.cast(batch, tf.float32), [SIDE, SIDE], method="area")
     rows: np.ndarray = tf.cast(small + 0.5, tf.uint8).numpy()
     return rows.reshape(len(rows), -1)

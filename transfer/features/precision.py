@@ -1,4 +1,4 @@
-"""`precision: auto`: float32 against 16 bits on real pictures, measured once for each machine and backbone."""
+"""`precision: auto`: float32 against 16 bits on real images, measured once for each machine and backbone."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from transfer.system.files import cache_home, write_text
 from transfer.system.progress import Progress
 
 LEAST_COSINE = 0.999
-"""16 bits are used only where each picture's features point the same way as in float32."""
+"""16 bits are used only where each image's features point the same way as in float32."""
 
 _REPEATS = 2
 
@@ -30,7 +30,7 @@ def choose(
     backbone: Backbone,
     load: Callable[[str], Pretrained],
     batch_size: int,
-    pictures: Callable[[], np.ndarray],
+    images: Callable[[], np.ndarray],
     progress: Progress,
 ) -> dict[str, Any]:
     """Return the faster precision whose features agree, with what was measured; ask the machine only the first time.
@@ -39,11 +39,11 @@ def choose(
         backbone: whose frozen pass it is about.
         load: precision -> the backbone in it.
         batch_size: of the frozen pass.
-        pictures: gives real pictures, uint8 [b, size, size, 3]; called only when something is measured.
+        images: gives real images, uint8 [b, size, size, 3]; called only when something is measured.
         progress: told of each candidate, and the result.
 
     Returns:
-        `precision`; images/s of each candidate; `cosine`, the worst one of a picture; on a GPU also `xla`, images/s of the chosen
+        `precision`; images/s of each candidate; `cosine`, the worst one of an image; on a GPU also `xla`, images/s of the chosen
         one compiled by XLA, and `use_xla`.
     """
     full = load("float32")
@@ -58,7 +58,7 @@ def choose(
             return stored
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never measured here
-    batch = pictures()
+    batch = images()
     with progress.step("Trying precisions", 2, "precisions") as advance:
         reference, slow = _measure(full, batch, batch_size)
         advance(1)

@@ -27,7 +27,7 @@ def require(folder: Path, needed: int, records: int, progress: Progress) -> None
     Args:
         folder: where the store lies.
         needed: bytes that will be written.
-        records: pictures and views that they belong to.
+        records: images and views that they belong to.
         progress: told of it.
 
     Raises:
@@ -36,12 +36,12 @@ def require(folder: Path, needed: int, records: int, progress: Progress) -> None
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(
-            f"The features of {records:,} pictures and views need {size(needed)}; {size(free)} are free. Free some space (transfer store "
+            f"The features of {records:,} images and views need {size(needed)}; {size(free)} are free. Free some space (transfer store "
             "prune), point TRANSFER_HOME to another disk, or use fewer augment.views, a smaller image_size or a higher unfreeze_from. "
             f"Store: {folder}"
         )
     if needed >= _TOLD:
-        progress.say(f"Storing features of {records:,} pictures and views: {size(needed)} of {size(free)} free in {folder}")
+        progress.say(f"Storing features of {records:,} images and views: {size(needed)} of {size(free)} free in {folder}")
 
 
 def size(count: float) -> str:

@@ -1,4 +1,4 @@
-"""The feature store: what the frozen part computed for a picture, found again by the picture's content.
+"""The feature store: what the frozen part computed for an image, found again by the image's content.
 
 One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder; in it,
 a record for each (digest of the image bytes, view, cut and pooling). LMDB gives what is needed here: a record is there
@@ -26,7 +26,7 @@ DESCRIPTION = "set.json"
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What determines features beside the picture, its view and the cut: everything else that is part of the key."""
+    """What determines features beside the image, its view and the cut: everything else that is part of the key."""
 
     network: str
     weights_digest: str
@@ -43,7 +43,7 @@ class FeatureSet:
 
 
 def key(digest: str, view: str, output: str) -> bytes:
-    """Return the key of one record: digest of the picture's bytes, view (`0` is the plain picture), cut and pooling."""
+    """Return the key of one record: digest of the image's bytes, view (`0` is the plain image), cut and pooling."""
     return bytes.fromhex(digest) + hashlib.sha256(f"{view}/{output}".encode()).digest()[:16]
 
 
@@ -122,7 +122,7 @@ class Store:
                     self._env.set_mapsize(0)
 
     def notes(self, digests: Iterable[str]) -> dict[str, str]:
-        """Return, of the pictures with these digests, those that could not be decoded, with the reason."""
+        """Return, of the images with these digests, those that could not be decoded, with the reason."""
         found = {}
         with self._reading() as transaction:
             for digest in digests:
@@ -132,7 +132,7 @@ class Store:
         return found
 
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:
-        """Remember pictures that cannot be decoded, so that they are not tried again."""
+        """Remember images that cannot be decoded, so that they are not tried again."""
         self.put({key(digest, "0", "undecodable"): reason.encode() for digest, reason in reasons.items()})
 
     @contextmanager

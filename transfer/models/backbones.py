@@ -19,11 +19,11 @@ def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Mo
 
     Args:
         backbone: row of the table.
-        size: side of the pictures in pixels.
+        size: side of the images in pixels.
         precision: `float32`, `bfloat16` or `float16`.
 
     Returns:
-        Model from preprocessed pictures, float32 [n, size, size, 3], to the top feature map. It is not trainable.
+        Model from preprocessed images, float32 [n, size, size, 3], to the top feature map. It is not trainable.
 
     Raises:
         ConfigError: where the size is smaller than the backbone accepts.

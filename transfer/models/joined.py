@@ -1,4 +1,4 @@
-"""Prefix and head joined again into one Keras model: pictures in, probabilities out."""
+"""Prefix and head joined again into one Keras model: images in, probabilities out."""
 
 import keras
 
@@ -27,7 +27,7 @@ def join_tuned(pretrained: Pretrained, boundary: Cut | None, tuned: keras.Model,
     Args:
         pretrained: the backbone, of which the prefix is taken.
         boundary: where the prefix ends.
-        tuned: the prefix's output, or pictures, -> logits.
+        tuned: the prefix's output, or images, -> logits.
         temperature: of the probabilities.
 
     Returns:

@@ -19,12 +19,12 @@ _LISTED = 40
 
 @dataclass(frozen=True)
 class Filters:
-    """Weights with which a network first looks at a picture.
+    """Weights with which a network first looks at an image.
 
     Attributes:
         layer: whose weights they are.
         kernels: float32 [n, h, w, 3] in the order red, green, blue, or [n, h, w, 1] of a network that sees grey.
-        whole: whether they see the whole picture (a dense layer on pixels) instead of a window that moves over it.
+        whole: whether they see the whole image (a dense layer on pixels) instead of a window that moves over it.
     """
 
     layer: str
@@ -85,19 +85,19 @@ def require(model: keras.Model, names: Sequence[str]) -> None:
         raise ConfigError(f"The network has no layer of this name that gives maps.{hint} {listed} Received --layer {name!r}.")
 
 
-def activations(model: keras.Model, pictures: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return what layers give for pictures.
+def activations(model: keras.Model, images: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return what layers give for images.
 
     Args:
         model: takes RGB in 0..255, float32 [n, size, size, 3].
-        pictures: any numbers in 0..255 [n, size, size, 3]. All maps up to the last layer wanted are held at once: few at a time.
+        images: any numbers in 0..255 [n, size, size, 3]. All maps up to the last layer wanted are held at once: few at a time.
         names: of layers; see `map_layers`.
 
     Returns:
         Name -> float32 [n, h, w, c], in the order of `names`.
     """
     found: dict[str, np.ndarray] = {}
-    for operation, _, output in _computed(model, pictures):
+    for operation, _, output in _computed(model, images):
         if operation.name in names and operation.name not in found and len(getattr(output, "shape", ())) == 4:
             found[operation.name] = _array(output)
             if len(found) == len(set(names)):
@@ -120,12 +120,12 @@ def _main_line(steps: list[Step], start: int) -> list[Step]:
 
 
 def _seen(model: keras.Model, step: Step) -> np.ndarray | None:
-    """Return what reaches a step of a black, a red, a green and a blue picture, before it is flattened: [4, h, w, c]."""
-    pictures = np.zeros((4, *model.input_shape[1:]), np.float32)
+    """Return what reaches a step of a black, a red, a green and a blue image, before it is flattened: [4, h, w, c]."""
+    images = np.zeros((4, *model.input_shape[1:]), np.float32)
     for channel in range(3):
-        pictures[1 + channel, :, :, channel] = 255
+        images[1 + channel, :, :, channel] = 255
     last = None
-    for operation, inputs, _ in _computed(model, pictures):
+    for operation, inputs, _ in _computed(model, images):
         if type(operation).__name__ == "Flatten" or (operation is step.operation and len(inputs.shape) == 4):
             last = _array(inputs)
         if operation is step.operation:
@@ -137,14 +137,14 @@ def _colours(seen: np.ndarray) -> list[int]:
     """Return which channels of what a layer sees are red, green and blue: some backbones take them in reverse order."""
     if seen.shape[-1] == 1:
         return [0]
-    answers = np.abs(seen[1:] - seen[:1]).mean((1, 2))  # [red, green, blue pictures; channels]
+    answers = np.abs(seen[1:] - seen[:1]).mean((1, 2))  # [red, green, blue images; channels]
     order = [int(place) for place in answers.argmax(1)]
     return order if len(set(order)) == 3 else [0, 1, 2]
 
 
-def _computed(model: keras.Model, pictures: np.ndarray) -> Iterator[tuple[Any, Any, Any]]:
+def _computed(model: keras.Model, pixels: np.ndarray) -> Iterator[tuple[Any, Any, Any]]:
     """Compute a model step by step, in inference mode; yield each operation with its first input and its output."""
-    images = keras.ops.convert_to_tensor(np.asarray(pictures, np.float32))
+    images = keras.ops.convert_to_tensor(np.asarray(pixels, np.float32))
     graph = _graph(model)
     yield from _walked(graph, {id(graph.inputs[0]): images})
 

@@ -1,6 +1,6 @@
-"""A finished classifier taken apart where its maps end: pictures -> maps -> vector -> logits.
+"""A finished classifier taken apart where its maps end: images -> maps -> vector -> logits.
 
-The heat map needs the last maps and what follows them, and the distance to the training pictures needs the vector. Works on
+The heat map needs the last maps and what follows them, and the distance to the training images needs the vector. Works on
 any classifier of this package, also on one read back from its file: backbones cut anywhere, fine-tuned or not, with any
 pooling, and networks from scratch.
 """
@@ -39,7 +39,7 @@ class Parts:
     shape: tuple[int, int, int]
 
     def embedding(self, vector: tf.Tensor) -> tf.Tensor:
-        """Return float32 [n, d'], of length 1: what is compared with the training pictures.
+        """Return float32 [n, d'], of length 1: what is compared with the training images.
 
         It is the vector itself, or, where that is longer than 4,096, its maps averaged over squares of places.
         """

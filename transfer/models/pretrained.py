@@ -1,4 +1,4 @@
-"""The prefix compiled for one purpose: pictures in, features at one or several cut points out, at inference speed."""
+"""The prefix compiled for one purpose: images in, features at one or several cut points out, at inference speed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,12 +52,12 @@ class Pretrained:
         return replace(self, xla=True)
 
     def width(self, tap: Tap) -> int:
-        """Return the number of values of one picture's features at a tap."""
+        """Return the number of values of one image's features at a tap."""
         height, width, channels = self.shape(tap.cut)
         return channels * (height * width if tap.pooling in ("flatten", "map") else 1)
 
     def shape(self, place: str) -> tuple[int, int, int]:
-        """Return height, width and channels of one picture's feature map at a place."""
+        """Return height, width and channels of one image's feature map at a place."""
         _, height, width, channels = truncation.tensor_at(self.model, self.backbone.place(place)).shape
         return height, width, channels
 
@@ -109,7 +109,7 @@ class FrozenPass:
         return folded
 
     def __call__(self, batch: np.ndarray | tf.Tensor) -> list[np.ndarray]:
-        """Compute a batch; one with fewer pictures than the batch size is padded, and the padding's features cut off.
+        """Compute a batch; one with fewer images than the batch size is padded, and the padding's features cut off.
 
         Args:
             batch: uint8 [b, size, size, 3], b at most the batch size.

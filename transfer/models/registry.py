@@ -138,10 +138,10 @@ def find(name: str) -> Backbone | Scratch:
 
 
 def require_size(name: str, size: int, smallest: int) -> None:
-    """Check that a network accepts pictures of this side.
+    """Check that a network accepts images of this side.
 
     Raises:
         ConfigError: where they are too small.
     """
     if size < smallest:
-        raise ConfigError(f"image_size: {name} needs pictures of at least {smallest} pixels a side. Received image_size={size}.")
+        raise ConfigError(f"image_size: {name} needs images of at least {smallest} pixels a side. Received image_size={size}.")

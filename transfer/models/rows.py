@@ -31,7 +31,7 @@ class Backbone:
         builder: its function in `keras.applications`.
         preprocessing: what its weights expect of RGB in 0..255. `caffe`: BGR minus the ImageNet mean; `tf`: -1 to 1;
             `torch`: 0 to 1, then ImageNet mean and deviation; `inside`: the network does it.
-        size: side of the pictures it was trained on, in pixels.
+        size: side of the images it was trained on, in pixels.
         smallest: smallest side it accepts.
         cuts: cut points, from the shallowest to the top.
         paper: where it was published.
@@ -103,7 +103,7 @@ class Scratch:
 
     Attributes:
         module: file in `networks/` with `build(size, classes, mean, variance, seed, options) -> keras.Model` from RGB to logits.
-        size, smallest: default and smallest side of the pictures, in pixels.
+        size, smallest: default and smallest side of the images, in pixels.
         options: the keys of the section `network` that it has, with its own values.
         defaults: configuration keys that differ from the general defaults.
         block_convolutions: 3x3 convolutions in each of the blocks that `filters` lists; 0: it has no such blocks.

@@ -20,7 +20,7 @@ def tensor_at(model: keras.Model, cut: Cut) -> keras.KerasTensor:
 
 
 def prefix(model: keras.Model, cut: Cut) -> keras.Model:
-    """Return the backbone up to a cut point: preprocessed pictures -> feature map."""
+    """Return the backbone up to a cut point: preprocessed images -> feature map."""
     return _frozen(keras.Model(model.input, tensor_at(model, cut), name="prefix"))
 
 

@@ -30,7 +30,7 @@ def build(
 ) -> Tunable:
     """Build the trained part on top of a freeze boundary.
 
-    Batch normalisation of the suffix runs in inference mode, always: with the few pictures of a fine-tuning its own means
+    Batch normalisation of the suffix runs in inference mode, always: with the few images of a fine-tuning its own means
     would be worse than those it was pretrained with. Its layers are therefore frozen, scale and shift included; calling the
     suffix with `training=False` is not enough, since Keras passes the mode of the whole network on to the layers inside.
 

@@ -20,7 +20,7 @@ def build(
     Args:
         backbone: row of the table.
         truncate_at: cut point where it ends, or `top`.
-        size: side of the pictures in pixels.
+        size: side of the images in pixels.
         classes: number of classes.
         head: pooling, dense layers, dropout and L2; it standardises nothing, for the features change while it trains.
         seed: of the weights.

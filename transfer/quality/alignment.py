@@ -1,8 +1,8 @@
-"""Two small pictures laid over each other: how much of the one is in the other, once it is moved and scaled a little?
+"""Two small images laid over each other: how much of the one is in the other, once it is moved and scaled a little?
 
 A copy that was cropped shows the same things a little larger and a little elsewhere. Shift and scale of both axes are
 found by Gauss-Newton steps (Baker and Matthews 2004, "Lucas-Kanade 20 years on", the inverse compositional method), for
-hundreds of pairs at a time. Brightness and contrast may differ. Most pairs are seen to be different pictures at half the
+hundreds of pairs at a time. Brightness and contrast may differ. Most pairs are seen to be different images at half the
 size, before or after the first steps; only the others are looked at closely.
 
 What remains is measured against what a displacement by one pixel would change: fine drawings have sharp edges, at which
@@ -26,7 +26,7 @@ _COARSE_EXCESS, _COARSE_SLACK = 2.0, 0.02  # more remains there than at full siz
 
 
 def agreement(glances: np.ndarray, first: np.ndarray, second: np.ndarray, least: float, block: int = 256) -> np.ndarray:
-    """Return how alike each pair of pictures is, where that is about `least` or more.
+    """Return how alike each pair of images is, where that is about `least` or more.
 
     Args:
         glances: uint8 [n, s, s, 3], s even, RGB, smoothed.
@@ -36,12 +36,12 @@ def agreement(glances: np.ndarray, first: np.ndarray, second: np.ndarray, least:
 
     Returns:
         float32 [m], at most 1: one less the share of the pixels' variance that remains after alignment, where a
-        displacement by one pixel counts as 1. -1 for pairs that are clearly below `least`. Two pictures of one colour each
+        displacement by one pixel counts as 1. -1 for pairs that are clearly below `least`. Two images of one colour each
         have 1 where the colours are nearly the same.
     """
     found = np.full(len(first), -1, np.float32)
     coarse = grey(halved(glances))
-    order = np.argsort(first, kind="stable")  # pairs of one picture together: its slopes are found once
+    order = np.argsort(first, kind="stable")  # pairs of one image together: its slopes are found once
 
     def compare(start: int) -> None:
         rows = order[start : start + block]
@@ -62,7 +62,7 @@ def agreement(glances: np.ndarray, first: np.ndarray, second: np.ndarray, least:
 def _promising(
     coarse: np.ndarray, first: np.ndarray, second: np.ndarray, rows: np.ndarray, least: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return those of these pairs that may be copies, and the scale and shift of each, by grey pictures at half the size."""
+    """Return those of these pairs that may be copies, and the scale and shift of each, by grey images at half the size."""
     rows = rows[_likeness(coarse[first[rows]], coarse[second[rows]]) >= _UNMOVED]
     scale, shift = np.zeros((2, len(rows), 2), np.float32)
     ones, which = np.unique(first[rows], return_inverse=True)
@@ -84,7 +84,7 @@ def _promising(
 
 
 def smoothed(glances: np.ndarray, block: int = 1024) -> np.ndarray:
-    """Blur a little, uint8 [n, s, s, c] -> the same: moved pictures are interpolated, and no sharper than that."""
+    """Blur a little, uint8 [n, s, s, c] -> the same: moved images are interpolated, and no sharper than that."""
     result = np.empty_like(glances)
     for start in range(0, len(glances), block):
         part = glances[start : start + block].astype(np.uint16)
@@ -94,10 +94,10 @@ def smoothed(glances: np.ndarray, block: int = 1024) -> np.ndarray:
     return result
 
 
-def _fineness(pictures: np.ndarray) -> np.ndarray:
+def _fineness(images: np.ndarray) -> np.ndarray:
     """Share of the variance that a displacement by one pixel changes: float32 [m, s, s, c] -> [m]."""
-    down, right = np.gradient(pictures, axis=(1, 2))
-    variance = pictures.var((1, 2, 3))
+    down, right = np.gradient(images, axis=(1, 2))
+    variance = images.var((1, 2, 3))
     change = (down**2 + right**2).mean((1, 2, 3))
     result: np.ndarray = np.clip(change / np.maximum(variance, _NOISE), 0.01, 1)
     return result
@@ -110,19 +110,19 @@ def halved(glances: np.ndarray) -> np.ndarray:
     return (rows[:, :, 0::2] + rows[:, :, 1::2]) / np.float32(4)
 
 
-def grey(pictures: np.ndarray) -> np.ndarray:
+def grey(images: np.ndarray) -> np.ndarray:
     """Mean of the three channels: float32 [n, s, s, 3] -> float32 [n, s, s]."""
-    return (pictures[..., 0] + pictures[..., 1] + pictures[..., 2]) / np.float32(3)
+    return (images[..., 0] + images[..., 1] + images[..., 2]) / np.float32(3)
 
 
-def _slopes(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How grey pictures [m, s, s] change when moved and scaled: float32 [m, 4, s * s]; and its normal matrix's inverse [m, 4, 4]."""
-    count, side, _ = pictures.shape
+def _slopes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How grey images [m, s, s] change when moved and scaled: float32 [m, 4, s * s]; and its normal matrix's inverse [m, 4, 4]."""
+    count, side, _ = images.shape
     along = _positions(side)
-    down, right = np.gradient(pictures, axis=(1, 2))
+    down, right = np.gradient(images, axis=(1, 2))
     slopes = np.stack([down, down * along[:, None], right, right * along], 1).reshape(count, 4, side * side) * side
     normal = slopes @ slopes.transpose(0, 2, 1)
-    # Where a picture has no slope in a direction, it is not moved in it.
+    # Where an image has no slope in a direction, it is not moved in it.
     normal += np.eye(4, dtype=np.float32) * (1e-3 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1.0)
     return slopes, np.linalg.inv(normal)
 
@@ -130,12 +130,12 @@ def _slopes(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _step(
     first: np.ndarray, second: np.ndarray, slopes: np.ndarray, inverse: np.ndarray, scale: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Improve scale (less one) and shift (share of the side) of both axes, each float32 [m, 2], on grey pictures [m, s, s]."""
+    """Improve scale (less one) and shift (share of the side) of both axes, each float32 [m, 2], on grey images [m, s, s]."""
     moved, seen = _moved(second, scale, shift)
     error = (_matched(first, moved, seen) - first) * seen
     step = (inverse @ (slopes @ error.reshape(len(first), slopes.shape[2], 1)))[:, :, 0]
     move, grow = np.clip(step[:, 0::2], -0.1, 0.1), np.clip(step[:, 1::2], -0.1, 0.1)
-    # The step was found on the first picture; undone, and put in front of what was known.
+    # The step was found on the first image; undone, and put in front of what was known.
     shift = np.clip(shift - (1 + scale) * move / (1 + grow), -_LARGEST_SHIFT, _LARGEST_SHIFT)
     scale = np.clip((1 + scale) / (1 + grow) - 1, -_LARGEST_SCALE, _LARGEST_SCALE)
     return scale, shift
@@ -147,23 +147,23 @@ def _positions(side: int) -> np.ndarray:
 
 
 def _weights(scale: np.ndarray, shift: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Linear interpolation along one axis: matrices [m, side, side], and which pixels lie inside the picture [m, side]."""
+    """Linear interpolation along one axis: matrices [m, side, side], and which pixels lie inside the image [m, side]."""
     where = (_positions(side) * (1 + scale[:, None]) + shift[:, None] + 0.5) * side - 0.5
     inside = ((where > -0.02) & (where < side - 0.98)).astype(np.float32)
     distance = np.abs(np.clip(where, 0, side - 1)[:, :, None] - np.arange(side, dtype=np.float32))
     return np.maximum(0, 1 - distance), inside
 
 
-def _moved(pictures: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures [m, s, s] moved and scaled, and which pixels were inside [m, s, s]."""
-    side = pictures.shape[1]
+def _moved(images: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return images [m, s, s] moved and scaled, and which pixels were inside [m, s, s]."""
+    side = images.shape[1]
     down, inside_down = _weights(scale[:, 0], shift[:, 0], side)
     right, inside_right = _weights(scale[:, 1], shift[:, 1], side)
-    return down @ pictures @ right.transpose(0, 2, 1), inside_down[:, :, None] * inside_right[:, None, :]
+    return down @ images @ right.transpose(0, 2, 1), inside_down[:, :, None] * inside_right[:, None, :]
 
 
 def _matched(first: np.ndarray, second: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Give the second picture the first one's brightness and contrast."""
+    """Give the second image the first one's brightness and contrast."""
     total = seen.sum((1, 2), keepdims=True)
     mean, other_mean = ((one * seen).sum((1, 2), keepdims=True) / total for one in (first, second))
     varied = (second - other_mean) * seen
@@ -172,14 +172,14 @@ def _matched(first: np.ndarray, second: np.ndarray, seen: np.ndarray) -> np.ndar
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Correlation of pictures [m, s, s, c] where they overlap, after the second ones are moved; less where contrasts differ."""
+    """Correlation of images [m, s, s, c] where they overlap, after the second ones are moved; less where contrasts differ."""
     channels = range(second.shape[-1])
     moved, seen = zip(*(_moved(second[..., channel], scale, shift) for channel in channels), strict=True)
     return _likeness(first, np.stack(moved, -1), np.stack(seen, -1))
 
 
 def _likeness(first: np.ndarray, second: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-    """Correlation of pictures [m, ...] where a weight of 0 or 1 says so, float32 [m]."""
+    """Correlation of images [m, ...] where a weight of 0 or 1 says so, float32 [m]."""
     count, size = len(first), int(np.prod(first.shape[1:]))
     first, second = first.reshape(count, size), second.reshape(count, size)
     weight = np.ones_like(first) if weight is None else weight.reshape(count, size)

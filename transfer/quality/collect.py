@@ -1,4 +1,4 @@
-"""All checks of a data set, in order: facts of the files first, then what pictures and features say."""
+"""All checks of a data set, in order: facts of the files first, then what images and features say."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,19 @@ from transfer.quality.near_duplicates import Pairs
 from transfer.quality.seen import Seen
 
 NO_FEATURES = "Wrong labels and outliers were not looked for: that takes the features of a pretrained backbone (--backbone vgg16)."
-NO_PICTURES = (
-    "Near copies, wrong labels, outliers, blank pictures and border colours were not looked for: that takes the pictures' "
+NO_IMAGES = (
+    "Near copies, wrong labels, outliers, blank images and border colours were not looked for: that takes the images' "
     "features, which --files-only leaves out."
 )
 ALIKE = (
-    "Pairs of pictures that are as alike as near copies, but hardly more alike than each of the two is like others, were taken "
-    "for different pictures: {:,}, beside {:,} reported near copies. check.near_copy_ratio=1 reports them too."
+    "Pairs of images that are as alike as near copies, but hardly more alike than each of the two is like others, were taken "
+    "for different images: {:,}, beside {:,} reported near copies. check.near_copy_ratio=1 reports them too."
 )
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """Which distinct pictures are nearly the same.
+    """Which distinct images are nearly the same.
 
     Attributes:
         pairs: rows of `Seen`.
@@ -39,12 +39,12 @@ class Likeness:
 
     @classmethod
     def of(cls, seen: Seen, config: CheckConfig) -> "Likeness":
-        """Compare all pictures."""
+        """Compare all images."""
         found = copies.find(seen.features, seen.glances, config.near_copy, config.neighbours, config.near_copy_ratio)
         return cls(found.pairs, near_duplicates.groups(len(seen.rows), found.pairs), found.alike)
 
     def names(self, seen: Seen) -> dict[int, str]:
-        """Return manifest row -> name of its group, for pictures that have near copies: the digest of the first by digest."""
+        """Return manifest row -> name of its group, for images that have near copies: the digest of the first by digest."""
         digests = seen.rows["digest"].to_numpy()
         members = pd.Series(digests).groupby(self.groups)
         name, size = members.transform("min").to_numpy(), members.transform("size").to_numpy()
@@ -56,7 +56,7 @@ def collect(manifest: pd.DataFrame, seen: Seen | None, likeness: Likeness | None
 
     Args:
         manifest: all files, divided where that was possible.
-        seen: what is stored of the used pictures; none: only the files are judged.
+        seen: what is stored of the used images; none: only the files are judged.
         likeness: near copies among them.
         config: limits of the checks.
         seed: of the cross-validations.
@@ -64,7 +64,7 @@ def collect(manifest: pd.DataFrame, seen: Seen | None, likeness: Likeness | None
     usable = manifests.used(manifest)
     glances = dict(zip(seen.rows["digest"], seen.glances, strict=True)) if seen else {}
     kinds, odd = files.peculiar(manifest, glances, config.tiny)
-    notes = [] if seen and seen.features else [NO_FEATURES if seen else NO_PICTURES]
+    notes = [] if seen and seen.features else [NO_FEATURES if seen else NO_IMAGES]
     if likeness and likeness.alike:
         notes.append(ALIKE.format(likeness.alike, len(likeness.pairs)))
     tables = {

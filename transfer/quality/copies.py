@@ -1,9 +1,9 @@
-"""Near copies: the same picture rescaled, compressed again, cropped a little, brighter or darker.
+"""Near copies: the same image rescaled, compressed again, cropped a little, brighter or darker.
 
-Found in two steps. Pictures whose features or whose coarse brightness are most alike become candidates: a few for each
-picture, whatever their cosine, since the cosines of true copies differ between networks and data sets. Then the pixels
-decide: one picture is laid over the other, moved and scaled, and what remains must be the same. That step needs no tuning
-to the network, and tells copies from other pictures of the same shape. Where whole classes are alike, copies must also
+Found in two steps. Images whose features or whose coarse brightness are most alike become candidates: a few for each
+image, whatever their cosine, since the cosines of true copies differ between networks and data sets. Then the pixels
+decide: one image is laid over the other, moved and scaled, and what remains must be the same. That step needs no tuning
+to the network, and tells copies from other images of the same shape. Where whole classes are alike, copies must also
 be more alike than the others (`distinct`).
 """
 
@@ -25,9 +25,9 @@ class Found(NamedTuple):
     """What was found.
 
     Attributes:
-        pairs: of pictures that are nearly the same, the most alike first. Their similarity is at most 1: what remains
+        pairs: of images that are nearly the same, the most alike first. Their similarity is at most 1: what remains
             after alignment is counted against what a displacement by one pixel would change (`alignment.agreement`).
-        alike: number of pairs above the threshold that are left out, as both pictures are like many (`distinct`).
+        alike: number of pairs above the threshold that are left out, as both images are like many (`distinct`).
     """
 
     pairs: Pairs
@@ -37,13 +37,13 @@ class Found(NamedTuple):
 def find(
     features: Mapping[str, np.ndarray], glances: np.ndarray, threshold: float = 0.97, neighbours: int = 5, ratio: float = 0.4
 ) -> Found:
-    """Find pairs of pictures that are nearly the same.
+    """Find pairs of images that are nearly the same.
 
     Args:
         features: cut point -> float [n, width], pooled; empty for networks without stored features.
-        glances: uint8 [n, s, s, 3], s even: the pictures reduced to a few pixels by averaging.
+        glances: uint8 [n, s, s, 3], s even: the images reduced to a few pixels by averaging.
         threshold: smallest similarity.
-        neighbours: candidates looked at for each picture, by features and by glances.
+        neighbours: candidates looked at for each image, by features and by glances.
         ratio: see `distinct.standing_out`; 1: all pairs above the threshold.
     """
     glance_rows = glance_vectors(glances)
@@ -60,7 +60,7 @@ def find(
 
 
 def _plain_pairs(glances: np.ndarray, glance_rows: np.ndarray) -> Pairs:
-    """Pictures of one colour have no direction; each is a candidate of the one with the next colour."""
+    """Images of one colour have no direction; each is a candidate of the one with the next colour."""
     plain = np.flatnonzero(~glance_rows.any(axis=1))
     color = np.round(glances[plain].mean(axis=(1, 2)) / 8)
     order = plain[np.lexsort((*color.T, color.sum(axis=1)))]

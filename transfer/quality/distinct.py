@@ -1,9 +1,9 @@
-"""Copies told from different pictures of a kind that all look alike: trousers on black, 28 pixels wide.
+"""Copies told from different images of a kind that all look alike: trousers on black, 28 pixels wide.
 
-A picture is much more like its copy than like the next pictures; of many that are alike, none is. So the difference of two
-copies is compared with the difference of each from its eighth most similar picture, as keypoints are with their second
+An image is much more like its copy than like the next images; of many that are alike, none is. So the difference of two
+copies is compared with the difference of each from its eighth most similar image, as keypoints are with their second
 (Lowe 2004, "Distinctive image features from scale-invariant keypoints", section 7.1). The eighth, so that up to eight
-copies of one picture are not taken for pictures that are alike.
+copies of one image are not taken for images that are alike.
 """
 
 from collections.abc import Callable
@@ -13,20 +13,20 @@ import numpy as np
 from transfer.quality.near_duplicates import Pairs
 
 _RANK = 8
-_FEWEST = 5  # pictures with fewer compared ones are judged by nothing but the threshold
+_FEWEST = 5  # images with fewer compared ones are judged by nothing but the threshold
 _SURE = 0.01  # a smaller difference is a copy whatever the others are like: longer series of one scene stay together
 
 Agreement = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 def standing_out(candidates: Pairs, similarity: np.ndarray, threshold: float, ratio: float, agreement: Agreement) -> np.ndarray:
-    """Say which pairs above a threshold are much more alike than both pictures are like others.
+    """Say which pairs above a threshold are much more alike than both images are like others.
 
     Args:
         candidates: all pairs that were compared.
         similarity: of each, at most 1, exact where it is at least `threshold`; float32 [m].
         threshold: smallest similarity of copies.
-        ratio: largest difference (1 less similarity) of copies, as a share of each picture's difference from its eighth
+        ratio: largest difference (1 less similarity) of copies, as a share of each image's difference from its eighth
             most similar one; 1: nothing is left out.
         agreement: rows, rows, least -> similarity of these pairs, exact where it is at least `least`.
 

@@ -1,4 +1,4 @@
-"""What is peculiar about the files, and what is done with them: facts of the manifest, and blank pictures."""
+"""What is peculiar about the files, and what is done with them: facts of the manifest, and blank images."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -44,7 +44,7 @@ def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: in
     Args:
         manifest: all files.
         glances: digest -> uint8 [s, s, 3].
-        tiny: pictures with a side of fewer pixels are tiny.
+        tiny: images with a side of fewer pixels are tiny.
 
     Returns:
         The tables `kinds` and `files` of `Findings`.
@@ -83,7 +83,7 @@ def _treatment(reason: str) -> str:
 
 
 def _blank(glances: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
-    """Return the digests of pictures of one colour."""
+    """Return the digests of images of one colour."""
     digests, blank = list(glances), set[str]()
     for start in range(0, len(digests), block):
         part = digests[start : start + block]
@@ -94,13 +94,13 @@ def _blank(glances: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
 
 
 def formats(usable: pd.DataFrame) -> pd.DataFrame:
-    """Return how many used pictures there are of each format."""
+    """Return how many used images there are of each format."""
     counts = usable["format"].value_counts()
-    return pd.DataFrame({"format": counts.index, "pictures": counts.to_numpy()}, columns=COLUMNS["formats"], dtype=object)
+    return pd.DataFrame({"format": counts.index, "images": counts.to_numpy()}, columns=COLUMNS["formats"], dtype=object)
 
 
 def sizes(usable: pd.DataFrame) -> pd.DataFrame:
-    """Return smallest, median and largest width, height and megapixels of the used pictures."""
+    """Return smallest, median and largest width, height and megapixels of the used images."""
     if usable.empty:
         return pd.DataFrame(columns=COLUMNS["sizes"], dtype=object)
     measures = {"width": usable["width"], "height": usable["height"], "megapixels": usable["width"] * usable["height"] / 1e6}
@@ -109,7 +109,7 @@ def sizes(usable: pd.DataFrame) -> pd.DataFrame:
 
 
 def classes(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return used pictures, their share and their splits for each class, the largest class first."""
+    """Return used images, their share and their splits for each class, the largest class first."""
     usable = manifests.used(manifest)
     rows = []
     for label in dict.fromkeys(manifest.loc[manifest["label"] != "", "label"]):
@@ -120,10 +120,10 @@ def classes(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the sets of pictures with the same bytes, those that stand in several classes first, then the largest."""
-    pictures = manifest[(manifest["digest"] != "") & ((manifest["reason"] == "") | manifest["reason"].str.startswith("the same picture"))]
+    """Return the sets of images with the same bytes, those that stand in several classes first, then the largest."""
+    images = manifest[(manifest["digest"] != "") & ((manifest["reason"] == "") | manifest["reason"].str.startswith("the same image"))]
     sets: dict[str, list[tuple]] = {}
-    for row in pictures.itertuples(index=False):
+    for row in images.itertuples(index=False):
         sets.setdefault(row.digest, []).append(row)
     repeated = [rows for rows in sets.values() if len(rows) > 1]
     repeated.sort(key=lambda rows: (len({row.label for row in rows}) == 1, -len(rows), rows[0].path))  # type: ignore[attr-defined]

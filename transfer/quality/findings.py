@@ -10,17 +10,17 @@ import pandas as pd
 
 from transfer.system.files import write_text
 
-_PICTURE = ["path", "label", "split"]
+_IMAGE = ["path", "label", "split"]
 COLUMNS: dict[str, list[str]] = {
-    "classes": ["label", "pictures", "share", "train", "validation", "test"],
-    "formats": ["format", "pictures"],
+    "classes": ["label", "images", "share", "train", "validation", "test"],
+    "formats": ["format", "images"],
     "sizes": ["measure", "smallest", "median", "largest"],
-    "kinds": ["kind", "pictures", "treatment"],
-    "files": ["kind", *_PICTURE, "detail"],
-    "duplicates": ["set", *_PICTURE, "contradiction"],
+    "kinds": ["kind", "images", "treatment"],
+    "files": ["kind", *_IMAGE, "detail"],
+    "duplicates": ["set", *_IMAGE, "contradiction"],
     "near_duplicates": ["set", "path", "label", "split", "other_path", "other_label", "other_split", "similarity", "across"],
-    "label_issues": [*_PICTURE, "suggested", "given_probability", "suggested_probability"],
-    "outliers": [*_PICTURE, "ratio"],
+    "label_issues": [*_IMAGE, "suggested", "given_probability", "suggested_probability"],
+    "outliers": [*_IMAGE, "ratio"],
     "leaks": ["property", "accuracy", "majority", "leak", "rule"],
 }
 """Columns of each table."""
@@ -36,19 +36,19 @@ class Findings:
 
     Attributes:
         notes: sentences for a person: what was not checked, and why.
-        classes: one row a class: used pictures, their share (0 to 1) of all used ones, and how many lie in each split.
-        formats: one row a format of the bytes (`JPEG`): used pictures.
-        sizes: rows `width`, `height`, `megapixels`: smallest, median and largest of the used pictures.
+        classes: one row a class: used images, their share (0 to 1) of all used ones, and how many lie in each split.
+        formats: one row a format of the bytes (`JPEG`): used images.
+        sizes: rows `width`, `height`, `megapixels`: smallest, median and largest of the used images.
         kinds: one row for each kind of peculiar file that occurs (`truncated or broken`, `animated`, `EXIF-rotated`):
             how many, and what is done with them (a sentence).
         files: the files of each kind, with a detail where there is one.
         duplicates: files with the same bytes; rows of one set (numbered from 0) belong together; `contradiction` where the
             set lies in several classes.
-        near_duplicates: pairs of pictures that are nearly the same, the most similar first; `set` numbers the groups of
-            pictures that hang together; `similarity` is the correlation of the pixels, at most 1; `across` where the two
+        near_duplicates: pairs of images that are nearly the same, the most similar first; `set` numbers the groups of
+            images that hang together; `similarity` is the correlation of the pixels, at most 1; `across` where the two
             lie in different splits.
-        label_issues: pictures whose label is likely wrong, the likeliest first; probabilities are out of fold.
-        outliers: pictures far from their own class, the farthest first; `ratio` is the distance over the class's usual one.
+        label_issues: images whose label is likely wrong, the likeliest first; probabilities are out of fold.
+        outliers: images far from their own class, the farthest first; `ratio` is the distance over the class's usual one.
         leaks: properties of the file (not of what is seen) and how well each alone tells the class: cross-validated accuracy
             of a decision stump against the share of the largest class; `leak` where that is more than chance allows;
             `rule` says it in words.

@@ -1,4 +1,4 @@
-"""Likely wrong labels: pictures that a simple classifier, fitted on other pictures, would give to another class.
+"""Likely wrong labels: images that a simple classifier, fitted on other images, would give to another class.
 
 Confident learning (Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels"), as
 cleanlab has it, on out-of-fold probabilities of a logistic regression on standardised features.
@@ -17,9 +17,9 @@ from transfer.system.resources import spread
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
 _ITERATIONS = 100  # what is not settled by then changes probabilities, but hardly their order
-_MANY = 1000  # with fewer pictures than these the penalty shrinks, which would drown them
+_MANY = 1000  # with fewer images than these the penalty shrinks, which would drown them
 _CLEARLY = 20  # another class that is so many times more probable is suggested in any case
-_FEWEST = 20  # pictures of a class that are learned from, at least, where it has them
+_FEWEST = 20  # images of a class that are learned from, at least, where it has them
 
 
 def find(
@@ -31,7 +31,7 @@ def find(
     seed: int = 0,
     max_rows: int = 10_000,
 ) -> pd.DataFrame:
-    """Find the pictures whose label is likely wrong.
+    """Find the images whose label is likely wrong.
 
     Args:
         features: float [n, d].
@@ -44,7 +44,7 @@ def find(
 
     Returns:
         Table with the columns `COLUMNS`, the likeliest first; probabilities are of classifiers that did not see the row's
-        group. Pictures of classes that have a single group are not judged. Empty where fewer than two classes are left.
+        group. Images of classes that have a single group are not judged. Empty where fewer than two classes are left.
     """
     groups = np.unique(np.asarray(groups), return_inverse=True)[1]
     fold = _folds(labels, groups, folds, seed)
@@ -52,7 +52,7 @@ def find(
     classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
         return _table(rows[:0], labels, classes, numbers[:0], np.zeros((0, 1)))
-    # A table of all pictures is large: not copied where every row is judged.
+    # A table of all images is large: not copied where every row is judged.
     table, fold = np.asarray(features if len(rows) == len(features) else features[rows], np.float32), fold[rows]
     probabilities = _out_of_fold(table, numbers, fold, inverse_penalty, max_rows, seed)
     wrong = _ranked(numbers, probabilities)
@@ -142,7 +142,7 @@ def _ranked(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         warnings.simplefilter("ignore")
         found = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), bool)
     given, best = probabilities[np.arange(len(labels)), labels], probabilities.max(axis=1)
-    # Where nearly all pictures are recognised with ease, confident learning expects as much of every class that is
+    # Where nearly all images are recognised with ease, confident learning expects as much of every class that is
     # suggested, and passes over one in five.
     wrong = (found | (best >= _CLEARLY * given)) & (probabilities.argmax(axis=1) != labels)
     rows = np.flatnonzero(wrong)

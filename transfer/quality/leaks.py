@@ -1,7 +1,7 @@
 """Leaks: properties of a file, not of what is seen, that tell the class: all dogs are PNG, all cats are small files.
 
-A network learns such a property instead of the pictures, and fails where it no longer holds. Each is judged by the best
-rule with one threshold (a decision stump), found on some pictures and tried on others.
+A network learns such a property instead of the images, and fails where it no longer holds. Each is judged by the best
+rule with one threshold (a decision stump), found on some images and tried on others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _CHANNELS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class _Judged:
-    """How well a rule did on pictures that it was not made from, against always the largest class; shares, 0 to 1."""
+    """How well a rule did on images that it was not made from, against always the largest class; shares, 0 to 1."""
 
     accuracy: float
     majority: float
@@ -60,7 +60,7 @@ def find(
         labels: class numbers, int [n], from 0 on.
         names: of the classes.
         folds: of the cross-validation.
-        margin: a leak's rule is right for a larger share of the pictures than always the largest class, by at least so
+        margin: a leak's rule is right for a larger share of the images than always the largest class, by at least so
             much.
         level: probability of a false alarm over all properties and classes, at most (Bonferroni).
         seed: of the folds.
@@ -115,7 +115,7 @@ def _judge(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequenc
             present, counts = np.unique(labels[learned], return_counts=True)
             right[judged] = _fitted(table[learned], labels[learned]).predict(table[judged]) == labels[judged]
             usual[judged] = labels[judged] == present[counts.argmax()]
-    # McNemar's exact test: only pictures that one of both answers gets right say anything.
+    # McNemar's exact test: only images that one of both answers gets right say anything.
     better, worse = int((right & ~usual).sum()), int((usual & ~right).sum())
     chance = float(binom.sf(better - 1, better + worse, 0.5))
     words = _in_words(_fitted(table, labels), list(columns), names)

@@ -1,4 +1,4 @@
-"""Vectors by whose cosines pictures that look alike are found: from stored features, and from the pixels themselves."""
+"""Vectors by whose cosines images that look alike are found: from stored features, and from the pixels themselves."""
 
 from collections.abc import Mapping
 
@@ -8,21 +8,21 @@ from transfer.quality.alignment import grey, halved
 from transfer.system.resources import one_thread
 
 _SAMPLE = 4096  # rows from which directions are learned
-_PLAIN = 2.0  # grey levels: pictures that vary less have nothing to be compared but noise
+_PLAIN = 2.0  # grey levels: images that vary less have nothing to be compared but noise
 
 
 def feature_vectors(features: Mapping[str, np.ndarray], width: int = 128) -> np.ndarray:
-    """Turn the pooled features of one or several cut points into one vector a picture.
+    """Turn the pooled features of one or several cut points into one vector an image.
 
     Features after a ReLU share a large mean, by which all cosines are nearly 1. So each value is standardised over the
-    pictures, and each cut point has the same weight. Wide ones are reduced to their principal directions.
+    images, and each cut point has the same weight. Wide ones are reduced to their principal directions.
 
     Args:
         features: cut point -> float [n, any width].
         width: largest number of values that a cut point brings in.
 
     Returns:
-        float32 [n, d], unit length. A picture just like the mean of all has zeros.
+        float32 [n, d], unit length. An image just like the mean of all has zeros.
     """
     tables = [unit(_reduced(standardized(table), width)) for table in features.values()]
     return unit(np.concatenate(tables, axis=1))
@@ -32,7 +32,7 @@ def glance_vectors(glances: np.ndarray) -> np.ndarray:
     """Turn glances uint8 [n, s, s, 3] into vectors of their coarse brightness, less its mean.
 
     Returns:
-        float32 [n, s * s / 4], unit length; zeros for pictures of (nearly) one brightness.
+        float32 [n, s * s / 4], unit length; zeros for images of (nearly) one brightness.
     """
     coarse = grey(halved(glances))
     coarse = coarse.reshape(len(glances), coarse.shape[1] * coarse.shape[2])

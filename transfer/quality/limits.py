@@ -9,13 +9,13 @@ def exceeded(findings: Findings, config: CheckConfig) -> list[str]:
 
     Files that are left out on purpose (excluded in a table, hidden, in a class that was left out) count for no limit.
     """
-    pictures = int(findings.classes["pictures"].sum())
-    unusable = int(findings.kinds.loc[findings.kinds["treatment"] == "not used", "pictures"].sum())
+    images = int(findings.classes["images"].sum())
+    unusable = int(findings.kinds.loc[findings.kinds["treatment"] == "not used", "images"].sum())
     found = {
-        "max_unusable": (unusable / max(pictures + unusable, 1), "share of files that are not used"),
-        "max_contradictions": (findings.contradictions, "pictures that stand in several classes"),
+        "max_unusable": (unusable / max(images + unusable, 1), "share of files that are not used"),
+        "max_contradictions": (findings.contradictions, "images that stand in several classes"),
         "max_across": (len(findings.across), "pairs of near copies in different splits"),
-        "max_label_issues": (len(findings.label_issues) / max(pictures, 1), "share of labels that are likely wrong"),
+        "max_label_issues": (len(findings.label_issues) / max(images, 1), "share of labels that are likely wrong"),
         "max_leaks": (int(findings.leaks["leak"].astype(bool).sum()), "properties of files that tell the class"),
     }
     sentences = []

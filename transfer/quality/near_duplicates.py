@@ -37,7 +37,7 @@ class Pairs:
 def pairs(vectors: np.ndarray, threshold: float, neighbours: int = 16, block: int = 1024) -> Pairs:
     """Find the pairs of vectors that are at least so much alike.
 
-    A row that is like thousands of others (all-white pictures) keeps only its `neighbours` most similar ones and the first
+    A row that is like thousands of others (all-white images) keeps only its `neighbours` most similar ones and the first
     of them all, by which rows that are all alike stay one group.
 
     Args:

@@ -1,6 +1,6 @@
-"""Outliers: pictures far from all pictures of their own class.
+"""Outliers: images far from all images of their own class.
 
-The distance of a picture is the mean distance to its nearest neighbours of the same class (Angiulli and Pizzuti 2002,
+The distance of an image is the mean distance to its nearest neighbours of the same class (Angiulli and Pizzuti 2002,
 "Fast outlier detection in high dimensional spaces"); the class's median of it says what is usual there, so that wide
 classes may be wide.
 """
@@ -8,21 +8,21 @@ classes may be wide.
 import numpy as np
 import pandas as pd
 
-_FEWEST = 5  # pictures from which on a class has something that is usual
+_FEWEST = 5  # images from which on a class has something that is usual
 
 
 def find(features: np.ndarray, labels: np.ndarray, limit: float, neighbours: int = 10, block: int = 1024) -> pd.DataFrame:
-    """Find the pictures that are farther from their class than is usual there.
+    """Find the images that are farther from their class than is usual there.
 
     Args:
         features: float [n, d], standardised.
         labels: class numbers, int [n].
-        limit: smallest ratio of a picture's distance to its class's median distance.
-        neighbours: nearest pictures of the class whose distances are averaged; small classes have fewer.
-        block: rows compared at a time; memory is about 8 * block * (pictures of the largest class) bytes.
+        limit: smallest ratio of an image's distance to its class's median distance.
+        neighbours: nearest images of the class whose distances are averaged; small classes have fewer.
+        block: rows compared at a time; memory is about 8 * block * (images of the largest class) bytes.
 
     Returns:
-        Table with the columns `row` and `ratio`, the farthest first. Classes of fewer than five pictures are not judged.
+        Table with the columns `row` and `ratio`, the farthest first. Classes of fewer than five images are not judged.
     """
     ratios = np.zeros(len(labels))
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""What the frozen pass left in the store about each picture: features and a glance, one row for each distinct content."""
+"""What the frozen pass left in the store about each image: features and a glance, one row for each distinct content."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from transfer.features.store import Store, key
 
 @dataclass(frozen=True)
 class Seen:
-    """Distinct used pictures and what is known of them.
+    """Distinct used images and what is known of them.
 
     Attributes:
         rows: the first used row of the manifest for each content, [n].
@@ -29,7 +29,7 @@ class Seen:
 
 
 def seen(manifest: pd.DataFrame, front: Front, store: Store) -> Seen:
-    """Read what is stored of all used pictures."""
+    """Read what is stored of all used images."""
     rows = manifests.used(manifest).drop_duplicates("digest")
     pooled = [output for output in front.outputs if output.endswith((":avg", ":max"))]
     features = {output: _table(rows, store, output, front.width(output), front.dtype(output)) for output in pooled}

@@ -3,7 +3,7 @@
     path, label, split, group   as in the manifest; to be changed at will: to relabel, to move to another split
     exclude                     yes: the file is not used; filled in for those that cannot be used, or were left out
     suggested_label             where the label is likely wrong
-    copy_of                     the first of the files with the same or nearly the same picture
+    copy_of                     the first of the files with the same or nearly the same image
     notes                       what is peculiar about the file, and why it was not used
     format, width, height, size facts
 

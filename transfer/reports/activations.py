@@ -1,4 +1,4 @@
-"""The activation maps of a layer for one picture, as a grid of channels."""
+"""The activation maps of a layer for one image, as a grid of channels."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from transfer.reports.figures import plain
 
 
 def draw(layer: str, maps: np.ndarray) -> bytes:
-    """Return a PNG with the channels of a layer: all, or the 64 that vary most over this picture, in the network's order.
+    """Return a PNG with the channels of a layer: all, or the 64 that vary most over this image, in the network's order.
 
     Args:
         layer: its name.
@@ -22,7 +22,7 @@ def draw(layer: str, maps: np.ndarray) -> bytes:
 
 
 def most_varied(maps: np.ndarray, count: int) -> np.ndarray:
-    """Return the numbers, in ascending order, of the at most `count` channels of [h, w, c] that vary most over the picture."""
+    """Return the numbers, in ascending order, of the at most `count` channels of [h, w, c] that vary most over the image."""
     spans = maps.std((0, 1))
     return np.sort(np.argsort(-spans, kind="stable")[:count])
 

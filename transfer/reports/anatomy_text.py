@@ -16,10 +16,10 @@ LONG = 40
 
 _WIDTH = 100
 _NOTES = """\
-multiply-adds: of convolutions, dense layers and products of matrices, for one picture.
+multiply-adds: of convolutions, dense layers and products of matrices, for one image.
 field: side of what one value sees, in pixels, padding included{all}.
 stride: pixels between neighbours; start: first pixel that the first value sees (negative: padding).
-memory: what {what} one picture, in float32."""
+memory: what {what} one image, in float32."""
 
 
 def block(table: "pd.DataFrame", network: str, title: str, every_layer: bool = False) -> str:
@@ -43,7 +43,7 @@ def block(table: "pd.DataFrame", network: str, title: str, every_layer: bool = F
     if unknown:
         lines.append(f"Not counted, because this kind of layer is not known: {', '.join(unknown)}.")
     notes = _NOTES.format(
-        all="; all: everything" if table["whole_picture"].any() else "",
+        all="; all: everything" if table["whole_image"].any() else "",
         what="all layers of a block give for" if by_blocks else "the layer gives for",
     )
     lines += notes.splitlines()
@@ -88,7 +88,7 @@ def convolution(layer: Convolution) -> str:
         f"output side    ceil((n + {p} - (k - 1)) / s) = ceil(({n} + {padded} - ({k} - 1)) / {s}) = {o}",
         f"parameters     k*k*c*m + m = {k}*{k}*{c}*{m} + {m} = {layer.parameters:,}",
         f"multiply-adds  o*o*k*k*c*m = {o}*{o}*{k}*{k}*{c}*{m} = {layer.multiply_adds:,}",
-        f"memory         o*o*m*4 bytes = {o}*{o}*{m}*4 = {layer.activation_bytes:,} bytes (float32, one picture)",
+        f"memory         o*o*m*4 bytes = {o}*{o}*{m}*4 = {layer.activation_bytes:,} bytes (float32, one image)",
     ]
     if layer.padding == "same":
         lines[3:3] = [f"               same: as many zeros as give ceil(n / s) = ceil({n} / {s}) = {o}"]
@@ -101,9 +101,9 @@ def _figures(row: Any) -> list[str]:
 
     counted = "?" if pd.isna(row.multiply_adds) else short(int(row.multiply_adds))
     return [
-        str(row.output), f"{row.parameters:,}", counted, _pair(row.field_height, row.field_width, row.whole_picture, "all"),
-        _pair(row.stride_height, row.stride_width, row.whole_picture, "-"),
-        _pair(row.start_height, row.start_width, row.whole_picture, "-"), f"{short(int(row.activation_bytes))}B",
+        str(row.output), f"{row.parameters:,}", counted, _pair(row.field_height, row.field_width, row.whole_image, "all"),
+        _pair(row.stride_height, row.stride_width, row.whole_image, "-"),
+        _pair(row.start_height, row.start_width, row.whole_image, "-"), f"{short(int(row.activation_bytes))}B",
     ]  # fmt: skip
 
 

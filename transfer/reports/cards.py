@@ -1,4 +1,4 @@
-"""Findings and thumbnails -> what the pages show of each kind: cards with a picture, and the rest as lines of text."""
+"""Findings and thumbnails -> what the pages show of each kind: cards with an image, and the rest as lines of text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,22 +10,22 @@ from transfer.quality.findings import Findings
 from transfer.reports.names import printable, shortened
 from transfer.reports.summary import unused
 
-_NAME = 56  # letters of a path under a picture; the whole path shows when one points at it
+_NAME = 56  # letters of a path under an image; the whole path shows when one points at it
 _CLASS = 32  # letters of a class
-_OF_A_SET = 8  # pictures shown of a set
+_OF_A_SET = 8  # images shown of a set
 _PAIRS_OF_A_SET = 3
-_LISTED = 500  # lines of text after the pictures
+_LISTED = 500  # lines of text after the images
 
 
 @dataclass(frozen=True)
 class Card:
-    """One picture of a page.
+    """One image of a page.
 
     Attributes:
         path: as in the manifest.
         name, full: the path as a person can read it, short and whole.
         label, split: where it lies.
-        picture: data URI of the thumbnail; empty where there is none.
+        image: data URI of the thumbnail; empty where there is none.
         why: why there is none.
     """
 
@@ -34,13 +34,13 @@ class Card:
     full: str
     label: str
     split: str
-    picture: str
+    image: str
     why: str
 
 
 @dataclass(frozen=True)
 class Part:
-    """One section: what is shown with pictures, further lines of text, and how many more there are than these."""
+    """One section: what is shown with images, further lines of text, and how many more there are than these."""
 
     shown: list[dict[str, Any]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Part:
 
 
 class Album:
-    """All sections, each with at most about `most` pictures."""
+    """All sections, each with at most about `most` images."""
 
     def __init__(self, findings: Findings, thumbnails: Mapping[str, str], most: int) -> None:
         self.findings, self.thumbnails, self.most = findings, thumbnails, most
@@ -65,9 +65,9 @@ class Album:
     def _card(self, path: str, label: str, split: str) -> Card:
         self.paths[path] = None
         full = printable(str(path))
-        picture = self.thumbnails.get(path, "")
-        why = "" if picture else printable(str(self._details.get(path, "no picture")))
-        return Card(path, shortened(full, _NAME), full, _class(label), printable(str(split)), picture, why)
+        image = self.thumbnails.get(path, "")
+        why = "" if image else printable(str(self._details.get(path, "no image")))
+        return Card(path, shortened(full, _NAME), full, _class(label), printable(str(split)), image, why)
 
     def _cards(self, rows: pd.DataFrame, most: int) -> list[Card]:
         return [self._card(row.path, row.label, row.split) for row in rows.head(most).itertuples()]
@@ -87,9 +87,9 @@ class Album:
         inside, sets = pairs[~pairs["set"].isin(self.findings.across["set"])], []
         for rows in self._first_sets(inside):
             others = rows[["other_path", "other_label", "other_split"]].set_axis(["path", "label", "split"], axis=1)
-            pictures = pd.concat([rows[["path", "label", "split"]], others]).drop_duplicates("path")
+            images = pd.concat([rows[["path", "label", "split"]], others]).drop_duplicates("path")
             lowest, highest = float(rows["similarity"].min()), float(rows["similarity"].max())
-            sets.append((pictures, {"lowest": lowest, "highest": highest}))
+            sets.append((images, {"lowest": lowest, "highest": highest}))
         return self._sets(sets, inside["set"].nunique())
 
     def _same(self, contradiction: bool) -> Part:
@@ -104,16 +104,16 @@ class Album:
 
     def _sets(self, sets: list[tuple[pd.DataFrame, dict[str, Any]]], total: int) -> Part:
         shown: list[dict[str, Any]] = []
-        pictures = 0
-        while len(shown) < len(sets) and pictures < self.most:
+        images = 0
+        while len(shown) < len(sets) and images < self.most:
             rows, facts = sets[len(shown)]
             cards = self._cards(rows, _OF_A_SET)
-            pictures += len(cards)
-            hidden = [_picture_line(row) for row in rows.iloc[_OF_A_SET:].head(_LISTED).itertuples()]
+            images += len(cards)
+            hidden = [_image_line(row) for row in rows.iloc[_OF_A_SET:].head(_LISTED).itertuples()]
             differ = rows["label"].nunique() > 1
             shown.append({"cards": cards, "count": len(rows), "lines": hidden, "differ": differ, **facts})
         rest = sets[len(shown) :]
-        lines = ["  =  ".join(_picture_line(row) for row in rows.head(_OF_A_SET).itertuples()) for rows, _ in rest[:_LISTED]]
+        lines = ["  =  ".join(_image_line(row) for row in rows.head(_OF_A_SET).itertuples()) for rows, _ in rest[:_LISTED]]
         return Part(shown, lines, total - len(shown) - len(lines))
 
     def _labels(self) -> Part:
@@ -125,13 +125,13 @@ class Album:
         return _part(shown, table.iloc[self.most :], lambda row: printable(f"{row.path}: {row.label} -> {row.suggested}"))
 
     def _outliers(self) -> Part:
-        """Classes in the order of their farthest picture."""
+        """Classes in the order of their farthest image."""
         table, of_class = self.findings.outliers, dict[str, list[dict[str, Any]]]()
         for row in table.head(self.most).itertuples():
             item = {"card": self._card(row.path, row.label, row.split), "ratio": float(row.ratio)}
             of_class.setdefault(_class(row.label), []).append(item)
         shown = [{"label": label, "items": items} for label, items in of_class.items()]
-        return _part(shown, table.iloc[self.most :], lambda row: f"{_picture_line(row)}: {row.ratio:.1f} times")
+        return _part(shown, table.iloc[self.most :], lambda row: f"{_image_line(row)}: {row.ratio:.1f} times")
 
     def _kinds(self, kinds: pd.DataFrame) -> list[dict[str, Any]]:
         files, shown = self.findings.files, []
@@ -144,13 +144,13 @@ class Album:
                 {"card": self._card(row.path, row.label, row.split), "detail": printable(str(row.detail))} for row in first.itertuples()
             ]
             part = _part(cards, rows.iloc[len(first) :], _file_line)
-            facts = {"kind": printable(str(kind.kind)), "treatment": printable(str(kind.treatment)), "count": int(kind.pictures)}
+            facts = {"kind": printable(str(kind.kind)), "treatment": printable(str(kind.treatment)), "count": int(kind.images)}
             shown.append({**facts, "part": part})
         return shown
 
 
 def paths(findings: Findings, most: int) -> list[str]:
-    """Return the paths of all pictures that a page shows which shows at most about `most` in a section."""
+    """Return the paths of all images that a page shows which shows at most about `most` in a section."""
     return list(Album(findings, {}, most).paths)
 
 
@@ -162,14 +162,14 @@ def _class(label: object) -> str:
     return shortened(printable(str(label)), _CLASS)
 
 
-def _picture_line(row: Any) -> str:
+def _image_line(row: Any) -> str:
     where = printable(str(row.split))
     return printable(str(row.path)) + (f" ({where})" if where else "")
 
 
 def _pair_line(row: Any) -> str:
     other = printable(str(row.other_path)) + (f" ({printable(str(row.other_split))})" if row.other_split else "")
-    return f"{row.similarity:.3f}  {_picture_line(row)}  ~  {other}"
+    return f"{row.similarity:.3f}  {_image_line(row)}  ~  {other}"
 
 
 def _file_line(row: Any) -> str:

@@ -50,10 +50,10 @@ def render(
         thumbnails: path -> data URI; `cards.paths` says which ones the page shows.
         title: the page's heading.
         facts: names and values of how the check was made (data, network, seconds), shown at the end.
-        most: pictures shown in a section, about; the number given to `cards.paths`.
+        most: images shown in a section, about; the number given to `cards.paths`.
         data: the source as the user gave it, for the commands to try.
         root: where the paths of the source start.
-        options: of the command line that the source needs beside its name, ` --root pictures`.
+        options: of the command line that the source needs beside its name, ` --root images`.
     """
     return page.render(
         _TEMPLATE,
@@ -75,6 +75,6 @@ def render(
 
 
 def _classes(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = records(table.sort_values("pictures", ascending=False, kind="stable"))
-    largest = max((row["pictures"] for row in rows), default=0)
-    return [row | {"bar": round(100 * row["pictures"] / max(largest, 1), 1)} for row in rows]
+    rows = records(table.sort_values("images", ascending=False, kind="stable"))
+    largest = max((row["images"] for row in rows), default=0)
+    return [row | {"bar": round(100 * row["images"] / max(largest, 1), 1)} for row in rows]

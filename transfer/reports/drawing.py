@@ -1,4 +1,4 @@
-"""Figures as PNG, and many small pictures put together into one array."""
+"""Figures as PNG, and many small images put together into one array."""
 
 import io
 import math
@@ -69,5 +69,5 @@ def grid(tiles: np.ndarray, title: str, note: str, colour_map: str = "gray", sid
 
 
 def _white_gaps(image: np.ndarray) -> np.ndarray:
-    """Colour pictures cannot say that a place is empty: there it is white; in maps of numbers NaN stays empty."""
+    """Colour images cannot say that a place is empty: there it is white; in maps of numbers NaN stays empty."""
     return np.where(np.isnan(image), 1, image) if image.ndim == 3 else image

@@ -1,4 +1,4 @@
-"""One picture and where the network looked in it, as a figure."""
+"""One image and where the network looked in it, as a figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ class View:
     heat: np.ndarray
 
 
-def draw(file: str, picture: np.ndarray, views: Sequence[View], unfamiliarity: float) -> bytes:
-    """Return a PNG: the picture as the network saw it, and beside it once for each view with the heat map over it.
+def draw(file: str, image: np.ndarray, views: Sequence[View], unfamiliarity: float) -> bytes:
+    """Return a PNG: the image as the network saw it, and beside it once for each view with the heat map over it.
 
     Args:
-        file: name of the picture.
-        picture: uint8 [s, s, 3].
+        file: name of the image.
+        image: uint8 [s, s, 3].
         views: the most probable class first.
-        unfamiliarity: 1 is the threshold above which a picture is unlike those of the training.
+        unfamiliarity: 1 is the threshold above which an image is unlike those of the training.
     """
     panels = 1 + len(views)
     lines = [_words(file, _LETTERS * panels), f"{_words(views[0].name)}, {probability(views[0].probability)}"]
@@ -44,10 +44,10 @@ def draw(file: str, picture: np.ndarray, views: Sequence[View], unfamiliarity: f
         lines.append(f"unlike anything seen in training (unfamiliarity {unfamiliarity:.2f})")
     figure = Figure(figsize=(3.2 * panels, 3.7 + 0.2 * len(lines)), layout="constrained")
     first, *others = figure.subplots(1, panels)
-    _show(first, picture, "as the network saw it", f"{picture.shape[1]}x{picture.shape[0]} pixels")
+    _show(first, image, "as the network saw it", f"{image.shape[1]}x{image.shape[0]} pixels")
     for axes, view in zip(others, views, strict=True):
-        said = "the more yellow, the more it speaks for it" if view.heat.max(initial=0) > 0 else "nothing in the picture speaks for it"
-        _show(axes, np.asarray(heat.overlay(picture, view.heat)), f"{_words(view.name)}  {probability(view.probability)}", said)
+        said = "the more yellow, the more it speaks for it" if view.heat.max(initial=0) > 0 else "nothing in the image speaks for it"
+        _show(axes, np.asarray(heat.overlay(image, view.heat)), f"{_words(view.name)}  {probability(view.probability)}", said)
     figure.suptitle("\n".join(lines), fontsize=11, fontweight="bold")
     return drawing.png(figure)
 
@@ -63,8 +63,8 @@ def _words(name: str, longest: int = _LETTERS) -> str:
     return plain(shortened(printable(name), longest))
 
 
-def _show(axes: Any, picture: np.ndarray, title: str, note: str) -> None:
-    axes.imshow(picture, interpolation="nearest")
+def _show(axes: Any, image: np.ndarray, title: str, note: str) -> None:
+    axes.imshow(image, interpolation="nearest")
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(note, fontsize=9, color="#595959")
     axes.set(xticks=[], yticks=[])

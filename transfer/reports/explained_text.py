@@ -9,20 +9,20 @@ _LISTED = 10
 _WIDEST = 36
 
 
-def block(folder: str, filters: str, layers: Sequence[str], pictures: Sequence[Mapping[str, Any]]) -> str:
-    """Return a few lines: where the files lie, what they show, the first pictures with their class, and all that failed.
+def block(folder: str, filters: str, layers: Sequence[str], images: Sequence[Mapping[str, Any]]) -> str:
+    """Return a few lines: where the files lie, what they show, the first images with their class, and all that failed.
 
     Args:
         folder: where the files lie.
         filters: what `filters.png` shows; empty: there is none.
         layers: whose activations were drawn.
-        pictures: of each `path`, `label`, `score`, `file` (its heat map), and `error` (empty: it was explained).
+        images: of each `path`, `label`, `score`, `file` (its heat map), and `error` (empty: it was explained).
     """
-    good, bad = [item for item in pictures if not item["error"]], [item for item in pictures if item["error"]]
+    good, bad = [item for item in images if not item["error"]], [item for item in images if item["error"]]
     lines = [f"{_counted(len(good))} explained" + (f", {len(bad)} not" if bad else "") + f": {printable(folder)}"]
     lines.append(f"filters.png shows {filters}." if filters else "The network has no first filters that can be shown.")
     if layers:
-        lines.append(f"Beside each picture's heat map, the activations of {', '.join(layers)}.")
+        lines.append(f"Beside each image's heat map, the activations of {', '.join(layers)}.")
     else:
         lines.append("The network has no layers with maps, so there are no activations to show.")
     width = max((min(len(printable(item["file"])), _WIDEST) for item in good[:_LISTED]), default=0)
@@ -34,4 +34,4 @@ def block(folder: str, filters: str, layers: Sequence[str], pictures: Sequence[M
 
 
 def _counted(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+    return "1 image" if count == 1 else f"{count:,} images"

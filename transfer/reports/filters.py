@@ -1,4 +1,4 @@
-"""The first filters of a network, as a picture."""
+"""The first filters of a network, as an image."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def draw(layer: str, kernels: np.ndarray, whole: bool) -> bytes:
     Args:
         layer: its name.
         kernels: [n, h, w, 3] (red, green, blue) or [n, h, w, 1] (grey).
-        whole: whether each sees the whole picture.
+        whole: whether each sees the whole image.
     """
     count, height, width, channels = kernels.shape
     shown = kernels[: drawing.TILES]

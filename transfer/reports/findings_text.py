@@ -42,7 +42,7 @@ def block(
         report: where the page lies; none: not said.
         data: the source as the user gave it, for the commands to try next.
         root: where the paths of the source start.
-        options: of the command line that the source needs beside its name, ` --root pictures`.
+        options: of the command line that the source needs beside its name, ` --root images`.
         table: file of the table that was written to be edited; empty: none was.
         width: columns of the terminal.
     """
@@ -77,26 +77,26 @@ def line(findings: Findings) -> str:
 
 
 def _classes(table: pd.DataFrame, columns: int) -> Iterator[str]:
-    rows = table.sort_values("pictures", ascending=False, kind="stable")
+    rows = table.sort_values("images", ascending=False, kind="stable")
     width = min(max((cell_len(printable(str(label))) for label in table["label"]), default=0), _LONGEST_CLASS, columns - _COUNTS)
     sums = f"{len(rows):,} classes"
     width = max(width, len(sums))
-    yield f"{'class':{width}}  pictures    share     train  validation      test"
+    yield f"{'class':{width}}  images    share     train  validation      test"
     shown = [*rows.itertuples()] if len(rows) <= _ALL_CLASSES else [*rows.head(_ENDS).itertuples(), None, *rows.tail(_ENDS).itertuples()]
     for row in shown:
         if row is None:
-            between = rows.iloc[_ENDS:-_ENDS]["pictures"]
-            yield f"... {len(between):,} more classes, of {between.max():,} to {between.min():,} pictures ..."
+            between = rows.iloc[_ENDS:-_ENDS]["images"]
+            yield f"... {len(between):,} more classes, of {between.max():,} to {between.min():,} images ..."
             continue
         name = padded(printable(str(row.label)), width)
-        yield f"{name}  {row.pictures:8,}  {100 * row.share:5.1f} %  {row.train:8,}  {row.validation:10,}  {row.test:8,}"
+        yield f"{name}  {row.images:8,}  {100 * row.share:5.1f} %  {row.train:8,}  {row.validation:10,}  {row.test:8,}"
     if len(rows) > 1:
-        pictures, train, validation, test = (int(rows[name].sum()) for name in ("pictures", "train", "validation", "test"))
-        yield f"{sums:{width}}  {pictures:8,}  {'':7}  {train:8,}  {validation:10,}  {test:8,}"
+        images, train, validation, test = (int(rows[name].sum()) for name in ("images", "train", "validation", "test"))
+        yield f"{sums:{width}}  {images:8,}  {'':7}  {train:8,}  {validation:10,}  {test:8,}"
 
 
 def _shapes(findings: Findings, width: int) -> Iterator[str]:
-    formats = [f"{row.pictures:,} {printable(str(row.format))}" for row in findings.formats.itertuples()]
+    formats = [f"{row.images:,} {printable(str(row.format))}" for row in findings.formats.itertuples()]
     yield from _entry("Formats", ", ".join(formats) or "none", width)
     sizes = {row.measure: row for row in findings.sizes.itertuples()}
     sides = [
@@ -114,7 +114,7 @@ def _finding(item: Item, findings: Findings, width: int) -> Iterator[str]:
     if item.key in ("kinds", "unused"):
         out = unused(findings.kinds)
         for row in findings.kinds[out if item.key == "unused" else ~out].itertuples():
-            yield from _counted(item, row.pictures, printable(f"{row.kind}: {str(row.treatment).removeprefix('used: ')}"), width)
+            yield from _counted(item, row.images, printable(f"{row.kind}: {str(row.treatment).removeprefix('used: ')}"), width)
         return
     what = item.unit[item.count != 1].replace("across", "ACROSS")
     yield from _counted(item, item.count, f"{what}: {item.brief}", width)

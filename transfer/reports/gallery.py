@@ -1,4 +1,4 @@
-"""Which test pictures of a run a person should see: the worst mistakes, and of each class the surest and the most doubtful."""
+"""Which test images of a run a person should see: the worst mistakes, and of each class the surest and the most doubtful."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _CLASSES = 20
 
 @dataclass(frozen=True)
 class Shown:
-    """One test picture.
+    """One test image.
 
     Attributes:
         path: as in the manifest.
@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class OfClass:
-    """Test pictures of one class: those rightly recognised with the highest probability, and those with the lowest top probability."""
+    """Test images of one class: those rightly recognised with the highest probability, and those with the lowest top probability."""
 
     name: str
     surest: list[Shown]
@@ -57,13 +57,13 @@ class Gallery:
     left_out: int
 
     def plain(self) -> Iterator[Shown]:
-        """Yield the pictures that are shown without an explanation."""
+        """Yield the images that are shown without an explanation."""
         for one in self.classes:
             yield from (*one.surest, *one.doubtful)
 
 
 def choose(run: Run) -> Gallery:
-    """Choose from the test pictures of a run, by its predictions."""
+    """Choose from the test images of a run, by its predictions."""
     classes = run.labels
     test = run.predictions[run.predictions["split"] == "test"].reset_index(drop=True)
     values = test.iloc[:, -len(classes) :].to_numpy(float)

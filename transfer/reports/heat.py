@@ -1,4 +1,4 @@
-"""Where a network looked, as colour over a picture.
+"""Where a network looked, as colour over an image.
 
 The colours are those of plasma (Smith and van der Walt 2015, matplotlib) without its brightest tenth: their lightness rises
 all the way, so that they can be told apart with any colour vision and in grey, and their hot end still shows on white paper.
@@ -18,11 +18,11 @@ OPACITY = 0.8
 
 
 def rgba(heat: np.ndarray, side: int) -> Image.Image:
-    """Return a heat map as a layer to lay over a picture.
+    """Return a heat map as a layer to lay over an image.
 
     Args:
         heat: [h, w], 0 (cold) to 1 (hot); what lies outside is clipped, what is no number counts as cold.
-        side: of the picture in pixels.
+        side: of the image in pixels.
 
     Returns:
         RGBA, side x side: the map enlarged smoothly, the hotter the brighter and the more opaque; alpha 0 where it is cold.
@@ -32,18 +32,18 @@ def rgba(heat: np.ndarray, side: int) -> Image.Image:
     return Image.fromarray(np.concatenate([np.rint(_coloured(values)), alpha[..., np.newaxis]], -1).astype(np.uint8))
 
 
-def overlay(picture: np.ndarray, heat: np.ndarray) -> Image.Image:
-    """Return a picture with a heat map over it.
+def overlay(image: np.ndarray, heat: np.ndarray) -> Image.Image:
+    """Return an image with a heat map over it.
 
     Args:
-        picture: uint8 RGB [s, s, 3], as the network saw it.
+        image: uint8 RGB [s, s, 3], as the network saw it.
         heat: [h, w], as for `rgba`.
 
     Returns:
         RGB, s x s.
     """
-    below = Image.fromarray(picture).convert("RGBA")
-    return Image.alpha_composite(below, rgba(heat, picture.shape[0])).convert("RGB")
+    below = Image.fromarray(image).convert("RGBA")
+    return Image.alpha_composite(below, rgba(heat, image.shape[0])).convert("RGB")
 
 
 def _enlarged(heat: np.ndarray, side: int) -> np.ndarray:

@@ -16,20 +16,20 @@ _TEMPLATE = "report.html.jinja"
 _BLIND = 0.8  # area under the curve below which `unfamiliarity` is called of little use
 
 FINDINGS_SHOWN = 6
-"""Pictures of each kind of finding that the page shows, about: the number for `cards.paths`."""
+"""Images of each kind of finding that the page shows, about: the number for `cards.paths`."""
 
 
 @dataclass(frozen=True)
 class Heated:
-    """Data URIs of one picture under its heat maps: of the class it was taken for, and of its own."""
+    """Data URIs of one image under its heat maps: of the class it was taken for, and of its own."""
 
     predicted: str
     label: str
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The test pictures of a page: which, path -> data URI of a thumbnail, and path -> heat maps of the mistakes."""
+class Images:
+    """The test images of a page: which, path -> data URI of a thumbnail, and path -> heat maps of the mistakes."""
 
     gallery: Gallery
     thumbnails: Mapping[str, str]
@@ -40,7 +40,7 @@ def render(
     run: Run,
     findings: Findings | None = None,
     thumbnails: Mapping[str, str] | None = None,
-    pictures: Pictures | None = None,
+    images: Images | None = None,
     exports: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page of a run.
@@ -48,12 +48,12 @@ def render(
     Args:
         run: what the page is about.
         findings: what the checks of its data found; none: the page has no such section.
-        thumbnails: path -> data URI of pictures named by the findings.
-        pictures: of the test split; none: only words about them.
+        thumbnails: path -> data URI of images named by the findings.
+        images: of the test split; none: only words about them.
         exports: the table of the run's exports, as `exports.json` holds it.
     """
-    shown = pictures or Pictures(choose(run), {}, {})
-    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), pictures=shown, exports=exports)
+    shown = images or Images(choose(run), {}, {})
+    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), images=shown, exports=exports)
 
 
 def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:
@@ -78,7 +78,7 @@ def _content(run: Run) -> dict[str, Any]:
     return {
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
         "sentence": (
-            f"{test['accuracy']:.1%} of {test['images']} test pictures were classified right "
+            f"{test['accuracy']:.1%} of {test['images']} test images were classified right "
             f"(95 % interval: {low:.1%} to {high:.1%}), measured through the exported model."
         ),
         "metrics": metrics,

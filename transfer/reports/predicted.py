@@ -1,4 +1,4 @@
-"""What `transfer predict` says when it is done: a table of few pictures, the counts of many."""
+"""What `transfer predict` says when it is done: a table of few images, the counts of many."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ class Summary:
 
     Attributes:
         files: how many there were.
-        classes: pictures of each class.
-        unknown: classified pictures that are unlike anything seen in training.
+        classes: images of each class.
+        unknown: classified images that are unlike anything seen in training.
         errors: files of each reason.
         examples: a path for each reason.
         first: the first rows.
@@ -64,7 +64,7 @@ def block(summary: Summary, output: Path | None = None) -> str:
     """
     if output is None and summary.files <= _FEW and summary.first is not None:
         return _table(summary.first)
-    classified = f"{summary.files - summary.failed:,} {'picture' if summary.files - summary.failed == 1 else 'pictures'} classified"
+    classified = f"{summary.files - summary.failed:,} {'image' if summary.files - summary.failed == 1 else 'images'} classified"
     lines = [f"{classified}, {summary.failed:,} not" + (f": {printable(str(output))}" if output else "")]
     width = min(max((len(printable(name)) for name in summary.classes), default=0), _WIDEST)
     ranked = summary.classes.most_common()

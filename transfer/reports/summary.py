@@ -62,8 +62,8 @@ def absent(findings: Findings) -> list[str]:
 
 def sentence(findings: Findings) -> str:
     """Return the result in one sentence or two."""
-    pictures = int(findings.classes["pictures"].sum())
-    start = f"{counted(pictures, 'picture', 'pictures')} in {counted(len(findings.classes), 'class', 'classes')}."
+    images = int(findings.classes["images"].sum())
+    start = f"{counted(images, 'image', 'images')} in {counted(len(findings.classes), 'class', 'classes')}."
     found = [item for item in items(findings) if item.count]
     mend = [item.phrase for item in found if item.urgency == MEND]
     look = [item.phrase for item in found if item.urgency == LOOK]
@@ -76,7 +76,7 @@ def sentence(findings: Findings) -> str:
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """Return `1 picture` or `1,200 pictures`."""
+    """Return `1 image` or `1,200 images`."""
     return f"{count:,} {one if count == 1 else many}"
 
 
@@ -94,7 +94,7 @@ def _across(findings: Findings) -> Item:
         "across", "near copies across splits", len(pairs),
         ("pair of near copies across splits", "pairs of near copies across splits"), MEND,
         "the test figure flatters; keep copies together",
-        "Two pictures that are nearly the same lie in different splits: what is tested was seen in training, so the test figure "
+        "Two images that are nearly the same lie in different splits: what is tested was seen in training, so the test figure "
         f"is better than the truth.{under}",
         f"Keep copies together with {GROUP}, or exclude one of each pair in the table of {EDIT}.",
     )  # fmt: skip
@@ -113,7 +113,7 @@ def _labels(findings: Findings) -> Item:
     return Item(
         "labels", "likely wrong labels", len(findings.label_issues), ("likely wrong label", "likely wrong labels"), MEND,
         "look at each; some will be right",
-        "A classifier trained on the other pictures does not believe these labels. The likeliest mistakes come first; some of "
+        "A classifier trained on the other images does not believe these labels. The likeliest mistakes come first; some of "
         "the labels will be right.",
         f"Look at each, and correct the column `label` in the table of {EDIT}.",
     )  # fmt: skip
@@ -124,7 +124,7 @@ def _leaks(findings: Findings) -> Item:
         "leaks", "leaks", int(findings.leaks["leak"].astype(bool).sum()), ("leak", "leaks"), MEND,
         "the file alone gives the class away; treat all classes alike",
         "A property of the file alone, not of what it shows, tells the class better than chance. A network may learn that "
-        "instead of the picture, and will then fail on files from elsewhere.",
+        "instead of the image, and will then fail on files from elsewhere.",
         "Give all classes the same treatment (source, size, format, border), or make sure that the files met in use differ "
         "in the same way.",
     )  # fmt: skip
@@ -139,19 +139,19 @@ def _lesser(findings: Findings) -> list[Item]:
         Item(
             "near", "near copies inside one split", inside,
             ("set of near copies inside one split", "sets of near copies inside one split"), LOOK,
-            "such a picture counts several times",
-            "Pictures that are nearly the same, all in one split: the test figure is not touched, but such a picture counts "
+            "such an image counts several times",
+            "Images that are nearly the same, all in one split: the test figure is not touched, but such an image counts "
             "several times.",
             f"Leave them, or exclude the spare ones in the table of {EDIT}.",
         ),
         Item(
             "outliers", "outliers", len(findings.outliers), ("outlier", "outliers"), LOOK,
             "far from their own class; exclude what does not belong",
-            "Pictures far from all others of their own class: some show something else altogether, some are only rare.",
+            "Images far from all others of their own class: some show something else altogether, some are only rare.",
             f"Exclude or relabel what does not belong in the table of {EDIT}; keep what is only rare.",
         ),
         Item(
-            "unused", "files that are not used", int(kinds.loc[out, "pictures"].sum()),
+            "unused", "files that are not used", int(kinds.loc[out, "images"].sum()),
             ("file that is not used", "files that are not used"), LOOK,
             "passed over",
             "Files that were passed over, each for the reason that heads its list.",
@@ -162,11 +162,11 @@ def _lesser(findings: Findings) -> list[Item]:
             ("set of exact duplicates in one class", "sets of exact duplicates in one class"), NOTE,
             "never divided between splits",
             "Files with the same bytes in one class. They are never divided between splits, so no figure suffers, but such a "
-            "picture counts several times.",
+            "image counts several times.",
             f"Nothing must be done; the spare ones can be excluded in the table of {EDIT}.",
         ),
         Item(
-            "kinds", "peculiar files", int(kinds.loc[~out, "pictures"].sum()), ("peculiar file", "peculiar files"), NOTE,
+            "kinds", "peculiar files", int(kinds.loc[~out, "images"].sum()), ("peculiar file", "peculiar files"), NOTE,
             "used, after a special treatment",
             "Files that are used, with a special treatment. One file can be of several kinds.",
             "What is done is said with each kind. Replace the originals where that is not what you want.",

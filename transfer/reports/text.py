@@ -23,10 +23,10 @@ def block(run: Run) -> str:
     images = run.metrics["images"]
     lines = [
         "",
-        f"Test accuracy  {share(test['accuracy'], test['accuracy_ci95'])} on {test['images']} pictures, through the exported model",
+        f"Test accuracy  {share(test['accuracy'], test['accuracy_ci95'])} on {test['images']} images, through the exported model",
         f"Macro F1       {share(test['macro_f1'])}",
         f"Worst classes  {_worst(test['per_class'])}",
-        f"Pictures       {images['train']} train, {images['validation']} validation, {images['test']} test",
+        f"Images       {images['train']} train, {images['validation']} validation, {images['test']} test",
         f"Skipped        {_skipped(run.metrics['skipped'])}",
         *_unknown(run.metrics["familiarity"]["others"]),
         f"Seconds        {', '.join(f'{stage} {seconds:.1f}' for stage, seconds in timing.items())}",
@@ -40,9 +40,9 @@ def block(run: Run) -> str:
 
 
 def others(name: str, facts: dict[str, float]) -> str:
-    """Return how well pictures of other data are told from the run's own."""
+    """Return how well images of other data are told from the run's own."""
     return (
-        f"Other data     {facts['images']} pictures of {name}: {facts['unknown']:.1%} called unknown, area under the ROC curve "
+        f"Other data     {facts['images']} images of {name}: {facts['unknown']:.1%} called unknown, area under the ROC curve "
         f"{facts['auroc']:.3f}"
     )
 
@@ -69,7 +69,7 @@ def _unknown(found: dict[str, dict[str, float]]) -> list[str]:
 
 def cut_points(table: pd.DataFrame) -> str:
     """Return the table of `truncate_at: auto`."""
-    lines = ["Cut points, cross-validated on the training pictures:"]
+    lines = ["Cut points, cross-validated on the training images:"]
     for row in table.itertuples():
         mark = "  <- chosen" if row.chosen else ""
         lines.append(f"  {row.cut:28} {row.cv_accuracy:.3f} +- {row.standard_error:.3f}  {row.features:6} features{mark}")
@@ -77,7 +77,7 @@ def cut_points(table: pd.DataFrame) -> str:
 
 
 def side_by_side(runs: list[Run]) -> str:
-    """Return a table of runs on the same test pictures."""
+    """Return a table of runs on the same test images."""
     width = max(len(run.name) for run in runs)
     lines = [f"{'':{width}}  test accuracy (95 % interval)   macro F1  log loss  parameters trained  seconds"]
     for run in runs:

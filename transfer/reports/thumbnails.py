@@ -1,4 +1,4 @@
-"""Small pictures for the pages, decoded by the project's one decoder, as data URIs."""
+"""Small images for the pages, decoded by the project's one decoder, as data URIs."""
 
 import base64
 import dataclasses
@@ -23,34 +23,34 @@ _OPTIONS: dict[str, dict[str, Any]] = {"jpeg": {"quality": 80}, "png": {"optimiz
 
 
 def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, data: DataConfig | None = None) -> dict[str, str]:
-    """Return thumbnails of pictures.
+    """Return thumbnails of images.
 
     Args:
         root: where the manifest's paths start.
         rows: of the manifest. Also those that are not used are tried: whatever the reason, a person wants to see them.
-        size: side in pixels; the picture keeps its shape, with white around.
+        size: side in pixels; the image keeps its shape, with white around.
         most: thumbnails, at most: the first of the rows have them.
         data: the decoder's limits; its `resize` does not count.
 
     Returns:
-        Path -> `data:image/...;base64,...`, a JPEG, or a PNG where that is smaller. Pictures that cannot be decoded are
+        Path -> `data:image/...;base64,...`, a JPEG, or a PNG where that is smaller. Images that cannot be decoded are
         missing.
     """
     shown = rows[rows["digest"] != ""].drop_duplicates("path").head(most)  # the others were not even read
-    return {path: _uri(picture) for path, picture in _decoded(root, shown, size, data)}
+    return {path: _uri(image) for path, image in _decoded(root, shown, size, data)}
 
 
 def jpegs(root: Path, rows: pd.DataFrame, size: int, data: DataConfig) -> dict[str, bytes]:
-    """Return thumbnails of used pictures, path -> JPEG; see `thumbnails`."""
+    """Return thumbnails of used images, path -> JPEG; see `thumbnails`."""
     from PIL import Image
 
-    return {path: _encoded(Image.fromarray(picture), "jpeg") for path, picture in _decoded(root, rows, size, data)}
+    return {path: _encoded(Image.fromarray(image), "jpeg") for path, image in _decoded(root, rows, size, data)}
 
 
 def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None) -> Iterator[tuple[str, "np.ndarray"]]:
     """Yield path and uint8 [size, size, 3] of those that can be decoded.
 
-    In threads, each calling the decoder: a tf.data pipeline takes longer to start than a page's pictures to decode.
+    In threads, each calling the decoder: a tf.data pipeline takes longer to start than a page's images to decode.
     """
     import tensorflow as tf
 
@@ -59,20 +59,20 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
     settings = dataclasses.replace(ImageSpec(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
     decoder = decoder_of(settings)
 
-    def picture(file: bytes) -> "np.ndarray | None":
+    def image(file: bytes) -> "np.ndarray | None":
         try:
             decoded: np.ndarray = decoder(tf.constant(Path(os.fsdecode(file)).read_bytes())).numpy()
         except (OSError, tf.errors.OpError):
             return None
         return decoded
 
-    for path, found in zip(rows["path"], spread(picture, files_of(root, rows)), strict=True):
+    for path, found in zip(rows["path"], spread(image, files_of(root, rows)), strict=True):
         if found is not None:
             yield path, found
 
 
 def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
-    """Return thumbnails of the pictures that a page shows which shows at most about `most` in a section; see `thumbnails`."""
+    """Return thumbnails of the images that a page shows which shows at most about `most` in a section; see `thumbnails`."""
     return thumbnails(root, manifest[manifest["path"].isin(cards.paths(findings, most))], data=data)
 
 
@@ -84,7 +84,7 @@ def _uri(pixels: "np.ndarray") -> str:
 
 
 def uri_of(image: "Image") -> str:
-    """Encode an RGB picture as a data URI: a JPEG, or a PNG where that is smaller."""
+    """Encode an RGB image as a data URI: a JPEG, or a PNG where that is smaller."""
     kind, content = min(((kind, _encoded(image, kind)) for kind in _OPTIONS), key=lambda item: len(item[1]))
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 

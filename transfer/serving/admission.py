@@ -1,4 +1,4 @@
-"""Whether bytes are a picture that the model may be given, told from the header before any pixel is allocated."""
+"""Whether bytes are an image that the model may be given, told from the header before any pixel is allocated."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from transfer.data.decoding import headers
 from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, to_png
-from transfer.serving.refusals import PictureError
+from transfer.serving.refusals import ImageError
 
 DAMAGED = "damaged: truncated or broken"
 
 
 class Admitted(NamedTuple):
-    """A picture that the model's decoder can be given, and how many pixels it will have."""
+    """An image that the model's decoder can be given, and how many pixels it will have."""
 
     data: bytes
     pixels: int
@@ -23,7 +23,7 @@ def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
     """Admit an ordinary JPEG or PNG, in microseconds; None where Pillow is to be asked.
 
     Raises:
-        PictureError: where it has too many pixels.
+        ImageError: where it has too many pixels.
     """
     header = headers.read(data)
     if header is None or not header.sure:
@@ -32,58 +32,58 @@ def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
 
 
 def unusual(data: bytes, max_megapixels: float) -> Admitted:
-    """Admit any picture that Pillow can open; what TensorFlow cannot decode (TIFF, HEIC, AVIF) becomes PNG.
+    """Admit any image that Pillow can open; what TensorFlow cannot decode (TIFF, HEIC, AVIF) becomes PNG.
 
     Raises:
-        PictureError: where it is no picture, is damaged, or has too many pixels.
+        ImageError: where it is no image, is damaged, or has too many pixels.
     """
     pixels, transcodes = examined(data, max_megapixels)
     return Admitted(transcoded(data) if transcodes else data, pixels)
 
 
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
-    """Return the pixels of any picture that Pillow can open, and whether TensorFlow cannot decode it.
+    """Return the pixels of any image that Pillow can open, and whether TensorFlow cannot decode it.
 
     Raises:
-        PictureError: where it is no picture, or has too many pixels.
+        ImageError: where it is no image, or has too many pixels.
     """
     if not data:
-        raise PictureError("not a picture: empty")
+        raise ImageError("not an image: empty")
     try:
         with opened(data) as image:
             return _allowed(image.width, image.height, max_megapixels), needs_transcoding(image, data)
     except UnreadableError as error:
-        raise PictureError(str(error)) from None
+        raise ImageError(str(error)) from None
 
 
 def transcoded(data: bytes) -> bytes:
-    """Return a picture as PNG.
+    """Return an image as PNG.
 
     Raises:
-        PictureError: where Pillow cannot decode it.
+        ImageError: where Pillow cannot decode it.
     """
     try:
         return to_png(data)
     except UnreadableError as error:
-        raise PictureError(str(error)) from None
+        raise ImageError(str(error)) from None
 
 
 def _allowed(width: int, height: int, max_megapixels: float) -> int:
     pixels = width * height
     if pixels > max_megapixels * 1e6:
-        raise PictureError(f"too large: {pixels / 1e6:.0f} megapixels, the limit is {max_megapixels:g}")
+        raise ImageError(f"too large: {pixels / 1e6:.0f} megapixels, the limit is {max_megapixels:g}")
     return pixels
 
 
-async def admit(pictures: Sequence[bytes], max_megapixels: float, executor: Executor) -> list[Admitted | PictureError]:
-    """Judge pictures, the unusual ones in another thread; return for each what the model is given, or why it is refused."""
-    verdicts: list[Admitted | PictureError] = []
-    for position, data in enumerate(pictures):
+async def admit(images: Sequence[bytes], max_megapixels: float, executor: Executor) -> list[Admitted | ImageError]:
+    """Judge images, the unusual ones in another thread; return for each what the model is given, or why it is refused."""
+    verdicts: list[Admitted | ImageError] = []
+    for position, data in enumerate(images):
         try:
             admitted = ordinary(data, max_megapixels)
             if admitted is None:
                 admitted = await asyncio.get_running_loop().run_in_executor(executor, unusual, data, max_megapixels)
             verdicts.append(admitted)
-        except PictureError as error:
-            verdicts.append(PictureError(error.text, position))
+        except ImageError as error:
+            verdicts.append(ImageError(error.text, position))
     return verdicts

@@ -2,7 +2,7 @@
 
 Nothing waits for company: a request that finds the model idle is computed at once. A few threads run the model, so that one
 batch uses the cores that another leaves idle (small networks leave a third of them); the queue in front of them is bounded, and
-a full one is said to the client at once. A batch in which a picture is damaged is halved until
+a full one is said to the client at once. A batch in which an image is damaged is halved until
 the damaged ones stand alone; the decoder refuses before the network computes, so that this costs one more pass at most.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from transfer.serving.refusals import PictureError, busy
+from transfer.serving.refusals import ImageError, busy
 
 Rows = Sequence[Any] | np.ndarray
 """Rows of one input: a list of bytes, or an array."""
@@ -47,8 +47,8 @@ class Piece:
         key: pieces with the same key may share a batch.
         run: computes a batch: inputs of n rows -> outputs of n rows; raises where a row is bad.
         inputs: by name, `rows` rows each.
-        size, pixels: of the encoded and the decoded pictures.
-        future: gets the answer, or `PictureError` with the position of the first bad row in this piece.
+        size, pixels: of the encoded and the decoded images.
+        future: gets the answer, or `ImageError` with the position of the first bad row in this piece.
     """
 
     key: object
@@ -234,7 +234,7 @@ def _halves(a: int, b: int) -> list[tuple[int, int]]:
 def _part(found: Mapping[int, Any], bad: set[int], a: int, b: int) -> Any:
     first = next((row for row in range(a, b) if row in bad), None)
     if first is not None:
-        return PictureError("damaged: truncated or broken", first - a)
+        return ImageError("damaged: truncated or broken", first - a)
     return {name: np.concatenate([found[row][name] for row in range(a, b)]) for name in found[a]}
 
 

@@ -17,7 +17,7 @@ from transfer.serving.batching import Answer, Batcher, Limits, Piece, pieces_of
 from transfer.serving.bodies import ClientGoneError, Held, Receive
 from transfer.serving.metrics import Metrics
 from transfer.serving.model import DEFAULT, Loaded, Signature
-from transfer.serving.refusals import PictureError, RefusedError
+from transfer.serving.refusals import ImageError, RefusedError
 from transfer.serving.settings import MEGA, Settings
 from transfer.serving.versions import Versions
 
@@ -39,20 +39,20 @@ class Engine:
         """Prepare; `start` starts.
 
         Args:
-            familiar: the sample of training pictures kept with the run; none: no neighbours are shown.
+            familiar: the sample of training images kept with the run; none: no neighbours are shown.
         """
         self.settings, self.versions, self.metrics = settings, versions, Metrics()
         self.held = Held(settings.held_mb * MEGA)
         self._limits = self._limits_of(versions.current)
         self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe, settings.batches)
-        self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded picture is large
+        self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded image is large
         self._familiar, self._reference = familiar, None  # type: Path | None, Any
         self._reading = threading.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     def _limits_of(self, loaded: Loaded) -> Limits:
         own = self.settings
-        return Limits(own.batch_of(loaded.side), own.batch_mb * MEGA, own.batch_megapixels * MEGA, own.queue_pictures, own.request_seconds)
+        return Limits(own.batch_of(loaded.side), own.batch_mb * MEGA, own.batch_megapixels * MEGA, own.queue_images, own.request_seconds)
 
     async def start(self) -> None:
         """Start the model's threads, and looking for new versions."""
@@ -77,7 +77,7 @@ class Engine:
         """Compute all rows of a request, or none.
 
         Raises:
-            PictureError: where a row is bad; its position is told.
+            ImageError: where a row is bad; its position is told.
             RefusedError: 413, 429, 504.
             ClientGoneError: where the client goes away.
         """
@@ -87,59 +87,59 @@ class Engine:
         for name, kind in signature.inputs.items():
             if kind.is_string:
                 admitted = await self._admitted(ready[name])
-                ready[name] = [picture.data for picture in admitted]
-                sizes, pixels = [len(picture.data) for picture in admitted], [picture.pixels for picture in admitted]
+                ready[name] = [image.data for image in admitted]
+                sizes, pixels = [len(image.data) for image in admitted], [image.pixels for image in admitted]
         pieces = []
         for part in pieces_of(rows, sizes, pixels, self._limits):
             own = {name: value[part] for name, value in ready.items()}
             pieces.append(_piece((loaded.version, signature.name), signature.run, own, sizes[part], pixels[part]))
         parts, start = [], 0
         for piece, result in zip(pieces, await self._computed(pieces, receive), strict=True):
-            if isinstance(result, PictureError):
-                raise PictureError(result.text, start + result.position)
+            if isinstance(result, ImageError):
+                raise ImageError(result.text, start + result.position)
             parts.append(result)
             start += piece.rows
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    async def pictures(self, loaded: Loaded, pictures: Sequence[bytes], receive: Receive) -> list[Answer | PictureError]:
-        """Classify each picture by itself: a bad one does not keep the others from their answers."""
-        self._check_count(len(pictures))
-        results: list[Any] = list(await admission.admit(pictures, self.settings.max_megapixels, self._transcoder))
+    async def images(self, loaded: Loaded, images: Sequence[bytes], receive: Receive) -> list[Answer | ImageError]:
+        """Classify each image by itself: a bad one does not keep the others from their answers."""
+        self._check_count(len(images))
+        results: list[Any] = list(await admission.admit(images, self.settings.max_megapixels, self._transcoder))
         signature = loaded.signatures[DEFAULT]
-        good = [number for number, result in enumerate(results) if not isinstance(result, PictureError)]
+        good = [number for number, result in enumerate(results) if not isinstance(result, ImageError)]
         pieces = []
         for admitted in (results[number] for number in good):
             inputs = {"image_bytes": [admitted.data]}
             pieces.append(_piece((loaded.version, signature.name), signature.run, inputs, [len(admitted.data)], [admitted.pixels]))
         for number, result in zip(good, await self._computed(pieces, receive), strict=True):
             results[number] = result
-        bad = sum(isinstance(result, PictureError) for result in results)
+        bad = sum(isinstance(result, ImageError) for result in results)
         self._count(len(results) - bad, bad)
         return results
 
-    async def explain(self, loaded: Loaded, picture: bytes, class_name: str | None, receive: Receive) -> dict[str, Any]:
-        """Explain one picture, for the page.
+    async def explain(self, loaded: Loaded, image: bytes, class_name: str | None, receive: Receive) -> dict[str, Any]:
+        """Explain one image, for the page.
 
         Raises:
-            PictureError, RefusedError, ClientGoneError: as above.
+            ImageError, RefusedError, ClientGoneError: as above.
             DataError: where there is no such class.
         """
         from transfer.serving.explanation import explain
 
-        (admitted,) = await self._admitted([picture])
+        (admitted,) = await self._admitted([image])
 
         def run(inputs: Mapping[str, Any]) -> Any:
-            return [explain(loaded.served, self._neighbours(), inputs["picture"][0], class_name)]
+            return [explain(loaded.served, self._neighbours(), inputs["image"][0], class_name)]
 
-        piece = _piece(object(), run, {"picture": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
+        piece = _piece(object(), run, {"image": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
         (result,) = await self._computed([piece], receive)
-        if isinstance(result, PictureError):
+        if isinstance(result, ImageError):
             raise result
         answer: dict[str, Any] = result[0]
         return answer
 
     def _neighbours(self) -> Any:
-        """Return the sample of training pictures; read when it is first needed, in a thread of the model."""
+        """Return the sample of training images; read when it is first needed, in a thread of the model."""
         with self._reading:
             if self._reference is None and self._familiar is not None and self._familiar.exists():
                 from transfer.evaluation.ood import Reference
@@ -151,13 +151,13 @@ class Engine:
             return self._reference
 
     def _check_count(self, rows: int) -> None:
-        if rows > self.settings.max_pictures:
-            raise RefusedError(413, f"At most {self.settings.max_pictures} pictures in one request. Received {rows}.")
+        if rows > self.settings.max_images:
+            raise RefusedError(413, f"At most {self.settings.max_images} images in one request. Received {rows}.")
 
-    async def _admitted(self, pictures: Sequence[bytes]) -> list[admission.Admitted]:
+    async def _admitted(self, images: Sequence[bytes]) -> list[admission.Admitted]:
         admitted = []
-        for verdict in await admission.admit(pictures, self.settings.max_megapixels, self._transcoder):
-            if isinstance(verdict, PictureError):
+        for verdict in await admission.admit(images, self.settings.max_megapixels, self._transcoder):
+            if isinstance(verdict, ImageError):
                 self._count(0, 1)
                 raise verdict
             admitted.append(verdict)
@@ -165,12 +165,12 @@ class Engine:
 
     def _count(self, good: int, bad: int) -> None:
         if good:
-            self.metrics.pictures.labels("answered").inc(good)
+            self.metrics.images.labels("answered").inc(good)
         if bad:
-            self.metrics.pictures.labels("refused").inc(bad)
+            self.metrics.images.labels("refused").inc(bad)
 
     async def _computed(self, pieces: Sequence[Piece], receive: Receive) -> list[Any]:
-        """Return the result of each piece, or the `PictureError` that it ended with; what is not waited for is dropped."""
+        """Return the result of each piece, or the `ImageError` that it ended with; what is not waited for is dropped."""
         if not pieces:
             return []
         self._batcher.submit(pieces)
@@ -183,7 +183,7 @@ class Engine:
         results: list[Any] = []
         for future in futures:
             error = future.exception()
-            if error is not None and not isinstance(error, PictureError):
+            if error is not None and not isinstance(error, ImageError):
                 raise error
             results.append(error or future.result())
         return results

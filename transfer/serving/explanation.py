@@ -1,4 +1,4 @@
-"""One picture with everything that the web page shows of it: classes, heat map, nearest training pictures."""
+"""One image with everything that the web page shows of it: classes, heat map, nearest training images."""
 
 import base64
 import io
@@ -16,34 +16,34 @@ from transfer.reports.names import printable
 _MOST_PROBABLE = -1
 
 
-def explain(served: Served, reference: Reference | None, picture: bytes, class_name: str | None, neighbours: int = 6) -> dict[str, Any]:
-    """Explain the answer of an export for one picture.
+def explain(served: Served, reference: Reference | None, image: bytes, class_name: str | None, neighbours: int = 6) -> dict[str, Any]:
+    """Explain the answer of an export for one image.
 
     Args:
         served: the export.
-        reference: training pictures kept with the run; none: no neighbours are given.
-        picture: encoded, as the export's decoder takes it.
+        reference: training images kept with the run; none: no neighbours are given.
+        image: encoded, as the export's decoder takes it.
         class_name: the class whose heat map is wanted; none or empty: the most probable one.
-        neighbours: how many of the nearest training pictures are given, at most.
+        neighbours: how many of the nearest training images are given, at most.
 
     Returns:
         Values that JSON can hold: `label`, `score`, `known`, `unfamiliarity` (1 is the threshold), `explained` (the class of
-        the heat map), `classes` (`name` and `probability`, in descending order), `picture` (PNG as the network saw it),
-        `heat` (RGBA PNG of the same side), `neighbours` (`label`, `distance`, `thumbnail`, nearest first). Pictures are data
+        the heat map), `classes` (`name` and `probability`, in descending order), `image` (PNG as the network saw it),
+        `heat` (RGBA PNG of the same side), `neighbours` (`label`, `distance`, `thumbnail`, nearest first). Images are data
         URIs, an empty text where a thumbnail is missing. Names are made printable: what is no Unicode, and what would steer a
         screen, is escaped. No path is given.
 
     Raises:
         DataError: where there is no such class.
-        tf.errors.InvalidArgumentError: where the picture cannot be decoded.
+        tf.errors.InvalidArgumentError: where the image cannot be decoded.
     """
     names = [printable(label) for label in served.labels]
     chosen = _number(class_name, served.labels, names)
-    explained = served.explain([picture], [chosen])
+    explained = served.explain([image], [chosen])
     probabilities = explained.answers.probabilities[0]
     order = np.argsort(-probabilities, kind="stable")
     best = int(order[0])
-    seen = explained.pictures[0]
+    seen = explained.images[0]
     return {
         "label": names[best],
         "score": float(probabilities[best]),
@@ -51,7 +51,7 @@ def explain(served: Served, reference: Reference | None, picture: bytes, class_n
         "unfamiliarity": float(explained.answers.unfamiliarity[0]),
         "explained": names[best if chosen == _MOST_PROBABLE else chosen],
         "classes": [{"name": names[number], "probability": float(probabilities[number])} for number in order],
-        "picture": _uri(Image.fromarray(seen)),
+        "image": _uri(Image.fromarray(seen)),
         "heat": _uri(heat.rgba(explained.heat[0], seen.shape[0])),
         "neighbours": [] if reference is None else _nearest(reference, explained.embeddings[0], neighbours),
     }

@@ -1,4 +1,4 @@
-"""The routes for plain file uploads: /predict for any number of pictures, /explain for one."""
+"""The routes for plain file uploads: /predict for any number of images, /explain for one."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -15,7 +15,7 @@ from transfer.reports.names import printable
 from transfer.serving import bodies
 from transfer.serving.batching import Answer
 from transfer.serving.engine import Engine
-from transfer.serving.refusals import PictureError, RefusedError, shortened
+from transfer.serving.refusals import ImageError, RefusedError, shortened
 from transfer.serving.tf_routes import answer
 
 _FIELDS = 16  # parts of a form that are no files
@@ -39,14 +39,14 @@ class FileRoutes:
             form = await self._form(request, account)
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             if not files:
-                raise RefusedError(400, "No file in the form. Expected multipart/form-data: curl -F file=@picture.jpg")
-            pictures = [await file.read() for file in files]
-            results = await engine.pictures(loaded, pictures, request.receive)
+                raise RefusedError(400, "No file in the form. Expected multipart/form-data: curl -F file=@image.jpg")
+            images = [await file.read() for file in files]
+            results = await engine.images(loaded, images, request.receive)
         names = [printable(label) for label in loaded.labels]
         rows = [{"file": file.filename or "", **_row(result, names)} for file, result in zip(files, results, strict=True)]
         content: dict[str, Any] = {"model": {"name": engine.settings.name, "version": str(loaded.version)}, "predictions": rows}
-        if all(isinstance(result, PictureError) for result in results):
-            return answer(orjson.dumps({"error": "No picture could be classified.", **content}), 400)
+        if all(isinstance(result, ImageError) for result in results):
+            return answer(orjson.dumps({"error": "No image could be classified.", **content}), 400)
         return answer(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
 
     async def explain(self, request: Request) -> Response:
@@ -57,14 +57,14 @@ class FileRoutes:
             form = await self._form(request, account)
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             if len(files) != 1:
-                raise RefusedError(400, f"Expected one file in the form: curl -F file=@picture.jpg. Received {len(files)}.")
+                raise RefusedError(400, f"Expected one file in the form: curl -F file=@image.jpg. Received {len(files)}.")
             wanted = form.get("class")
             if isinstance(wanted, UploadFile):
                 raise RefusedError(400, "The field 'class' is the name of a class, not a file.")
             try:
                 found = await engine.explain(loaded, await files[0].read(), wanted or None, request.receive)
-            except PictureError as error:
-                raise RefusedError(400, f"The picture cannot be explained: {error.text}.") from None
+            except ImageError as error:
+                raise RefusedError(400, f"The image cannot be explained: {error.text}.") from None
             except DataError as error:
                 raise RefusedError(400, shortened(str(error), 500)) from None
         return answer(orjson.dumps(found))
@@ -72,14 +72,14 @@ class FileRoutes:
     async def _form(self, request: Request, account: bodies.Account) -> FormData:
         own = self._engine.settings
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            raise RefusedError(415, "Expected multipart/form-data: curl -F file=@picture.jpg")
+            raise RefusedError(415, "Expected multipart/form-data: curl -F file=@image.jpg")
         body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, account)
 
         async def whole() -> AsyncGenerator[bytes, None]:
             yield body
 
         try:
-            return await _InMemory(request.headers, whole(), max_files=own.max_pictures, max_fields=_FIELDS).parse()
+            return await _InMemory(request.headers, whole(), max_files=own.max_images, max_fields=_FIELDS).parse()
         except MultiPartException as error:
             status = 413 if "Too many" in error.message else 400
             raise RefusedError(status, f"The form cannot be read: {error.message}") from None
@@ -87,8 +87,8 @@ class FileRoutes:
             raise RefusedError(400, "The form cannot be read: it is no multipart/form-data.") from None
 
 
-def _row(result: Answer | PictureError, names: list[str]) -> dict[str, Any]:
-    if isinstance(result, PictureError):
+def _row(result: Answer | ImageError, names: list[str]) -> dict[str, Any]:
+    if isinstance(result, ImageError):
         return {"error": result.text}
     probabilities = result["probabilities"][0]
     best = int(probabilities.argmax())

@@ -18,9 +18,9 @@ class Metrics:
         self._registry = registry
         self.requests = Counter("transfer_requests", "Requests by route and status.", ["route", "status"], registry=registry)
         self.seconds = Histogram("transfer_request_seconds", "From headers to answer.", ["route"], buckets=_SECONDS, registry=registry)
-        self.pictures = Counter("transfer_pictures", "Pictures by what became of them.", ["outcome"], registry=registry)
-        self.batch = Histogram("transfer_batch_pictures", "Pictures that went to the model together.", buckets=_ROWS, registry=registry)
-        self.waiting = Gauge("transfer_waiting_pictures", "Pictures in the queue.", registry=registry)
+        self.images = Counter("transfer_images", "Images by what became of them.", ["outcome"], registry=registry)
+        self.batch = Histogram("transfer_batch_images", "Images that went to the model together.", buckets=_ROWS, registry=registry)
+        self.waiting = Gauge("transfer_waiting_images", "Images in the queue.", registry=registry)
         self.held = Gauge("transfer_held_bytes", "Of requests being received or answered.", registry=registry)
         self.version = Gauge("transfer_model_version", "The version that is served.", registry=registry)
 

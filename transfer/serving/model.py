@@ -33,7 +33,7 @@ class Input:
 
     @property
     def is_string(self) -> bool:
-        """Whether rows are bytes; such rows are pictures."""
+        """Whether rows are bytes; such rows are images."""
         return bool(self.dtype == tf.string)
 
 
@@ -49,7 +49,7 @@ class Signature:
         """Call it with lists of bytes or arrays of n rows each; return arrays of n rows, strings as objects.
 
         Raises:
-            tf.errors.OpError: where the graph fails, for example at a damaged picture.
+            tf.errors.OpError: where the graph fails, for example at a damaged image.
         """
         tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
         return {name: value.numpy() for name, value in self.call(**tensors).items()}
@@ -71,7 +71,7 @@ class Loaded:
 
     @property
     def side(self) -> int:
-        """Side of the pictures that the network sees, pixels."""
+        """Side of the images that the network sees, pixels."""
         return self.served.size
 
 
@@ -95,15 +95,15 @@ def load(folder: Path) -> Loaded:
 
 
 def warm(loaded: Loaded) -> None:
-    """Call each signature that takes pictures, and look whether the answers fit the labels."""
+    """Call each signature that takes images, and look whether the answers fit the labels."""
     buffer = io.BytesIO()
     Image.new("RGB", (loaded.side, loaded.side), (128, 128, 128)).save(buffer, "JPEG")
-    picture = buffer.getvalue()
+    image = buffer.getvalue()
     for count in (1, 2):
-        answer = loaded.signatures[DEFAULT].run({"image_bytes": [picture] * count})
+        answer = loaded.signatures[DEFAULT].run({"image_bytes": [image] * count})
         if answer["probabilities"].shape != (count, len(loaded.labels)):
             raise ValueError("its labels do not belong to its probabilities")
-    loaded.signatures["explain"].run({"image_bytes": [picture], "class_number": np.array([-1], np.int32)})
+    loaded.signatures["explain"].run({"image_bytes": [image], "class_number": np.array([-1], np.int32)})
 
 
 def _signature(name: str, function: Any) -> Signature:

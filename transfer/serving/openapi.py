@@ -5,12 +5,12 @@ from typing import Any
 Schema = dict[str, Any]
 
 _ERRORS = {
-    400: "The request, or a picture in it, cannot be used.",
+    400: "The request, or an image in it, cannot be used.",
     401: "The key is missing or wrong.",
     404: "There is no such model or version.",
     405: "The address is asked with another method.",
     408: "The request came too slowly.",
-    413: "The request is too large, or has too many pictures.",
+    413: "The request is too large, or has too many images.",
     415: "The body is of another kind.",
     429: "The server is busy; the header Retry-After says when to come back.",
     500: "The server failed.",
@@ -33,7 +33,7 @@ def _list(items: Schema, **more: Any) -> Schema:
 _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "number"}
 _ERROR = _object({"error": _TEXT})
-_B64 = _object({"b64": {"type": "string", "contentEncoding": "base64", "description": "an encoded picture"}}, additionalProperties=False)
+_B64 = _object({"b64": {"type": "string", "contentEncoding": "base64", "description": "an encoded image"}}, additionalProperties=False)
 _PREDICTION = _object(
     {
         "probabilities": _list(_NUMBER), "classes": _list(_TEXT), "label": _TEXT, "score": _NUMBER, "unfamiliarity": _NUMBER,
@@ -109,7 +109,7 @@ _METADATA = _object({"model_spec": _object({"name": _TEXT, "signature_name": _TE
 _EXPLANATION = _object(
     {
         "label": _TEXT, "score": _NUMBER, "known": {"type": "boolean"}, "unfamiliarity": _NUMBER, "explained": _TEXT,
-        "classes": _list(_CLASS), "picture": _TEXT, "heat": _TEXT,
+        "classes": _list(_CLASS), "image": _TEXT, "heat": _TEXT,
         "neighbours": _list(_object({"label": _TEXT, "distance": _NUMBER, "thumbnail": _TEXT})),
     }
 )  # fmt: skip

@@ -15,8 +15,8 @@ class RefusedError(Exception):
         self.status, self.text, self.headers = status, text, headers or {}
 
 
-class PictureError(Exception):
-    """A picture, or a row of a request, that cannot be answered; the text says why.
+class ImageError(Exception):
+    """An image, or a row of a request, that cannot be answered; the text says why.
 
     Attributes:
         position: in the request, from 0.

@@ -51,7 +51,7 @@ def serve(export: Path, settings: Settings, familiar: Path | None = None, taken:
     Args:
         export: folder of the versions (RUN/export).
         settings: of the server.
-        familiar: the sample of training pictures kept with the run.
+        familiar: the sample of training images kept with the run.
         taken: the socket to listen on (`bound`); it is closed in the end.
 
     Raises:

@@ -24,15 +24,15 @@ class Settings(Section):
     access_log: bool = Field(False, description="one line a request")
 
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
-    max_pictures: int = Field(128, ge=1, le=100_000, description="of one request")
-    max_megapixels: float = Field(100.0, gt=0, le=10_000, description="of one picture")
+    max_images: int = Field(128, ge=1, le=100_000, description="of one request")
+    max_megapixels: float = Field(100.0, gt=0, le=10_000, description="of one image")
 
-    batch_pictures: int | None = Field(None, ge=1, le=4096, description="given to the model at once; empty: by the size of its pictures")
+    batch_images: int | None = Field(None, ge=1, le=4096, description="given to the model at once; empty: by the size of its images")
     batches: int = Field(2, ge=1, le=64, description="computed at the same time: one uses the cores that another leaves idle")
-    batch_mb: float = Field(64.0, gt=0, description="of encoded pictures given to the model at once")
-    batch_megapixels: float = Field(33.6, gt=0, description="of decoded pictures given to the model at once; a larger one goes alone")
+    batch_mb: float = Field(64.0, gt=0, description="of encoded images given to the model at once")
+    batch_megapixels: float = Field(33.6, gt=0, description="of decoded images given to the model at once; a larger one goes alone")
 
-    queue_pictures: int = Field(1024, ge=1, le=1_000_000, description="that wait for the model; more are sent away with 429")
+    queue_images: int = Field(1024, ge=1, le=1_000_000, description="that wait for the model; more are sent away with 429")
     held_mb: float = Field(256.0, gt=0, description="of all requests being received or answered; more are sent away with 429")
     connections: int = Field(512, ge=1, le=100_000, description="open at the same time; more are sent away with 503")
 
@@ -45,19 +45,19 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _one_request_fits(self) -> Self:
-        if self.queue_pictures < self.max_pictures:
-            raise ValueError(f"queue_pictures must hold one request: at least max_pictures ({self.max_pictures})")
+        if self.queue_images < self.max_images:
+            raise ValueError(f"queue_images must hold one request: at least max_images ({self.max_images})")
         if self.held_mb < self.max_body_mb:
             raise ValueError(f"held_mb must hold one request: at least max_body_mb ({self.max_body_mb:g})")
         return self
 
     def batch_of(self, side: int) -> int:
-        """Return how many pictures of `side` pixels are given to the model at once, at most.
+        """Return how many images of `side` pixels are given to the model at once, at most.
 
         Without a setting as many as make half a megapixel, at least 8: the activations of a convolutional network grow with the
-        pixels, and small pictures need large batches to keep the processor busy.
+        pixels, and small images need large batches to keep the processor busy.
         """
-        return self.batch_pictures or min(256, max(8, 2**19 // side**2))
+        return self.batch_images or min(256, max(8, 2**19 // side**2))
 
 
 def build(given: Mapping[str, Any]) -> Settings:

@@ -140,7 +140,7 @@ def _bytes(value: Any, number: int, place: str) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     text = value.get("b64") if isinstance(value, dict) and len(value) == 1 else None
     if not isinstance(text, str):
-        raise _bad(f'Failed to process element: {number} of {place}. Error: expecting {{"b64": <base64 of the picture>}}')
+        raise _bad(f'Failed to process element: {number} of {place}. Error: expecting {{"b64": <base64 of the image>}}')
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError:  # not strictly base64: TensorFlow Serving lets white space and missing padding pass

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from transfer.serving import bodies, tf_json
 from transfer.serving.engine import Engine
 from transfer.serving.model import Loaded
-from transfer.serving.refusals import PictureError, RefusedError, shortened
+from transfer.serving.refusals import ImageError, RefusedError, shortened
 
 _VERSION = re.compile(r"[0-9]{1,18}")
 
@@ -31,10 +31,10 @@ class TfRoutes:
             del body
             try:
                 outputs = await engine.rows(loaded, question.signature, question.inputs, question.rows, request.receive)
-            except PictureError as error:
+            except ImageError as error:
                 where = "of 'instances' list" if question.by_row else "of the inputs"
                 raise RefusedError(400, f"Failed to process element: {error.position} {where}. Error: {error.text}") from None
-            engine.metrics.pictures.labels("answered").inc(question.rows)
+            engine.metrics.images.labels("answered").inc(question.rows)
             return answer(tf_json.dumps(outputs, question.by_row))
 
     async def status(self, request: Request) -> Response:

@@ -20,10 +20,10 @@ _FEW, _SMALL = 8, 2**26  # batches, bytes
 
 @dataclass(frozen=True)
 class Live:
-    """Augmented views made when they are needed, of rows that are pictures: a new one of each in every epoch.
+    """Augmented views made when they are needed, of rows that are images: a new one of each in every epoch.
 
     Attributes:
-        digests: of the picture in each row.
+        digests: of the image in each row.
         augmentation: the limits of the views.
         seed: with digest and number of the epoch, it names a view.
     """
@@ -51,7 +51,7 @@ class Batches:
         shape: shape of one row as the network takes it.
         weights: weight of each row, float32 [n].
         shuffle_seed: none: always in the order given.
-        live: augmented views instead of the rows, which are pictures then; none: the rows as they are.
+        live: augmented views instead of the rows, which are images then; none: the rows as they are.
         dtype: in which the network takes rows.
     """
 
@@ -139,12 +139,12 @@ class Batches:
         return lambda numbers: tf.numpy_function(self.rows.take_stored, [numbers], kind)
 
 
-def _views(pictures: tf.Tensor, seeds: tf.Tensor, augmentation: AugmentConfig) -> tf.Tensor:
-    """Return one view of each picture, uint8 [b, size, size, 3]."""
+def _views(images: tf.Tensor, seeds: tf.Tensor, augmentation: AugmentConfig) -> tf.Tensor:
+    """Return one view of each image, uint8 [b, size, size, 3]."""
     return tf.map_fn(
         lambda one: augment(one[0], one[1], augmentation),
-        (pictures, seeds),
-        fn_output_signature=tf.TensorSpec(pictures.shape[1:], tf.uint8),
+        (images, seeds),
+        fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
     )
 
 

@@ -1,4 +1,4 @@
-"""`truncate_at: auto`: which cut point suits these pictures, by cross-validation on the training split.
+"""`truncate_at: auto`: which cut point suits these images, by cross-validation on the training split.
 
 For each cut point a regularised logistic regression on standardised, pooled features; the shallowest cut within one
 standard error of the best wins (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
@@ -31,7 +31,7 @@ def select(
     Args:
         features: cut point -> float32 [n, width] of the training split, from the shallowest cut to the top.
         labels: class number of each row, int [n].
-        groups: rows of one group (here: the digest of the picture) are never divided between fitting and judging.
+        groups: rows of one group (here: the digest of the image) are never divided between fitting and judging.
         config: folds and penalty.
         seed: of the folds.
         progress: told of each cut point.
@@ -40,7 +40,7 @@ def select(
         The chosen cut point, and the table of all of them (columns `COLUMNS`).
 
     Raises:
-        DataError: where no class has two different pictures.
+        DataError: where no class has two different images.
     """
     with progress.step("Choosing the cut", len(features), "cut points") as advance:
         table = cross_validated(features, labels, groups, config, seed, advance)
@@ -58,7 +58,7 @@ def cross_validated(
     seed: int,
     advance: Advance = lambda count: None,
 ) -> pd.DataFrame:
-    """Return accuracy and its standard error over pictures for each cut point."""
+    """Return accuracy and its standard error over images for each cut point."""
     folds = _folds(labels, groups, config.folds, seed)
     rows = []
     for cut, table in features.items():
@@ -76,12 +76,12 @@ def _folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> 
     distinct = pd.DataFrame({"label": labels, "group": list(groups)}).groupby("label")["group"].nunique()
     if distinct.max() < 2:
         raise DataError(
-            "truncate_at: auto judges cut points on training pictures that it holds back; some class needs two different ones. "
-            "Name a cut point, for example --set truncate_at=top. Received one training picture for each class."
+            "truncate_at: auto judges cut points on training images that it holds back; some class needs two different ones. "
+            "Name a cut point, for example --set truncate_at=top. Received one training image for each class."
         )
     splitter = StratifiedGroupKFold(max(2, min(folds, int(distinct.min()))), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class with one picture cannot be in both folds; its misses count
+        warnings.simplefilter("ignore")  # a class with one image cannot be in both folds; its misses count
         return list(splitter.split(np.zeros(len(labels)), labels, groups))
 
 

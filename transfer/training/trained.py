@@ -102,7 +102,7 @@ class Material:
         return np.array([numbers[label] for label in self.rows(split)["label"]], np.int64)
 
     def stored(self, split: str, output: str, augmented: bool = False) -> tuple[StoredRows, np.ndarray]:
-        """Return the rows of a split and their labels; with `augmented`, the stored views after the plain pictures."""
+        """Return the rows of a split and their labels; with `augmented`, the stored views after the plain images."""
         digests, labels = list(self.rows(split)["digest"]), self.labels(split)
         tags = [PLAIN, *(self.views.tags() if augmented and self.views.augmentation else [])]
         keys = [key(digest, tag, output) for tag in tags for digest in digests]
@@ -129,7 +129,7 @@ class Material:
 def judged_at_once(output: str, shape: tuple[int, ...]) -> int:
     """Return how many rows may pass a network at once when nothing is learned.
 
-    The maps of all layers of a batch are kept for a moment: with large pictures or maps, small batches.
+    The maps of all layers of a batch are kept for a moment: with large images or maps, small batches.
     """
     if output == PIXELS:
         return max(1, min(256, 2**20 // (shape[0] * shape[1])))

@@ -1,4 +1,4 @@
-"""check(): what is wrong with a data set, without training. Looks at files, pictures and features; changes nothing."""
+"""check(): what is wrong with a data set, without training. Looks at files, images and features; changes nothing."""
 
 import os
 from collections.abc import Mapping
@@ -111,15 +111,15 @@ def run(planned: CheckPlan, files_only: bool, progress: Progress) -> Checked:
 
 
 def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None:
-    data, manifest, most = prepared.config.data, prepared.manifest, prepared.config.check.pictures
-    pictures = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
+    data, manifest, most = prepared.config.data, prepared.manifest, prepared.config.check.images
+    images = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
     facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.image_spec.size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
-    check_html.write(findings, pictures, target, title, facts, most, source, root, sources.options(data))
+    check_html.write(findings, images, target, title, facts, most, source, root, sources.options(data))
 
 
 def _findings(prepared: Preparation, files_only: bool) -> tuple[Findings, str]:
-    """Return what was found, and why the pictures themselves were not looked at, where the weights cannot be had."""
+    """Return what was found, and why the images themselves were not looked at, where the weights cannot be had."""
     left_out = ""
     if not files_only:
         try:

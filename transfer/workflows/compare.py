@@ -39,9 +39,9 @@ def compare(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Comparison:
-    """Train several methods on nested subsets of the same training pictures and compare them on the same test pictures.
+    """Train several methods on nested subsets of the same training images and compare them on the same test images.
 
-    A run that exists in the comparison's folder, with the same configuration and pictures, is not repeated.
+    A run that exists in the comparison's folder, with the same configuration and images, is not repeated.
 
     Args:
         data: as for `fit`: a folder, a table, or `tfds:NAME`; none: `data.source` in `common`.

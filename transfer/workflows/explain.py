@@ -16,12 +16,12 @@ from transfer.system.progress import Progress, Silent
 
 DEFAULT_OUTPUT = "explanations"
 FILTERS = "filters.png"
-_LONGEST = 100  # bytes of a picture's or a layer's name that a file is called by; a name of a file has 255
+_LONGEST = 100  # bytes of an image's or a layer's name that a file is called by; a name of a file has 255
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What was made of one picture.
+class Image:
+    """What was made of one image.
 
     Attributes:
         path: as it was given.
@@ -45,13 +45,13 @@ class Explanations:
         folder: where the files lie.
         filters: what `filters.png` shows; empty where the network has no filters that could be shown.
         layers: whose activation maps were written.
-        pictures: one for each, in the order given.
+        images: one for each, in the order given.
     """
 
     folder: Path
     filters: str
     layers: tuple[str, ...]
-    pictures: list[Picture] = field(repr=False)
+    images: list[Image] = field(repr=False)
 
 
 def explain(
@@ -63,15 +63,15 @@ def explain(
     layers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Explanations:
-    """Draw where a run's network looks in pictures, what its first filters are, and what its layers make of the pictures.
+    """Draw where a run's network looks in images, what its first filters are, and what its layers make of the images.
 
     Args:
         run: whose export (heat maps) and Keras model (filters, activations) are used.
-        paths: pictures, or folders of pictures.
+        paths: images, or folders of images.
         output: folder for the PNG files; none: `explanations/<name of the run>`. Files of the same names are replaced.
         classes: further classes whose heat maps are wanted beside the most probable one's.
         layers: whose activation maps are wanted; none: three along the network.
-        progress: told of each picture.
+        progress: told of each image.
 
     Raises:
         ConfigError: for a class or a layer that is not there.
@@ -85,11 +85,11 @@ def explain(
     files = expand(given)
     explainer = _Explainer(run, folder, classes, layers)
     with (progress or Silent()).step("Explaining", len(files)) as advance:
-        pictures = []
+        images = []
         for file in files:
-            pictures.append(explainer.explain(file))
+            images.append(explainer.explain(file))
             advance(1)
-    return Explanations(folder, explainer.filters, tuple(explainer.layers), pictures)
+    return Explanations(folder, explainer.filters, tuple(explainer.layers), images)
 
 
 def plan(run: Run, paths: Iterable[Path], output: str | os.PathLike[str] | None, classes: Sequence[str] = ()) -> Path:
@@ -102,7 +102,7 @@ def plan(run: Run, paths: Iterable[Path], output: str | os.PathLike[str] | None,
     own = [*sources.own(build([run.config]).data), *(path for path in given if path.is_dir())]
     place = folder.resolve()
     if any(place.is_relative_to(path.resolve()) for path in own) or any(place == path.parent for path in given):
-        raise DataError(f"The result would lie among the pictures, where nothing is written. Name an --output. Received {str(folder)!r}.")
+        raise DataError(f"The result would lie among the images, where nothing is written. Name an --output. Received {str(folder)!r}.")
     return folder
 
 
@@ -124,26 +124,26 @@ class _Explainer:
         self._taken: set[str] = set()
         self.filters = self._write_filters()
 
-    def explain(self, file: Path) -> Picture:
-        """Write the files of one picture."""
+    def explain(self, file: Path) -> Image:
+        """Write the files of one image."""
         import tensorflow as tf
 
         from transfer.serving import admission
-        from transfer.serving.refusals import PictureError
+        from transfer.serving.refusals import ImageError
 
         try:
             data = admission.unusual(file.read_bytes() if file.is_file() else b"", self._limit).data
             return self._draw(file, data)
-        except PictureError as error:
-            return Picture(file, error=error.text)
+        except ImageError as error:
+            return Image(file, error=error.text)
         except tf.errors.InvalidArgumentError:
-            return Picture(file, error=admission.DAMAGED)
+            return Image(file, error=admission.DAMAGED)
         except OSError as error:
             if error.filename is None or Path(os.fsdecode(error.filename)) != file:
-                raise  # not the picture, but what is written
-            return Picture(file, error=f"cannot be read: {error.strerror}")
+                raise  # not the image, but what is written
+            return Image(file, error=f"cannot be read: {error.strerror}")
 
-    def _draw(self, file: Path, data: bytes) -> Picture:
+    def _draw(self, file: Path, data: bytes) -> Image:
         from transfer.models import looking
         from transfer.reports import activations, explained
 
@@ -157,12 +157,12 @@ class _Explainer:
             if number != best:
                 views.append(explained.View(name, float(probabilities[number]), self._served.explain([data], [number]).heat[0]))
         stem = self._free_stem(file)
-        drawn = {f"{stem}.png": explained.draw(file.name, first.pictures[0], views, float(first.answers.unfamiliarity[0]))}
-        maps = looking.activations(self._model, first.pictures, self.layers)
+        drawn = {f"{stem}.png": explained.draw(file.name, first.images[0], views, float(first.answers.unfamiliarity[0]))}
+        maps = looking.activations(self._model, first.images, self.layers)
         drawn |= {self._of_layer(stem, layer): activations.draw(layer, maps[layer][0]) for layer in self.layers}
         for name, content in drawn.items():
             write_bytes(self._folder / name, content)
-        return Picture(file, labels[best], float(probabilities[best]), tuple(drawn))
+        return Image(file, labels[best], float(probabilities[best]), tuple(drawn))
 
     def _write_filters(self) -> str:
         from transfer.models import looking
@@ -177,7 +177,7 @@ class _Explainer:
         return f"the {count} {'units' if found.whole else 'filters'} of {found.layer}, {height}x{width}"
 
     def _free_stem(self, file: Path) -> str:
-        """Return a name by which no earlier picture's files are called, also where capitals do not count."""
+        """Return a name by which no earlier image's files are called, also where capitals do not count."""
         wanted, number = safe(file.stem), 1
         while True:
             stem = wanted if number == 1 else f"{wanted}-{number}"
@@ -194,13 +194,13 @@ class _Explainer:
 
 def safe(name: str) -> str:
     """Return a name that every file system takes: letters, digits and `_ - .`, no dot in front, not too long."""
-    return re.sub(r"[^\w.-]", "_", name).encode()[:_LONGEST].decode(errors="ignore").lstrip(".") or "picture"
+    return re.sub(r"[^\w.-]", "_", name).encode()[:_LONGEST].decode(errors="ignore").lstrip(".") or "image"
 
 
 def summary(done: Explanations) -> dict[str, Any]:
     """Return what the command line prints; see `report/explained_text.py`."""
-    pictures = [
+    images = [
         {"path": str(item.path), "label": item.label, "score": item.score, "file": item.files[0] if item.files else "", "error": item.error}
-        for item in done.pictures
+        for item in done.images
     ]
-    return {"folder": str(done.folder), "filters": done.filters, "layers": done.layers, "pictures": pictures}
+    return {"folder": str(done.folder), "filters": done.filters, "layers": done.layers, "images": images}

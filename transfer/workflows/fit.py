@@ -60,10 +60,10 @@ def fit(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
-    """Train a classifier on a folder of pictures and publish it as a run.
+    """Train a classifier on a folder of images and publish it as a run.
 
     Args:
-        data: `data/<class>/**/<picture>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), `tfds:NAME`, or a
+        data: `data/<class>/**/<image>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), `tfds:NAME`, or a
             `tfds.core.DatasetBuilder`;
             none: the configuration's `data.source`.
         config: a configuration, or keys of one (nested or dotted).
@@ -105,7 +105,7 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What the export says of the test pictures, and of pictures of other data."""
+    """What the export says of the test images, and of images of other data."""
 
     served: Served
     verified: verify.Verified
@@ -153,17 +153,17 @@ class _Experiment:
             trained, classifier = prepared.train(material, prepared.compute_with_views)
             if prepared.frozen:
                 prepared.config = prepared.frozen.config
-            with self.clock("training pictures to compare with"):
+            with self.clock("training images to compare with"):
                 familiar = FamiliarStage(trained, classifier, prepared.root)
         return _Result(trained, classifier, material, familiar, prepared.frozen)
 
     def _exported(self, result: _Result) -> _Judged:
-        material, reference, pictures = result.material, result.familiar.reference, self.prepared.image_spec
+        material, reference, images = result.material, result.familiar.reference, self.prepared.image_spec
         test = material.rows("test")
         export = self.draft.path / EXPORT / "1"
         with self.clock("export"):
             result.classifier.save(self.draft.model)
-            saved_model.write(result.classifier, material.classes, pictures, reference, export)
+            saved_model.write(result.classifier, material.classes, images, reference, export)
             warmup.write(export, ood_images.photographs(("JPEG", "PNG")))  # never the user's own: an export is given away
             reference.write(self.draft.familiar)
         in_16bit = self.config.precision != "float32" or bool(result.frozen and result.frozen.boundary)  # maps are stored in 16 bit
@@ -171,7 +171,7 @@ class _Experiment:
             served = Served(export)
             verified = verify.verify(
                 served, self.draft.model, pipeline.files_of(self.prepared.root, test), list(test["width"] * test["height"]),
-                result.trained.probabilities["test"], result.familiar.expected, pictures, self.config.export, in_16bit, self.progress,
+                result.trained.probabilities["test"], result.familiar.expected, images, self.config.export, in_16bit, self.progress,
             )  # fmt: skip
             seen = set(self.prepared.manifest["digest"])
             familiarity = ood_stage.judge(served, reference, verified.answers, seen, self.config)
@@ -210,7 +210,7 @@ class _Experiment:
 
 
 def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray], unfamiliarity: np.ndarray) -> pd.DataFrame:
-    """Return one row for each validation and test picture: path, split, label, predicted, unfamiliarity, one column a class."""
+    """Return one row for each validation and test image: path, split, label, predicted, unfamiliarity, one column a class."""
     rows = pd.concat([material.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}

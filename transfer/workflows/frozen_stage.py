@@ -74,7 +74,7 @@ class FrozenStage:
             batch_size = self.config.features.batch_size
 
             def some() -> np.ndarray:
-                return _some_pictures(root, manifests.used(manifest), self.image_spec, batch_size)
+                return _some_images(root, manifests.used(manifest), self.image_spec, batch_size)
 
             self.measured = precision.choose(self.backbone, self._load, batch_size, some, self.progress)
             self.config = self.config.updated(precision=self.measured["precision"])
@@ -89,7 +89,7 @@ class FrozenStage:
         return self.backbone.boundary(self.config.unfreeze_from) if self.config.unfreeze_from else None
 
     def first_front(self) -> Prefix:
-        """Return what every picture passes: the chosen cut, or with `auto` all possible cuts at once, pooled.
+        """Return what every image passes: the chosen cut, or with `auto` all possible cuts at once, pooled.
 
         Whole maps come with their means, which the checks of the data look at.
         """
@@ -131,7 +131,7 @@ class FrozenStage:
 
     def _choose_cut(self, material: Material, compute: Compute) -> Material:
         digests, labels = material.rows("train")["digest"].to_numpy(), material.labels("train")
-        chosen_rows = _sample(len(labels), self.config.auto.max_pictures, self.config.seed)
+        chosen_rows = _sample(len(labels), self.config.auto.max_images, self.config.seed)
         features = {}
         for output in material.front.outputs:
             cut, _, pooling = output.partition(":")
@@ -157,11 +157,11 @@ def _sample(count: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
-def _some_pictures(root: Path, rows: pd.DataFrame, image_spec: pipeline.ImageSpec, count: int) -> np.ndarray:
-    """Return `count` real pictures, repeated where there are fewer, uint8 [count, size, size, 3]."""
+def _some_images(root: Path, rows: pd.DataFrame, image_spec: pipeline.ImageSpec, count: int) -> np.ndarray:
+    """Return `count` real images, repeated where there are fewer, uint8 [count, size, size, 3]."""
     small = rows[rows["width"] * rows["height"] <= 4_000_000]
     files = pipeline.files_of(root, (small if len(small) else rows).head(4 * count))
     for _, images in pipeline.batches(files, image_spec, count).take(1):
         batch: np.ndarray = images.numpy()
         return np.concatenate([batch] * -(-count // len(batch)))[:count]
-    raise DataError("No picture could be decoded: all of the first ones are truncated or broken.")
+    raise DataError("No image could be decoded: all of the first ones are truncated or broken.")

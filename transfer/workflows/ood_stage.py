@@ -1,4 +1,4 @@
-"""What a run keeps of its training pictures, so that it knows what is unlike all of them, and how well that works."""
+"""What a run keeps of its training images, so that it knows what is unlike all of them, and how well that works."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from transfer.models import parts
 from transfer.reports.thumbnails import jpegs
 from transfer.training.trained import Trained, passed
 
-_VERIFIED = 16  # test pictures whose distances are computed on both paths
+_VERIFIED = 16  # test images whose distances are computed on both paths
 _THUMBNAIL = 96  # pixels a side
 
 
@@ -23,15 +23,15 @@ class FamiliarStage:
 
     Attributes:
         reference: what the run keeps.
-        validation: `unfamiliarity` of the validation pictures, float32 [n].
-        expected: that of the first test pictures, float32 [m].
+        validation: `unfamiliarity` of the validation images, float32 [n].
+        expected: that of the first test images, float32 [m].
     """
 
     def __init__(self, trained: Trained, classifier: keras.Model, root: Path) -> None:
         self._trained, material = trained, trained.material
         settings = material.config.familiarity
         self._vector, self._shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
-        chosen = ood.sample(material.labels("train"), settings.pictures, material.config.seed)
+        chosen = ood.sample(material.labels("train"), settings.images, material.config.seed)
         kept = ood.rounded(self._embeddings("train", chosen))
         validation = self._embeddings("validation")
         threshold = ood.threshold(kept, validation, settings.neighbours, settings.false_alarms)
@@ -56,18 +56,18 @@ def judge(served: Served, reference: Reference, test: Answers, seen: set[str], c
     Args:
         served: the export.
         reference: what it compares with.
-        test: its answers for the test pictures.
+        test: its answers for the test images.
         seen: SHA-256 of the files of the run, none of which is other data.
-        config: how many pictures of other data are tried, and which.
+        config: how many images of other data are tried, and which.
 
     Returns:
-        `threshold`, `pictures` and `neighbours` of the reference; `test_unknown`, the share of the test pictures called
+        `threshold`, `images` and `neighbours` of the reference; `test_unknown`, the share of the test images called
         unknown; `others`, for each kind of other data what `familiarity.against` returns.
     """
-    found = {name: served.answer(files) for name, files in ood_images.pictures(config.familiarity.others, seen, config.seed).items()}
+    found = {name: served.answer(files) for name, files in ood_images.images(config.familiarity.others, seen, config.seed).items()}
     return {
         "threshold": reference.threshold,
-        "pictures": len(reference.paths),
+        "images": len(reference.paths),
         "neighbours": reference.neighbours,
         "test_unknown": float(1 - test.known.mean()),
         "others": {name: ood.against(test.unfamiliarity, other.unfamiliarity) for name, other in found.items()},

@@ -10,7 +10,7 @@ from transfer.exporters.served import Served
 from transfer.runs import Run
 from transfer.serving.batch import answering
 from transfer.serving.batch.files import expand
-from transfer.serving.batch.pictures import Decoder, settings_of
+from transfer.serving.batch.images import Decoder, settings_of
 from transfer.serving.batch.rows import FACTS, Rows
 from transfer.system.progress import Progress, Silent
 
@@ -22,13 +22,13 @@ COLUMNS = FACTS
 def predict(
     run: Run, paths: Iterable[str | os.PathLike[str]], batch_size: int | None = None, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """Classify pictures with the exported SavedModel.
+    """Classify images with the exported SavedModel.
 
     Args:
         run: whose export is used.
-        paths: pictures, or folders whose files are all tried.
-        batch_size: pictures given to the network at once, at most; none: as many as suit their size.
-        progress: told of each picture.
+        paths: images, or folders whose files are all tried.
+        batch_size: images given to the network at once, at most; none: as many as suit their size.
+        progress: told of each image.
 
     Returns:
         One row for each file: path, label, score, unfamiliarity (float32, 1 being the threshold), known (bool), error (empty

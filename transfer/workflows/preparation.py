@@ -1,4 +1,4 @@
-"""What comes before any decision about a classifier: read the source, divide it, compute the frozen part of every picture."""
+"""What comes before any decision about a classifier: read the source, divide it, compute the frozen part of every image."""
 
 from collections.abc import Callable, Sequence
 
@@ -30,12 +30,12 @@ from transfer.workflows.frozen_stage import Compute, FrozenStage
 
 
 class Preparation:
-    """The pictures of one source, ready to train on or to look at.
+    """The images of one source, ready to train on or to look at.
 
     Attributes:
         config: the configuration, with what was decided filled in.
         manifest: every file seen, divided.
-        undivided: why the pictures have no splits; empty where they have.
+        undivided: why the images have no splits; empty where they have.
         frozen: what is decided around a pretrained backbone; none for a network trained from scratch.
     """
 
@@ -72,18 +72,18 @@ class Preparation:
             self.manifest, self.undivided = self._scanned, str(error)  # no splits of an earlier division
 
     def another(self, config: Config) -> "Preparation":
-        """Return the preparation of another configuration for the same pictures, divided as they are here."""
+        """Return the preparation of another configuration for the same images, divided as they are here."""
         other = Preparation(config, self.progress, self.clock)
         other.root, other._ready_made = self.root, self._ready_made
         other.follow(self)
         return other
 
     def follow(self, other: "Preparation") -> None:
-        """Take over which pictures are used, and their splits."""
+        """Take over which images are used, and their splits."""
         self._scanned, self.manifest, self.undivided = other._scanned, other.manifest, other.undivided
 
     def front(self, others: Sequence["Preparation"] = ()) -> Front:
-        """Settle the precision and return what every picture passes.
+        """Settle the precision and return what every image passes.
 
         Args:
             others: have their fronts; a network that one of them has loaded is not loaded again.
@@ -100,7 +100,7 @@ class Preparation:
         return self.frozen.first_front()
 
     def compute(self, front: Front, opened: Store) -> None:
-        """Pass all used pictures through the front part and glance at them; those that fail are skipped, with the reason."""
+        """Pass all used images through the front part and glance at them; those that fail are skipped, with the reason."""
         usable = manifests.used(self.manifest)
         self._require_room(front, opened, usable)
         both = WithGlance(front)
@@ -111,13 +111,13 @@ class Preparation:
         self.skip(failures)
 
     def skip(self, failures: dict[int, str]) -> None:
-        """Leave out pictures that failed: rows of the manifest, with the reasons."""
+        """Leave out images that failed: rows of the manifest, with the reasons."""
         if failures:
             self._scanned = manifests.skip(self._scanned, failures)
             self.manifest = manifests.skip(self.manifest, failures)
 
     def _require_room(self, front: Front, opened: Store, usable: pd.DataFrame) -> None:
-        """Say what the passes over pictures and views will store; see `space.require` for the error."""
+        """Say what the passes over images and views will store; see `space.require` for the error."""
         records = extract.count_missing(usable, front.outputs, opened)
         if self.config.augment.views:
             training = usable[usable["split"] == "train"]
@@ -126,7 +126,7 @@ class Preparation:
         space.require(opened.path, records * each, records, self.progress)
 
     def check(self, front: Front, opened: Store, required: bool = True) -> Findings:
-        """Look at files, pictures and features, and divide again: pictures may have failed, near copies may belong together.
+        """Look at files, images and features, and divide again: images may have failed, near copies may belong together.
 
         Raises:
             DataError: as `divide`, where it is `required`.
@@ -150,7 +150,7 @@ class Preparation:
             self._scanned = self._scanned.assign(group=pd.Series(groups, dtype=object).reindex(self._scanned.index, fill_value=""))
 
     def compute_views(self, front: Front, opened: Store) -> None:
-        """Pass the augmented views of the training pictures through the front part."""
+        """Pass the augmented views of the training images through the front part."""
         if not self.config.augment.views:
             return
         usable = manifests.used(self.manifest)
@@ -158,7 +158,7 @@ class Preparation:
         self.manifest = manifests.skip(self.manifest, failures)
 
     def compute_with_views(self, front: Front, opened: Store) -> None:
-        """Pass all used pictures, and the views of the training pictures, through the front part."""
+        """Pass all used images, and the views of the training images, through the front part."""
         self.compute(front, opened)
         self.compute_views(front, opened)
 

@@ -9,7 +9,7 @@ from transfer.system.progress import Progress
 from transfer.workflows.fit import fit
 
 TRAIN, VALIDATION, TEST = 10, 5, 100
-"""Pictures a class."""
+"""Images a class."""
 
 _IMAGE_SIZE = 64
 
@@ -17,7 +17,7 @@ _IMAGE_SIZE = 64
 def quickstart(output: Path, progress: Progress) -> str:
     """Write the digits as an image folder, fit VGG16 (truncated where cross-validation says) and LeNet-5 on it.
 
-    Both have the same training, validation and test pictures. The runs are `output/quickstart-vgg16` and
+    Both have the same training, validation and test images. The runs are `output/quickstart-vgg16` and
     `output/quickstart-lenet`; those of an earlier quickstart are replaced.
 
     Returns:
@@ -25,7 +25,7 @@ def quickstart(output: Path, progress: Progress) -> str:
     """
     folder = cache_home() / "quickstart" / f"digits-{TRAIN}-{VALIDATION}-{TEST}"
     digits.write_folder(folder, TRAIN, VALIDATION, TEST)
-    progress.say(f"Digits of scikit-learn: {TRAIN} training, {VALIDATION} validation, {TEST} test pictures a class, in {folder}")
+    progress.say(f"Digits of scikit-learn: {TRAIN} training, {VALIDATION} validation, {TEST} test images a class, in {folder}")
     vgg16 = fit(
         folder, {"backbone": "vgg16", "truncate_at": "auto", "image_size": _IMAGE_SIZE},
         name="quickstart-vgg16", output=output, overwrite=True, progress=progress,

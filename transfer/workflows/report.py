@@ -1,4 +1,4 @@
-"""A run's page made, or made again: its files, its pictures as far as they are still there, and what its export says of them."""
+"""A run's page made, or made again: its files, its images as far as they are still there, and what its export says of them."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from transfer.system.files import write_text
 from transfer.system.progress import Progress
 from transfer.workflows.predict import predict
 
-_HEATED = 160  # pixels a side of a picture with its heat map
+_HEATED = 160  # pixels a side of an image with its heat map
 
 
 def again(run: Run, progress: Progress) -> list[str]:
@@ -39,9 +39,9 @@ def again(run: Run, progress: Progress) -> list[str]:
         root = sources.root(config.data, progress)
     except DataError as error:
         write(run, None, None)
-        return [f"The page shows no pictures of the data: {error}"]
+        return [f"The page shows no images of the data: {error}"]
     missing = write(run, root, Served(run.export))
-    return [f"{missing} pictures are gone or have changed and are not shown."] if missing else []
+    return [f"{missing} images are gone or have changed and are not shown."] if missing else []
 
 
 def write(run: Run, root: Path | None, served: Served | None) -> int:
@@ -49,11 +49,11 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
 
     Args:
         run: finished, or a draft that has all its tables.
-        root: where the manifest's paths start; none: the page shows no pictures.
+        root: where the manifest's paths start; none: the page shows no images.
         served: the run's export, for what it looked at; none: the page does not tell.
 
     Returns:
-        How many of the pictures that should be shown are gone or have changed.
+        How many of the images that should be shown are gone or have changed.
     """
     findings = Findings.read(run.path / FINDINGS) if (run.path / FINDINGS).exists() else None
     chosen = gallery.choose(run)
@@ -69,7 +69,7 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
         small = thumbnails.thumbnails(root, there, data=build([run.config]).data)
         if served is not None:
             heated = _heated(served, root, there, chosen)
-    page = html.render(run, findings, small, html.Pictures(chosen, small, heated), table.read(run))
+    page = html.render(run, findings, small, html.Images(chosen, small, heated), table.read(run))
     write_text(run.report, page)
     return missing
 
@@ -99,30 +99,30 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
     except (OSError, tf.errors.OpError):
         return {}  # a file has just changed, or the copy made for the decoder was pruned: the page does without
     drawn = [
-        thumbnails.uri_of(overlay(picture, heat).resize((_HEATED, _HEATED)))
-        for picture, heat in zip(explained.pictures, explained.heat, strict=True)
+        thumbnails.uri_of(overlay(image, heat).resize((_HEATED, _HEATED)))
+        for image, heat in zip(explained.images, explained.heat, strict=True)
     ]
     return {one.path: html.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}
 
 
 def judge_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
-    """Let a run's export judge pictures of other data, and keep the figures with the run, under the name of their folder.
+    """Let a run's export judge images of other data, and keep the figures with the run, under the name of their folder.
 
     Args:
         run: finished; its `metrics.json` is written anew.
-        other: a picture, or a folder of pictures.
-        progress: told of each picture.
+        other: an image, or a folder of images.
+        progress: told of each image.
 
     Returns:
         What `familiarity.against` returns.
 
     Raises:
-        DataError: where there is no picture that can be decoded.
+        DataError: where there is no image that can be decoded.
     """
     table = predict(run, [other], progress=progress)
     scores = table.loc[table["error"] == "", "unfamiliarity"].to_numpy(float)
     if not len(scores):
-        raise DataError(f"None of the files is a picture that can be decoded. Received {str(other)!r}.")
+        raise DataError(f"None of the files is an image that can be decoded. Received {str(other)!r}.")
     test = run.predictions[run.predictions["split"] == "test"]["unfamiliarity"].to_numpy(float)
     found = ood.against(test, scores)
     metrics = run.metrics

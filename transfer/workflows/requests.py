@@ -52,7 +52,7 @@ def plan(
 
 
 def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: Iterable[Mapping[str, Any]]) -> Config:
-    """Return the complete configuration, with its source of pictures checked.
+    """Return the complete configuration, with its source of images checked.
 
     Raises:
         ConfigError: for settings that cannot be.
@@ -73,7 +73,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
 
 
 def data_name(source: str) -> str:
-    """Return a word for a source of pictures: the name of its folder or table, as far as that can be part of a file name."""
+    """Return a word for a source of images: the name of its folder or table, as far as that can be part of a file name."""
     if source.startswith(sources.TFDS):
         return source.removeprefix(sources.TFDS).replace("/", "-").replace(":", "-")[:40]
     place = Path(source)
@@ -117,7 +117,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
         config = config.updated(precision="float32")  # nothing is measured for them; 16 bits are for who names them
     if config.data.validation + config.data.test > 0.8:
         raise ConfigError(
-            "data.validation and data.test must leave pictures to train on: together at most 0.8. "
+            "data.validation and data.test must leave images to train on: together at most 0.8. "
             f"Received {config.data.validation:g} + {config.data.test:g}."
         )
     return config.updated(image_size=size)

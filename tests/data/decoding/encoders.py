@@ -1,4 +1,4 @@
-"""Pictures encoded by hand or by Pillow, in the kinds that no single library writes."""
+"""Images encoded by hand or by Pillow, in the kinds that no single library writes."""
 
 import io
 import struct
@@ -100,7 +100,7 @@ def _bmp_table(colors: np.ndarray) -> bytes:
 
 
 def gif_on_canvas(frame: Image.Image, canvas: tuple[int, int], left: int, top: int) -> bytes:
-    """Encode a picture as the only frame of a GIF whose canvas (width, height) is larger."""
+    """Encode an image as the only frame of a GIF whose canvas (width, height) is larger."""
     data = bytearray(saved(frame, "GIF"))
     data[6:10] = struct.pack("<HH", *canvas)
     table = 3 * 2 ** (1 + data[10] % 8) if data[10] >= 128 else 0

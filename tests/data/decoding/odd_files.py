@@ -34,8 +34,8 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).a
 BOMB = e.png_header(20000, 31000) + e.chunk(b"IDAT", bytes(9))
 JPEG, PNG = e.saved(NOISE, "JPEG", quality=90), e.saved(NOISE, "PNG")
 EXIF_JPEG = e.with_orientation(RGB, 6)
-NOT_A_PICTURE = "not a picture: unknown format"
-TEXT = "not a picture: text"
+NOT_A_IMAGE = "not an image: unknown format"
+TEXT = "not an image: text"
 
 
 def _animated(format: str) -> bytes:
@@ -46,7 +46,7 @@ def _animated(format: str) -> bytes:
 def _zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("picture.png", PNG)
+        archive.writestr("image.png", PNG)
     return buffer.getvalue()
 
 
@@ -87,9 +87,9 @@ _DAMAGED = [
     Odd("text that begins like a BMP", "car.bmp", b"BMW makes cars and motorcycles.\n", "skipped", TEXT),
     Odd("HTML named .png", "page.png", b"<!DOCTYPE html>\n<html></html>\n", "skipped", TEXT),
     Odd("SVG", "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>\n', "skipped", TEXT),
-    Odd("PDF", "paper.pdf", e.saved(RGB, "PDF"), "skipped", NOT_A_PICTURE),
-    Odd("ZIP", "all.zip", _zip(), "skipped", NOT_A_PICTURE),
-    Odd("zeros", "zeros.jpg", bytes(5000), "skipped", NOT_A_PICTURE),
+    Odd("PDF", "paper.pdf", e.saved(RGB, "PDF"), "skipped", NOT_A_IMAGE),
+    Odd("ZIP", "all.zip", _zip(), "skipped", NOT_A_IMAGE),
+    Odd("zeros", "zeros.jpg", bytes(5000), "skipped", NOT_A_IMAGE),
     Odd("file of 5 GB", "holiday.mp4", _video_size, "skipped", "too large: 5369 MB"),
     Odd("signature of JPEG only", "start.jpg", JPEG[:3], "skipped", "damaged: "),
     *(Odd(f"JPEG cut at {p} %", f"cut{p}.jpg", e.cut(JPEG, p / 100), "skipped", "damaged: ") for p in (2, 10, 50, 95)),
@@ -156,8 +156,8 @@ _TRANSCODED = [
     Odd("HEIC", "phone.heic", e.heic(RGB), "transcoded"),
     Odd("HEIC with orientation", "phone6.heic", e.heic(RGB, 6), "transcoded"),
     Odd("ICO", "favicon.ico", e.saved(RGBA.resize((32, 32)), "ICO", sizes=[(16, 16), (32, 32)]), "transcoded"),
-    Odd("PPM", "picture.ppm", e.saved(RGB, "PPM"), "transcoded"),
-    *([Odd("AVIF", "picture.avif", e.saved(RGB, "AVIF"), "transcoded")] if e.HAS_AVIF else []),
+    Odd("PPM", "image.ppm", e.saved(RGB, "PPM"), "transcoded"),
+    *([Odd("AVIF", "image.avif", e.saved(RGB, "AVIF"), "transcoded")] if e.HAS_AVIF else []),
 ]
 
 _NAMES = ["图片.png", "صورة.png", "🐈‍⬛.png", "with spaces .png", "it's \"quoted\", twice.png", "new\nline.png", "carriage\rreturn.png"]

@@ -55,7 +55,7 @@ def test_damaged_files_are_named_and_take_none_of_their_neighbours_with_them(tes
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_ordinary_pictures_do_not_need_the_slow_decoder(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_images_do_not_need_the_slow_decoder(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tester, built = DecodeTest(1.0), []
     really: Callable[..., object] = decodable._compiled
     monkeypatch.setattr(decodable, "_compiled", lambda *what: built.append(what[:2]) or really(*what))
@@ -68,7 +68,7 @@ def test_a_size_that_the_header_hides_is_refused_before_pixels_are_allocated(tes
     assert reasons(tester, [hidden]) in (["damaged: its header hides how large it is"], [NOT_WHOLE.format("GIF")])
 
 
-def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decodable, "_LARGE", 100)
     tester, together = DecodeTest(1.0), []
     really = tester._decodes

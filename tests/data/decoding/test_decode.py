@@ -27,7 +27,7 @@ def with_pillow(data: bytes) -> np.ndarray:
 
 
 def blurred(width: int, height: int) -> Image.Image:
-    """Return a picture without details, which looks the same at any scale."""
+    """Return an image without details, which looks the same at any scale."""
     noise = np.random.default_rng(0).integers(0, 256, (4, 5, 3)).astype(np.uint8)
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -59,7 +59,7 @@ def test_16_bit_grey_keeps_its_upper_8_bits() -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
 @pytest.mark.parametrize("value", range(1, 9))
-def test_orientation_gives_the_upright_picture(value: int, resize: str) -> None:
+def test_orientation_gives_the_upright_image(value: int, resize: str) -> None:
     data = e.with_orientation(blurred(60, 40), value, quality=95)
     upright = e.saved(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), "PNG")
     difference = np.abs(decoded(data, 31, resize=resize).astype(int) - decoded(upright, 31, resize=resize))
@@ -91,7 +91,7 @@ class TestResize:
 
     HALVES = np.concatenate([np.full((40, 40, 3), 10, np.uint8), np.full((40, 40, 3), 200, np.uint8)], 1)
 
-    def test_stretch_keeps_all_of_the_picture(self) -> None:
+    def test_stretch_keeps_all_of_the_image(self) -> None:
         image = np.asarray(to_square(tf.constant(self.HALVES), 20, "stretch"))
         assert (image[:, :9] == 10).all()
         assert (image[:, 11:] == 200).all()
@@ -122,7 +122,7 @@ class TestResize:
         check()
 
 
-def test_a_large_picture_reduced_in_strips_is_the_mean_of_its_blocks() -> None:
+def test_a_large_image_reduced_in_strips_is_the_mean_of_its_blocks() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2400, 1500, 4)).astype(np.uint8)
     on_white = 255 - pixels[:, :, 3:] / 255.0 * (255.0 - pixels[:, :, :3])
     expected = on_white.reshape(60, 40, 60, 25, 3).mean((1, 3))

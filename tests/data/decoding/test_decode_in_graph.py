@@ -103,7 +103,7 @@ def test_files_that_cannot_be_decoded_are_missing_from_the_batches_and_have_a_re
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"text", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF\0\0\0\0WEBP"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_what_is_no_image_is_refused(data: bytes) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode(tf.constant(data), SIDE)
 

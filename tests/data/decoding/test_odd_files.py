@@ -29,7 +29,7 @@ def _snapshot(root: Path) -> dict[str, tuple[object, ...]]:
 @pytest.fixture(scope="module")
 def treated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataFrame, bool]]:
     """The manifest after scan and decoding, by path, and whether the folder is unchanged."""
-    root = tmp_path_factory.mktemp("data") / "pictures"
+    root = tmp_path_factory.mktemp("data") / "images"
     build(root)
     before = _snapshot(root.parent)
     with pytest.MonkeyPatch.context() as patch:
@@ -41,7 +41,7 @@ def treated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataF
 @pytest.fixture(scope="module")
 def tested(tmp_path_factory: pytest.TempPathFactory) -> list[pd.DataFrame]:
     """The manifests of two scans of the same files that decode the pixels themselves; the second one remembers."""
-    root = tmp_path_factory.mktemp("data") / "pictures"
+    root = tmp_path_factory.mktemp("data") / "images"
     build(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_HOME", str(tmp_path_factory.mktemp("home")))

@@ -50,7 +50,7 @@ PECULIAR = [
     ("upright JPEG", EXIF["JPEG turned by 1"], ""),
     *((what, data, "rotated") for what, data in EXIF.items() if what[-1] != "1"),
     ("turned CMYK JPEG", e.with_orientation(RGB.convert("CMYK"), 6), "cmyk rotated"),
-    ("no picture", b"text", ""),
+    ("no image", b"text", ""),
 ]
 
 
@@ -65,8 +65,8 @@ def test_each_peculiarity_has_its_word(data: bytes, expected: str) -> None:
         ("a/1.jpg", "JPEG", False), ("1.JPEG", "JPEG", False), ("1.jpe", "JPEG", False), ("1.jfif", "JPEG", False),
         ("1.jpg", "MPO", False), ("1.tif", "TIFF", False), ("1.tiff", "TIFF", False), ("1.heic", "HEIF", False),
         ("1.heif", "HEIF", False), ("1.heif", "AVIF", False), ("1.png", "JPEG", True), ("1.jpg", "PNG", True),
-        ("1.JPG", "WEBP", True), ("1.heic", "JPEG", True), ("1.gif", "PNG", True), ("picture", "JPEG", False),
-        ("a.png/picture", "JPEG", False), (".png", "JPEG", False), ("1.v2", "PNG", False), ("1.txt", "PNG", False),
+        ("1.JPG", "WEBP", True), ("1.heic", "JPEG", True), ("1.gif", "PNG", True), ("image", "JPEG", False),
+        ("a.png/image", "JPEG", False), (".png", "JPEG", False), ("1.v2", "PNG", False), ("1.txt", "PNG", False),
         ("1.jpg", "", False),
     ],
 )  # fmt: skip

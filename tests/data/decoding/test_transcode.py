@@ -45,7 +45,7 @@ ENCODERS: dict[str, tuple[Callable[[int], bytes], int]] = {
 
 @pytest.mark.parametrize("value", range(1, 9))
 @pytest.mark.parametrize("format", ENCODERS)
-def test_a_turned_picture_is_turned_upright_exactly_once(format: str, value: int) -> None:
+def test_a_turned_image_is_turned_upright_exactly_once(format: str, value: int) -> None:
     encode, tolerance = ENCODERS[format]
     result, expected = pixels(to_png(encode(value))), turned(value)
     assert result.shape == expected.shape
@@ -125,7 +125,7 @@ def test_pillows_own_limit_does_not_count_and_stays_as_it_is(limit: int | None, 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("format", ENCODERS)
-def test_a_cut_picture_is_damaged_and_leaves_nothing_in_the_cache(format: str, share: float) -> None:
+def test_a_cut_image_is_damaged_and_leaves_nothing_in_the_cache(format: str, share: float) -> None:
     header = examination.examine(e.cut(ENCODERS[format][0](1), share), NONE, 100.0)
     assert header.reason.startswith("damaged: ")
     assert not transcoded_path(NONE).exists()

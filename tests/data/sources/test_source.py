@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.data.decoding import encoders as e
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
@@ -26,14 +26,14 @@ from transfer.data.sources import Source, read
 from transfer.errors import DataError
 from transfer.system.progress import Silent
 
-PNG = e.saved(picture(0), "PNG")
+PNG = e.saved(made_up_image(0), "PNG")
 
 
 def write(root: Path, *paths: str) -> Path:
-    """Write different pictures at these paths."""
+    """Write different images at these paths."""
     for number, path in enumerate(paths):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        picture(number).save(root / path, "PNG")
+        made_up_image(number).save(root / path, "PNG")
     return root
 
 
@@ -45,7 +45,7 @@ def columns(source: Source, *names: str) -> list[tuple[str, ...]]:
     return list(source.manifest[list(names)].itertuples(index=False, name=None))
 
 
-def test_class_folders_give_the_labels_however_deep_the_pictures_lie(tmp_path: Path) -> None:
+def test_class_folders_give_the_labels_however_deep_the_images_lie(tmp_path: Path) -> None:
     source = scanned(write(tmp_path, "cats/1.png", "cats/young/black/2.png", "dogs/1.png"))
     assert columns(source, "path", "label", "split") == [
         ("cats/1.png", "cats", ""),
@@ -74,7 +74,7 @@ def test_split_folders_and_their_aliases_are_known(tmp_path: Path, train: str, f
         ("train/1.png", "test/1.png"),
         ("val/a/1.png", "test/a/1.png"),
     ],
-    ids=["beside another class", "with sub-folders", "both hold pictures", "no training folder"],
+    ids=["beside another class", "with sub-folders", "both hold images", "no training folder"],
 )
 def test_a_class_may_be_called_like_a_split(tmp_path: Path, paths: tuple[str, ...]) -> None:
     source = scanned(write(tmp_path, *paths))
@@ -82,7 +82,7 @@ def test_a_class_may_be_called_like_a_split(tmp_path: Path, paths: tuple[str, ..
     assert {label for (label,) in columns(source, "label")} == {path.split("/")[0] for path in paths}
 
 
-def test_a_test_folder_of_unlabelled_pictures_is_no_class(tmp_path: Path) -> None:
+def test_a_test_folder_of_unlabelled_images_is_no_class(tmp_path: Path) -> None:
     source = scanned(write(tmp_path, "train/cats/1.png", "train/dogs/1.png", "test/1.png", "test/2.png"))
     assert source.ready_made
     assert manifests.class_names(source.manifest) == ["cats", "dogs"]
@@ -96,11 +96,11 @@ def test_files_beside_the_class_folders_are_skipped(tmp_path: Path) -> None:
 
 def test_a_folder_of_files_only_has_no_classes(tmp_path: Path) -> None:
     source = scanned(write(tmp_path, "1.png", "2.png"))
-    with pytest.raises(DataError, match=r"No readable picture was found. Received 2 files: 2 not in a class folder"):
+    with pytest.raises(DataError, match=r"No readable image was found. Received 2 files: 2 not in a class folder"):
         require_classes(source.manifest)
 
 
-def test_an_empty_class_folder_is_a_class_without_pictures(tmp_path: Path) -> None:
+def test_an_empty_class_folder_is_a_class_without_images(tmp_path: Path) -> None:
     write(tmp_path, *(f"{label}/{number}.png" for label in ("cats", "dogs") for number in range(3)))
     (tmp_path / "birds").mkdir()
     source = scanned(tmp_path)
@@ -188,7 +188,7 @@ def test_class_folders_may_be_links(tmp_path: Path) -> None:
 def test_digest_size_format_and_sides_are_those_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a" / "wide.jpg"
     path.parent.mkdir()
-    path.write_bytes(data := e.saved(picture(1, (30, 20)), "PNG"))
+    path.write_bytes(data := e.saved(made_up_image(1, (30, 20)), "PNG"))
     row = scanned(tmp_path).manifest.iloc[0]
     assert row["digest"] == hashlib.sha256(data).hexdigest()
     assert (row["size"], row["format"], row["width"], row["height"]) == (len(data), "PNG", 30, 20)
@@ -202,7 +202,7 @@ def test_the_limit_of_megapixels_is_the_largest_that_is_read() -> None:
 
 def test_many_threads_leave_pillows_limit_as_it_is_and_do_not_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # The limit belongs to the whole process: one reader must not put back what another one has taken away.
-    large = e.gif_on_canvas(picture(0), (20000, 15000), 0, 0)
+    large = e.gif_on_canvas(made_up_image(0), (20000, 15000), 0, 0)
     both, really, limit = threading.Barrier(2), Image.open, Image.MAX_IMAGE_PIXELS
 
     def slowly(file: io.BytesIO) -> Image.Image:
@@ -217,10 +217,10 @@ def test_many_threads_leave_pillows_limit_as_it_is_and_do_not_meet_it(monkeypatc
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-def test_a_transcoded_picture_is_kept_in_the_cache_once(tmp_path: Path) -> None:
+def test_a_transcoded_image_is_kept_in_the_cache_once(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("1.tif", "copy.tif"):
-        (tmp_path / "a" / name).write_bytes(e.saved(picture(1), "TIFF"))
+        (tmp_path / "a" / name).write_bytes(e.saved(made_up_image(1), "TIFF"))
     manifest = scanned(tmp_path).manifest
     assert list(manifest["status"]) == ["transcoded"] * 2
     cached = transcoded_path(manifest.loc[0, "digest"])

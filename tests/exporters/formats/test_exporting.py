@@ -47,7 +47,7 @@ def test_each_file_says_what_the_savedmodel_says(
 
 
 @pytest.mark.parametrize(("to", "quantize"), FILES)
-def test_the_answer_for_a_picture_does_not_depend_on_its_neighbours(
+def test_the_answer_for_a_image_does_not_depend_on_its_neighbours(
     exported: dict[tuple[str, str | None], Path], images: np.ndarray, to: str, quantize: str | None
 ) -> None:
     runtime = runtimes.opened(to, exported[to, quantize], 1)
@@ -111,7 +111,7 @@ def test_an_export_made_again_replaces_its_file_and_its_line(run: Run, exported:
 def test_below_the_accuracy_asked_for_nothing_is_published(run: Run, tmp_path: Path, to: str, name: str) -> None:
     output = tmp_path / name
     kept = table.read(run)
-    with pytest.raises(ExportError, match=r"of 9 test pictures .* Expected at least 0.99 .*Nothing was published"):
+    with pytest.raises(ExportError, match=r"of 9 test images .* Expected at least 0.99 .*Nothing was published"):
         exporting.export(request(run, to, output=output, assert_accuracy=0.99), Silent())
     assert list(tmp_path.iterdir()) == []
     assert table.read(run) == kept

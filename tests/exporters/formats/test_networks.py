@@ -94,8 +94,8 @@ def colours() -> keras.Model:
 
 def test_a_network_without_weights_has_nothing_to_quantize(tmp_path: Path) -> None:
     source = graph.read(tiny_run.write(tmp_path, colours).export)
-    pictures = np.zeros((2, 16, 16, 3), np.uint8)
+    images = np.zeros((2, 16, 16, 3), np.uint8)
     with pytest.raises(ExportError, match="no layer that can be quantized"):
-        litert.in_8_bits(litert.convert(source), pictures)
+        litert.in_8_bits(litert.convert(source), images)
     with pytest.raises(ExportError, match="no layer that can be quantized"):
-        onnx_file.in_8_bits(onnx_file.convert(source), pictures)
+        onnx_file.in_8_bits(onnx_file.convert(source), images)

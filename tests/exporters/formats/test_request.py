@@ -30,8 +30,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         ({"to": "onnx", "quantize": "int88"}, "Unknown quantization. Did you mean 'int8'"),
         ({"to": "savedmodel", "quantize": "int8"}, "not quantized: leave --quantize out"),
         ({"to": "onnx", "assert_accuracy": 93.0}, "from 0 to 1. Received 93"),
-        ({"to": "onnx", "calibration_pictures": 10}, "goes with --quantize int8"),
-        ({"to": "onnx", "quantize": "int8", "calibration_pictures": 0}, "at least 1"),
+        ({"to": "onnx", "calibration_images": 10}, "goes with --quantize int8"),
+        ({"to": "onnx", "quantize": "int8", "calibration_images": 0}, "at least 1"),
     ],
 )
 def test_names_and_numbers_that_cannot_be(run: Run, arguments: dict[str, object], expected: str) -> None:
@@ -117,14 +117,14 @@ def test_data_that_are_gone_are_a_clear_error(run: Run, data: Path) -> None:
 
 @pytest.mark.parametrize(("split", "quantize"), [("test", None), ("train", "int8")])
 @pytest.mark.parametrize("gone", [True, False])
-def test_pictures_that_vanished_or_changed_stop_the_export(run: Run, data: Path, split: str, quantize: str | None, gone: bool) -> None:
+def test_images_that_vanished_or_changed_stop_the_export(run: Run, data: Path, split: str, quantize: str | None, gone: bool) -> None:
     file = data / "blue" / f"{split}0.png"
     if gone:
         file.unlink()
     else:
         file.write_bytes(file.read_bytes() + b"more")
     why = "No such file" if gone else "content has changed"
-    with pytest.raises(DataError, match=rf"1 of \d+ pictures are not as they were.*blue/{split}0.png.*{why}"):
+    with pytest.raises(DataError, match=rf"1 of \d+ images are not as they were.*blue/{split}0.png.*{why}"):
         exporting.export(request(run, "onnx", quantize), Silent())
     assert [path.name for path in (run.path / "export").iterdir()] == ["1"]
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.models.scratch.scratch_models import build
 from tests.reports.made_up_run import write_run
 from transfer.config import DataConfig
@@ -60,7 +60,7 @@ def _write_data(root: Path, manifest: Path) -> None:
             label = CLASSES[index % len(CLASSES)]
             file = root / label / f"{split}{index}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
-            picture(index, (20 + index, 18), index).save(file)
+            made_up_image(index, (20 + index, 18), index).save(file)
             data = file.read_bytes()
             path = file.relative_to(root).as_posix()
             rows.append((path, label, split, "", "used", "", "", hashlib.sha256(data).hexdigest(), len(data), "PNG", 20, 18, 0))

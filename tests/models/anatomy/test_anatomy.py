@@ -71,7 +71,7 @@ def test_receptive_fields_are_the_published_ones(network: str, layer: str, field
     row = layers(network).set_index("layer").loc[layer]
     assert (row.field_height, row.stride_height, row.start_height) == (field, stride, start)
     assert (row.field_width, row.stride_width, row.start_width) == (field, stride, start)
-    assert not row.whole_picture
+    assert not row.whole_image
 
 
 def test_one_row_of_vgg16_is_right_in_every_column() -> None:
@@ -79,7 +79,7 @@ def test_one_row_of_vgg16_is_right_in_every_column() -> None:
     assert row.to_dict() == {
         "kind": "conv 3x3", "block": "block1_pool", "output": "224x224x64", "parameters": 3 * 3 * 64 * 64 + 64,
         "multiply_adds": 224 * 224 * 3 * 3 * 64 * 64, "field_height": 5, "field_width": 5, "stride_height": 1,
-        "stride_width": 1, "start_height": -2, "start_width": -2, "whole_picture": False, "activation_bytes": 224 * 224 * 64 * 4,
+        "stride_width": 1, "start_height": -2, "start_width": -2, "whole_image": False, "activation_bytes": 224 * 224 * 64 * 4,
     }  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_nothing_is_unknown_in_the_networks_of_the_table(network: str) -> None:
     table = layers(network, 1000)
     assert table.columns[table.isna().any()].tolist() == []
     assert table["output"].iloc[-1] == "1000"
-    assert table["whole_picture"].iloc[-1]
+    assert table["whole_image"].iloc[-1]
 
 
 @pytest.mark.parametrize("network", list(BACKBONES))
@@ -142,7 +142,7 @@ def test_it_is_a_function_of_the_package() -> None:
     ("network", "options", "words"),
     [
         ("vgg61", {}, "Did you mean 'vgg1"),
-        ("inception_v3", {"size": 74}, "inception_v3 needs pictures of at least 75 pixels"),
+        ("inception_v3", {"size": 74}, "inception_v3 needs images of at least 75 pixels"),
         ("vgg16", {"size": 0}, "at least 32 pixels"),
         ("vgg16", {"channels": 0}, r"channels is a whole number from 1 on. Received channels=0"),
         ("vgg16", {"classes": 0}, "classes is a whole number from 1 on. Received classes=0"),

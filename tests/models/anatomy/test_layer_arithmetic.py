@@ -72,7 +72,7 @@ def test_uneven_zeros_are_told_apart() -> None:
         ({"channels": 0}, "The channels"),
         ({"padding": "full"}, "same, valid, or a whole number.*Received 'full'"),
         ({"padding": -1}, "same, valid, or a whole number.*Received -1"),
-        ({"kernel": 9}, "larger than the padded picture, 8 a side.*Received a kernel of 9"),
+        ({"kernel": 9}, "larger than the padded image, 8 a side.*Received a kernel of 9"),
         ({"kernel": 11, "padding": 1}, "10 a side"),
     ],
 )
@@ -82,7 +82,7 @@ def test_what_cannot_be_is_refused(changed: dict[str, Any], words: str) -> None:
         Convolution(**(sound | changed))
 
 
-def test_a_kernel_as_large_as_the_padded_picture_gives_one_value() -> None:
+def test_a_kernel_as_large_as_the_padded_image_gives_one_value() -> None:
     assert Convolution(10, 8, 1, 1, padding=1).output == 1
     assert Convolution(9, 4, 1, 1, padding="same").output == 4
 

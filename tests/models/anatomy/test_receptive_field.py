@@ -166,14 +166,14 @@ def test_branches_of_different_strides_have_no_field_in_common() -> None:
 
 
 @pytest.mark.parametrize("change", [L.GlobalAveragePooling2D(), L.Flatten(), L.GroupNormalization(1), L.LayerNormalization(axis=(1, 2, 3))])
-def test_what_looks_at_all_places_sees_the_whole_picture(change: keras.Layer) -> None:
+def test_what_looks_at_all_places_sees_the_whole_image(change: keras.Layer) -> None:
     pixels = keras.Input((8, 8, 2))
     field = analysed(keras.Model(pixels, change(L.Conv2D(2, 3)(pixels))))[1][-1]
     assert field is not None and field.whole
     assert field.height.size == 8
 
 
-def test_squeeze_and_excite_sees_the_whole_picture_and_keeps_its_stride() -> None:
+def test_squeeze_and_excite_sees_the_whole_image_and_keeps_its_stride() -> None:
     pixels = keras.Input((8, 8, 2))
     gate = L.Reshape((1, 1, 2))(L.GlobalAveragePooling2D()(pixels))
     model = keras.Model(pixels, L.Multiply()([pixels, L.Conv2D(2, 1, activation="sigmoid")(gate)]))

@@ -12,7 +12,7 @@ from transfer.models.registry import SCRATCH
 
 
 def build(name: str, size: int, classes: int = 3, seed: int = 0, **options: Any) -> keras.Model:
-    """Build a network of the table with moments as of usual pictures."""
+    """Build a network of the table with moments as of usual images."""
     return scratch.build(SCRATCH[name], size, classes, 127.0, 70.0**2, seed, NetworkConfig(**options))
 
 
@@ -21,7 +21,7 @@ def without_memory() -> keras.StatelessScope:
     return keras.StatelessScope(initialize_variables=False)
 
 
-def pictures(size: int, count: int = 2, seed: int = 0) -> np.ndarray:
+def images(size: int, count: int = 2, seed: int = 0) -> np.ndarray:
     """Noise, float32 [count, size, size, 3] in 0..255."""
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3)).astype(np.float32)
 

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from tests.models.scratch.scratch_models import build, kinds, pictures, without_memory
+from tests.models.scratch.scratch_models import build, images, kinds, without_memory
 from transfer.errors import ConfigError
 from transfer.models.registry import SCRATCH
 from transfer.models.scratch import alexnet
@@ -45,12 +45,12 @@ def test_dropout_and_weight_decay_are_those_of_the_paper() -> None:
 
 @pytest.mark.parametrize("size", [67, 80, 131])
 def test_it_adapts_to_other_sizes(size: int) -> None:
-    assert build("alexnet", size, 5, **TINY)(pictures(size)).shape == (2, 5)
+    assert build("alexnet", size, 5, **TINY)(images(size)).shape == (2, 5)
 
 
 @pytest.mark.parametrize("size", [32, 66])
-def test_too_small_pictures_are_refused(size: int) -> None:
-    with pytest.raises(ConfigError, match=f"alexnet needs pictures of at least 67 pixels a side. Received image_size={size}"):
+def test_too_small_images_are_refused(size: int) -> None:
+    with pytest.raises(ConfigError, match=f"alexnet needs images of at least 67 pixels a side. Received image_size={size}"):
         build("alexnet", size, **TINY)
     assert SCRATCH["alexnet"].smallest == alexnet.SMALLEST
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models.scratch.scratch_models import build, kinds, pictures
+from tests.models.scratch.scratch_models import build, images, kinds
 from transfer.errors import ConfigError
 
 
@@ -20,19 +20,19 @@ def test_its_layers_are_in_the_order_of_its_name() -> None:
 
 @pytest.mark.parametrize(("size", "filters", "padding"), [(8, (4,), "same"), (15, (4, 5, 6), "same"), (22, (4, 5, 6), "valid")])
 def test_it_adapts_to_sizes_and_numbers_of_blocks(size: int, filters: tuple[int, ...], padding: str) -> None:
-    assert build("cifar", size, 4, filters=filters, padding=padding)(pictures(size)).shape == (2, 4)
+    assert build("cifar", size, 4, filters=filters, padding=padding)(images(size)).shape == (2, 4)
 
 
 @pytest.mark.parametrize(("size", "filters", "padding", "smallest"), [(21, (4, 5, 6), "valid", 22), (15, (1, 1, 1, 1), "same", 16)])
-def test_too_small_pictures_are_refused(size: int, filters: tuple[int, ...], padding: str, smallest: int) -> None:
-    with pytest.raises(ConfigError, match=f"cifar needs pictures of at least {smallest} pixels a side. Received image_size={size}"):
+def test_too_small_images_are_refused(size: int, filters: tuple[int, ...], padding: str, smallest: int) -> None:
+    with pytest.raises(ConfigError, match=f"cifar needs images of at least {smallest} pixels a side. Received image_size={size}"):
         build("cifar", size, filters=filters, padding=padding)
 
 
-def test_grey_pictures_have_one_channel_inside() -> None:
+def test_grey_images_have_one_channel_inside() -> None:
     model = build("cifar", 16, color="grey")
     assert model.get_layer("conv1").kernel.shape == (3, 3, 1, 12)
-    grey = np.repeat(pictures(16)[..., :1], 3, -1)
+    grey = np.repeat(images(16)[..., :1], 3, -1)
     assert np.isfinite(np.asarray(model(grey))).all()
 
 

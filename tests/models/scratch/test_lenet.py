@@ -12,7 +12,7 @@ from transfer.models import scratch
 from transfer.models.registry import SCRATCH
 from transfer.models.scratch import lenet
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
 
 
 def build(size: int = 32, classes: int = 10, seed: int = 0, **options: Any) -> keras.Model:
@@ -35,10 +35,10 @@ def test_its_maps_have_the_sizes_of_the_paper() -> None:
 
 def test_it_sees_brightness_and_not_colour() -> None:
     model = build()
-    grey = PICTURES @ np.array([0.2989, 0.5870, 0.1140], np.float32)
+    grey = IMAGES @ np.array([0.2989, 0.5870, 0.1140], np.float32)
     as_grey = np.repeat(grey[..., None], 3, -1) / np.float32(0.9999)  # Keras's three weights sum to that
-    np.testing.assert_allclose(np.asarray(model(PICTURES)), np.asarray(model(as_grey)), atol=1e-4)
-    assert not np.allclose(np.asarray(model(PICTURES)), np.asarray(model(PICTURES[..., ::-1])), atol=1e-3)
+    np.testing.assert_allclose(np.asarray(model(IMAGES)), np.asarray(model(as_grey)), atol=1e-4)
+    assert not np.allclose(np.asarray(model(IMAGES)), np.asarray(model(IMAGES[..., ::-1])), atol=1e-3)
 
 
 def test_pixels_are_standardised_by_the_moments_given() -> None:
@@ -47,7 +47,7 @@ def test_pixels_are_standardised_by_the_moments_given() -> None:
     np.testing.assert_allclose(received, [0.0, 1.0, -1.0], atol=1e-4)
 
 
-def test_pictures_of_one_colour_give_finite_outputs() -> None:
+def test_images_of_one_colour_give_finite_outputs() -> None:
     model = lenet.build(32, 2, 255.0, 0.0, 0)
     assert np.isfinite(np.asarray(model(np.full((1, 32, 32, 3), 255.0, np.float32)))).all()
 
@@ -59,8 +59,8 @@ def test_other_sizes_and_numbers_of_classes(size: int, classes: int) -> None:
 
 
 @pytest.mark.parametrize("size", [8, 12, 15])
-def test_too_small_pictures_are_refused(size: int) -> None:
-    with pytest.raises(ConfigError, match=f"lenet needs pictures of at least 16 pixels a side. Received image_size={size}"):
+def test_too_small_images_are_refused(size: int) -> None:
+    with pytest.raises(ConfigError, match=f"lenet needs images of at least 16 pixels a side. Received image_size={size}"):
         build(size)
 
 

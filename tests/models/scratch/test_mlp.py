@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.models.scratch.scratch_models import build, kinds, pictures
+from tests.models.scratch.scratch_models import build, images, kinds
 
 
 def test_it_has_the_266610_parameters_of_28x28_300_100_10() -> None:
@@ -19,11 +19,11 @@ def test_it_has_no_convolution_and_no_pooling() -> None:
 def test_its_layers_are_an_option(dense: tuple[int, ...]) -> None:
     model = build("mlp", 9, 4, dense=dense)
     assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [*dense, 4]
-    assert model(pictures(9)).shape == (2, 4)
+    assert model(images(9)).shape == (2, 4)
 
 
 def test_without_hidden_layers_it_is_linear_in_the_pixels() -> None:
     model = build("mlp", 8, dense=())
-    first, second = pictures(8, 1, 1), pictures(8, 1, 2)
+    first, second = images(8, 1, 1), images(8, 1, 2)
     middle = np.asarray(model((first + second) / 2))
     np.testing.assert_allclose(middle, (np.asarray(model(first)) + np.asarray(model(second))) / 2, atol=1e-4)

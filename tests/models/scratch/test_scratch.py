@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.scratch.scratch_models import build, kinds, pictures, reloaded
+from tests.models.scratch.scratch_models import build, images, kinds, reloaded
 from transfer.models.registry import SCRATCH
 from transfer.models.scratch import local_response
 
@@ -39,7 +39,7 @@ def test_its_weights_and_dropout_are_a_function_of_the_seed(name: str) -> None:
     first, again, other = tiny(name, 3, dropout=0.4), tiny(name, 3, dropout=0.4), tiny(name, 4, dropout=0.4)
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
-    values = pictures(TINY[name][0])
+    values = images(TINY[name][0])
     assert np.array_equal(np.asarray(first(values, training=True)), np.asarray(again(values, training=True)))
 
 
@@ -80,7 +80,7 @@ def test_batch_normalisation_stands_before_each_hidden_activation_in_place_of_th
 def test_pooling_is_an_option_and_changes_no_size(name: str) -> None:
     models = {pooling: tiny(name, pooling=pooling) for pooling in ("max", "average", "blur")}
     assert len({model.count_params() for model in models.values()}) == 1
-    values = pictures(TINY[name][0])
+    values = images(TINY[name][0])
     outputs = [np.asarray(model(values)) for model in models.values()]
     assert not np.allclose(outputs[0], outputs[1]) and not np.allclose(outputs[0], outputs[2])
 
@@ -98,7 +98,7 @@ def test_its_file_opens_in_safe_mode_without_this_package(name: str, variant: st
     known, without = SCRATCH[name].options, SCRATCH[name].without
     options = {key: value for key, value in VARIANTS[variant].items() if key in known and (key, value) not in without}
     model = tiny(name, **options)
-    values = pictures(TINY[name][0])
+    values = images(TINY[name][0])
     np.testing.assert_allclose(np.asarray(reloaded(model, tmp_path)(values)), np.asarray(model(values)), atol=1e-6)
 
 

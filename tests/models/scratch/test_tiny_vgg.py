@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.models.scratch.scratch_models import build, pictures
+from tests.models.scratch.scratch_models import build, images
 from transfer.errors import ConfigError
 
 
@@ -20,13 +20,13 @@ def test_its_maps_have_the_sizes_of_cnn_explainer() -> None:
 @pytest.mark.parametrize(("size", "filters", "padding"), [(16, (4, 4), "valid"), (28, (4, 6), "valid"), (12, (4, 6, 8), "same")])
 def test_it_adapts_to_sizes_and_numbers_of_blocks(size: int, filters: tuple[int, ...], padding: str) -> None:
     model = build("tiny_vgg", size, 4, filters=filters, padding=padding, dense=(8,))
-    assert model(pictures(size)).shape == (2, 4)
+    assert model(images(size)).shape == (2, 4)
     assert model.get_layer(f"block{len(filters)}_pool").output.shape[-1] == filters[-1]
 
 
 @pytest.mark.parametrize(("size", "filters", "smallest"), [(15, (4, 4), 16), (35, (4, 4, 4), 36)])
-def test_too_small_pictures_are_refused(size: int, filters: tuple[int, ...], smallest: int) -> None:
-    with pytest.raises(ConfigError, match=f"tiny_vgg needs pictures of at least {smallest} pixels a side. Received image_size={size}"):
+def test_too_small_images_are_refused(size: int, filters: tuple[int, ...], smallest: int) -> None:
+    with pytest.raises(ConfigError, match=f"tiny_vgg needs images of at least {smallest} pixels a side. Received image_size={size}"):
         build("tiny_vgg", size, filters=filters)
     last = build("tiny_vgg", smallest, filters=filters).get_layer(f"block{len(filters)}_pool")
     assert last.output.shape[1:3] == (1, 1), "the smallest size is the smallest that works"

@@ -25,7 +25,7 @@ def words(source: str) -> str:
 
 
 def test_the_page_is_whole_and_loads_nothing() -> None:
-    source = render("clip art", *tables(energy="estimate"), config="methods: {}", facts={"data": "/pictures"})
+    source = render("clip art", *tables(energy="estimate"), config="methods: {}", facts={"data": "/images"})
     page = Page(source)
     assert page.open == [] or page.open == ["html"]
     assert "default-src 'none'" in source and "<script" not in source

@@ -22,7 +22,7 @@ def tables(accuracies: Mapping[str, Mapping[str, float]], reference: str | None 
 
 
 def test_the_whole_paragraph_of_a_crossing() -> None:
-    """20 points of 400 pictures are 80 discordant ones on one side; with 2 more: 80/402 +- 1.96 sqrt((82/402 - (80/402)^2) / 402)."""
+    """20 points of 400 images are 80 discordant ones on one side; with 2 more: 80/402 +- 1.96 sqrt((82/402 - (80/402)^2) / 402)."""
     told = paragraph(*tables({"frozen": FROZEN, "lenet": LENET}, seconds={"frozen": 20, "lenet": 50}, energy="estimate"))
     found = re.search(r"frozen is better, by 20\.0 points \((.*) to (.*)\) with 1 image a class\.", told)
     assert told.startswith("2 methods were compared at 3 sizes from 1 to 252 images a class, with 5 seeds, always on the same 400 test pi")
@@ -70,8 +70,8 @@ def test_methods_that_are_exactly_alike_share_the_first_place() -> None:
 def test_one_seed_is_said_to_be_one() -> None:
     told = paragraph(*tables({"frozen": {"10": 0.9}, "tuned": {"10": 0.91}}, seeds=1))
     assert "with 1 seed," in told
-    assert "Only one seed was run: the intervals cover the choice of test pictures, not the luck of one training." in told
-    assert "with 95 % intervals over test pictures;" in told
+    assert "Only one seed was run: the intervals cover the choice of test images, not the luck of one training." in told
+    assert "with 95 % intervals over test images;" in told
     assert "p is below 0.05" in told, "one comparison needs no adjustment"
 
 
@@ -140,7 +140,7 @@ def test_of_many_pairs_those_with_the_best_are_told() -> None:
 
 
 def test_differences_lost_among_many_are_counted_with_what_helps() -> None:
-    """8 discordant pictures, all on one side: p is 2 / 2^8 = 0.008, and 0.055 after adjustment for 7."""
+    """8 discordant images, all on one side: p is 2 / 2^8 = 0.008, and 0.055 after adjustment for 7."""
     runs, means, pairs = tables({"frozen": {"1": 0.9}, "tuned": {"1": 0.92}}, seeds=1)
     assert "by themselves" not in paragraph(runs, means, pairs) and "by itself" not in paragraph(runs, means, pairs)
     pairs["p_adjusted"] = 7 * pairs["p"]

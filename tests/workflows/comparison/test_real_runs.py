@@ -1,4 +1,4 @@
-"""A whole comparison with real trainings on made-up pictures, against the same training by fit."""
+"""A whole comparison with real trainings on made-up images, against the same training by fit."""
 
 import json
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_a_comparison_from_end_to_end(image_folder: Callable[..., Path], tmp_pat
     assert done.report.stat().st_size > 1000
     assert done.failures == []
     assert Comparison(done.path).runs.equals(runs)
-    # With all pictures a run is what fit makes with the same settings.
+    # With all images a run is what fit makes with the same settings.
     run = fit(data, SETTINGS["common"] | SETTINGS["methods"]["lower"], name="run", output=tmp_path / "fits")
     predicted = run.predictions[run.predictions["split"] == "test"].set_index("path")["predicted"]
     ours = done.predictions.set_index("path")["lower-all-0"]

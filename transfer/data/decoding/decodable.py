@@ -1,8 +1,8 @@
-"""Whether a picture's pixels can be decoded, found out much faster than by decoding each as the network needs it.
+"""Whether an image's pixels can be decoded, found out much faster than by decoding each as the network needs it.
 
 Ordinary JPEG and PNG files are decoded many at a time by TensorFlow's bare ops, JPEG at an eighth of its size: what may be
 damaged is the compressed data, which is read whole at any scale. Where that fails, and for all other files, the one decoder
-(`decode.py`) has the last word. TensorFlow is imported when the first picture comes.
+(`decode.py`) has the last word. TensorFlow is imported when the first image comes.
 """
 
 import functools
@@ -17,51 +17,51 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 TOGETHER = 128
-"""Pictures decoded by one call."""
+"""Images decoded by one call."""
 
 _FEWER = 16  # where one of those is damaged, its neighbours are tried in calls of so many
 
-_SIDE = 64  # of the pictures that the one decoder makes here, pixels
-_LARGE = 1_000_000  # pixels of a picture that is decoded by a call of its own, which bounds the memory
+_SIDE = 64  # of the images that the one decoder makes here, pixels
+_LARGE = 1_000_000  # pixels of an image that is decoded by a call of its own, which bounds the memory
 
 
 class DecodeTest:
-    """Decodes pictures and forgets them; used by many threads at once."""
+    """Decodes images and forgets them; used by many threads at once."""
 
     def __init__(self, max_megapixels: float) -> None:
         self.max_megapixels = max_megapixels
         self._building = threading.Lock()
         self._built: dict[tuple[str, int], Callable[[Any], Any]] = {}
 
-    def reasons(self, pictures: Sequence[tuple[bytes, Header]]) -> list[str]:
-        """Return for each picture why it cannot be decoded, in the words of `pipeline.why_undecodable`; empty where it can.
+    def reasons(self, images: Sequence[tuple[bytes, Header]]) -> list[str]:
+        """Return for each image why it cannot be decoded, in the words of `pipeline.why_undecodable`; empty where it can.
 
         Args:
-            pictures: encoded pictures with their headers, none larger than the limit.
+            images: encoded images with their headers, none larger than the limit.
         """
-        undecided = set(range(len(pictures)))
+        undecided = set(range(len(images)))
         for kind in ("JPEG", "PNG"):
-            plain = [number for number, (_, header) in enumerate(pictures) if header.plain and kind_of(header) == kind]
-            undecided -= self._decodable(kind, plain, pictures)
-        return [self._last_word(data) if number in undecided else "" for number, (data, _) in enumerate(pictures)]
+            plain = [number for number, (_, header) in enumerate(images) if header.plain and kind_of(header) == kind]
+            undecided -= self._decodable(kind, plain, images)
+        return [self._last_word(data) if number in undecided else "" for number, (data, _) in enumerate(images)]
 
-    def _decodable(self, kind: str, numbers: list[int], pictures: Sequence[tuple[bytes, Header]]) -> set[int]:
+    def _decodable(self, kind: str, numbers: list[int], images: Sequence[tuple[bytes, Header]]) -> set[int]:
         """Return those that the light test decodes."""
-        large = {n for n in numbers if pictures[n][1].width * pictures[n][1].height > _LARGE}
+        large = {n for n in numbers if images[n][1].width * images[n][1].height > _LARGE}
         left, good = [n for n in numbers if n not in large], set(numbers)
         for size in (TOGETHER, _FEWER):
             groups = [left[start : start + size] for start in range(0, len(left), size)]
-            # Places that are left over cost a little as well: a few pictures are better tried by a smaller call.
-            left = [n for group in groups if 8 * len(group) < size or not self._decodes(kind, size, group, pictures) for n in group]
-        return good - {n for n in (*left, *large) if not self._decodes(kind, 1, [n], pictures)}
+            # Places that are left over cost a little as well: a few images are better tried by a smaller call.
+            left = [n for group in groups if 8 * len(group) < size or not self._decodes(kind, size, group, images) for n in group]
+        return good - {n for n in (*left, *large) if not self._decodes(kind, 1, [n], images)}
 
-    def _decodes(self, kind: str, size: int, numbers: list[int], pictures: Sequence[tuple[bytes, Header]]) -> bool:
-        """Decode some pictures by the call that takes `size` of them; return whether none failed."""
+    def _decodes(self, kind: str, size: int, numbers: list[int], images: Sequence[tuple[bytes, Header]]) -> bool:
+        """Decode some images by the call that takes `size` of them; return whether none failed."""
         import tensorflow as tf
 
         fillers = [self._filler[kind]] * (size - len(numbers)) if len(numbers) < size else []
         try:
-            self._function(kind, size)(tf.constant([pictures[n][0] for n in numbers] + fillers, tf.string))
+            self._function(kind, size)(tf.constant([images[n][0] for n in numbers] + fillers, tf.string))
         except tf.errors.OpError:
             return False
         return True
@@ -79,7 +79,7 @@ class DecodeTest:
 
     @cached_property
     def _filler(self) -> dict[str, bytes]:
-        """Pictures of one pixel, for the places that are left over."""
+        """Images of one pixel, for the places that are left over."""
         import tensorflow as tf
 
         pixel = tf.zeros([1, 1, 3], tf.uint8)

@@ -1,4 +1,4 @@
-"""Encoded pictures -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
+"""Encoded images -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
 
 What is handled: JPEG (EXIF orientation applied; grey and CMYK turned into RGB; large ones decoded at 1/2, 1/4 or 1/8 of
 their size), PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey,
@@ -16,19 +16,19 @@ from transfer.data.decoding.shrink import out_of_line, to_square
 
 
 def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
-    """Decode one picture.
+    """Decode one image.
 
     Args:
-        image_bytes: string scalar, an encoded picture.
+        image_bytes: string scalar, an encoded image.
         size: side of the square result in pixels.
         resize: `stretch`, `pad` or `crop` (see `shrink.to_square`).
-        max_megapixels: a picture with more pixels is refused before they are allocated.
+        max_megapixels: an image with more pixels is refused before they are allocated.
 
     Returns:
         uint8 [size, size, 3], RGB, 0 to 255.
 
     Raises:
-        tf.errors.InvalidArgumentError: where the bytes are no picture of these formats, damaged, or too large.
+        tf.errors.InvalidArgumentError: where the bytes are no image of these formats, damaged, or too large.
     """
     limit = tf.constant(round(max_megapixels * 1e6), tf.int64)
     is_jpeg = starts_with(image_bytes, b"\xff\xd8\xff")
@@ -57,7 +57,7 @@ def decode_batch(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max
 
 def _refuse_larger(height: tf.Tensor, width: tf.Tensor, limit: tf.Tensor) -> list[tf.Operation]:
     pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
-    check = tf.debugging.assert_less_equal(pixels, limit, message="The picture has more pixels than the model accepts.")
+    check = tf.debugging.assert_less_equal(pixels, limit, message="The image has more pixels than the model accepts.")
     return [check] if check is not None else []
 
 
@@ -101,7 +101,7 @@ def _other(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
     """The formats that are seldom met."""
     is_webp = starts_with(image_bytes, b"RIFF") & starts_with(image_bytes, b"WEBP", 8)
     is_format = tf.stack([starts_with(image_bytes, b"GIF8"), starts_with(image_bytes, b"BM"), is_webp])
-    known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are no JPEG, PNG, GIF, BMP or WebP picture."])
+    known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are no JPEG, PNG, GIF, BMP or WebP image."])
     with tf.control_dependencies([known] if known is not None else []):
         which = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
     branches = [lambda: _gif(image_bytes, limit), lambda: _bmp(image_bytes, limit), lambda: _webp(image_bytes, limit)]

@@ -13,7 +13,7 @@ _SIGNATURES = [
 
 
 class Header(NamedTuple):
-    """Format and size of a picture, what is peculiar about it, and in `reason` why it cannot be used.
+    """Format and size of an image, what is peculiar about it, and in `reason` why it cannot be used.
 
     `plain` where the sides are certain to be those that TensorFlow's decoders of JPEG and PNG will read.
     """
@@ -30,7 +30,7 @@ class Header(NamedTuple):
 def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
     """Judge a file by its bytes; its name does not matter.
 
-    Pictures that TensorFlow cannot decode are transcoded into the cache here.
+    Images that TensorFlow cannot decode are transcoded into the cache here.
     """
     if not data:
         return Header(reason="empty file")
@@ -46,9 +46,9 @@ def _as_pillow_sees_it(data: bytes, digest: str, max_megapixels: float, plain: h
         with opened(data) as image:
             format, (width, height) = str(image.format), image.size
             transcodes = needs_transcoding(image, data)
-            peculiar = traits.of_picture(image)
+            peculiar = traits.of_image(image)
     except UnreadableError as error:
-        return Header(reason=_not_a_picture(data, str(error)))
+        return Header(reason=_not_per_image(data, str(error)))
     if plain and "rotated" in plain.traits:
         peculiar += ("rotated",)
     reason = _too_large(width, height, max_megapixels)
@@ -68,12 +68,12 @@ def _too_large(width: int, height: int, max_megapixels: float) -> str:
     return f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
 
 
-def _not_a_picture(data: bytes, why: str) -> str:
+def _not_per_image(data: bytes, why: str) -> str:
     if announced(data):
         return f"damaged: {not_whole(data)}"
     if not data[:512].translate(None, _TEXT):
-        return "not a picture: text"
-    return "not a picture: unknown format" if why == "not a picture" else f"damaged: {why}"
+        return "not an image: text"
+    return "not an image: unknown format" if why == "not an image" else f"damaged: {why}"
 
 
 def announced(data: bytes) -> str:
@@ -82,5 +82,5 @@ def announced(data: bytes) -> str:
 
 
 def not_whole(data: bytes) -> str:
-    """Return what a person is told of a picture that cannot be decoded."""
+    """Return what a person is told of an image that cannot be decoded."""
     return f"not a whole {announced(data)} (truncated or broken)" if announced(data) else "truncated or broken"

@@ -14,7 +14,7 @@ from transfer.data.decoding.bytes_in_graph import BYTES, head, number, part
 
 
 class Frame(NamedTuple):
-    """A still GIF (string scalar), and where its picture lies on the canvas, in pixels (int64 scalars)."""
+    """A still GIF (string scalar), and where its image lies on the canvas, in pixels (int64 scalars)."""
 
     image_bytes: tf.Tensor
     top: tf.Tensor
@@ -44,15 +44,15 @@ def first_frame(image_bytes: tf.Tensor) -> Frame:
         return _after_blocks(data, position + 2), control
 
     start = (13 + tf.cast(table_size, tf.int32), tf.constant(-1))
-    picture, control = tf.while_loop(is_extension, following, start, maximum_iterations=1024)
-    found = tf.debugging.Assert((number(data, picture, 1) == 0x2C) & (picture < end), ["The GIF has no picture."])
+    image, control = tf.while_loop(is_extension, following, start, maximum_iterations=1024)
+    found = tf.debugging.Assert((number(data, image, 1) == 0x2C) & (image < end), ["The GIF has no image."])
     with tf.control_dependencies([found] if found is not None else []):
-        left, top, width, height = (number(data, picture + offset, 2) for offset in (1, 3, 5, 7))
+        left, top, width, height = (number(data, image + offset, 2) for offset in (1, 3, 5, 7))
     transparent = (control >= 0) & (number(data, control + 3, 1) % 2 == 1)
-    image_bytes = tf.cond(transparent, lambda: _on_white(image_bytes, data, control, picture, packed), lambda: image_bytes)
+    image_bytes = tf.cond(transparent, lambda: _on_white(image_bytes, data, control, image, packed), lambda: image_bytes)
     canvas_width = tf.maximum(number(data, 6, 2), left + width)
     canvas_height = tf.maximum(number(data, 8, 2), top + height)
-    return Frame(_alone(image_bytes, data, picture), top, left, height, width, canvas_height, canvas_width)
+    return Frame(_alone(image_bytes, data, image), top, left, height, width, canvas_height, canvas_width)
 
 
 def on_canvas(pixels: tf.Tensor, frame: Frame) -> tf.Tensor:
@@ -77,20 +77,20 @@ def _after_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
     return last + 1
 
 
-def _alone(image_bytes: tf.Tensor, data: tf.Tensor, picture: tf.Tensor) -> tf.Tensor:
-    """Return a GIF that ends after the picture at this position, on a canvas of its own size."""
-    local = number(data, picture + 9, 1)
+def _alone(image_bytes: tf.Tensor, data: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    """Return a GIF that ends after the image at this position, on a canvas of its own size."""
+    local = number(data, image + 9, 1)
     table_size = tf.where(local >= 128, 3 * 2 ** (1 + local % 8), 0)
-    after = _after_blocks(data, picture + 11 + tf.cast(table_size, tf.int32))
-    sides = part(image_bytes, picture + 5, picture + 9)
-    before, pixels = part(image_bytes, 10, picture), part(image_bytes, picture + 9, after)
+    after = _after_blocks(data, image + 11 + tf.cast(table_size, tf.int32))
+    sides = part(image_bytes, image + 5, image + 9)
+    before, pixels = part(image_bytes, 10, image), part(image_bytes, image + 9, after)
     return tf.strings.join([b"GIF89a", sides, before, b",\0\0\0\0", sides, pixels, b";"])
 
 
-def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, picture: tf.Tensor, packed: tf.Tensor) -> tf.Tensor:
+def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, image: tf.Tensor, packed: tf.Tensor) -> tf.Tensor:
     """Make the transparent entry of the colour table white and clear the transparency flag."""
-    local = number(data, picture + 9, 1)
-    table = tf.where(local >= 128, picture + 10, 13)
+    local = number(data, image + 9, 1)
+    table = tf.where(local >= 128, image + 10, 13)
     size = 2 ** (1 + tf.where(local >= 128, local, packed) % 8)
     index = number(data, control + 6, 1)
     entry = table + 3 * tf.cast(tf.minimum(index, size - 1), tf.int32)

@@ -1,4 +1,4 @@
-"""Headers of ordinary JPEG and PNG files, read without Pillow, which takes several times as long for a small picture.
+"""Headers of ordinary JPEG and PNG files, read without Pillow, which takes several times as long for a small image.
 
 Sources: ITU-T T.81, annex B (JPEG); W3C PNG, third edition; CIPA DC-008 (EXIF 2.32), tag 0x0112. Whatever is unusual is left
 to Pillow, so that both always come to the same verdict.
@@ -92,7 +92,7 @@ def _plain_application(data: bytes, marker: int, start: int, end: int) -> bool:
 def _orientation(data: bytes, start: int, end: int) -> int:
     """Return the EXIF orientation, 1 to 8, in the TIFF structure at `start`; 1 where there is none.
 
-    As `orientation.py` reads it, which turns the picture.
+    As `orientation.py` reads it, which turns the image.
     """
     order = "<" if data[start : start + 2] == b"II" else ">"
     try:

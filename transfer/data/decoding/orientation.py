@@ -56,7 +56,7 @@ def _from_tiff(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
 
 
 def upright(image: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Turn a picture [h, w, c] with EXIF orientation `value` upright."""
+    """Turn an image [h, w, c] with EXIF orientation `value` upright."""
     image = tf.cond(value >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     mirrored = tf.reduce_any(tf.equal(value, tf.constant([2, 3, 6, 7], tf.int64)))
     flipped = tf.reduce_any(tf.equal(value, tf.constant([3, 4, 7, 8], tf.int64)))

@@ -1,4 +1,4 @@
-"""Pixels of any size -> a square RGB picture, composited on white, in bounded memory."""
+"""Pixels of any size -> a square RGB image, composited on white, in bounded memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ def out_of_line(function: Any) -> Any:
 def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Tensor], tf.Tensor] = lambda image: image) -> tf.Tensor:
     """Composite on white and resize.
 
-    A picture at least twice as large as the result is first reduced by whole factors (each pixel the mean of a block), in
+    An image at least twice as large as the result is first reduced by whole factors (each pixel the mean of a block), in
     strips of rows, so that a 100-megapixel drawing never exists in floating point; what remains, a factor under two, is
     done by bilinear interpolation. The result is rounded to whole numbers, so that it can be stored as 8 bits a channel
     without loss.
@@ -28,7 +28,7 @@ def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Te
         pixels: uint8 [h, w, c], c of 3 (RGB) or 4 (RGBA, not premultiplied).
         size: side of the result in pixels.
         resize: `stretch` (both sides to `size`), `pad` (the longer side, white around), `crop` (the shorter, centre).
-        turned: turns the resized picture upright, before it is padded or cropped: an odd row goes to the same side always.
+        turned: turns the resized image upright, before it is padded or cropped: an odd row goes to the same side always.
 
     Returns:
         uint8 [size, size, 3].

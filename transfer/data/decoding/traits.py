@@ -1,4 +1,4 @@
-"""What is peculiar about a picture's file, in the words of the manifest's column `traits`."""
+"""What is peculiar about an image's file, in the words of the manifest's column `traits`."""
 
 from PIL import Image
 
@@ -16,8 +16,8 @@ _ANNOUNCED = frozenset(" ".join(_EXTENSIONS.values()).split())
 _SAME = {format: frozenset(names.split()) for format, names in _EXTENSIONS.items()}
 
 
-def of_picture(image: Image.Image) -> tuple[str, ...]:
-    """Return what Pillow sees in an opened picture, without decoding its pixels; rotation is left to the callers."""
+def of_image(image: Image.Image) -> tuple[str, ...]:
+    """Return what Pillow sees in an opened image, without decoding its pixels; rotation is left to the callers."""
     found = {
         "alpha": bool(image.has_transparency_data),
         "animated": image.format in _MOVING and _moves(image),
@@ -28,10 +28,10 @@ def of_picture(image: Image.Image) -> tuple[str, ...]:
 
 
 def mislabelled(path: str, format: str) -> bool:
-    """Return whether a file's name announces another picture format than its bytes have.
+    """Return whether a file's name announces another image format than its bytes have.
 
     Args:
-        path: of the file; a name without an extension, or with one that is no picture format's, announces nothing.
+        path: of the file; a name without an extension, or with one that is no image format's, announces nothing.
         format: Pillow's name of what the bytes are; empty: unknown.
     """
     start, _, extension = path.rpartition(".")
@@ -50,7 +50,7 @@ def _moves(image: Image.Image) -> bool:
 
 
 def _deep_samples(image: Image.Image) -> bool:
-    """Whether a picture has more than 8 bits a sample where Pillow's mode does not say so."""
+    """Whether an image has more than 8 bits a sample where Pillow's mode does not say so."""
     if image.format == "PNG":
         return any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))

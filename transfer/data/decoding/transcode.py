@@ -1,4 +1,4 @@
-"""Pictures that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), turned into PNG by Pillow on the way in.
+"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), turned into PNG by Pillow on the way in.
 
 The PNG lies in the user's cache folder, named by the digest of the original; the original is never touched.
 """
@@ -17,13 +17,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from transfer.system.files import cache_home, write_bytes
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
-"""Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further pictures."""
+"""Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further images."""
 
 _pillow = threading.Lock()  # Pillow's size limit and the filter of warnings belong to the whole process
 
 
 class UnreadableError(Exception):
-    """A file that is no picture; the text says why."""
+    """A file that is no image; the text says why."""
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def _no_limit() -> Iterator[None]:
 
 @contextmanager
 def opened(data: bytes) -> Iterator[Image.Image]:
-    """Open a picture's header with Pillow, without allocating its pixels and without Pillow's own size limit.
+    """Open an image's header with Pillow, without allocating its pixels and without Pillow's own size limit.
 
     Raises:
         UnreadableError: where Pillow does not know the format or the header is damaged.
@@ -59,7 +59,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         with _no_limit():
             image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        raise UnreadableError("not a picture") from None
+        raise UnreadableError("not an image") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
         raise UnreadableError(f"damaged header ({type(error).__name__})") from None
     with image:
@@ -75,7 +75,7 @@ def needs_transcoding(image: Image.Image, data: bytes) -> bool:
 
 
 def to_png(data: bytes) -> bytes:
-    """Return the first frame of a picture, upright, as an RGB or RGBA PNG.
+    """Return the first frame of an image, upright, as an RGB or RGBA PNG.
 
     More than 8 bits a sample lose the lower ones, as in `decode.py`. Floating-point samples count from 0 to 1 where none is
     larger than that, else from 0 to 255.
@@ -90,7 +90,7 @@ def to_png(data: bytes) -> bytes:
                 with _no_limit():
                     image.load()
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)  # a copy would be as large as the picture
+            ImageOps.exif_transpose(image, in_place=True)  # a copy would be as large as the image
             upright: Image.Image = image
             alpha = upright.has_transparency_data
             if upright.mode.startswith("I"):
@@ -112,12 +112,12 @@ def _of_floats(samples: np.ndarray) -> Image.Image:
 
 
 def transcoded_path(digest: str) -> Path:
-    """Return where the PNG of the picture with this digest lies."""
+    """Return where the PNG of the image with this digest lies."""
     return cache_home() / "transcoded" / digest[:2] / f"{digest}.png"
 
 
 def transcode(data: bytes, digest: str) -> Path:
-    """Write the PNG of a picture into the cache unless it is there; return its path."""
+    """Write the PNG of an image into the cache unless it is there; return its path."""
     path = transcoded_path(digest)
     if not path.exists():
         write_bytes(path, to_png(data))
@@ -128,7 +128,7 @@ def readable_bytes(data: bytes) -> bytes:
     """Return bytes that the decoder can be given: the same ones, or a PNG of them.
 
     Raises:
-        UnreadableError: where the bytes are no picture.
+        UnreadableError: where the bytes are no image.
     """
     with opened(data) as image:
         return to_png(data) if needs_transcoding(image, data) else data

@@ -1,7 +1,7 @@
 """First frame of an animated WebP, as the bytes of a still one.
 
 TensorFlow 2.21 writes past its buffer when it is asked for the first frame only of an animated WebP, and asked for all
-frames it allocates them all; so the still picture inside the first frame is cut out before TensorFlow sees it.
+frames it allocates them all; so the still image inside the first frame is cut out before TensorFlow sees it.
 Source: WebP container specification, Google, sections on the RIFF header, VP8X, and ANMF.
 """
 
@@ -22,7 +22,7 @@ def is_animated(image_bytes: tf.Tensor) -> tf.Tensor:
 def still(image_bytes: tf.Tensor) -> tf.Tensor:
     """Return a still WebP of the first frame of an animated one, other WebP as it is. String scalar to string scalar.
 
-    A first frame smaller than its canvas gives a picture of the frame's size.
+    A first frame smaller than its canvas gives an image of the frame's size.
 
     Raises:
         tf.errors.InvalidArgumentError: where an animated file has no frame.

@@ -17,7 +17,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
 
 
 def listing(root: Path) -> tuple[list[Found], bool]:
-    """Return every file of `root/<class>/**/<picture>` or `root/train|val|test/<class>/**/<picture>`, sorted by path.
+    """Return every file of `root/<class>/**/<image>` or `root/train|val|test/<class>/**/<image>`, sorted by path.
 
     Returns:
         The files, and whether the folder itself says which of them is in which split.
@@ -33,7 +33,7 @@ def listing(root: Path) -> tuple[list[Found], bool]:
     else:
         found.sort(key=lambda item: os.fsencode(item.path))  # the order of the bytes, whatever the names are
     if not found:
-        raise DataError(f"The folder is empty. Expected DATA/<class>/<picture>. Received {str(root)!r}.")
+        raise DataError(f"The folder is empty. Expected DATA/<class>/<image>. Received {str(root)!r}.")
     return found, ready_made
 
 
@@ -68,7 +68,7 @@ def _folders(parent: Path) -> list[str]:
 def _has_split_folders(root: Path) -> bool:
     """Whether all folders are named like splits, and the training one holds class folders.
 
-    The others need not: a test folder of unlabelled pictures is common, and is no class of its own.
+    The others need not: a test folder of unlabelled images is common, and is no class of its own.
     """
     names = _folders(root)
     splits = {name: SPLIT_NAMES.get(name.lower()) for name in names}

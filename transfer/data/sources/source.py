@@ -1,4 +1,4 @@
-"""Where pictures come from: an image folder, a table of paths, or a TFDS data set -> manifest."""
+"""Where images come from: an image folder, a table of paths, or a TFDS data set -> manifest."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TFDS = tfds_name.PREFIX
 """What the name of a TFDS data set begins with."""
 NEAR_DUPLICATES = groups.NEAR_DUPLICATES
-"""The value of `data.group_by` that is settled only after the pictures were compared."""
+"""The value of `data.group_by` that is settled only after the images were compared."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def absolute(source: str) -> str:
 
 
 def options(config: DataConfig) -> str:
-    """Return what the source needs on a command line after its name: ` --root pictures`; empty where its name is enough."""
+    """Return what the source needs on a command line after its name: ` --root images`; empty where its name is enough."""
     source = str(config.source)
     if source.startswith(TFDS):
         return f" --tfds-data-dir {shlex.quote(config.tfds_data_dir)}" if config.tfds_data_dir else ""
@@ -82,7 +82,7 @@ def require(config: DataConfig) -> None:
 
 
 def root(config: DataConfig, progress: Progress) -> Path:
-    """Return where the paths of a manifest of `data.source` start, without reading the pictures; a TFDS set is made ready.
+    """Return where the paths of a manifest of `data.source` start, without reading the images; a TFDS set is made ready.
 
     Raises:
         DataError: where the source is not there.
@@ -95,9 +95,9 @@ def root(config: DataConfig, progress: Progress) -> Path:
 
 
 def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Source:
-    """List the pictures of `data.source`, read each once, and return the manifest.
+    """List the images of `data.source`, read each once, and return the manifest.
 
-    With `decode_test`, pictures whose pixels cannot be decoded are found now, and not by the frozen pass.
+    With `decode_test`, images whose pixels cannot be decoded are found now, and not by the frozen pass.
 
     Raises:
         DataError: where the source cannot be used.

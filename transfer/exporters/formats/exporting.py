@@ -1,4 +1,4 @@
-"""A run -> one file in another format, measured by its own runtime on the test pictures before it is published."""
+"""A run -> one file in another format, measured by its own runtime on the test images before it is published."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from transfer import __version__
 from transfer.errors import ExportError
-from transfer.exporters.formats import judging, litert, measure, metadata, onnx_file, renewing, runtimes, split_pictures, table
+from transfer.exporters.formats import judging, litert, measure, metadata, onnx_file, renewing, runtimes, split_images, table
 from transfer.exporters.formats.material import Material, gather, samples
 from transfer.exporters.formats.quiet import quietly
 from transfer.exporters.formats.request import FLOAT16, INT8, LITERT, SAVEDMODEL, Request
@@ -18,7 +18,7 @@ from transfer.system.files import replacing
 from transfer.system.progress import Progress
 from transfer.system.resources import cores
 
-_AGAIN = 8  # pictures that the finished file is given once more, in a batch of another size
+_AGAIN = 8  # images that the finished file is given once more, in a batch of another size
 _ROUNDING = 1e-4
 
 
@@ -40,7 +40,7 @@ def export(request: Request, progress: Progress) -> Exported:
 
     Raises:
         ExportError: where it cannot be converted, disagrees with the SavedModel, or stays below the accuracy asked for.
-        DataError: where the test pictures, or those for calibration, are gone or have changed.
+        DataError: where the test images, or those for calibration, are gone or have changed.
         RunError: where a part of the run cannot be read.
     """
     material = gather(request, progress)
@@ -58,17 +58,17 @@ def export(request: Request, progress: Progress) -> Exported:
 
 
 def _convert(request: Request, material: Material, file: Path, progress: Progress) -> None:
-    pictures = samples(request, material, progress) if request.quantize == INT8 else None
+    images = samples(request, material, progress) if request.quantize == INT8 else None
     progress.say(f"Converting to {request.to}" + (f", {request.quantize}" if request.quantize else ""))
     if request.to == LITERT:
         converted = litert.convert(material.source, request.quantize == FLOAT16)
-        file.write_bytes(converted if pictures is None else litert.in_8_bits(converted, pictures))
+        file.write_bytes(converted if images is None else litert.in_8_bits(converted, images))
         return
     model = onnx_file.convert(material.source)
     if request.quantize == FLOAT16:
         onnx_file.in_16_bits(model)
-    if pictures is not None:
-        model = onnx_file.in_8_bits(model, pictures)
+    if images is not None:
+        model = onnx_file.in_8_bits(model, images)
     file.write_bytes(model.SerializeToString())
 
 
@@ -76,7 +76,7 @@ def _measured(request: Request, material: Material, file: Path, progress: Progre
     """Measure the file beside the SavedModel, judge it, and write its facts into it; return the lines of both."""
     threads, served = cores(), runtimes.InTensorFlow(material.source)
     runtime = _opened(request.to, file, threads)
-    decoded = split_pictures.decoded(material.files, material.image_spec, request.config.export.batch_size)
+    decoded = split_images.decoded(material.files, material.image_spec, request.config.export.batch_size)
     first = next(decoded)
     batches = itertools.chain([first], decoded)
     with _refusals_named(request.to):
@@ -103,7 +103,7 @@ def _measured(request: Request, material: Material, file: Path, progress: Progre
 
 
 def _require_unchanged(request: Request, material: Material, file: Path, images: np.ndarray, ours: measure.Measured) -> None:
-    """Check that the file with its facts still opens, and says the same of pictures in another company."""
+    """Check that the file with its facts still opens, and says the same of images in another company."""
     runtime = _opened(request.to, file, cores())
     again = runtime.run(images.astype(np.float32))["probabilities"]
     difference = float(np.abs(again - ours.outputs["probabilities"][: len(again)]).max())

@@ -31,9 +31,9 @@ class Source:
     Attributes:
         signature: the SavedModel's own `images`, as it is served: float32 [n, size, size, 3], RGB in 0..255 -> dict of tensors.
         definition: the same as a frozen graph in float32.
-        input: name of the tensor that takes the pictures.
+        input: name of the tensor that takes the images.
         outputs: name of each output -> name of its tensor, in the order of `OUTPUTS`.
-        size: side of the pictures in pixels.
+        size: side of the images in pixels.
     """
 
     signature: Any
@@ -43,7 +43,7 @@ class Source:
     size: int
 
     def function(self) -> Any:
-        """Return the frozen graph as a function of TensorFlow: pictures -> dict of tensors."""
+        """Return the frozen graph as a function of TensorFlow: images -> dict of tensors."""
         pruned = _function(self.definition, self.input, list(self.outputs.values()))
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, self.size, self.size, 3], tf.float32, name=INPUT)])

@@ -28,7 +28,7 @@ def require_agreement(request: Request, agrees: dict[str, float]) -> None:
     limits = {"largest_difference": probability, "largest_difference_unfamiliarity": settings.tolerance_unfamiliarity}
     for name, limit in limits.items():
         if name in agrees and not agrees[name] <= limit:
-            what = "a probability" if name == "largest_difference" else "the distance to the training pictures"
+            what = "a probability" if name == "largest_difference" else "the distance to the training images"
             raise ExportError(
                 f"The new {request.to} export does not agree with the SavedModel: {what} differs by {agrees[name]:.2g}. "
                 f"Expected at most {limit:g}. Nothing was published."
@@ -48,7 +48,7 @@ def require_accuracy(request: Request, scored: dict[str, Any]) -> None:
     if request.assert_accuracy is not None and scored["accuracy"] < request.assert_accuracy:
         low, high = scored["accuracy_ci95"]
         raise ExportError(
-            f"The {request.to} export is right on {scored['accuracy']:.3f} of {scored['images']} test pictures (95 %: {low:.3f} to "
+            f"The {request.to} export is right on {scored['accuracy']:.3f} of {scored['images']} test images (95 %: {low:.3f} to "
             f"{high:.3f}). Expected at least {request.assert_accuracy:g} (--assert-accuracy). Nothing was published."
         )
 

@@ -1,8 +1,8 @@
 """A graph -> LiteRT (.tflite), with a signature `images`; in 8 bits by ai-edge-quantizer.
 
-In 8 bits everything up to the last convolution is computed in integers (ranges from training pictures, weights for each
+In 8 bits everything up to the last convolution is computed in integers (ranges from training images, weights for each
 channel), and hidden dense layers have 8-bit weights. The last layer and what follows it stay in float32. Measured with VGG16 on
-32 pictures of clip art, the largest difference of a probability was 0.03 with integers up to the last convolution, 0.43 with
+32 images of clip art, the largest difference of a probability was 0.03 with integers up to the last convolution, 0.43 with
 dense layers and means in integers too, and 0.30 with TensorFlow's own quantizer (0.33 where that left the head in float32).
 """
 
@@ -50,12 +50,12 @@ def convert(source: Source, sixteen_bits: bool = False) -> bytes:
     return converted
 
 
-def in_8_bits(model: bytes, pictures: np.ndarray) -> bytes:
+def in_8_bits(model: bytes, images: np.ndarray) -> bytes:
     """Return a float32 model quantized to 8 bits.
 
     Args:
         model: made by `convert`.
-        pictures: uint8 [n, size, size, 3], from which the ranges are taken.
+        images: uint8 [n, size, size, 3], from which the ranges are taken.
 
     Raises:
         ExportError: where it has no layer that can be quantized.
@@ -75,7 +75,7 @@ def in_8_bits(model: bytes, pictures: np.ndarray) -> bytes:
         for operator in parts.floats:
             pattern = f"^{re.escape(operator.scope)}"
             worker.update_quantization_recipe(pattern, names.ALL_SUPPORTED, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE)
-        ranges = worker.calibrate({INPUT: Samples(pictures)})
+        ranges = worker.calibrate({INPUT: Samples(images)})
         result = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 

@@ -1,4 +1,4 @@
-"""What an export says of the test pictures beside what the SavedModel says, and how fast."""
+"""What an export says of the test images beside what the SavedModel says, and how fast."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ from transfer.evaluation.intervals import wilson
 from transfer.exporters.formats.runtimes import Runtime
 from transfer.system.progress import Progress
 
-_SINGLE = 30  # pictures that are sent one at a time, to measure how long one takes
+_SINGLE = 30  # images that are sent one at a time, to measure how long one takes
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Measured:
 
     Attributes:
         outputs: by name, each [n, ...].
-        latency_ms: median time of one picture alone, in milliseconds, without decoding.
+        latency_ms: median time of one image alone, in milliseconds, without decoding.
         images_per_second: in batches, without decoding.
     """
 
@@ -31,13 +31,13 @@ class Measured:
 
 
 def measure(runtimes: Sequence[Runtime], batches: Iterable[np.ndarray], count: int, progress: Progress) -> list[Measured]:
-    """Give the same pictures to several runtimes.
+    """Give the same images to several runtimes.
 
     Args:
         runtimes: each gets every batch.
         batches: uint8 [b, size, size, 3], at least one.
-        count: pictures in all batches.
-        progress: told of each picture.
+        count: images in all batches.
+        progress: told of each image.
     """
     meters = [_Meter(runtime) for runtime in runtimes]
     with progress.step("Measuring", count) as advance:
@@ -92,8 +92,8 @@ def agreement(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> 
     """Compare the outputs of an export with those of the SavedModel.
 
     Returns:
-        `same_label`: share of pictures with the same most probable class; `largest_difference` of a probability; and where there
-        is a distance from the training pictures, its `largest_difference_unfamiliarity` and `same_known`.
+        `same_label`: share of images with the same most probable class; `largest_difference` of a probability; and where there
+        is a distance from the training images, its `largest_difference_unfamiliarity` and `same_known`.
     """
     ours, theirs = found["probabilities"], expected["probabilities"]
     result = {"same_label": float((ours.argmax(1) == theirs.argmax(1)).mean()), "largest_difference": _largest(ours, theirs)}

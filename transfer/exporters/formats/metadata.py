@@ -1,4 +1,4 @@
-"""What a file says of itself: labels, size of the pictures, where it comes from. Readable without this package.
+"""What a file says of itself: labels, size of the images, where it comes from. Readable without this package.
 
 ONNX: `metadata_props`, text by name; `labels` is a JSON list. LiteRT: a ZIP archive behind the model, as in TFLite Model
 Metadata, whose readers and any unzip program find `labels.txt` (one a line) and `metadata.json` in it; runtimes ignore it.
@@ -23,12 +23,12 @@ def facts(
     Args:
         run: name of the run.
         labels: in the order of the probabilities.
-        size: side of the pictures in pixels.
-        resize: how a picture becomes square: stretch, pad or crop (`data.resize`).
+        size: side of the images in pixels.
+        resize: how an image becomes square: stretch, pad or crop (`data.resize`).
         outputs: names.
         quantize: int8, float16 or none.
         version: of this package.
-        accuracy: of this very file on the test pictures.
+        accuracy: of this very file on the test images.
     """
     return {
         "labels": labels,

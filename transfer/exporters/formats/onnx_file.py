@@ -24,7 +24,7 @@ _DENSE = ("MatMul", "Gemm")
 
 
 def convert(source: Source) -> Any:
-    """Return the `onnx.ModelProto` of a graph: input `images` [n, size, size, 3], the outputs by name, any number of pictures.
+    """Return the `onnx.ModelProto` of a graph: input `images` [n, size, size, 3], the outputs by name, any number of images.
 
     Raises:
         ExportError: where an operation has no counterpart.
@@ -86,15 +86,15 @@ def in_16_bits(model: Any) -> None:
     onnx.checker.check_model(model)
 
 
-def in_8_bits(model: Any, pictures: np.ndarray) -> Any:
+def in_8_bits(model: Any, images: np.ndarray) -> Any:
     """Return a float32 model quantized to 8 bits: all up to the last dense layer, which stays in float32 with what follows it.
 
     Hidden dense layers have fixed ranges here. With ranges taken as they run, ONNX Runtime takes one for a whole batch, and
-    the answer for a picture would depend on its neighbours.
+    the answer for an image would depend on its neighbours.
 
     Args:
         model: made by `convert`.
-        pictures: uint8 [n, size, size, 3], from which the ranges are taken.
+        images: uint8 [n, size, size, 3], from which the ranges are taken.
 
     Raises:
         ExportError: where it has no layer that can be quantized.
@@ -107,9 +107,9 @@ def in_8_bits(model: Any, pictures: np.ndarray) -> Any:
         raise ExportError("The network has no layer that can be quantized to 8 bits. Leave --quantize out, or take float16.")
     with tempfile.TemporaryDirectory(prefix="transfer-onnx-") as folder, quietly():
         file = Path(folder) / "quantized.onnx"
-        # Smallest and largest values: percentiles or entropy would keep all activations of all pictures in memory.
+        # Smallest and largest values: percentiles or entropy would keep all activations of all images in memory.
         quantization.quantize_static(
-            model, file, Samples(pictures), op_types_to_quantize=[*_IN_INTEGERS, *_DENSE], nodes_to_quantize=[*integers, *hidden],
+            model, file, Samples(images), op_types_to_quantize=[*_IN_INTEGERS, *_DENSE], nodes_to_quantize=[*integers, *hidden],
             per_channel=True,
         )  # fmt: skip
         return onnx.load(file)

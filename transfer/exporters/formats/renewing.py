@@ -10,7 +10,7 @@ import numpy as np
 from transfer.errors import ExportError, RunError
 from transfer.evaluation.ood import Reference
 from transfer.exporters import saved_model, warmup
-from transfer.exporters.formats import graph, judging, measure, runtimes, split_pictures, table
+from transfer.exporters.formats import graph, judging, measure, runtimes, split_images, table
 from transfer.exporters.formats.material import Material
 from transfer.exporters.formats.request import SAVEDMODEL, Request
 from transfer.exporters.served import Served
@@ -27,7 +27,7 @@ def renew(request: Request, material: Material, progress: Progress) -> tuple[Pat
 
     Raises:
         ExportError: where it disagrees with the one that there is, or stays below the accuracy asked for.
-        RunError: where `model.keras` or the pictures kept for comparison cannot be read.
+        RunError: where `model.keras` or the images kept for comparison cannot be read.
     """
     run = request.run
     final = request.output or run.path / EXPORT / str(int(run.export.name) + 1)
@@ -54,7 +54,7 @@ def renew(request: Request, material: Material, progress: Progress) -> tuple[Pat
 def _measured(request: Request, material: Material, folder: Path, final: Path, progress: Progress) -> table.Entry:
     threads = cores()
     before, renewed = runtimes.InTensorFlow(material.source), runtimes.InTensorFlow(graph.read(folder))
-    batches = split_pictures.decoded(material.files, material.image_spec, request.config.export.batch_size)
+    batches = split_images.decoded(material.files, material.image_spec, request.config.export.batch_size)
     reference, ours = measure.measure([before, renewed], batches, len(material.files), progress)
     scored = measure.accuracy(ours.outputs["probabilities"], material.truth)
     judging.require_agreement(request, measure.agreement(ours.outputs, reference.outputs))
@@ -63,5 +63,5 @@ def _measured(request: Request, material: Material, folder: Path, final: Path, p
     served = Served(folder)
     difference = float(np.abs(served.probabilities(files) - ours.outputs["probabilities"][: len(files)]).max())
     if not difference <= request.config.export.tolerance_16bit or served.labels != material.labels:
-        raise ExportError(f"The new SavedModel does not agree with itself on encoded pictures: {difference:.2g}. Nothing was published.")
+        raise ExportError(f"The new SavedModel does not agree with itself on encoded images: {difference:.2g}. Nothing was published.")
     return judging.entry(request, SAVEDMODEL, None, final, judging.bytes_of(folder), scored, ours, renewed, threads)

@@ -30,8 +30,8 @@ class Request:
         to: one of `FORMATS`.
         quantize: one of `QUANTIZATIONS`, or none: weights in float32.
         output: where it will lie; none: as the next version of the run's SavedModel.
-        assert_accuracy: share of the test pictures that must be right; none: whatever it is.
-        calibration_pictures: training pictures from which the ranges of 8-bit values are taken.
+        assert_accuracy: share of the test images that must be right; none: whatever it is.
+        calibration_images: training images from which the ranges of 8-bit values are taken.
     """
 
     run: Run
@@ -40,7 +40,7 @@ class Request:
     quantize: str | None
     output: Path | None
     assert_accuracy: float | None
-    calibration_pictures: int
+    calibration_images: int
 
 
 def request(
@@ -49,7 +49,7 @@ def request(
     quantize: str | None = None,
     output: str | os.PathLike[str] | None = None,
     assert_accuracy: float | None = None,
-    calibration_pictures: int | None = None,
+    calibration_images: int | None = None,
     overwrite: bool = False,
 ) -> Request:
     """Check what is asked for; see `Request`.
@@ -61,7 +61,7 @@ def request(
         ConfigError: for names and numbers that cannot be.
         ExportError: where a package is missing.
         RunError: where `output` cannot be written.
-        DataError: where the data folder, whose test pictures are needed, is not there.
+        DataError: where the data folder, whose test images are needed, is not there.
     """
     if to not in FORMATS:
         raise ConfigError(unknown_name("format", to, FORMATS))
@@ -70,9 +70,9 @@ def request(
     if to == SAVEDMODEL and quantize:
         raise ConfigError(f"A SavedModel is not quantized: leave --quantize out, or export --to litert or onnx. Received {quantize!r}.")
     if assert_accuracy is not None and not 0 <= assert_accuracy <= 1:
-        raise ConfigError(f"--assert-accuracy is a share of the test pictures, from 0 to 1. Received {assert_accuracy:g}.")
-    if calibration_pictures is not None and (quantize != INT8 or calibration_pictures < 1):
-        raise ConfigError(f"--calibration-pictures is at least 1 and goes with --quantize int8. Received {calibration_pictures}.")
+        raise ConfigError(f"--assert-accuracy is a share of the test images, from 0 to 1. Received {assert_accuracy:g}.")
+    if calibration_images is not None and (quantize != INT8 or calibration_images < 1):
+        raise ConfigError(f"--calibration-images is at least 1 and goes with --quantize int8. Received {calibration_images}.")
     require_packages(to, quantize)
     config = build([run.config])
     place = None if output is None else Path(output).absolute()
@@ -82,9 +82,9 @@ def request(
         place = run.portable(f".{quantize}{ENDINGS[to]}" if quantize else ENDINGS[to])
     _require_writable(run.path / EXPORT, run.path)  # the table of exports is kept with the run
     if config.data.source is None:
-        raise ConfigError("The run does not say where its pictures lie (data.source), and the export is measured on them. Received none.")
+        raise ConfigError("The run does not say where its images lie (data.source), and the export is measured on them. Received none.")
     sources.require(config.data)
-    return Request(run, config, to, quantize, place, assert_accuracy, calibration_pictures or config.export.calibration_pictures)
+    return Request(run, config, to, quantize, place, assert_accuracy, calibration_images or config.export.calibration_images)
 
 
 def require_packages(to: str, quantize: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Files in the runtimes for which they are made: pictures in, named outputs out."""
+"""Files in the runtimes for which they are made: images in, named outputs out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from transfer.exporters.formats.request import LITERT
 
 
 class Runtime(Protocol):
-    """Something that classifies pictures. `name` says what computes, with its version."""
+    """Something that classifies images. `name` says what computes, with its version."""
 
     name: str
 

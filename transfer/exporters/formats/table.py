@@ -39,7 +39,7 @@ def text(entries: list[Entry]) -> str:
     """Return the table for the terminal."""
     lines = [
         f"{'format':10}  {'quantized':9}  {'MB':>7}  {'test accuracy (95 %)':23}  {'same label':>10}  {'largest difference':>18}  "
-        f"{'ms/picture':>10}  {'pictures/s':>10}  file"
+        f"{'ms/image':>10}  {'images/s':>10}  file"
     ]
     for entry in entries:
         low, high = entry["accuracy_ci95"]

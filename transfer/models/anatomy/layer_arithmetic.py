@@ -1,7 +1,7 @@
 """The arithmetic of one convolution: output size, weights, multiply-adds and memory, with the formulas. No TensorFlow.
 
 Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285. The padding `same` is
-TensorFlow's: as many zeros as give ceil(n / s) outputs, the odd one after the picture.
+TensorFlow's: as many zeros as give ceil(n / s) outputs, the odd one after the image.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Convolution:
             raise ConfigError(f"The padding of a convolution is same, valid, or a whole number from 0 on. Received {self.padding}.")
         if self.kernel > self.size + sum(self.zeros):
             raise ConfigError(
-                f"The kernel must not be larger than the padded picture, {self.size + sum(self.zeros)} a side. "
+                f"The kernel must not be larger than the padded image, {self.size + sum(self.zeros)} a side. "
                 f"Take a smaller kernel or more padding. Received a kernel of {self.kernel}."
             )
 
@@ -71,12 +71,12 @@ class Convolution:
 
     @property
     def multiply_adds(self) -> int:
-        """Products that are summed for one picture: o*o*k*k*c*m; those with padded zeros are counted, as is usual."""
+        """Products that are summed for one image: o*o*k*k*c*m; those with padded zeros are counted, as is usual."""
         return self.output**2 * self.kernel**2 * self.channels * self.filters
 
     @property
     def activation_bytes(self) -> int:
-        """Memory of the map that it gives, for one picture in float32."""
+        """Memory of the map that it gives, for one image in float32."""
         return 4 * self.output**2 * self.filters
 
 

@@ -13,7 +13,7 @@ WINDOWED = {
     "AveragePool": "avg pool",
     "ExtractPatches": "patches",
 }
-"""Layers that slide a window over the picture."""
+"""Layers that slide a window over the image."""
 
 GLOBAL = {
     "GlobalAveragePooling2D": "global avg pool",

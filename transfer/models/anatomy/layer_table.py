@@ -26,8 +26,8 @@ def anatomy(network: str, size: int | None = None, channels: int = 3, classes: i
 
     Args:
         network: name of a pretrained backbone or of a network trained from scratch.
-        size: side of the pictures in pixels; empty: the network's own.
-        channels: channels of the pictures. Pretrained weights and the networks trained from scratch take 3 (RGB); a
+        size: side of the images in pixels; empty: the network's own.
+        channels: channels of the images. Pretrained weights and the networks trained from scratch take 3 (RGB); a
             backbone can be looked at with any number.
         classes: with the classifier for so many classes: a backbone's as `keras.applications` has it (`include_top`), the
             last layer of a network trained from scratch; empty: without.
@@ -36,11 +36,11 @@ def anatomy(network: str, size: int | None = None, channels: int = 3, classes: i
         One row for each layer, in the order in which they compute. Columns: `layer`, `kind`; `block`, of a backbone the
         first cut point at or above the layer (above the last one `classifier`), else the layer with a window or weights
         that it follows; `output`, its shape as `height x width x channels`; `parameters`, trained or not; `multiply_adds`
-        for one picture (`multiply_adds.py` says what counts; missing for kinds of layers that are not known);
+        for one image (`multiply_adds.py` says what counts; missing for kinds of layers that are not known);
         `field_height`, `field_width`: pixels that one value sees, `stride_height`, `stride_width`: pixels between
         neighbouring values, `start_height`, `start_width`: first pixel that the first value sees, negative in the padding
-        (missing above unknown kinds); `whole_picture`: whether every value depends on all places; `activation_bytes`:
-        memory of the output for one picture in float32.
+        (missing above unknown kinds); `whole_image`: whether every value depends on all places; `activation_bytes`:
+        memory of the output for one image in float32.
 
     Raises:
         ConfigError: for an unknown network, and for sizes, channels or classes that it does not take.
@@ -104,7 +104,7 @@ def _row(step: "Step", block: str, field: "Field | None") -> dict[str, Any]:
         "parameters": step.parameters,
         "multiply_adds": multiply_adds(step),
         **reach,
-        "whole_picture": field is not None and field.whole,
+        "whole_image": field is not None and field.whole,
         "activation_bytes": 4 * step.outputs,
     }
 

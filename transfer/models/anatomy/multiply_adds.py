@@ -1,4 +1,4 @@
-"""How many multiply-adds a layer takes for one picture, as papers count them.
+"""How many multiply-adds a layer takes for one image, as papers count them.
 
 Counted are the products that are summed by convolutions, dense layers and products of matrices, those with padded zeros
 included. As in the papers, biases, normalisation, activation, pooling, preprocessing and element-wise layers (sums, the
@@ -13,7 +13,7 @@ from transfer.models.anatomy.windows import window
 
 
 def multiply_adds(step: Step) -> int | None:
-    """Return the multiply-adds of a step for one picture; None for a kind of layer that is not known here."""
+    """Return the multiply-adds of a step for one image; None for a kind of layer that is not known here."""
     if step.kind in WITHOUT_PRODUCTS or step.kind == "InputLayer":
         return 0
     if step.kind in PRODUCTS:

@@ -1,8 +1,8 @@
-"""The receptive field: which pixels of the picture one value of a layer sees.
+"""The receptive field: which pixels of the image one value of a layer sees.
 
 Araujo, Norris and Sim 2019, "Computing receptive fields of convolutional neural networks", Distill. Where branches meet
 (residual sums, Inception), the field reaches from the first pixel that any of them sees to the last one: the largest over
-the paths. It is not cut at the border of the picture: what lies outside is padding.
+the paths. It is not cut at the border of the image: what lies outside is padding.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ class Field:
     """The receptive field of a layer's values in height and width.
 
     `whole`: something below looks at all places at once (global pooling, flatten, squeeze-and-excite), so that every value
-    depends on the whole picture. The reaches are then those of a window over all places.
+    depends on the whole image. The reaches are then those of a window over all places.
     """
 
     height: Reach = Reach()

@@ -17,7 +17,7 @@ class Step:
         inputs: positions of the steps whose outputs it takes.
         input_shapes: shapes of what it takes, without the batch.
         output_shape: shape of what it gives (the first, where there are several), without the batch.
-        outputs: values that it gives for one picture.
+        outputs: values that it gives for one image.
         parameters: weights that it brings, trained or not; 0 where an earlier step with the same layer brought them.
         arguments: shapes of its arguments with the batch, constants included: what a functional convolution has as kernel.
     """

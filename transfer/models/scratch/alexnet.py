@@ -21,9 +21,9 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
     """Build AlexNet.
 
     Args:
-        size: side of the pictures in pixels, at least 67; the published one is 227.
+        size: side of the images in pixels, at least 67; the published one is 227.
         classes: number of classes.
-        mean, variance: of the pixel values (0..255) of the training pictures.
+        mean, variance: of the pixel values (0..255) of the training images.
         seed: of the initial weights and dropout.
         options: empty ones as published. `normalization`: `local` (after the first two convolutions), `batch`
             (everywhere) or `none`; `filters` are five.
@@ -32,7 +32,7 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
         Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes].
 
     Raises:
-        ConfigError: where the pictures are too small.
+        ConfigError: where the images are too small.
     """
     require_size("alexnet", size, SMALLEST)
     chosen = own_options("alexnet", options)

@@ -16,9 +16,9 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
     """Build the network.
 
     Args:
-        size: side of the pictures in pixels; the published one is 32.
+        size: side of the images in pixels; the published one is 32.
         classes: number of classes.
-        mean, variance: of the pixel values (0..255) of the training pictures.
+        mean, variance: of the pixel values (0..255) of the training images.
         seed: of the initial weights and dropout.
         options: empty ones as above. `locally_connected` makes of the convolution a layer without shared weights.
 
@@ -26,7 +26,7 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
         Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes].
 
     Raises:
-        ConfigError: where the pictures are too small for so many blocks.
+        ConfigError: where the images are too small for so many blocks.
     """
     chosen = own_options("cifar", options)
     require_size("cifar", size, SCRATCH["cifar"].smallest_with(chosen))

@@ -19,9 +19,9 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
     """Build LeNet-5.
 
     Args:
-        size: side of the pictures in pixels, at least 16; the published one is 32.
+        size: side of the images in pixels, at least 16; the published one is 32.
         classes: number of classes.
-        mean, variance: of the pixel values (0..255) of the training pictures.
+        mean, variance: of the pixel values (0..255) of the training images.
         seed: of the initial weights and dropout.
         options: empty ones as published: grey, tanh, average pooling, no dropout, no penalty.
 
@@ -29,7 +29,7 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
         Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes].
 
     Raises:
-        ConfigError: where the pictures are too small for two convolutions and subsamplings.
+        ConfigError: where the images are too small for two convolutions and subsamplings.
     """
     require_size("lenet", size, SMALLEST)
     layers = Layers(own_options("lenet", options), seed)

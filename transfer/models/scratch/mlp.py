@@ -15,9 +15,9 @@ def build(size: int, classes: int, mean: float, variance: float, seed: int, opti
     """Build a multi-layer perceptron.
 
     Args:
-        size: side of the pictures in pixels; the published one is 28.
+        size: side of the images in pixels; the published one is 28.
         classes: number of classes.
-        mean, variance: of the pixel values (0..255) of the training pictures.
+        mean, variance: of the pixel values (0..255) of the training images.
         seed: of the initial weights and dropout.
         options: empty ones as above; `dense: []` leaves logistic regression on pixels.
 

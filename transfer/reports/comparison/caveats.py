@@ -28,7 +28,7 @@ def seeds(runs: pd.DataFrame) -> list[str]:
     """Return what one seed, or two, leave open."""
     number = runs["seed"].nunique()
     if number == 1:
-        return ["Only one seed was run: the intervals cover the choice of test pictures, not the luck of one training."]
+        return ["Only one seed was run: the intervals cover the choice of test images, not the luck of one training."]
     return ["Two seeds say little about the luck of a training, so the intervals are wide: run more."] if number == 2 else []
 
 
@@ -38,7 +38,7 @@ def meaning(runs: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
         return ["With one method there is nothing to compare."]
     if paired.empty:
         return ["No two methods have runs of the same size and seed to compare."]
-    over = "seeds and test pictures" if (paired["seeds"] > 1).all() else "test pictures"
+    over = "seeds and test images" if (paired["seeds"] > 1).all() else "test images"
     over += ", and seeds where there are several" if paired["seeds"].max() > 1 and paired["seeds"].min() == 1 else ""
     holm = f", adjusted for {len(paired)} comparisons by Holm's method," if len(paired) > 1 else ""
     told = [

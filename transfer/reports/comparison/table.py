@@ -17,8 +17,8 @@ def meaning(summary: pd.DataFrame) -> str:
     """Return what the intervals of the accuracies cover."""
     several = (summary["interval"] == OVER_SEEDS).any()
     one = (summary["interval"] != OVER_SEEDS).any()
-    covers = "other seeds on the same test pictures" if several else "other test pictures for the same training"
-    return f"{covers}, or other test pictures where only one seed was run" if several and one else covers
+    covers = "other seeds on the same test images" if several else "other test images for the same training"
+    return f"{covers}, or other test images where only one seed was run" if several and one else covers
 
 
 def cells(summary: pd.DataFrame) -> tuple[list[str], dict[str, list[str]]]:

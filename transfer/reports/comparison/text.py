@@ -76,9 +76,9 @@ def _what(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
         few, many = words.images(first["images_per_class"]), words.images(last["images_per_class"])
         across = f"at {len(sizes)} sizes from {few} to {many} images a class"
     were = "was run" if methods == 1 else "were compared"
-    pictures = words.counted(int(runs["test_images"].max()), "test picture")
+    test_images = words.counted(int(runs["test_images"].max()), "test image")
     seeds = words.counted(int(summary["seeds"].max()), "seed")
-    return f"{words.counted(methods, 'method')} {were} {across}, with {seeds}, always on the same {pictures}."
+    return f"{words.counted(methods, 'method')} {were} {across}, with {seeds}, always on the same {test_images}."
 
 
 def _best(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:

@@ -8,7 +8,7 @@ ALL = "all"
 
 
 def images(number: float) -> str:
-    """Return how many pictures a class: `252`, `1`, `2.5`."""
+    """Return how many images a class: `252`, `1`, `2.5`."""
     return f"{number:,.0f}" if number >= 10 or abs(number - round(number)) < 0.05 else f"{number:.1f}"
 
 
@@ -17,7 +17,7 @@ def size(name: str, number: float) -> str:
 
     Args:
         name: of the size, as the runs have it: "10", "all".
-        number: training pictures a class.
+        number: training images a class.
     """
     if name == ALL:
         return f"all images ({images(number)} a class)"

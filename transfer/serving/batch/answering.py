@@ -1,6 +1,6 @@
 """Segments of files -> what the export says of them, with reading and decoding ahead of the network.
 
-Which pictures make a batch depends on the files of their segment alone, never on how fast anything was: the same files get
+Which images make a batch depends on the files of their segment alone, never on how fast anything was: the same files get
 the same answers to the last bit, whatever was interrupted in between.
 """
 
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from transfer.errors import RunError
 from transfer.exporters.served import Answers, Served
-from transfer.serving.batch.pictures import Decoded, Decoder
+from transfer.serving.batch.images import Decoded, Decoder
 from transfer.serving.batch.room import ahead
 from transfer.serving.batch.rows import Rows
 from transfer.system.progress import Advance
@@ -24,9 +24,9 @@ _SEGMENT = 128  # files, about
 
 
 def batch_of(size: int) -> int:
-    """Return how many pictures of this side, in pixels, are best given to a network at once: about a megapixel, 4 to 256.
+    """Return how many images of this side, in pixels, are best given to a network at once: about a megapixel, 4 to 256.
 
-    Activations grow with the pixels, and small pictures need large batches to keep the processor busy.
+    Activations grow with the pixels, and small images need large batches to keep the processor busy.
     """
     return min(256, max(4, 2**20 // size**2))
 
@@ -38,7 +38,7 @@ def segment_size(batch_size: int) -> int:
 
 @dataclass
 class _Segment:
-    """Files under way: how many groups of them are still to come, and decoded pictures that wait for the network."""
+    """Files under way: how many groups of them are still to come, and decoded images that wait for the network."""
 
     groups: int
     errors: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class _Segment:
             self.waiting += len(decoded.images)
 
     def take(self, count: int) -> np.ndarray:
-        """Take the first pictures that wait."""
+        """Take the first images that wait."""
         whole = np.concatenate(self.images)
         self.images, self.waiting = [whole[count:]], self.waiting - count
         return whole[:count]
@@ -103,7 +103,7 @@ def _ask(served: Served, images: np.ndarray) -> Answers:
     try:
         return served.answer_decoded(images)
     except tf.errors.ResourceExhaustedError:
-        what = "There is too little memory for so many pictures at once. Choose a smaller --batch-size"
+        what = "There is too little memory for so many images at once. Choose a smaller --batch-size"
         raise RunError(f"{what}. Received {len(images)}.") from None
     except tf.errors.OpError as error:
-        raise RunError(f"The export fails: {error.message.splitlines()[0]}. Received {len(images)} pictures.") from None
+        raise RunError(f"The export fails: {error.message.splitlines()[0]}. Received {len(images)} images.") from None

@@ -27,9 +27,9 @@ def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
         elif path.exists():
             files.append(str(path))
         else:
-            raise DataError(f"There is no such picture or folder. Received {str(given)!r}.")
+            raise DataError(f"There is no such image or folder. Received {str(given)!r}.")
     if not files:
-        raise DataError("No file was found. Expected pictures, or folders of pictures.")
+        raise DataError("No file was found. Expected images, or folders of images.")
     return files
 
 

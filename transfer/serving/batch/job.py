@@ -13,7 +13,7 @@ from transfer.errors import RunError
 from transfer.exporters.served import Served
 from transfer.reports.predicted import Summary
 from transfer.serving.batch import answering, files, tables
-from transfer.serving.batch.pictures import Decoder, settings_of
+from transfer.serving.batch.images import Decoder, settings_of
 from transfer.serving.batch.pieces import Pieces
 from transfer.serving.batch.request import Request, require_free
 from transfer.serving.batch.rows import Rows

@@ -20,7 +20,7 @@ class Request:
 
     Attributes:
         output: the table to be written, or none.
-        batch_size: pictures given to the network at once, at most; none: as many as suit their size.
+        batch_size: images given to the network at once, at most; none: as many as suit their size.
         overwrite: whether the table may replace a file.
     """
 
@@ -38,7 +38,7 @@ def request(
 
     Args:
         run: whose export is used.
-        paths: pictures, and folders whose files are all tried.
+        paths: images, and folders whose files are all tried.
         output: a file that ends in .csv or .parquet; none: no table is written.
         batch_size: see `Request`.
         overwrite: whether a file at `output` is replaced, once the new one is whole.
@@ -68,7 +68,7 @@ def _require_place(output: Path, protected: Iterable[Path]) -> None:
     for own in protected:
         if own.is_dir() and place.is_relative_to(own.resolve()):
             raise DataError(
-                f"--output lies in a folder of pictures or of the run, where nothing is written. Choose another place. "
+                f"--output lies in a folder of images or of the run, where nothing is written. Choose another place. "
                 f"Received {str(output)!r}, in {str(own)!r}."
             )
     above = next(parent for parent in output.absolute().parents if os.path.lexists(parent))

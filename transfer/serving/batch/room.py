@@ -42,7 +42,7 @@ def ahead(work: Callable[[T], R], items: Iterable[T], threads: int, waiting: int
     place; what has not begun by then, or when the iterator is closed, is not begun.
     """
     under_way: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(threads, "pictures")
+    pool = ThreadPoolExecutor(threads, "images")
     try:
         for item in items:
             under_way.append(pool.submit(work, item))

@@ -1,4 +1,4 @@
-// The page of one server: a picture goes to `explain`, the answer is shown. Names of classes are other people's words:
+// The page of one server: an image goes to `explain`, the answer is shown. Names of classes are other people's words:
 // they are only ever set as text. No file of another host is used.
 "use strict";
 
@@ -8,31 +8,31 @@ const byId = (id) => document.getElementById(id);
 const show = (element, shown) => { element.hidden = !shown; };
 
 const state = {
-  picture: null, // the Blob whose answer is shown
-  wanted: null, // what is being asked, or could not be answered: {picture, className}
+  image: null, // the Blob whose answer is shown
+  wanted: null, // what is being asked, or could not be answered: {image, className}
   answer: null,
-  heats: new Map(), // class -> heat map of the picture shown, so that going back costs nothing
+  heats: new Map(), // class -> heat map of the image shown, so that going back costs nothing
   asking: null, // AbortController
-  preview: "", // address of the picture while it is on its way
+  preview: "", // address of the image while it is on its way
   key: "",
 };
 try { state.key = sessionStorage.getItem(KEY) || ""; } catch { /* storage is forbidden: the key lives as long as the page */ }
 
 // --- asking -----------------------------------------------------------------------------------------------------------
 
-async function ask(picture, className) {
+async function ask(image, className) {
   state.asking?.abort();
   const asking = state.asking = new AbortController();
-  state.wanted = { picture, className };
-  busy(true, className ? `Looking for ${className} …` : "Looking at the picture …");
+  state.wanted = { image, className };
+  busy(true, className ? `Looking for ${className} …` : "Looking at the image …");
   try {
-    const response = await send(picture, className, asking.signal);
+    const response = await send(image, className, asking.signal);
     const body = await response.json().catch(() => null);
     if (asking !== state.asking) return; // something newer was asked meanwhile
     if (response.status === 401) askForKey();
     else if (!response.ok || !body) fail(response.status, detailOf(body), response.headers.get("Retry-After"));
     else if (className) showHeat(body.explained, body.heat);
-    else showAnswer(picture, body);
+    else showAnswer(image, body);
   } catch (error) {
     if (asking !== state.asking || error.name === "AbortError") return;
     fail(0, "", null);
@@ -40,9 +40,9 @@ async function ask(picture, className) {
   if (asking === state.asking) busy(false);
 }
 
-function send(picture, className, signal) {
+function send(image, className, signal) {
   const form = new FormData();
-  form.append("file", picture, picture.name || "picture");
+  form.append("file", image, image.name || "image");
   if (className) form.append("class", className);
   const headers = state.key ? { "X-API-Key": state.key } : {};
   return fetch("explain", { method: "POST", body: form, headers, signal, credentials: "same-origin" });
@@ -63,19 +63,19 @@ function detailOf(body) {
 
 const WORDS = {
   0: "The server cannot be reached.",
-  400: "This is no picture that the network can read.",
+  400: "This is no image that the network can read.",
   403: "The server does not allow this.",
-  408: "The picture took too long to arrive.",
-  413: "The picture is too large for this server.",
-  415: "This is no picture that the network can read.",
-  422: "This is no picture that the network can read.",
+  408: "The image took too long to arrive.",
+  413: "The image is too large for this server.",
+  415: "This is no image that the network can read.",
+  422: "This is no image that the network can read.",
   429: "The server is busy. Try again in a moment.",
   503: "The server is busy or not ready. Try again in a moment.",
   504: "The server took too long. Try again in a moment.",
 };
 
 function fail(status, detail, after) {
-  let words = WORDS[status] || (status >= 500 ? "The server could not answer." : "The server refused the picture.");
+  let words = WORDS[status] || (status >= 500 ? "The server could not answer." : "The server refused the image.");
   const seconds = Number(after);
   if (status === 429 && seconds > 1) words = `The server is busy. Try again in ${Math.ceil(seconds)} seconds.`;
   problem(words, detail, status === 0 || status === 408 || status === 429 || status >= 500);
@@ -90,22 +90,22 @@ function problem(words, detail = "", again = false) {
   restore();
 }
 
-// --- a picture comes in -----------------------------------------------------------------------------------------------
+// --- an image comes in -----------------------------------------------------------------------------------------------
 
-function take(picture) {
-  if (!picture) return;
-  if (!picture.size) { problem("The file is empty."); return; }
-  preview(picture);
-  ask(picture, "");
+function take(image) {
+  if (!image) return;
+  if (!image.size) { problem("The file is empty."); return; }
+  preview(image);
+  ask(image, "");
 }
 
-function preview(picture) {
+function preview(image) {
   dropPreview();
-  state.preview = URL.createObjectURL(picture);
+  state.preview = URL.createObjectURL(image);
   document.body.classList.add("started");
   show(byId("hint"), false);
   show(byId("heat"), false);
-  setPicture(state.preview, "The picture that is being sent");
+  setImage(state.preview, "The image that is being sent");
 }
 
 function dropPreview() {
@@ -113,8 +113,8 @@ function dropPreview() {
   state.preview = "";
 }
 
-function setPicture(address, words) {
-  const image = byId("picture");
+function setImage(address, words) {
+  const image = byId("image");
   image.onload = () => image.classList.toggle("small", image.naturalWidth < 128);
   image.onerror = () => show(image, false); // a format that the network reads and this browser does not
   image.classList.toggle("sent", address === state.preview); // where it is transparent, the network sees white
@@ -123,38 +123,38 @@ function setPicture(address, words) {
   show(image, true);
 }
 
-// After a failure: the picture whose answer is on the page comes back.
+// After a failure: the image whose answer is on the page comes back.
 function restore() {
   if (!state.preview) {
     if (state.answer) check(state.answer.explained);
     return;
   }
   dropPreview();
-  if (state.answer) { showPicture(); return; }
+  if (state.answer) { showImage(); return; }
   document.body.classList.remove("started");
-  byId("picture").removeAttribute("src");
-  show(byId("picture"), false);
+  byId("image").removeAttribute("src");
+  show(byId("image"), false);
   show(byId("hint"), true);
 }
 
 // --- showing ----------------------------------------------------------------------------------------------------------
 
-function showAnswer(picture, answer) {
+function showAnswer(image, answer) {
   dropPreview();
-  state.picture = picture;
+  state.image = image;
   state.answer = answer;
   state.heats = new Map([[answer.explained, answer.heat]]);
   byId("headline").replaceChildren(answer.label, " ", span(percent(answer.score), "figure"));
   show(byId("unknown"), !answer.known);
-  byId("familiar").textContent = `Unfamiliarity ${answer.unfamiliarity.toFixed(2)}; above 1, a picture is unlike those of the training.`;
+  byId("familiar").textContent = `Unfamiliarity ${answer.unfamiliarity.toFixed(2)}; above 1, an image is unlike those of the training.`;
   showBars(FIRST_CLASSES);
   showNeighbours(answer.neighbours || []);
   show(byId("result"), true);
-  showPicture();
+  showImage();
 }
 
-function showPicture() {
-  setPicture(state.answer.picture, "The picture as the network saw it");
+function showImage() {
+  setImage(state.answer.image, "The image as the network saw it");
   showHeat(state.answer.explained, state.heats.get(state.answer.explained));
 }
 
@@ -162,7 +162,7 @@ function showHeat(name, address) {
   state.answer.explained = name;
   state.heats.set(name, address);
   const image = byId("heat");
-  image.onload = () => { if (isEmpty(image)) byId("status").textContent = `Nothing in the picture speaks for ${name}.`; };
+  image.onload = () => { if (isEmpty(image)) byId("status").textContent = `Nothing in the image speaks for ${name}.`; };
   image.src = address;
   image.alt = `Heat map: where the network looked for ${name}`;
   byId("status").textContent = "";
@@ -215,7 +215,7 @@ function check(name) {
 function chooseClass(name) {
   byId("shown").checked = true;
   const known = state.heats.get(name);
-  if (!known) { ask(state.picture, name); return; }
+  if (!known) { ask(state.image, name); return; }
   state.asking?.abort();
   state.asking = null;
   busy(false);
@@ -264,10 +264,10 @@ function keepKey() {
 }
 
 function repeat() {
-  const { picture, className } = state.wanted || {};
-  if (!picture) return;
-  if (!className) preview(picture);
-  ask(picture, className);
+  const { image, className } = state.wanted || {};
+  if (!image) return;
+  if (!className) preview(image);
+  ask(image, className);
 }
 
 // --- camera -----------------------------------------------------------------------------------------------------------
@@ -294,12 +294,12 @@ function shoot() {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
   canvas.getContext("2d").drawImage(video, 0, 0);
-  canvas.toBlob((picture) => { byId("camera-dialog").close(); take(picture); }, "image/png");
+  canvas.toBlob((image) => { byId("camera-dialog").close(); take(image); }, "image/png");
 }
 
 // --- events -----------------------------------------------------------------------------------------------------------
 
-function listenForPictures() {
+function listenForImages() {
   for (const id of ["file", "photo"]) {
     byId(id).addEventListener("change", (event) => {
       take(event.target.files[0]);
@@ -319,7 +319,7 @@ function listenForPictures() {
     if (document.querySelector("dialog[open]")) return;
     const file = event.dataTransfer.files[0];
     if (file) take(file);
-    else problem("No file was dropped.", "A picture of another page can be copied and pasted here.");
+    else problem("No file was dropped.", "An image of another page can be copied and pasted here.");
   });
   addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files || [])][0];
@@ -330,7 +330,7 @@ function listenForPictures() {
 }
 
 function listen() {
-  listenForPictures();
+  listenForImages();
   byId("shown").addEventListener("change", applyHeat);
   byId("strength").addEventListener("input", applyHeat);
   byId("all").addEventListener("click", () => {

@@ -1,1 +1,1 @@
-"""compare(): many ways to train on the same pictures, at several sizes and with several seeds, with statistics and cost."""
+"""compare(): many ways to train on the same images, at several sizes and with several seeds, with statistics and cost."""

@@ -1,4 +1,4 @@
-"""What the frozen pass costs a picture, in seconds and Wh: measured once for each method, kept in the comparison's folder."""
+"""What the frozen pass costs an image, in seconds and Wh: measured once for each method, kept in the comparison's folder."""
 
 import hashlib
 import itertools
@@ -23,7 +23,7 @@ _LEAST_BATCHES, _MOST_BATCHES, _LEAST_SECONDS = 2, 64, 1.0
 
 @dataclass(frozen=True)
 class Rate:
-    """Cost of one picture: seconds, Wh, g of CO2; None where energy was not measured."""
+    """Cost of one image: seconds, Wh, g of CO2; None where energy was not measured."""
 
     seconds: float
     wh: float | None = None
@@ -31,10 +31,10 @@ class Rate:
 
 
 def rate(method: Method, folder: Path, meter: Meter) -> Rate:
-    """Return what reading, decoding and the frozen part of a method take for one picture; nothing where nothing is frozen.
+    """Return what reading, decoding and the frozen part of a method take for one image; nothing where nothing is frozen.
 
-    It is measured with the real pass on real pictures, two batches at least and for a second, after a first batch that does
-    not count; whether the pictures' features are stored already makes no difference.
+    It is measured with the real pass on real images, two batches at least and for a second, after a first batch that does
+    not count; whether the images' features are stored already makes no difference.
     """
     if isinstance(method.front, Pixels):
         return Rate(0.0, 0.0 if meter.source else None, 0.0 if meter.source else None)
@@ -64,18 +64,18 @@ def _measured(method: Method, meter: Meter) -> Rate:
     rows = manifests.used(prepared.manifest)
     count = _MOST_BATCHES * batch_size
     files = list(itertools.islice(itertools.cycle(pipeline.files_of(prepared.root, rows.head(count))), count))
-    pictures, started, seconds = 0, 0.0, 0.0
+    done, started, seconds = 0, 0.0, 0.0
     batches = iter(pipeline.batches(files, prepared.image_spec, batch_size))
     method.front(next(batches)[1])  # starts everything
     with meter.measuring() as reading:
         started = time.perf_counter()
         for _, images in batches:
             method.front(images)
-            pictures, seconds = pictures + len(images), time.perf_counter() - started
-            if pictures >= _LEAST_BATCHES * batch_size and seconds >= _LEAST_SECONDS:
+            done, seconds = done + len(images), time.perf_counter() - started
+            if done >= _LEAST_BATCHES * batch_size and seconds >= _LEAST_SECONDS:
                 break
-    return Rate(seconds / pictures, _a_picture(reading.wh, pictures), _a_picture(reading.co2_g, pictures))
+    return Rate(seconds / done, _per_image(reading.wh, done), _per_image(reading.co2_g, done))
 
 
-def _a_picture(value: float, pictures: int) -> float | None:
-    return None if math.isnan(value) else value / pictures
+def _per_image(value: float, images: int) -> float | None:
+    return None if math.isnan(value) else value / images

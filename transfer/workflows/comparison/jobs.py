@@ -1,4 +1,4 @@
-"""The runs that a comparison is made of: method x size x seed, each with its pictures and its name."""
+"""The runs that a comparison is made of: method x size x seed, each with its images and its name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Job:
 
     Attributes:
         config: of the method, with the run's own seed.
-        rows: the used pictures of all three splits, a part of the manifest.
+        rows: the used images of all three splits, a part of the manifest.
         identity: name of its record.
     """
 
@@ -65,4 +65,4 @@ def _told(beyond: Sequence[subsets.Size], most: int) -> str:
     if not beyond:
         return ""
     listed = ", ".join(str(size) for size in beyond)
-    return f"No class has more than {most} training pictures: {'size' if len(beyond) == 1 else 'sizes'} {listed} are run as all."
+    return f"No class has more than {most} training images: {'size' if len(beyond) == 1 else 'sizes'} {listed} are run as all."

@@ -38,7 +38,7 @@ def compare_plan(
 
     Raises:
         ConfigError: for settings that cannot be; those of a method with its name.
-        DataError: where there is no such source of pictures.
+        DataError: where there is no such source of images.
         RunError: where the comparison cannot lie in its folder.
     """
     if name is not None:

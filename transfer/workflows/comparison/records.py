@@ -26,13 +26,13 @@ class Record:
     """What one run has found.
 
     Attributes:
-        accuracy, macro_f1, log_loss, ece: of the test pictures; see `evaluation.metrics`.
-        parameters_trained, parameters_total: of the classifier from pictures to probabilities.
+        accuracy, macro_f1, log_loss, ece: of the test images; see `evaluation.metrics`.
+        parameters_trained, parameters_total: of the classifier from images to probabilities.
         seconds_frozen, seconds_training: what the run costs from nothing.
         energy_wh: of both; none where it was not measured.
         co2_g: the same.
         energy_source: `counter`, `estimate`, or empty.
-        predicted: class number of each test picture, in the order of the manifest.
+        predicted: class number of each test image, in the order of the manifest.
     """
 
     train_images: int
@@ -63,14 +63,14 @@ def identity(config: Config, feature_set: str, classes: Sequence[str], rows: pd.
         config: with the run's own seed.
         feature_set: identity of what the frozen part computes; see `features.store.FeatureSet`.
         classes: names, in the order of their numbers.
-        rows: the run's pictures of all three splits: `digest`, `label`, `split`.
+        rows: the run's images of all three splits: `digest`, `label`, `split`.
     """
     settings = config.model_dump(mode="json")
     for section, names in _ASIDE.items():
         for name in names if names is not None else list(settings[section]):
             settings[section].pop(name)
-    pictures = [list(row) for row in zip(rows["digest"], rows["label"], rows["split"], strict=True)]
-    facts = json.dumps([_FORMAT, settings, feature_set, list(classes), pictures])
+    images = [list(row) for row in zip(rows["digest"], rows["label"], rows["split"], strict=True)]
+    facts = json.dumps([_FORMAT, settings, feature_set, list(classes), images])
     return hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 

@@ -71,12 +71,12 @@ class Comparison:
 
     @cached_property
     def paired(self) -> pd.DataFrame:
-        """One row for each pair of methods and size: the difference on the same test pictures."""
+        """One row for each pair of methods and size: the difference on the same test images."""
         return self._table(names.PAIRED)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row a test picture: path, label, and the predicted class of each run, all text."""
+        """One row a test image: path, label, and the predicted class of each run, all text."""
         path = self.path / names.PREDICTIONS
         return pd.read_csv(path, dtype=object, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
 

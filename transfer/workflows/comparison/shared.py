@@ -22,8 +22,8 @@ class Method:
     """One method, ready to be trained.
 
     Attributes:
-        prepared: its preparation; all methods' have the same pictures and splits.
-        front: what each picture passes before it.
+        prepared: its preparation; all methods' have the same images and splits.
+        front: what each image passes before it.
         opened: where the outputs of the front are stored.
     """
 
@@ -34,7 +34,7 @@ class Method:
 
 
 def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack) -> tuple[list[Method], pd.DataFrame]:
-    """Read and divide the pictures, and pass them through the frozen part of every method.
+    """Read and divide the images, and pass them through the frozen part of every method.
 
     The splits are those of `fit` with the same data, configuration and seed; where near duplicates are grouped, those of
     the first method.
@@ -89,7 +89,7 @@ def _joined(fronts: Sequence[Front]) -> Front:
 
 
 def _failed(base: Preparation, other: Preparation) -> dict[int, str]:
-    """Return the pictures that a pass left out, with the reasons."""
+    """Return the images that a pass left out, with the reasons."""
     lost = other.manifest[(other.manifest["reason"] != "") & (base.manifest["reason"] == "")]
     return {int(index): str(reason) for index, reason in lost["reason"].items()}
 

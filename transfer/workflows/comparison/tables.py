@@ -35,7 +35,7 @@ def runs(found: Sequence[tuple[Job, Record]], methods: Sequence[str], classes: i
 
 
 def predictions(found: Sequence[tuple[Job, Record]], test: pd.DataFrame, classes: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
-    """Return one row a test picture: path, label, and for each run, in this order, the predicted class.
+    """Return one row a test image: path, label, and for each run, in this order, the predicted class.
 
     Args:
         test: rows of the test split.

@@ -1,4 +1,4 @@
-"""One run of a comparison: its subset, one training, the test pictures judged."""
+"""One run of a comparison: its subset, one training, the test images judged."""
 
 import math
 import time
@@ -23,7 +23,7 @@ def train(job: Job, classes: Sequence[str], rate: Rate, meter: Meter) -> Record:
     Args:
         job: the run.
         classes: names of all classes.
-        rate: cost of a picture in the frozen pass.
+        rate: cost of an image in the frozen pass.
         meter: measures the energy of the training.
 
     Raises:
@@ -77,5 +77,5 @@ def _fit(job: Job, material: Material, passed: _Passes) -> tuple[Trained, keras.
     return trained, classifier, job.config.truncate_at if job.config.unfreeze_from else ""
 
 
-def _sum(training: float, picture: float | None, pictures: int) -> float | None:
-    return None if math.isnan(training) or picture is None else training + picture * pictures
+def _sum(training: float, image: float | None, images: int) -> float | None:
+    return None if math.isnan(training) or image is None else training + image * images

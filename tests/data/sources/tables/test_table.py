@@ -71,17 +71,17 @@ def test_a_label_stays_the_text_that_it_is(tmp_path: Path, label: str) -> None:
 
 
 def test_paths_start_in_the_folder_of_the_table_or_in_root(tmp_path: Path) -> None:
-    files(tmp_path / "pictures", "a.png")
-    assert listing(table(tmp_path, "path,label\npictures/a.png,x\n"))[2] == tmp_path
-    found, _, root = listing(table(tmp_path, "path,label\na.png,x\n"), os.fspath(tmp_path / "pictures"))
-    assert (found, root) == ([Found("a.png", "x", "")], tmp_path / "pictures")
+    files(tmp_path / "images", "a.png")
+    assert listing(table(tmp_path, "path,label\nimages/a.png,x\n"))[2] == tmp_path
+    found, _, root = listing(table(tmp_path, "path,label\na.png,x\n"), os.fspath(tmp_path / "images"))
+    assert (found, root) == ([Found("a.png", "x", "")], tmp_path / "images")
 
 
 def test_a_root_that_was_given_relative_is_kept_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table(files(tmp_path, "pictures/a.png"), "path,label\na.png,x\n")
+    table(files(tmp_path, "images/a.png"), "path,label\na.png,x\n")
     monkeypatch.chdir(tmp_path)
-    kept = with_source("data.csv", [{"data.root": "pictures"}]).data
-    assert (kept.source, kept.root) == (os.fspath(tmp_path / "data.csv"), os.fspath(tmp_path / "pictures"))
+    kept = with_source("data.csv", [{"data.root": "images"}]).data
+    assert (kept.source, kept.root) == (os.fspath(tmp_path / "data.csv"), os.fspath(tmp_path / "images"))
 
 
 def test_the_folder_of_a_table_that_is_a_link_is_that_of_the_link(tmp_path: Path) -> None:

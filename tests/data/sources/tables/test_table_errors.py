@@ -29,7 +29,7 @@ from transfer.system.progress import Silent
         ("..\\a.png,x\n", "Row 2 .* leads out of"),
         ("a.png,x\nb.png,x\na/../a.png,x\n", "Row 4 .*: the file is listed already, in row 2. Received 'a/../a.png'"),
         ("a.png,x\na.png,y\na.png,x\n", "Row 3 .* listed already, in row 2. The same holds for 1 other row"),
-        ("a.png,x\na,x\n", "Row 3 .* is a folder, not a picture. Received 'a'"),
+        ("a.png,x\na,x\n", "Row 3 .* is a folder, not an image. Received 'a'"),
         ("a.png,Cats\n\nb.png,cats\n", "case or white space only.* Received 'Cats' in row 2 and 'cats' in row 4"),
         ("a.png,ice cream\nb.png,icecream \na/c.png,Icecream\n", "'ice cream' in row 2 and 'icecream ' in row 3 .* So do 1 other pairs"),
         ("a.png,caf\u00e9\nb.png,cafe\u0301\n", "write them the same way"),
@@ -198,5 +198,5 @@ def test_a_file_that_vanishes_after_it_was_listed_is_reported(tmp_path: Path, mo
     monkeypatch.setattr(scan, "examined", late)
     path = table(files(tmp_path, "a.png", "b.png"), "path,label,group\na.png,x,1\nb.png,x,1\n")
     manifest = sources.read(DataConfig(source=str(path)), Silent()).manifest
-    assert [reason.split(":")[0] for reason in manifest["reason"]] == ["vanished while the folder was read", "not a picture"]
+    assert [reason.split(":")[0] for reason in manifest["reason"]] == ["vanished while the folder was read", "not an image"]
     assert list(manifest["group"]) == ["1", "1"]

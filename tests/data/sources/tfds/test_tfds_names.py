@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tests.conftest import picture
-from tests.data.sources.tfds.tfds_sets import features, pictures, prepare
+from tests.conftest import made_up_image
+from tests.data.sources.tfds.tfds_sets import features, images, prepare
 from transfer.config import DataConfig
 from transfer.data import sources
 from transfer.data.sources.tfds import builder as tfds_builder
@@ -25,7 +25,7 @@ from transfer.system.progress import Silent
 from transfer.workflows.requests import data_name, with_source
 
 KINDS = tfds.features
-PICTURE = pictures(1)[0]["image"]
+IMAGE = images(1)[0]["image"]
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_the_folder_of_data_sets_must_be_there(tmp_path: Path) -> None:
 
 
 def test_names_that_do_not_exist_are_refused_with_the_nearest(tmp_path: Path) -> None:
-    prepare(tmp_path, {"train": pictures(2)})
+    prepare(tmp_path, {"train": images(2)})
     assert "Near to it: mnist" in refusal("tfds:mnits", tmp_path)
     assert "Near to it: pets." in refusal("tfds:petz", tmp_path)
     assert "Near to it" not in refusal("tfds:qqqqqqqqqqqqqqqq", tmp_path)
@@ -86,7 +86,7 @@ def test_names_that_do_not_exist_are_refused_with_the_nearest(tmp_path: Path) ->
 )
 def test_other_configurations_and_versions_are_refused_with_those_there_are(tmp_path: Path, source: str, match: str) -> None:
     for config, version in (("small", "1.0.0"), ("large", "1.0.0"), ("large", "1.2.0")):
-        prepare(tmp_path, {"train": pictures(2)}, config=config, version=version)
+        prepare(tmp_path, {"train": images(2)}, config=config, version=version)
     shutil.rmtree(tmp_path / "pets" / ".config", ignore_errors=True)  # where the default configuration is noted
     assert match in refusal(source, tmp_path)
 
@@ -133,7 +133,7 @@ def test_a_failing_download_says_why_and_what_to_do(tmp_path: Path, monkeypatch:
 
 
 def test_a_broken_description_is_refused(tmp_path: Path) -> None:
-    prepare(tmp_path, {"train": pictures(2)})
+    prepare(tmp_path, {"train": images(2)})
     (tmp_path / "pets" / "1.0.0" / "dataset_info.json").write_text('{"name": ')
     assert "pets cannot be opened by tensorflow-datasets" in refusal("tfds:pets", tmp_path)
 
@@ -150,17 +150,17 @@ TWO = features(species=KINDS.ClassLabel(num_classes=2))
 @pytest.mark.parametrize(
     ("kinds", "example", "supervised", "why"),
     [
-        (TEXT, {"text": "x", "label": 1}, ("text", "label"), "it has no picture to classify"),
-        (TEXT, {"text": "x", "label": 1}, None, "it has no picture to classify"),
-        (ARRAY, {"image": np.zeros((4, 4, 3), np.uint8), "label": 1}, None, "its pictures (image) are not stored as encoded files"),
-        (FLOATS, {"image": np.zeros((4, 4, 1), np.float32), "label": 1}, None, "its pictures hold numbers of type float32"),
-        (VIDEO, {"video": np.zeros((2, 4, 4, 3), np.uint8), "label": 1}, None, "it has no picture to classify"),
-        (SEVERAL, {"image": [PICTURE, PICTURE], "label": 1}, None, "it has no picture to classify"),
-        (TAGS, {"image": PICTURE, "label": [0, 1]}, ("image", "label"), "its pictures have no class of their own"),
-        (TWO, {"image": PICTURE, "label": 1, "species": 0}, None, "it has several labels (label, species)"),
-        (features(target=KINDS.Image()), {"image": PICTURE, "label": 1, "target": PICTURE}, ("image", "target"), "it has several pictures"),
+        (TEXT, {"text": "x", "label": 1}, ("text", "label"), "it has no image to classify"),
+        (TEXT, {"text": "x", "label": 1}, None, "it has no image to classify"),
+        (ARRAY, {"image": np.zeros((4, 4, 3), np.uint8), "label": 1}, None, "its images (image) are not stored as encoded files"),
+        (FLOATS, {"image": np.zeros((4, 4, 1), np.float32), "label": 1}, None, "its images hold numbers of type float32"),
+        (VIDEO, {"video": np.zeros((2, 4, 4, 3), np.uint8), "label": 1}, None, "it has no image to classify"),
+        (SEVERAL, {"image": [IMAGE, IMAGE], "label": 1}, None, "it has no image to classify"),
+        (TAGS, {"image": IMAGE, "label": [0, 1]}, ("image", "label"), "its images have no class of their own"),
+        (TWO, {"image": IMAGE, "label": 1, "species": 0}, None, "it has several labels (label, species)"),
+        (features(target=KINDS.Image()), {"image": IMAGE, "label": 1, "target": IMAGE}, ("image", "target"), "it has several images"),
     ],
-    ids=["text", "text without keys", "arrays", "floats", "video", "sequences of pictures", "several labels", "two labels", "two pictures"],
+    ids=["text", "text without keys", "arrays", "floats", "video", "sequences of images", "several labels", "two labels", "two images"],
 )
 def test_what_is_no_image_classification_set_is_refused(
     tmp_path: Path, kinds: dict[str, Any], example: Mapping[str, Any], supervised: tuple[str, ...] | None, why: str
@@ -177,7 +177,7 @@ def _with_files(example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_supervised_keys_decide_between_labels(tmp_path: Path) -> None:
-    examples = [x | {"species": 1 - x["label"]} for x in pictures(4)]
+    examples = [x | {"species": 1 - x["label"]} for x in images(4)]
     kinds = features(species=KINDS.ClassLabel(names=["bird", "fish"]))
     prepare(tmp_path, {"train": examples}, kinds, supervised=("image", "species"))
     manifest = sources.read(DataConfig(source="tfds:pets", tfds_data_dir=str(tmp_path)), Silent()).manifest
@@ -212,7 +212,7 @@ def test_builders_that_no_name_stands_for_are_refused(tmp_path: Path) -> None:
     first, second = (tmp_path / name / "pets" / "1.0.0" for name in ("a", "b"))
     for folder in (first, second):
         folder.parents[1].mkdir()
-        prepare(folder.parents[1], {"train": pictures(2)})
+        prepare(folder.parents[1], {"train": images(2)})
     with pytest.raises(DataError, match="Received several"):
         sources.settings(tfds.builder_from_directories([first, second]))
     os.rename(first, tmp_path / "moved")
@@ -221,7 +221,7 @@ def test_builders_that_no_name_stands_for_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_configuration_of_a_builder_is_named(tmp_path: Path) -> None:
-    builder = prepare(tmp_path, {"train": pictures(2)}, config="small")
+    builder = prepare(tmp_path, {"train": images(2)}, config="small")
     config = with_source(builder, [])
     assert (config.data.source, config.data.tfds_data_dir) == ("tfds:pets/small:1.0.0", str(tmp_path))
     assert data_name(str(config.data.source)) == "pets-small-1.0.0"
@@ -232,7 +232,7 @@ def test_image_folder_takes_the_files_where_they_lie(tmp_path: Path, cache_folde
     others = ["train/cat/6.gif", "train/7.png", "train/dog/deep/8.png", ".x/9.png", "train/cat/.10.png"]
     for number, path in enumerate(paths + others):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        picture(number).save(tmp_path / path, "JPEG" if "jp" in path else "PNG")
+        made_up_image(number).save(tmp_path / path, "JPEG" if "jp" in path else "PNG")
     builder = tfds.folder_dataset.ImageFolder(str(tmp_path))
     config = with_source(builder, [])
     assert (config.data.source, config.data.tfds_data_dir) == ("tfds:ImageFolder", str(tmp_path))
@@ -248,7 +248,7 @@ def test_image_folder_takes_the_files_where_they_lie(tmp_path: Path, cache_folde
     assert {name: info.num_examples for name, info in builder.info.splits.items()} == {"train": 3, "test": 2, "more": 1}
 
 
-def test_an_image_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+def test_an_image_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
-    picture(0).save(tmp_path / "cat" / "1.png")
-    assert "expects ROOT/SPLIT/LABEL/PICTURE" in refusal("tfds:ImageFolder", tmp_path)
+    made_up_image(0).save(tmp_path / "cat" / "1.png")
+    assert "expects ROOT/SPLIT/LABEL/IMAGE" in refusal("tfds:ImageFolder", tmp_path)

@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import transfer
-from tests.data.sources.tfds.tfds_sets import CLASSES, features, pictures, prepare, shards
+from tests.data.sources.tfds.tfds_sets import CLASSES, features, images, prepare, shards
 from transfer.config import DataConfig, read_yaml
 from transfer.data import dataset as manifests
 from transfer.data.sources import Source, read
@@ -71,8 +71,8 @@ def digest(data: bytes) -> str:
 
 @pytest.mark.parametrize(("format", "ending"), [("PNG", ".png"), ("JPEG", ".jpg")])
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
-def test_pictures_are_files_of_the_bytes_that_the_set_holds(data_dir: Path, format: str, ending: str, file_format: str) -> None:
-    splits = {"train": pictures(6, 0, format), "test": pictures(4, 10, format)}
+def test_images_are_files_of_the_bytes_that_the_set_holds(data_dir: Path, format: str, ending: str, file_format: str) -> None:
+    splits = {"train": images(6, 0, format), "test": images(4, 10, format)}
     prepare(data_dir, splits, file_format=file_format)
     source = opened(data_dir)
     expected = {(digest(x["image"]), CLASSES[x["label"]], split) for split, examples in splits.items() for x in examples}
@@ -85,7 +85,7 @@ def test_pictures_are_files_of_the_bytes_that_the_set_holds(data_dir: Path, form
 
 def test_nothing_is_decoded_on_the_way(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = tfds.features.Image(shape=(None, None, 3))
-    examples = [x | {"mask": x["image"]} for x in pictures(3)]
+    examples = [x | {"mask": x["image"]} for x in images(3)]
     prepare(data_dir, {"train": examples}, features(mask=mask))
 
     def refuse(*_: object) -> None:
@@ -96,7 +96,7 @@ def test_nothing_is_decoded_on_the_way(data_dir: Path, monkeypatch: pytest.Monke
 
 
 def test_examples_of_several_files_keep_their_place(data_dir: Path) -> None:
-    prepare(data_dir, {"train": pictures(9)}, shards=3)
+    prepare(data_dir, {"train": images(9)}, shards=3)
     stored = tfds.builder_from_directory(data_dir / "pets" / "1.0.0")
     order = tfds.ReadConfig(interleave_cycle_length=1)
     dataset = stored.as_dataset(split="train", decoders={"image": tfds.decode.SkipDecoding()}, read_config=order)
@@ -105,15 +105,15 @@ def test_examples_of_several_files_keep_their_place(data_dir: Path) -> None:
 
 
 def test_a_version_and_a_configuration_are_read_by_name(data_dir: Path) -> None:
-    prepare(data_dir, {"train": pictures(2)}, config="small")
-    prepare(data_dir, {"train": pictures(3)}, config="large", version="1.0.0")
-    prepare(data_dir, {"train": pictures(4)}, config="large", version="1.2.0")
+    prepare(data_dir, {"train": images(2)}, config="small")
+    prepare(data_dir, {"train": images(3)}, config="large", version="1.0.0")
+    prepare(data_dir, {"train": images(4)}, config="large", version="1.2.0")
     names = ("tfds:pets/small", "tfds:pets/large:1.0.0", "tfds:pets/large", "tfds:pets/large:1.2.*")
     assert [len(opened(data_dir, name).manifest) for name in names] == [2, 3, 4, 4]
 
 
 def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(data_dir, {"train": pictures(4), "test": pictures(2, 10, label=-1)})
+    prepare(data_dir, {"train": images(4), "test": images(2, 10, label=-1)})
     first, told = opened(data_dir), Told()
     monkeypatch.setattr(tfds_source, "_raw", lambda *_: pytest.fail("read again"))
     second = opened(data_dir, progress=told)
@@ -125,7 +125,7 @@ def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: p
 
 @pytest.mark.parametrize("harm", ["deleted", "one missing", "one cut short", "index broken"])
 def test_a_cache_that_is_not_whole_is_filled_again_with_the_same_paths(data_dir: Path, harm: str) -> None:
-    prepare(data_dir, {"train": pictures(4)})
+    prepare(data_dir, {"train": images(4)})
     before = opened(data_dir)
     first = before.root / str(before.manifest["path"][0])
     if harm == "deleted":
@@ -142,13 +142,13 @@ def test_a_cache_that_is_not_whole_is_filled_again_with_the_same_paths(data_dir:
 
 
 def test_a_set_that_was_prepared_anew_is_read_anew(data_dir: Path) -> None:
-    prepare(data_dir, {"train": pictures(4)})
+    prepare(data_dir, {"train": images(4)})
     before = opened(data_dir)
     subprocess.run(["rm", "-r", data_dir / "pets"], check=True)
-    prepare(data_dir, {"train": pictures(4, 50)})
+    prepare(data_dir, {"train": images(4, 50)})
     after = opened(data_dir)
     assert after.root == before.root
-    assert rows(after, "digest") == {(digest(x["image"]),) for x in pictures(4, 50)}
+    assert rows(after, "digest") == {(digest(x["image"]),) for x in images(4, 50)}
 
 
 def test_an_interrupted_reading_leaves_nothing_and_is_done_again(data_dir: Path, cache_folder: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_interrupted_reading_leaves_nothing_and_is_done_again(data_dir: Path,
 
             yield advance
 
-    prepare(data_dir, {"train": pictures(4)})
+    prepare(data_dir, {"train": images(4)})
     with pytest.raises(KeyboardInterrupt):
         opened(data_dir, progress=Interrupted())
     assert list((cache_folder / "tfds").iterdir()) == []
@@ -170,7 +170,7 @@ def test_an_interrupted_reading_leaves_nothing_and_is_done_again(data_dir: Path,
 def test_what_a_killed_process_has_left_is_cleared_up(data_dir: Path, cache_folder: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    prepare(data_dir, {"train": pictures(4)})
+    prepare(data_dir, {"train": images(4)})
     left = beside(cache_folder / "tfds" / "pets-1.0.0", "partial")
     left = left.with_name(left.name.replace(f"-{os.getpid()}", f"-{dead.pid}"))
     (left / "train").mkdir(parents=True)
@@ -180,8 +180,8 @@ def test_what_a_killed_process_has_left_is_cleared_up(data_dir: Path, cache_fold
     assert len(source.manifest) == 4
 
 
-def test_unlabelled_pictures_are_listed_with_the_reason(data_dir: Path) -> None:
-    prepare(data_dir, {"train": pictures(4), "test": pictures(2, 10, label=-1)})
+def test_unlabelled_images_are_listed_with_the_reason(data_dir: Path) -> None:
+    prepare(data_dir, {"train": images(4), "test": images(2, 10, label=-1)})
     source = opened(data_dir)
     skipped = source.manifest[source.manifest["reason"] != ""]
     assert list(skipped["path"]) == ["test/00000000.png", "test/00000001.png"]
@@ -191,23 +191,23 @@ def test_unlabelled_pictures_are_listed_with_the_reason(data_dir: Path) -> None:
 
 def test_classes_without_names_are_called_by_their_numbers(data_dir: Path) -> None:
     kinds = features(label=tfds.features.ClassLabel(num_classes=2))
-    prepare(data_dir, {"train": pictures(4)}, kinds)
+    prepare(data_dir, {"train": images(4)}, kinds)
     assert rows(opened(data_dir), "label") == {("0",), ("1",)}
 
 
 def test_the_terminal_is_told_of_progress_and_hears_nothing_else(data_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    prepare(data_dir, {"train": pictures(4), "test": pictures(2, 10), "extra": pictures(3, 20)})
+    prepare(data_dir, {"train": images(4), "test": images(2, 10), "extra": images(3, 20)})
     capfd.readouterr()
     told = Told()
     opened(data_dir, progress=told)
     assert told.steps["Reading pets"] == [6, 6]
-    assert told.said == ["Splits left out, being none of train, validation and test: extra (3 pictures)."]
+    assert told.said == ["Splits left out, being none of train, validation and test: extra (3 images)."]
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut short", "fewer examples", "other bytes"])
 def test_broken_shards_are_one_clear_line_and_leave_no_cache(data_dir: Path, cache_folder: Path, harm: str) -> None:
-    prepare(data_dir, {"train": pictures(6), "test": pictures(2, 10)})
+    prepare(data_dir, {"train": images(6), "test": images(2, 10)})
     (shard,) = shards(data_dir)
     if harm == "missing":
         shard.unlink()
@@ -223,7 +223,7 @@ def test_broken_shards_are_one_clear_line_and_leave_no_cache(data_dir: Path, cac
 
 
 def test_a_set_feeds_a_run_that_its_configuration_gives_again_by_name(data_dir: Path, tmp_path: Path) -> None:
-    builder = prepare(data_dir, {"train": pictures(16), "test": pictures(6, 50)})
+    builder = prepare(data_dir, {"train": images(16), "test": images(6, 50)})
     first = transfer.fit(builder, backbone="lenet", image_size=16, training={"epochs": 1}, name="first", output=tmp_path / "runs")
     saved = read_yaml(first.path / "config.yaml")
     assert (saved["data.source"], saved["data.tfds_data_dir"]) == ("tfds:pets:1.0.0", str(data_dir))

@@ -7,17 +7,17 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from tests.data.decoding.encoders import saved
 
 CLASSES = ("cat", "dog")
 Splits = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def pictures(count: int, start: int = 0, format: str = "PNG", label: int | None = None) -> list[dict[str, Any]]:
-    """Return examples of two classes, each a different encoded picture; `label` for all of them, or 0 and 1 in turn."""
+def images(count: int, start: int = 0, format: str = "PNG", label: int | None = None) -> list[dict[str, Any]]:
+    """Return examples of two classes, each a different encoded image; `label` for all of them, or 0 and 1 in turn."""
     numbers = range(start, start + count)
-    return [{"image": saved(picture(i, (20, 20), i % 2), format), "label": i % 2 if label is None else label} for i in numbers]
+    return [{"image": saved(made_up_image(i, (20, 20), i % 2), format), "label": i % 2 if label is None else label} for i in numbers]
 
 
 def features(**others: Any) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Tables of paths (CSV, Parquet) as a source of pictures."""
+"""Tables of paths (CSV, Parquet) as a source of images."""

@@ -1,4 +1,4 @@
-"""A table of paths (CSV or Parquet) -> the files in it. Each row names one picture: `path,label[,split][,group][,exclude]`.
+"""A table of paths (CSV or Parquet) -> the files in it. Each row names one image: `path,label[,split][,group][,exclude]`.
 
 Every value is text: a class called `01` or `NA` stays what it is. Paths start in the table's own folder (for a link: in the
 folder of the link), or in `data.root`; absolute ones may stand there as long as they lead into it. `..` is resolved as
@@ -64,7 +64,7 @@ def listing(
     Args:
         path: the table: .csv, .tsv or .parquet.
         root: where its paths start; none: in the table's folder.
-        group: name of the column that says which pictures belong together, if one does (`groups.column`).
+        group: name of the column that says which images belong together, if one does (`groups.column`).
         missing_files: whether rows whose files do not exist are an error, or skipped.
 
     Returns:
@@ -95,7 +95,7 @@ class _Reader:
         self.found: list[Found] = []
         self.problems = Problems(table, root)
         self.rows: dict[str, int] = {}  # path -> its row
-        self.labels: dict[str, int] = {}  # label of a picture -> its first row
+        self.labels: dict[str, int] = {}  # label of an image -> its first row
         self.known: dict[str, str] = {}  # labels and groups, each kept once
         own = os.fspath(root)
         self.starts = tuple(dict.fromkeys(start.rstrip("/") + "/" for start in (own, os.path.realpath(own))))
@@ -166,7 +166,7 @@ class _Reader:
                     return place, False  # the scan says what is wrong with it
                 continue
             if place:
-                self.problems.add(number, "the path is a folder, not a picture", path)
+                self.problems.add(number, "the path is a folder, not an image", path)
                 return "", False
         if None in places:
             self.problems.add(number, "the path leads out of the folder where paths start", path)

@@ -1,1 +1,1 @@
-"""TensorFlow Datasets as a source of pictures."""
+"""TensorFlow Datasets as a source of images."""

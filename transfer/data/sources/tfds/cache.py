@@ -1,11 +1,11 @@
-"""Encoded pictures of a TFDS data set, written once as files into the user's cache folder.
+"""Encoded images of a TFDS data set, written once as files into the user's cache folder.
 
     <cache>/tfds/<name>-<config>-<version>-<where it lies>/
       index.json           what it was made of, and one row for each example: path, label, split, bytes
       train/00000012.jpg   the bytes as they are encoded in the set; its split and its place in it
       test/...
 
-A folder appears whole or not at all. It is used as long as the set's own files are the same and no picture is missing;
+A folder appears whole or not at all. It is used as long as the set's own files are the same and no image is missing;
 else it is made anew, with the same paths. It can be deleted at any time.
 """
 
@@ -43,21 +43,21 @@ class _Row:
 
 
 def folder_of(builder: "DatasetBuilder") -> Path:
-    """Return where the pictures of a set are kept: named by the set and by the folder that it lies in."""
+    """Return where the images of a set are kept: named by the set and by the folder that it lies in."""
     place = hashlib.sha256(os.fsencode(builder.data_dir)).hexdigest()[:8]
     config = getattr(builder.builder_config, "name", "") or ""
     return cache_home() / "tfds" / "-".join(part for part in (builder.name, config, str(builder.version), place) if part)
 
 
 def fingerprint(builder: "DatasetBuilder", task: Task) -> str:
-    """Return a digest of what the pictures and labels are made of: the set's files by name, size and time, and its features.
+    """Return a digest of what the images and labels are made of: the set's files by name, size and time, and its features.
 
     Raises:
         OSError: where the set's folder cannot be read.
     """
     with os.scandir(builder.data_dir) as entries:
         files = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)
-    facts = [_LAYOUT, os.fspath(builder.data_dir), files, task.picture, task.label, task.names and list(task.names)]
+    facts = [_LAYOUT, os.fspath(builder.data_dir), files, task.image, task.label, task.names and list(task.names)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -103,7 +103,7 @@ class Filling:
         Args:
             name: of the split in the set.
             split: what it is for (train, validation, test), or empty.
-            examples: encoded pictures and the names of their classes, in the order of the set.
+            examples: encoded images and the names of their classes, in the order of the set.
         """
         (self._partial / name).mkdir()
         for position, (data, label) in enumerate(examples):

@@ -66,7 +66,7 @@ def require(source: str, data_dir: str | None) -> None:
     name = parse(source)
     if data_dir is None and name.is_image_folder:
         raise DataError(
-            "tfds:ImageFolder needs its folder ROOT/SPLIT/LABEL/PICTURE: --tfds-data-dir ROOT (data.tfds_data_dir). Received none."
+            "tfds:ImageFolder needs its folder ROOT/SPLIT/LABEL/IMAGE: --tfds-data-dir ROOT (data.tfds_data_dir). Received none."
         )
     if data_dir is not None and not os.path.isdir(data_dir):
         raise DataError(

@@ -1,4 +1,4 @@
-"""A TFDS data set -> the pictures in it, as files: read through tensorflow-datasets, never decoded on the way."""
+"""A TFDS data set -> the images in it, as files: read through tensorflow-datasets, never decoded on the way."""
 
 import os
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def listing(config: DataConfig, progress: Progress) -> tuple[list[Found], bool, Path]:
-    """Return the pictures of `data.source`, a TFDS data set.
+    """Return the images of `data.source`, a TFDS data set.
 
-    The set is downloaded and prepared by tensorflow-datasets where it is not on this machine. Its encoded pictures are
+    The set is downloaded and prepared by tensorflow-datasets where it is not on this machine. Its encoded images are
     written into the cache folder the first time, and found there afterwards.
 
     Returns:
-        The pictures, whether the set itself says which of them is in which split, and the folder where their paths start.
+        The images, whether the set itself says which of them is in which split, and the folder where their paths start.
 
     Raises:
-        DataError: where there is no such set, it is not one of pictures with one class each, or it cannot be read.
+        DataError: where there is no such set, it is not one of images with one class each, or it cannot be read.
     """
     name = parse(str(config.source))
     if name.is_image_folder:
@@ -59,14 +59,14 @@ def listing(config: DataConfig, progress: Progress) -> tuple[list[Found], bool, 
 
 def _tell_left_out(roles: Roles, counts: dict[str, int], progress: Progress) -> None:
     if roles.left_out:
-        listed = ", ".join(f"{name} ({counts[name]:,} pictures)" if counts[name] else name for name in roles.left_out)
+        listed = ", ".join(f"{name} ({counts[name]:,} images)" if counts[name] else name for name in roles.left_out)
         progress.say(f"Splits left out, being none of train, validation and test: {listed}.")
 
 
 def _fill(folder: Path, print_: str, builder: "DatasetBuilder", task: Task, roles: Roles, progress: Progress) -> list[Found]:
     total = sum(int(builder.info.splits[name].num_examples or 0) for name in roles.splits)
     with tfds_cache.Filling(folder) as filling:
-        with progress.step(f"Reading {builder.name}", total or None, "pictures") as advance:
+        with progress.step(f"Reading {builder.name}", total or None, "images") as advance:
             for name, split in roles.splits.items():
                 for _ in filling.add(name, split, _examples(builder, name, task)):
                     advance(1)
@@ -74,7 +74,7 @@ def _fill(folder: Path, print_: str, builder: "DatasetBuilder", task: Task, role
 
 
 def _examples(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[tuple[bytes, str]]:
-    """Yield the encoded picture and the class's name of each example of a split, in the order of the set's files.
+    """Yield the encoded image and the class's name of each example of a split, in the order of the set's files.
 
     Raises:
         DataError: where the set's files are broken, or hold fewer examples than the set says.
@@ -83,7 +83,7 @@ def _examples(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[tup
     try:
         for example in _raw(builder, split, task):
             read += 1
-            yield bytes(example[task.picture]), task.class_name(int(example[task.label]))
+            yield bytes(example[task.image]), task.class_name(int(example[task.label]))
     except Exception as error:  # each of the formats of tensorflow-datasets has errors of its own
         raise DataError(_broken(builder, split, f"after {read:,} of {expected:,} examples: {first_line(error)}")) from None
     if read != expected:
@@ -93,12 +93,12 @@ def _examples(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[tup
 def _raw(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[Any]:
     import tensorflow_datasets as tfds
 
-    encoded = {task.picture: tfds.decode.SkipDecoding()}
+    encoded = {task.image: tfds.decode.SkipDecoding()}
     with tfds_builder.quietly():
         if builder.info.file_format in (tfds.core.FileFormat.ARRAY_RECORD, tfds.core.FileFormat.PARQUET):
             examples = iter(builder.as_data_source(split=split, decoders=encoded))
         else:
-            wanted = tfds.decode.PartialDecoding({task.picture: True, task.label: True}, decoders=encoded)
+            wanted = tfds.decode.PartialDecoding({task.image: True, task.label: True}, decoders=encoded)
             # One file after the other: the position of an example is then its place in the set.
             order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
             dataset = builder.as_dataset(split=split, decoders=wanted, shuffle_files=False, read_config=order)

@@ -1,4 +1,4 @@
-"""What a TFDS data set holds: which feature is the picture, which is the class, and what its splits are for."""
+"""What a TFDS data set holds: which feature is the image, which is the class, and what its splits are for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ _LISTED = 8  # features that an error shows at most
 
 @dataclass(frozen=True)
 class Task:
-    """The features of the picture and of the class, and the names of the classes (none: their numbers are their names)."""
+    """The features of the image and of the class, and the names of the classes (none: their numbers are their names)."""
 
-    picture: str
+    image: str
     label: str
     names: Sequence[str] | None
 
     def class_name(self, number: int) -> str:
-        """Return the name of a class; empty for a number that is none, such as the -1 of unlabelled pictures."""
+        """Return the name of a class; empty for a number that is none, such as the -1 of unlabelled images."""
         if number < 0 or (self.names is not None and number >= len(self.names)):
             return ""
         return str(number) if self.names is None else self.names[number]
@@ -32,27 +32,27 @@ def task_of(builder: "DatasetBuilder") -> Task:
     """Return which features are learned from and learned: `supervised_keys`, else the only image and the only class label.
 
     Raises:
-        DataError: where the set is not one of single, encoded pictures with one class each.
+        DataError: where the set is not one of single, encoded images with one class each.
     """
     features = builder.info.features
     listed = dict(sorted(features.items())) if hasattr(features, "items") else {}
     keys = builder.info.supervised_keys
     if keys is None:
-        pictures, labels = [_of_type(listed, "Image"), _of_type(listed, "ClassLabel")]
+        images, labels = [_of_type(listed, "Image"), _of_type(listed, "ClassLabel")]
     else:
         two = len(keys) == 2 and all(isinstance(key, str) and key in listed for key in keys)
         chosen = {key: listed[key] for key in keys} if two else {}
-        pictures, labels = _of_type(chosen, "Image"), _of_type(chosen, "ClassLabel")
-    why = _why_not(listed, pictures, labels)
+        images, labels = _of_type(chosen, "Image"), _of_type(chosen, "ClassLabel")
+    why = _why_not(listed, images, labels)
     if why:
         shown = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in list(listed.items())[:_LISTED])
         more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
         supervised = "" if keys is None else f", supervised_keys {keys!r}"
         raise DataError(
-            f"{builder.info.full_name} is not an image classification set: {why}. Expected one encoded picture (Image) and one "
+            f"{builder.info.full_name} is not an image classification set: {why}. Expected one encoded image (Image) and one "
             f"class (ClassLabel) an example. Received {shown or type(features).__name__}{more}{supervised}."
         )
-    return Task(pictures[0], labels[0], _names(listed[labels[0]]))
+    return Task(images[0], labels[0], _names(listed[labels[0]]))
 
 
 def _of_type(features: Mapping[str, Any], kind: str) -> list[str]:
@@ -62,17 +62,17 @@ def _of_type(features: Mapping[str, Any], kind: str) -> list[str]:
     return [key for key, one in features.items() if isinstance(one, getattr(kinds, kind)) and not isinstance(one, kinds.LabeledImage)]
 
 
-def _why_not(features: Mapping[str, Any], pictures: list[str], labels: list[str]) -> str:
-    if len(pictures) > 1 or len(labels) > 1:
-        several = pictures if len(pictures) > 1 else labels
-        return f"it has several {'pictures' if several is pictures else 'labels'} ({', '.join(several)}) and does not say which to use"
-    if pictures and labels:
-        dtype = str(getattr(features[pictures[0]].np_dtype, "__name__", features[pictures[0]].np_dtype))
-        return "" if dtype in ("uint8", "uint16") else f"its pictures hold numbers of type {dtype}"
-    if not pictures:
+def _why_not(features: Mapping[str, Any], images: list[str], labels: list[str]) -> str:
+    if len(images) > 1 or len(labels) > 1:
+        several = images if len(images) > 1 else labels
+        return f"it has several {'images' if several is images else 'labels'} ({', '.join(several)}) and does not say which to use"
+    if images and labels:
+        dtype = str(getattr(features[images[0]].np_dtype, "__name__", features[images[0]].np_dtype))
+        return "" if dtype in ("uint8", "uint16") else f"its images hold numbers of type {dtype}"
+    if not images:
         arrays = [key for key, one in features.items() if type(one).__name__ == "Tensor" and len(one.shape or ()) >= 2]
-        return f"its pictures ({arrays[0]}) are not stored as encoded files" if arrays and labels else "it has no picture to classify"
-    return "its pictures have no class of their own"
+        return f"its images ({arrays[0]}) are not stored as encoded files" if arrays and labels else "it has no image to classify"
+    return "its images have no class of their own"
 
 
 def _names(label: Any) -> list[str] | None:
@@ -87,7 +87,7 @@ class Roles:
     """What the splits of a set are for.
 
     Attributes:
-        splits: name of a split that is used -> train, validation, test; empty: its pictures are divided as those of a folder.
+        splits: name of a split that is used -> train, validation, test; empty: its images are divided as those of a folder.
         left_out: names of those that are not used.
     """
 
@@ -96,7 +96,7 @@ class Roles:
 
     @property
     def ready_made(self) -> bool:
-        """Whether the set itself says which picture is in which split."""
+        """Whether the set itself says which image is in which split."""
         return any(self.splits.values())
 
 
@@ -105,7 +105,7 @@ def roles_of(names: Iterable[str], source: str) -> Roles:
 
     `train`, `validation`, `test` and the other names that people give them (`image_folder.SPLIT_NAMES`) are kept; others
     (`unlabelled`, `extra`, `test_v2`) are left out: they were made for something else than these three, and mixing them in
-    would change what the figures mean. Where a set has only one split, whatever its name, its pictures are divided by content.
+    would change what the figures mean. Where a set has only one split, whatever its name, its images are divided by content.
 
     Raises:
         DataError: where there are several splits, and none to train on.

@@ -1,4 +1,4 @@
-"""The pictures of one split of a finished run, found again: an export is measured on them only where they are unchanged."""
+"""The images of one split of a finished run, found again: an export is measured on them only where they are unchanged."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
     if problems:
         path, why = problems[0]
         raise DataError(
-            f"{len(problems)} of {len(rows)} pictures are not as they were when the run was made, so the export cannot be measured. "
+            f"{len(problems)} of {len(rows)} images are not as they were when the run was made, so the export cannot be measured. "
             f"Expected the files of manifest.csv, unchanged, or fit again. Received {path!r} in {str(root)!r}: {why}."
         )
     return pipeline.files_of(root, rows)
@@ -61,7 +61,7 @@ def decoded(files: Sequence[bytes], image_spec: pipeline.ImageSpec, batch_size: 
         yield images.numpy()
     if expected < len(files):
         name = os.fsdecode(files[expected])
-        raise DataError(f"A picture cannot be decoded: {pipeline.why_undecodable(files[expected], image_spec)}. Received {name!r}.")
+        raise DataError(f"An image cannot be decoded: {pipeline.why_undecodable(files[expected], image_spec)}. Received {name!r}.")
 
 
 def calibration_rows(manifest: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:

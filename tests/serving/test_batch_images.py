@@ -1,4 +1,4 @@
-"""Files are read and decoded with a reason for each that is no picture; large ones wait for room; order is kept."""
+"""Files are read and decoded with a reason for each that is no image; large ones wait for room; order is kept."""
 
 import os
 import socket
@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import picture
+from tests.conftest import made_up_image
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
-from transfer.serving.batch import pictures
+from transfer.serving.batch import images
 from transfer.serving.batch.files import digest, listed
-from transfer.serving.batch.pictures import Decoder
+from transfer.serving.batch.images import Decoder
 from transfer.serving.batch.room import Room, ahead
 
 
@@ -26,11 +26,11 @@ def decoder() -> Decoder:
 
 def names(folder: Path, count: int = 5) -> list[str]:
     for number in range(count):
-        picture(number, tint=number).save(folder / f"{number}.png")
+        made_up_image(number, tint=number).save(folder / f"{number}.png")
     return [str(folder / f"{number}.png") for number in range(count)]
 
 
-def test_pictures_come_in_the_order_of_their_files(decoder: Decoder, tmp_path: Path) -> None:
+def test_images_come_in_the_order_of_their_files(decoder: Decoder, tmp_path: Path) -> None:
     files = names(tmp_path)
     decoded = decoder.decode(files)
     assert decoded.images.shape == (5, 8, 8, 3)
@@ -39,14 +39,14 @@ def test_pictures_come_in_the_order_of_their_files(decoder: Decoder, tmp_path: P
     np.testing.assert_array_equal(decoder.decode(files[::-1]).images[::-1], decoded.images)
 
 
-def test_large_and_unusual_pictures_keep_their_place_between_small_ones(decoder: Decoder, tmp_path: Path) -> None:
+def test_large_and_unusual_images_keep_their_place_between_small_ones(decoder: Decoder, tmp_path: Path) -> None:
     files = names(tmp_path, 4)
     Image.new("RGB", (1200, 1000), (0, 0, 250)).save(tmp_path / "0.png")
     Image.new("RGB", (12, 10), (0, 0, 250)).save(tmp_path / "2.png", "TIFF")
     assert list(decoder.decode(files).images.mean((1, 2)).argmax(1)) == [2, 1, 2, 0]
 
 
-def test_every_file_that_is_no_picture_has_its_reason(decoder: Decoder, tmp_path: Path) -> None:
+def test_every_file_that_is_no_image_has_its_reason(decoder: Decoder, tmp_path: Path) -> None:
     files = names(tmp_path)
     Path(files[0]).write_bytes(Path(files[0]).read_bytes()[:300])
     Path(files[1]).unlink()
@@ -63,7 +63,7 @@ def test_every_file_that_is_no_picture_has_its_reason(decoder: Decoder, tmp_path
 
 def test_a_damaged_tiff_a_link_to_nowhere_a_socket_and_a_huge_file_are_named(decoder: Decoder, tmp_path: Path) -> None:
     files = [str(tmp_path / name) for name in ("a.tiff", "b", "c", "d")]
-    picture(0).save(files[0], "TIFF", compression="tiff_lzw")
+    made_up_image(0).save(files[0], "TIFF", compression="tiff_lzw")
     whole = Path(files[0]).read_bytes()
     Path(files[0]).write_bytes(whole[:100] + b"\xff" * 1000 + whole[1100:])
     Path(files[1]).symlink_to(tmp_path / "nowhere")
@@ -74,17 +74,17 @@ def test_a_damaged_tiff_a_link_to_nowhere_a_socket_and_a_huge_file_are_named(dec
         errors = decoder.decode(files).errors
     assert errors[0].startswith("TIFF could not be decoded")
     assert errors[1:3] == ["broken link", "not a regular file"]
-    assert errors[3] == "too large: 1000 MB is more than a picture of 4 megapixels takes"
+    assert errors[3] == "too large: 1000 MB is more than an image of 4 megapixels takes"
 
 
-def test_no_picture_at_all_is_no_array(decoder: Decoder, tmp_path: Path) -> None:
+def test_no_image_at_all_is_no_array(decoder: Decoder, tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     assert decoder.decode([str(tmp_path / "x")]).images.shape == (0, 8, 8, 3)
 
 
-def test_large_pictures_are_decoded_one_at_a_time_where_there_is_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "_SMALL_PIXELS", 100)
-    monkeypatch.setattr(pictures, "_PIXELS", 2000)
+def test_large_images_are_decoded_one_at_a_time_where_there_is_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_SMALL_PIXELS", 100)
+    monkeypatch.setattr(images, "_PIXELS", 2000)
     decoder = Decoder(ImageSpec(8))
     inside, most = [], []
     really = decoder._alone

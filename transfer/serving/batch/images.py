@@ -1,4 +1,4 @@
-"""Files -> decoded pictures, a few at a time, with the reason for each that is none; in bounded memory on any number of threads."""
+"""Files -> decoded images, a few at a time, with the reason for each that is none; in bounded memory on any number of threads."""
 
 import functools
 import os
@@ -17,13 +17,13 @@ from transfer.data.reading import content, why_unread
 from transfer.runs import Run
 from transfer.serving import admission
 from transfer.serving.batch.room import Room
-from transfer.serving.refusals import PictureError
+from transfer.serving.refusals import ImageError
 
-_TOGETHER = 16  # pictures decoded by one call, at most; larger ones are decoded alone
-_DECODED_BYTES = 1 << 26  # of the pictures of one call once they are decoded, at most
+_TOGETHER = 16  # images decoded by one call, at most; larger ones are decoded alone
+_DECODED_BYTES = 1 << 26  # of the images of one call once they are decoded, at most
 _SMALL_BYTES, _SMALL_PIXELS = 4_000_000, 1_000_000
 _FILE_BYTES = 1 << 28  # of larger files in memory at once
-_PIXELS = 1 << 27  # of larger pictures being decoded at once: about 6 bytes each
+_PIXELS = 1 << 27  # of larger images being decoded at once: about 6 bytes each
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Decoded:
 
 
 def settings_of(run: Run, size: int) -> ImageSpec:
-    """Return how a run's export decodes pictures; `size` is the side that its network sees."""
+    """Return how a run's export decodes images; `size` is the side that its network sees."""
     own = {key: run.config[f"data.{key}"] for key in ("resize", "max_megapixels") if f"data.{key}" in run.config}
     return ImageSpec(size, DataConfig(**own))
 
@@ -49,7 +49,7 @@ class Decoder:
     """Reads and decodes files as an export does with their bytes (`serving_default`), to the same pixels.
 
     Attributes:
-        pictures: size and settings.
+        images: size and settings.
         together: how many files are best given to `decode` at once.
     """
 
@@ -71,7 +71,7 @@ class Decoder:
                     small[number] = found
                 else:
                     images[number] = found
-            except PictureError as error:
+            except ImageError as error:
                 errors[number] = error.text
             except OSError as error:
                 errors[number] = why_unread(file, error)
@@ -80,12 +80,12 @@ class Decoder:
         return Decoded(errors, np.stack([images[n] for n in sorted(images)]) if images else np.zeros((0, size, size, 3), np.uint8))
 
     def _one(self, file: str) -> bytes | np.ndarray:
-        """Return the bytes of a small, ordinary picture, or else its pixels [size, size, 3]."""
+        """Return the bytes of a small, ordinary image, or else its pixels [size, size, 3]."""
         size = os.stat(file).st_size
         with self._bytes.claim(size) if size > _SMALL_BYTES else nullcontext():
             _, data, reason = content(file, self._limit)
             if reason:
-                raise PictureError(reason)
+                raise ImageError(reason)
             ordinary = admission.ordinary(data, self._limit)
             pixels, transcodes = (ordinary.pixels, False) if ordinary else admission.examined(data, self._limit)
             if pixels <= _SMALL_PIXELS and size <= _SMALL_BYTES and not transcodes:
@@ -99,27 +99,27 @@ class Decoder:
         try:
             return self._graph([data])[0]
         except tf.errors.InvalidArgumentError:
-            raise PictureError(admission.DAMAGED) from None
+            raise ImageError(admission.DAMAGED) from None
         except tf.errors.OpError as error:
-            raise PictureError(refusal(error, data)) from None
+            raise ImageError(refusal(error, data)) from None
 
-    def _together(self, pictures: dict[int, bytes], images: dict[int, np.ndarray], errors: list[str]) -> None:
-        """Decode small pictures by one call; where one of them is damaged, one at a time."""
-        if not pictures:
+    def _together(self, encoded: dict[int, bytes], images: dict[int, np.ndarray], errors: list[str]) -> None:
+        """Decode small images by one call; where one of them is damaged, one at a time."""
+        if not encoded:
             return
         try:
-            images |= zip(pictures, self._graph(list(pictures.values())), strict=True)
+            images |= zip(encoded, self._graph(list(encoded.values())), strict=True)
         except tf.errors.OpError:
-            for number, data in pictures.items():
+            for number, data in encoded.items():
                 try:
                     images[number] = self._alone(data)
-                except PictureError as error:
+                except ImageError as error:
                     errors[number] = error.text
 
 
 @functools.lru_cache(maxsize=4)  # it takes a second to build
 def _graph(size: int, resize: str, max_megapixels: float) -> Callable[[list[bytes]], np.ndarray]:
-    """Return a function from n encoded pictures to uint8 [n, size, size, 3]."""
+    """Return a function from n encoded images to uint8 [n, size, size, 3]."""
 
     def one(data: tf.Tensor) -> tf.Tensor:
         return decode(data, size, resize, max_megapixels)
