@@ -68,7 +68,7 @@ def test_class_names_are_read_as_they_were_written(tmp_path: Path, classes: tupl
 
 def test_a_class_called_like_another_column_gets_a_column_of_its_own(tmp_path: Path) -> None:
     table = write_run(tmp_path / "run", ("label", "red")).predictions
-    assert list(table.columns) == ["path", "split", "label", "predicted", "unfamiliarity", "class label", "red"]
+    assert list(table.columns) == ["path", "split", "label", "predicted", "ood_score", "class label", "red"]
     assert list(table["class label"]) == [0, 1, 0, 1]
 
 

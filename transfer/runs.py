@@ -29,7 +29,7 @@ EXPORT = "export"
 REPORT = "report.html"
 FINDINGS = "findings.json"
 EXPORTS = "exports.json"
-FAMILIAR = "familiar.npz"
+OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
 
 _LONGEST_NAME = 150  # bytes; a file name has 255, and the draft's also holds the name of the machine
@@ -80,9 +80,9 @@ class Run:
         return self.path / REPORT
 
     @property
-    def familiar(self) -> Path:
-        """The training images with which others are compared; see `evaluation.familiarity.Reference`."""
-        return self.path / FAMILIAR
+    def ood_reference(self) -> Path:
+        """The training images with which others are compared; see `evaluation.ood.Reference`."""
+        return self.path / OOD_REFERENCE
 
     @property
     def model(self) -> Path:

@@ -69,7 +69,7 @@ def test_the_table_is_written_and_its_counts_are_printed(call: Call, data: Path,
     assert [line.split() for line in printed.splitlines()[1:4]] == [["red", "2"], ["green", "2"], ["blue", "1"]]
     assert lines[-1].startswith("Predicting: 5 images")
     table = pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
-    assert list(table.columns) == ["path", "label", "score", "unfamiliarity", "known", "error", *COLOURS]
+    assert list(table.columns) == ["path", "label", "score", "ood_score", "is_ood", "error", *COLOURS]
     assert list(table["path"]) == [str(data / "a" / f"{number}.png") for number in range(5)]
     assert list(table["label"]) == ["red", "green", "blue", "red", "green"]
 

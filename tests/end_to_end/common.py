@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {
 """Two blocks of VGG16 with random weights: all stages, in seconds; without the meter, which each process looks for anew."""
 
 RUN_FILES = {
-    "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras", "familiar.npz",
+    "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras", "ood_reference.npz",
     "export", "report.html", "findings.json",
 }  # fmt: skip
 

@@ -116,7 +116,7 @@ def test_ready_made_splits_are_kept(run: Run) -> None:
 
 def test_predictions_have_one_row_a_image_and_one_column_a_class(run: Run) -> None:
     table = run.predictions
-    assert list(table.columns) == ["path", "split", "label", "predicted", "unfamiliarity", *DIGITS]
+    assert list(table.columns) == ["path", "split", "label", "predicted", "ood_score", *DIGITS]
     assert table["split"].value_counts().to_dict() == {"test": 30, "validation": 20}
     probabilities = table[DIGITS].to_numpy()
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)

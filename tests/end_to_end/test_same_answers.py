@@ -25,7 +25,7 @@ from transfer.system.progress import Silent
 SAME = 1e-5
 """Between answers of the SavedModel, in batches of any size, as text or not."""
 DISTANCE = 0.01
-"""Of `unfamiliarity`: rounding of the distance, divided by a threshold that is tiny for random weights."""
+"""Of `ood_score`: rounding of the distance, divided by a threshold that is tiny for random weights."""
 OTHER_RUNTIME = 1e-3
 """What LiteRT and ONNX state for a run in float32: `export.tolerance_float32`."""
 
@@ -68,23 +68,23 @@ def server(run: Run) -> Iterator[Running]:
         yield running
 
 
-def require_same(rows: pd.DataFrame, classes: list[str], probabilities: Any, unfamiliarity: Any, tolerance: float = SAME) -> None:
+def require_same(rows: pd.DataFrame, classes: list[str], probabilities: Any, ood_score: Any, tolerance: float = SAME) -> None:
     assert len(rows) > 3
     np.testing.assert_allclose(np.asarray(probabilities, float), rows[classes].to_numpy(float), atol=tolerance)
-    np.testing.assert_allclose(np.asarray(unfamiliarity, float), rows["unfamiliarity"].to_numpy(float), atol=DISTANCE)
+    np.testing.assert_allclose(np.asarray(ood_score, float), rows["ood_score"].to_numpy(float), atol=DISTANCE)
 
 
 def test_predict(run: Run, test_rows: pd.DataFrame, files: list[Path]) -> None:
     table = predict(run, files)
     assert list(table["label"]) == list(test_rows["predicted"])
-    require_same(test_rows, run.labels, table[run.labels], table["unfamiliarity"])
-    assert list(table["known"]) == [value <= 1 for value in table["unfamiliarity"]]
+    require_same(test_rows, run.labels, table[run.labels], table["ood_score"])
+    assert list(table["is_ood"]) == [value > 1 for value in table["ood_score"]]
 
 
 def test_tensorflow_servings_interface(run: Run, server: Running, test_rows: pd.DataFrame, files: list[Path]) -> None:
     instances = [{"b64": base64.b64encode(file.read_bytes()).decode()} for file in files]
     found = httpx.post(f"{server.model}:predict", json={"instances": instances}, trust_env=False).json()["predictions"]
-    require_same(test_rows, run.labels, [one["probabilities"] for one in found], [one["unfamiliarity"] for one in found])
+    require_same(test_rows, run.labels, [one["probabilities"] for one in found], [one["ood_score"] for one in found])
     assert [one["label"] for one in found] == list(test_rows["predicted"]) and found[0]["classes"] == run.labels
 
 
@@ -94,7 +94,7 @@ def test_uploads_and_the_page(run: Run, server: Running, test_rows: pd.DataFrame
             answer = httpx.post(server.url + route, files={"file": file.read_bytes()}, trust_env=False).json()
             found = answer["predictions"][0] if "predictions" in answer else answer
             assert found["label"] == row["predicted"]
-            assert found["unfamiliarity"] == pytest.approx(row["unfamiliarity"], abs=DISTANCE)
+            assert found["ood_score"] == pytest.approx(row["ood_score"], abs=DISTANCE)
             by_class = {one["name"]: one["probability"] for one in found["classes"]}
             np.testing.assert_allclose([by_class[name] for name in run.labels], row[run.labels].to_numpy(float), atol=SAME)
 
@@ -122,5 +122,5 @@ def test_portable_files(
     runtime = opened(tmp_path / name, 1)
     found = [runtime.run(images.numpy().astype(np.float32)) for _, images in batches(names, ImageSpec(32, config.data), 1)]
     probabilities = np.concatenate([one["probabilities"] for one in found])
-    unfamiliarity = np.concatenate([one["unfamiliarity"] for one in found])
-    require_same(test_rows, run.labels, probabilities, unfamiliarity, OTHER_RUNTIME)
+    ood_score = np.concatenate([one["ood_score"] for one in found])
+    require_same(test_rows, run.labels, probabilities, ood_score, OTHER_RUNTIME)

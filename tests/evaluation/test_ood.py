@@ -74,13 +74,13 @@ def test_the_nearest_come_first_with_their_distances() -> None:
 def test_one_is_the_threshold() -> None:
     reference = made()
     rows = unit(4, seed=9)
-    np.testing.assert_allclose(reference.unfamiliarity(rows), ood.distances(reference.embeddings, rows, 2) / 0.2, rtol=1e-6)
+    np.testing.assert_allclose(reference.ood_score(rows), ood.distances(reference.embeddings, rows, 2) / 0.2, rtol=1e-6)
 
 
 def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     odd = Reference(ood.rounded(unit(2)), [os.fsdecode(b"caf\xe9/1.png"), "日本/2.png"], ["", "x\ny"], 3, 0.125, [b"", b"\xff\xd8"])
-    odd.write(tmp_path / "familiar.npz")
-    read = Reference.read(tmp_path / "familiar.npz")
+    odd.write(tmp_path / "ood_reference.npz")
+    read = Reference.read(tmp_path / "ood_reference.npz")
     np.testing.assert_array_equal(read.embeddings, odd.embeddings)
     assert (read.paths, read.labels, read.thumbnails) == (odd.paths, odd.labels, odd.thumbnails)
     assert (read.neighbours, read.threshold, read.thumbnail(1)) == (3, 0.125, b"\xff\xd8")
@@ -88,12 +88,12 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_a_run_of_an_earlier_version(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"earlier version.*Fit again"):
-        Reference.read(tmp_path / "familiar.npz")
+        Reference.read(tmp_path / "ood_reference.npz")
 
 
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path, damage: bytes | None) -> None:
-    path = tmp_path / "familiar.npz"
+    path = tmp_path / "ood_reference.npz"
     made().write(path)
     path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
     with pytest.raises(RunError, match="cannot be read"):
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_a_clear_error(tmp_path: Path, damage: bytes | None) -
 
 
 def test_a_file_with_objects_in_it_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "familiar.npz"
+    path = tmp_path / "ood_reference.npz"
     np.savez(path, embeddings=np.array([{}], dtype=object))
     with pytest.raises(RunError, match="cannot be read"):
         Reference.read(path)

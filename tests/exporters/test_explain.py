@@ -118,7 +118,7 @@ def test_an_explained_image_has_the_answers_of_the_others_and_what_the_network_s
     pixels = [image({corner: RED}, 7) for corner in CORNERS]
     found: Explained = trained.explain([encoded(one) for one in pixels], [-1] * 4)
     plain = trained.answer([encoded(one) for one in pixels])
-    for name in ("probabilities", "unfamiliarity", "known"):
+    for name in ("probabilities", "ood_score", "is_ood"):
         np.testing.assert_array_equal(getattr(found.answers, name), getattr(plain, name))
     np.testing.assert_array_equal(found.images, pixels)
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-5)

@@ -65,8 +65,8 @@ def test_the_signatures_have_the_named_inputs_and_outputs(
         "classes": (tf.string, 2),
         "label": (tf.string, 1),
         "score": (tf.float32, 1),
-        "unfamiliarity": (tf.float32, 1),
-        "known": (tf.bool, 1),
+        "ood_score": (tf.float32, 1),
+        "is_ood": (tf.bool, 1),
     }
 
 
@@ -95,8 +95,8 @@ def test_the_signature_of_pixels_agrees_with_the_one_of_bytes(loaded: object) ->
 
 def test_a_image_like_none_of_the_training_images_is_unknown(export: Path) -> None:
     answers = Served(export).answer([RED, GREEN, encoded((200, 200, 200)), encoded((0, 0, 0))])
-    assert answers.known.tolist() == [True, True, False, False]
-    np.testing.assert_allclose(answers.unfamiliarity[:3], [0, 0, (1 - 3**-0.5) / 0.25], atol=2e-3)
+    assert answers.is_ood.tolist() == [False, False, True, True]
+    np.testing.assert_allclose(answers.ood_score[:3], [0, 0, (1 - 3**-0.5) / 0.25], atol=2e-3)
 
 
 def test_an_export_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ def check(
     files: Sequence[bytes],
     stored: np.ndarray,
     keras_file: Path | None = None,
-    unfamiliarity: np.ndarray = _NONE,
+    ood_score: np.ndarray = _NONE,
 ) -> verify.Verified:
     return verify.verify(
         served(models / "export" / "1"), keras_file or models / "model.keras", files, [600] * len(files), stored,
-        unfamiliarity, ImageSpec(SIZE), ExportConfig(batch_size=8, tolerance_float32=TOLERANCE), False, Silent(),
+        ood_score, ImageSpec(SIZE), ExportConfig(batch_size=8, tolerance_float32=TOLERANCE), False, Silent(),
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_three_paths_that_agree_give_the_probabilities_of_the_export(models: Pat
     verified = check(models, files, stored)
     np.testing.assert_allclose(verified.answers.probabilities, stored, atol=1e-6)
     assert verified.answers.probabilities.argmax(1).tolist() == [index % 3 for index in range(COUNT)]
-    assert set(verified.differences) == {"stored", "keras", "batch_1", "unfamiliarity"}
+    assert set(verified.differences) == {"stored", "keras", "batch_1", "ood_score"}
     assert all(difference <= 1e-5 for difference in verified.differences.values())
 
 
@@ -95,10 +95,10 @@ def test_a_keras_file_that_disagrees_is_found(models: Path, files: list[bytes], 
 
 
 def test_distances_to_the_training_images_that_disagree_are_found(models: Path, files: list[bytes], stored: np.ndarray) -> None:
-    expected = served(models / "export" / "1").answer([Path(os.fsdecode(file)).read_bytes() for file in files[:4]]).unfamiliarity
-    assert check(models, files, stored, unfamiliarity=expected).differences["unfamiliarity"] <= 1e-5
-    with pytest.raises(ExportError, match=r"\(unfamiliarity\): the distance to the training images differs by 0.1"):
-        check(models, files, stored, unfamiliarity=expected + np.float32(0.1))
+    expected = served(models / "export" / "1").answer([Path(os.fsdecode(file)).read_bytes() for file in files[:4]]).ood_score
+    assert check(models, files, stored, ood_score=expected).differences["ood_score"] <= 1e-5
+    with pytest.raises(ExportError, match=r"\(ood_score\): the distance to the training images differs by 0.1"):
+        check(models, files, stored, ood_score=expected + np.float32(0.1))
 
 
 def test_an_export_that_depends_on_the_batch_size_is_found(

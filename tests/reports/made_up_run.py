@@ -14,7 +14,7 @@ from transfer.data import dataset as manifests
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import evaluate
 from transfer.evaluation.ood import Reference
-from transfer.runs import CONFIG, ENVIRONMENT, FAMILIAR, HISTORY, MANIFEST, METRICS, PREDICTIONS, Draft, Run
+from transfer.runs import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, OOD_REFERENCE, PREDICTIONS, Draft, Run
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +23,7 @@ SIZE = 16
 COLOURS = ("red", "green", "blue")
 """Class names in the order of the channels."""
 
-AGREEMENT = {"stored": 1e-6, "keras": 2e-6, "batch_1": 0.0, "unfamiliarity": 1e-6}
+AGREEMENT = {"stored": 1e-6, "keras": 2e-6, "batch_1": 0.0, "ood_score": 1e-6}
 
 
 def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = False, **settings: object) -> Run:
@@ -54,7 +54,7 @@ def write_models(folder: Path, classes: Sequence[str]) -> None:
     model = classifier()
     model.save(folder / "model.keras")
     saved_model.write(model, list(classes), ImageSpec(SIZE), reference(), folder / "export" / "1")
-    reference().write(folder / FAMILIAR)
+    reference().write(folder / OOD_REFERENCE)
 
 
 def reference(width: int = len(COLOURS)) -> Reference:
@@ -97,7 +97,7 @@ def _history() -> pd.DataFrame:
 def _predictions(manifest: pd.DataFrame, probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     rows = manifests.used(manifest)
     facts = {name: rows[name].to_numpy() for name in ("path", "split", "label")} | {"predicted": [*reversed(classes)] * 2}
-    table = pd.DataFrame(facts, dtype=object).assign(unfamiliarity=0.5)
+    table = pd.DataFrame(facts, dtype=object).assign(ood_score=0.5)
     return predictions.table(table, np.concatenate([probabilities] * 2), list(classes))
 
 
@@ -107,9 +107,9 @@ def _facts(manifest: pd.DataFrame) -> dict[str, object]:
         "parameters": {"trained": 1000, "total": 4000, "share": 0.25},
         "agreement": AGREEMENT,
         "calibration": {"temperature": 1.5, "ece_before": 0.2, "ece_after": 0.1, "log_loss_before": 2.0, "log_loss_after": 1.0},
-        "familiarity": {
-            "threshold": 0.25, "images": 3, "neighbours": 1, "test_unknown": 0.125,
-            "others": {"handwritten digits": {"images": 30, "auroc": 0.99, "unknown": 0.9}},
+        "ood": {
+            "threshold": 0.25, "images": 3, "neighbours": 1, "test_flagged": 0.125,
+            "others": {"handwritten digits": {"images": 30, "auroc": 0.99, "flagged": 0.9}},
         },
         "energy": {"wh": 1.25, "source": "estimate"},
         "skipped": manifests.reason_counts(manifest),

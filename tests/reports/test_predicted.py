@@ -7,12 +7,12 @@ import pandas as pd
 from transfer.reports.predicted import Summary, block
 
 
-def rows(labels: list[str], errors: list[str] | None = None, known: bool = True, start: int = 0) -> pd.DataFrame:
+def rows(labels: list[str], errors: list[str] | None = None, is_ood: bool = False, start: int = 0) -> pd.DataFrame:
     errors = errors or [""] * len(labels)
     paths = [f"{start + number}.png" for number in range(len(labels))]
     scores = [0.5 if not error else float("nan") for error in errors]
     table = pd.DataFrame({"path": paths, "label": labels, "score": scores, "error": errors}, dtype=object)
-    return table.assign(known=known)
+    return table.assign(is_ood=is_ood)
 
 
 def summary(*tables: pd.DataFrame) -> Summary:
@@ -23,7 +23,7 @@ def summary(*tables: pd.DataFrame) -> Summary:
 
 
 def test_few_files_are_shown_one_by_one() -> None:
-    found = summary(rows(["cat", "a dog"]), rows([""], ["not an image"], start=2), rows(["cat"], known=False, start=3))
+    found = summary(rows(["cat", "a dog"]), rows([""], ["not an image"], start=2), rows(["cat"], is_ood=True, start=3))
     assert block(found).splitlines() == [
         "class  probability  path",
         "cat          0.500  0.png",
@@ -34,7 +34,7 @@ def test_few_files_are_shown_one_by_one() -> None:
 
 
 def test_many_files_are_counted() -> None:
-    found = summary(*(rows(["cat"] * 30 + ["dog"] * 20, start=50 * number) for number in range(3)), rows(["dog"], known=False))
+    found = summary(*(rows(["cat"] * 30 + ["dog"] * 20, start=50 * number) for number in range(3)), rows(["dog"], is_ood=True))
     found.add(rows(["", "", ""], ["too large: 120 megapixels, the limit is 100", "not an image", "too large: 7 MB is more"], start=200))
     assert block(found).splitlines() == [
         "151 images classified, 3 not",

@@ -72,7 +72,7 @@ def test_how_well_other_data_is_noticed_is_told(run: Run, page: Page) -> None:
 
 def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    run.metrics["familiarity"]["others"]["photographs"] = {"images": 30, "auroc": 0.3, "unknown": 0.0}
+    run.metrics["ood"]["others"]["photographs"] = {"images": 30, "auroc": 0.3, "flagged": 0.0}
     assert "does not notice photographs: do not rely on" in " ".join(html.render(run).split())
 
 

@@ -72,10 +72,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def served(export: Path, familiar: Path | None = None, **settings: Any) -> Iterator[Running]:
+def served(export: Path, reference_file: Path | None = None, **settings: Any) -> Iterator[Running]:
     """Run a server in a thread until the block ends."""
     chosen = Settings(**{"name": "tiny", "port": 0, **settings})
-    engine = Engine(chosen, Versions(export, _load, lambda text: None), familiar)
+    engine = Engine(chosen, Versions(export, _load, lambda text: None), reference_file)
     listening = bound("127.0.0.1", 0)
     ready = threading.Event()
     server = Server(configured(engine), ready.set)

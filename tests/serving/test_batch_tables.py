@@ -52,9 +52,9 @@ def test_figures_are_exact_and_empty_where_there_are_none(tmp_path: Path) -> Non
     for name, read in (("x.csv", pd.read_csv), ("x.parquet", pd.read_parquet)):
         write(tmp_path / name, table, [])
         back = read(tmp_path / name)
-        figures = ["score", "unfamiliarity", "a", "b", "c"]
+        figures = ["score", "ood_score", "a", "b", "c"]
         np.testing.assert_array_equal(back[figures].astype(np.float32), table[figures])
-        np.testing.assert_array_equal(back["known"], table["known"])
+        np.testing.assert_array_equal(back["is_ood"], table["is_ood"])
     stored = pq.read_table(tmp_path / "x.parquet")
     assert [str(kind) for kind in stored.schema.types] == ["string", "string", "float", "float", "bool", "string", *["float"] * 3]
     assert stored["score"].null_count == stored["a"].null_count == 10

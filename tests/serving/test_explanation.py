@@ -77,8 +77,8 @@ def test_neighbours_come_nearest_first_without_their_paths(served: Served) -> No
 
 def test_a_image_unlike_the_training_is_said_to_be(served: Served) -> None:
     usual, odd = (explain(served, None, png(colour), None) for colour in ((200, 0, 0), (200, 200, 200)))
-    assert (usual["known"], odd["known"]) == (True, False)
-    assert usual["unfamiliarity"] < 1 < odd["unfamiliarity"]
+    assert (usual["is_ood"], odd["is_ood"]) == (False, True)
+    assert usual["ood_score"] < 1 < odd["ood_score"]
 
 
 def test_everything_can_be_written_as_json(served: Served) -> None:

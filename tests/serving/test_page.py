@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def server(browser: "Browser", export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with training images to compare with."""
-    familiar = tmp_path_factory.mktemp("run") / "familiar.npz"
-    reference().write(familiar)
-    with served(export, familiar) as running:
+    reference_file = tmp_path_factory.mktemp("run") / "ood_reference.npz"
+    reference().write(reference_file)
+    with served(export, reference_file) as running:
         yield running
 
 
@@ -83,11 +83,11 @@ def test_the_heat_map_is_switched_off_and_made_weaker(page: "Page") -> None:
 
 def test_a_image_unlike_the_training_is_called_so_and_only_that(page: "Page") -> None:
     choose(page, image("white"))
-    assert page.locator("#unknown").is_visible()
+    assert page.locator("#is-ood").is_visible()
     assert "Unlike anything seen in training" in page.inner_text("#answer")
-    assert "Unfamiliarity 2.5" in page.inner_text("#familiar")
+    assert "OOD score 2.5" in page.inner_text("#ood-score")
     choose(page, image("red"))
-    assert not page.locator("#unknown").is_visible()
+    assert not page.locator("#is-ood").is_visible()
 
 
 def test_the_nearest_training_images_are_shown(page: "Page") -> None:

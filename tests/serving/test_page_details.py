@@ -37,7 +37,7 @@ def answer(names: list[str]) -> dict[str, Any]:
     classes = [{"name": name, "probability": 1 / len(names)} for name in names]
     neighbours = [{"label": names[0], "distance": 0.5, "thumbnail": ""}]
     return {
-        "label": names[0], "score": 1 / len(names), "known": True, "unfamiliarity": 0.4, "explained": names[0], "classes": classes,
+        "label": names[0], "score": 1 / len(names), "is_ood": False, "ood_score": 0.4, "explained": names[0], "classes": classes,
         "image": _PIXEL, "heat": _PIXEL, "neighbours": neighbours,
     }  # fmt: skip
 

@@ -36,8 +36,8 @@ def test_rows_are_answered_with_rows(server: Running, instances: list[Any]) -> N
     assert first["classes"] == ["red", "green", "blue"]
     assert first["score"] == max(first["probabilities"])
     assert sum(first["probabilities"]) == pytest.approx(1, abs=1e-6)
-    assert first["known"] is True
-    assert first["unfamiliarity"] < 1
+    assert first["is_ood"] is False
+    assert first["ood_score"] < 1
 
 
 @pytest.mark.parametrize("inputs", [{"image_bytes": [RED, BLUE]}, [RED, BLUE]], ids=["named", "bare list"])
@@ -47,14 +47,14 @@ def test_columns_are_answered_with_columns(server: Running, inputs: Any) -> None
     assert list(answer) == ["outputs"]
     assert answer["outputs"]["label"] == ["red", "blue"]
     assert np.array(answer["outputs"]["probabilities"]).shape == (2, 3)
-    assert answer["outputs"]["known"] == [True, True]
+    assert answer["outputs"]["is_ood"] == [False, False]
 
 
 def test_numbers_are_written_with_as_few_digits_as_float32_needs(server: Running) -> None:
     _, answer = ask(server, {"inputs": [b64(image("white"))]})
     assert answer["outputs"]["score"] == [0.33333334]
-    assert answer["outputs"]["unfamiliarity"] == [2.5]
-    assert answer["outputs"]["known"] == [False]
+    assert answer["outputs"]["ood_score"] == [2.5]
+    assert answer["outputs"]["is_ood"] == [True]
 
 
 def test_base64_without_padding_and_with_white_space_is_read(server: Running) -> None:

@@ -27,7 +27,7 @@ def test_bad_files_among_good_ones_get_their_own_errors(server: Running) -> None
     assert rows["notes.txt"]["error"] == "not an image"
     assert rows["empty.png"]["error"] == "not an image: empty"
     assert (rows["red.jpg"]["label"], rows["blue.tif"]["label"]) == ("red", "blue")
-    assert rows["red.jpg"]["known"] is True
+    assert rows["red.jpg"]["is_ood"] is False
     probabilities = [one["probability"] for one in rows["red.jpg"]["classes"]]
     assert rows["red.jpg"]["classes"][0]["name"] == "red"
     assert probabilities == sorted(probabilities, reverse=True)

@@ -30,14 +30,14 @@ class _Tiny(tf.Module):
         def outputs(images: tf.Tensor) -> dict[str, tf.Tensor]:
             means = tf.reduce_mean(images, [1, 2])
             probabilities = tf.nn.softmax(means / 255.0 * self.sharpness)
-            unfamiliarity = tf.reduce_min(means, -1) / 100.0
+            ood_score = tf.reduce_min(means, -1) / 100.0
             return {
                 "probabilities": probabilities,
                 "classes": tf.tile(names[tf.newaxis], [tf.shape(images)[0], 1]),
                 "label": tf.gather(names, tf.argmax(probabilities, -1)),
                 "score": tf.reduce_max(probabilities, -1),
-                "unfamiliarity": unfamiliarity,
-                "known": unfamiliarity <= 1.0,
+                "ood_score": ood_score,
+                "is_ood": ood_score > 1.0,
             }
 
         def heat(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:

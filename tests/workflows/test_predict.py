@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_file_gets_its_class_its_score_and_all_probabilities(run: Run, folder: Path) -> None:
     table = predict(run, [folder])
-    assert list(table.columns) == ["path", "label", "score", "unfamiliarity", "known", "error", *COLOURS]
+    assert list(table.columns) == ["path", "label", "score", "ood_score", "is_ood", "error", *COLOURS]
     assert list(table.dtypes.astype(str)) == ["object", "object", "float32", "float32", "bool", "object", *["float32"] * 3]
     assert [Path(path).name for path in table["path"]] == ["blue.png", "red.png", "green ü.jpg"]
     assert list(table["label"]) == ["blue", "red", "green"]
@@ -63,8 +63,8 @@ def test_each_file_gets_its_class_its_score_and_all_probabilities(run: Run, fold
 def test_what_is_unlike_the_training_images_is_not_known(run: Run, folder: Path) -> None:
     save(folder / "z grey.png", (128, 128, 128))
     table = predict(run, [folder])
-    assert [Path(path).name for path in table.loc[~table["known"], "path"]] == ["z grey.png"]
-    np.testing.assert_array_equal(table["known"], table["unfamiliarity"] <= 1)
+    assert [Path(path).name for path in table.loc[table["is_ood"], "path"]] == ["z grey.png"]
+    np.testing.assert_array_equal(table["is_ood"], table["ood_score"] > 1)
 
 
 def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     expected = Served(served_folder).answer([readable_bytes(file.read_bytes()) for file in files])
     table = predict(run, files)
     np.testing.assert_array_equal(table[list(COLOURS)].to_numpy(), expected.probabilities)
-    np.testing.assert_array_equal(table["unfamiliarity"], expected.unfamiliarity)
+    np.testing.assert_array_equal(table["ood_score"], expected.ood_score)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
@@ -105,8 +105,8 @@ def test_damaged_files_are_named_and_the_others_are_classified(run: Run, folder:
     assert errors["f_large.png"] == "too large: 120 megapixels, the limit is 100"
     failed = table[table["error"] != ""]
     assert list(failed["label"]) == [""] * 4
-    assert failed[["score", "unfamiliarity", *COLOURS]].isna().all(axis=None)
-    assert not failed["known"].any()
+    assert failed[["score", "ood_score", *COLOURS]].isna().all(axis=None)
+    assert not failed["is_ood"].any()
 
 
 def test_the_runs_own_limit_of_pixels_holds(tmp_path: Path) -> None:

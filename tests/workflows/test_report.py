@@ -107,8 +107,8 @@ def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.Capt
         main(["report", str(run.path), "--other", str(strange)])
     assert done.value.code == 0
     assert "3 images of white things: 100.0% called unknown, area under the ROC curve 1.000" in capsys.readouterr().out
-    kept = Run(run.path).metrics["familiarity"]["others"]
-    assert kept["white things"] == {"images": 3, "auroc": 1.0, "unknown": 1.0} and "handwritten digits" in kept
+    kept = Run(run.path).metrics["ood"]["others"]
+    assert kept["white things"] == {"images": 3, "auroc": 1.0, "flagged": 1.0} and "handwritten digits" in kept
     assert "white things" in page_of(run).texts
 
 

@@ -46,4 +46,4 @@ def serve(
     import_tensorflow_quietly()
     from transfer.serving import server
 
-    server.serve(opened.path / EXPORT, chosen, opened.familiar, taken)
+    server.serve(opened.path / EXPORT, chosen, opened.ood_reference, taken)

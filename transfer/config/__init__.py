@@ -7,17 +7,17 @@ from transfer.config.sections import (
     CheckConfig,
     DataConfig,
     ExportConfig,
-    FamiliarityConfig,
     FeaturesConfig,
     FineTuningConfig,
     HeadConfig,
     NetworkConfig,
+    OODConfig,
     OptimizerConfig,
     TrainingConfig,
 )
 
 __all__ = [
-    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "FamiliarityConfig", "FeaturesConfig",
+    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "OODConfig", "FeaturesConfig",
     "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "assignment", "build", "flatten", "keys",
     "parse_assignment", "read_yaml",
 ]  # fmt: skip

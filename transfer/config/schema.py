@@ -18,11 +18,11 @@ from transfer.config.sections import (
     CheckConfig,
     DataConfig,
     ExportConfig,
-    FamiliarityConfig,
     FeaturesConfig,
     FineTuningConfig,
     HeadConfig,
     NetworkConfig,
+    OODConfig,
     Section,
     TrainingConfig,
 )
@@ -51,7 +51,7 @@ class Config(Section):
     features: FeaturesConfig = FeaturesConfig()
     auto: AutoConfig = AutoConfig()
     export: ExportConfig = ExportConfig()
-    familiarity: FamiliarityConfig = FamiliarityConfig()
+    ood: OODConfig = OODConfig()
     check: CheckConfig = CheckConfig()
 
     @property

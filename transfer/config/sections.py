@@ -148,17 +148,17 @@ class ExportConfig(Section):
     batch_size: int = Field(32, ge=2, description="larger of the two batch sizes at which the export is checked; the other is 1")
     tolerance_float32: float = Field(1e-3, gt=0, description="largest difference of a probability that is accepted, in float32")
     tolerance_16bit: float = Field(0.05, gt=0, description="the same where the backbone computes in 16 bit")
-    tolerance_unfamiliarity: float = Field(0.05, gt=0, description="largest accepted difference of `unfamiliarity`, 1 being the threshold")
+    tolerance_ood_score: float = Field(0.05, gt=0, description="largest accepted difference of `ood_score`, 1 being the threshold")
     calibration_images: int = Field(128, ge=1, description="training images from which 8-bit exports take their ranges, at most")
 
 
-class FamiliarityConfig(Section):
+class OODConfig(Section):
     """When an image is called unlike anything in the training data."""
 
     neighbours: int = Field(5, ge=1, le=1000, description="of the training images nearest to an image, whose mean distance counts")
     false_alarms: float = Field(0.05, gt=0, lt=1, description="share of the validation images that the threshold calls unknown")
-    images: int = Field(1000, ge=10, le=100_000, description="training images kept to compare with, at most")
-    others: int = Field(30, ge=0, le=400, description="images of each kind of other data that must stand out; 0: not tried")
+    reference_images: int = Field(1000, ge=10, le=100_000, description="training images kept to compare with, at most")
+    other_images: int = Field(30, ge=0, le=400, description="images of each kind of other data that must stand out; 0: not tried")
 
 
 class CheckConfig(Section):

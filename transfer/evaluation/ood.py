@@ -41,7 +41,7 @@ class Reference:
     threshold: float
     thumbnails: list[bytes]
 
-    def unfamiliarity(self, embeddings: np.ndarray) -> np.ndarray:
+    def ood_score(self, embeddings: np.ndarray) -> np.ndarray:
         """Return float32 [n] for rows of length 1 [n, d]: the mean distance to the nearest, where 1 is the threshold."""
         return distances(self.embeddings, embeddings, self.neighbours) / np.float32(self.threshold)
 
@@ -137,17 +137,17 @@ def sample(labels: np.ndarray, most: int, seed: int) -> np.ndarray:
 
 
 def against(test: np.ndarray, others: np.ndarray) -> dict[str, float]:
-    """Compare the unfamiliarity of images of other data [m] with that of the test images [n].
+    """Compare the ood_score of images of other data [m] with that of the test images [n].
 
     Returns:
         `images` (m), `auroc` (area under the ROC curve: the chance that one of them is farther away than a test image) and
-        `unknown` (share of them above the threshold).
+        `flagged` (share of them above the threshold).
     """
     from sklearn.metrics import roc_auc_score
 
     strange = np.concatenate([np.zeros(len(test)), np.ones(len(others))])
     auroc = float(roc_auc_score(strange, np.concatenate([test, others])))
-    return {"images": len(others), "auroc": auroc, "unknown": float((others > 1).mean())}
+    return {"images": len(others), "auroc": auroc, "flagged": float((others > 1).mean())}
 
 
 def _packed(parts: Sequence[bytes]) -> dict[str, np.ndarray]:

@@ -7,8 +7,8 @@ Signatures:
     explain           image_bytes: string [n], class_number: int32 [n], -1 for the most probable class
 
 All give `probabilities` float32 [n, k] (calibrated), `classes` string [n, k] (names, in the order of the probabilities),
-`label` string [n] (the most probable class), `score` float32 [n] (its probability), `unfamiliarity` float32 [n] (distance from
-the training images, 1 being the threshold) and `known` bool [n] (not above it). `explain` gives as well `heat` float32
+`label` string [n] (the most probable class), `score` float32 [n] (its probability), `ood_score` float32 [n] (distance from
+the training images, 1 being the threshold) and `is_ood` bool [n] (above it). `explain` gives as well `heat` float32
 [n, h, w] in 0..1 (what spoke for the class at each place of the last maps), `image` uint8 [n, size, size, 3] (what the network
 saw) and `embedding` float32 [n, d], of length 1.
 """
@@ -52,14 +52,14 @@ class _Servable(tf.Module):
         def outputs(vector: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
             probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
             best = tf.argmax(probabilities, -1)
-            unfamiliarity = _unfamiliarity(parts.embedding(vector), tf.cast(self.reference, tf.float32), reference)
+            ood_score = _ood_score(parts.embedding(vector), tf.cast(self.reference, tf.float32), reference)
             return {
                 "probabilities": probabilities,
                 "classes": tf.tile(names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
                 "label": tf.gather(names, best),
                 "score": tf.reduce_max(probabilities, -1),
-                "unfamiliarity": unfamiliarity,
-                "known": unfamiliarity <= 1.0,
+                "ood_score": ood_score,
+                "is_ood": ood_score > 1.0,
             }
 
         def classified(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -91,8 +91,8 @@ class _Servable(tf.Module):
         self.from_bytes, self.from_images, self.explain = from_bytes, from_images, explain
 
 
-def _unfamiliarity(embedding: tf.Tensor, known: tf.Tensor, reference: Reference) -> tf.Tensor:
-    """Return float32 [n]: what `Reference.unfamiliarity` returns."""
+def _ood_score(embedding: tf.Tensor, known: tf.Tensor, reference: Reference) -> tf.Tensor:
+    """Return float32 [n]: what `Reference.ood_score` returns."""
     alike = tf.linalg.matmul(embedding, known, transpose_b=True)
     nearest = tf.math.top_k(alike, min(reference.neighbours, len(reference.embeddings)), sorted=False).values
     return (1.0 - tf.reduce_mean(nearest, -1)) / reference.threshold

@@ -19,13 +19,13 @@ class Answers:
 
     Attributes:
         probabilities: float32 [n, classes], calibrated.
-        unfamiliarity: float32 [n], distance from the training images, 1 being the threshold.
-        known: bool [n].
+        ood_score: float32 [n], distance from the training images, 1 being the threshold.
+        is_ood: bool [n], whether that is above 1.
     """
 
     probabilities: np.ndarray
-    unfamiliarity: np.ndarray
-    known: np.ndarray
+    ood_score: np.ndarray
+    is_ood: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Served:
 
 
 def _answers(found: Mapping[str, tf.Tensor]) -> Answers:
-    return Answers(found["probabilities"].numpy(), found["unfamiliarity"].numpy(), found["known"].numpy())
+    return Answers(found["probabilities"].numpy(), found["ood_score"].numpy(), found["is_ood"].numpy())
 
 
 def batched(

@@ -25,7 +25,7 @@ class Verified:
     Attributes:
         answers: of all of them.
         differences: largest difference of a probability: `stored` (features of the store and the head), `keras` (the
-            reloaded .keras file), `batch_1` (the export itself, one image at a time); and `unfamiliarity`: its largest
+            reloaded .keras file), `batch_1` (the export itself, one image at a time); and `ood_score`: its largest
             difference from the stored-feature path.
     """
 
@@ -39,7 +39,7 @@ def verify(
     files: Sequence[bytes],
     pixels: Sequence[int],
     stored: np.ndarray,
-    unfamiliarity: np.ndarray,
+    ood_score: np.ndarray,
     image_spec: ImageSpec,
     settings: ExportConfig,
     in_16bit: bool,
@@ -53,7 +53,7 @@ def verify(
         files: paths of the test files.
         pixels: pixels of each, to keep batches of large images small.
         stored: probabilities by the stored-feature path, [n, classes].
-        unfamiliarity: by the same path, of the first of them, [m].
+        ood_score: by the same path, of the first of them, [m].
         image_spec: how files are decoded for the Keras model.
         settings: the larger batch size (the other is 1) and the largest accepted differences.
         in_16bit: whether any part computes or stores in 16 bit.
@@ -69,13 +69,13 @@ def verify(
         "stored": _largest(probabilities, stored),
         "keras": _largest(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], image_spec)),
         "batch_1": _largest(probabilities[:_SINGLE], single),
-        "unfamiliarity": _largest(answers.unfamiliarity[: len(unfamiliarity)], unfamiliarity),
+        "ood_score": _largest(answers.ood_score[: len(ood_score)], ood_score),
     }
     tolerance = settings.tolerance_16bit if in_16bit else settings.tolerance_float32
     for path, difference in differences.items():
-        accepted = settings.tolerance_unfamiliarity if path == "unfamiliarity" else tolerance
+        accepted = settings.tolerance_ood_score if path == "ood_score" else tolerance
         if not difference <= accepted:
-            what = "the distance to the training images" if path == "unfamiliarity" else "a probability"
+            what = "the distance to the training images" if path == "ood_score" else "a probability"
             raise ExportError(
                 f"The export does not agree with what was trained ({path}): {what} differs by {difference:.2g}. "
                 f"Expected at most {accepted:g}. The run was not published."

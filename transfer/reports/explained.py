@@ -29,19 +29,19 @@ class View:
     heat: np.ndarray
 
 
-def draw(file: str, image: np.ndarray, views: Sequence[View], unfamiliarity: float) -> bytes:
+def draw(file: str, image: np.ndarray, views: Sequence[View], ood_score: float) -> bytes:
     """Return a PNG: the image as the network saw it, and beside it once for each view with the heat map over it.
 
     Args:
         file: name of the image.
         image: uint8 [s, s, 3].
         views: the most probable class first.
-        unfamiliarity: 1 is the threshold above which an image is unlike those of the training.
+        ood_score: 1 is the threshold above which an image is unlike those of the training.
     """
     panels = 1 + len(views)
     lines = [_words(file, _LETTERS * panels), f"{_words(views[0].name)}, {probability(views[0].probability)}"]
-    if unfamiliarity > 1:
-        lines.append(f"unlike anything seen in training (unfamiliarity {unfamiliarity:.2f})")
+    if ood_score > 1:
+        lines.append(f"unlike anything seen in training (ood_score {ood_score:.2f})")
     figure = Figure(figsize=(3.2 * panels, 3.7 + 0.2 * len(lines)), layout="constrained")
     first, *others = figure.subplots(1, panels)
     _show(first, image, "as the network saw it", f"{image.shape[1]}x{image.shape[0]} pixels")

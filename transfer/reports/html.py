@@ -13,7 +13,7 @@ from transfer.reports.summary import items, sentence
 from transfer.runs import Draft, Run
 
 _TEMPLATE = "report.html.jinja"
-_BLIND = 0.8  # area under the curve below which `unfamiliarity` is called of little use
+_BLIND = 0.8  # area under the curve below which `ood_score` is called of little use
 
 FINDINGS_SHOWN = 6
 """Images of each kind of finding that the page shows, about: the number for `cards.paths`."""
@@ -88,8 +88,8 @@ def _content(run: Run) -> dict[str, Any]:
         "confusion": figures.confusion(test["confusion"], classes),
         "reliability": figures.reliability(of_test, classes),
         "calibration": metrics["calibration"],
-        "familiarity": metrics["familiarity"],
-        "blind": [name for name, facts in metrics["familiarity"]["others"].items() if facts["auroc"] < _BLIND],
+        "ood": metrics["ood"],
+        "blind": [name for name, facts in metrics["ood"]["others"].items() if facts["auroc"] < _BLIND],
         "stages": _stages(metrics["timing"]),
         "cut_points": [] if cut_points is None else cut_points.to_dict("records"),
         "skipped": skipped[["path", "reason"]].head(500).to_dict("records"),

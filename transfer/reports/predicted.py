@@ -40,18 +40,18 @@ class Summary:
         return self.errors.total()
 
     def add(self, table: pd.DataFrame) -> None:
-        """Count further rows, with the columns path, label, score, known and error."""
+        """Count further rows, with the columns path, label, score, is_ood and error."""
         self.files += len(table)
         bad = table["error"] != ""
         good = table[~bad]
         self.classes.update(good["label"])
-        self.unknown += int((~good["known"]).sum())
+        self.unknown += int(good["is_ood"].sum())
         for path, error in zip(table.loc[bad, "path"], table.loc[bad, "error"], strict=True):
             reason = error.partition(":")[0] if error.startswith("too large") else error
             self.errors[reason] += 1
             self.examples.setdefault(reason, path)
         if self.first is None or len(self.first) <= _FEW:
-            shown = table.loc[: _FEW + 1, ["path", "label", "score", "known", "error"]]
+            shown = table.loc[: _FEW + 1, ["path", "label", "score", "is_ood", "error"]]
             self.first = shown if self.first is None else pd.concat([self.first, shown], ignore_index=True)
 
 
@@ -87,7 +87,7 @@ def _table(rows: pd.DataFrame) -> str:
     lines = [f"{'class':{width}}  probability  path"]
     for row in rows.itertuples():
         figure = f"{row.score:11.3f}" if not row.error else f"{'-':>11}"
-        remark = row.error or ("" if row.known else UNKNOWN)
+        remark = row.error or (UNKNOWN if row.is_ood else "")
         after = f"  ({printable(remark)})" if remark else ""
         lines.append(f"{padded(printable(row.label), width)}  {figure}  {printable(row.path)}{after}")
     return "\n".join(lines)

@@ -28,7 +28,7 @@ def block(run: Run) -> str:
         f"Worst classes  {_worst(test['per_class'])}",
         f"Images       {images['train']} train, {images['validation']} validation, {images['test']} test",
         f"Skipped        {_skipped(run.metrics['skipped'])}",
-        *_unknown(run.metrics["familiarity"]["others"]),
+        *_unknown(run.metrics["ood"]["others"]),
         f"Seconds        {', '.join(f'{stage} {seconds:.1f}' for stage, seconds in timing.items())}",
         "",
         f"SavedModel     {run.export}",
@@ -42,7 +42,7 @@ def block(run: Run) -> str:
 def others(name: str, facts: dict[str, float]) -> str:
     """Return how well images of other data are told from the run's own."""
     return (
-        f"Other data     {facts['images']} images of {name}: {facts['unknown']:.1%} called unknown, area under the ROC curve "
+        f"Other data     {facts['images']} images of {name}: {facts['flagged']:.1%} called unknown, area under the ROC curve "
         f"{facts['auroc']:.3f}"
     )
 
@@ -63,7 +63,7 @@ def _skipped(reasons: dict[str, int]) -> str:
 def _unknown(found: dict[str, dict[str, float]]) -> list[str]:
     if not found:
         return []
-    kinds = ", ".join(f"{facts['unknown']:.0%} of {name}" for name, facts in found.items())
+    kinds = ", ".join(f"{facts['flagged']:.0%} of {name}" for name, facts in found.items())
     return [f"Unknown        {kinds} are called so, as they should be"]
 
 

@@ -35,18 +35,18 @@ class Engine:
         held: bytes of requests under way.
     """
 
-    def __init__(self, settings: Settings, versions: Versions, familiar: Path | None = None) -> None:
+    def __init__(self, settings: Settings, versions: Versions, reference_file: Path | None = None) -> None:
         """Prepare; `start` starts.
 
         Args:
-            familiar: the sample of training images kept with the run; none: no neighbours are shown.
+            reference_file: the sample of training images kept with the run; none: no neighbours are shown.
         """
         self.settings, self.versions, self.metrics = settings, versions, Metrics()
         self.held = Held(settings.held_mb * MEGA)
         self._limits = self._limits_of(versions.current)
         self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe, settings.batches)
         self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded image is large
-        self._familiar, self._reference = familiar, None  # type: Path | None, Any
+        self._reference_file, self._reference = reference_file, None  # type: Path | None, Any
         self._reading = threading.Lock()
         self._watching: asyncio.Task[None] | None = None
 
@@ -141,13 +141,13 @@ class Engine:
     def _neighbours(self) -> Any:
         """Return the sample of training images; read when it is first needed, in a thread of the model."""
         with self._reading:
-            if self._reference is None and self._familiar is not None and self._familiar.exists():
+            if self._reference is None and self._reference_file is not None and self._reference_file.exists():
                 from transfer.evaluation.ood import Reference
 
                 try:
-                    self._reference = Reference.read(self._familiar)
+                    self._reference = Reference.read(self._reference_file)
                 except (OSError, ValueError, KeyError, RunError):
-                    self._familiar = None
+                    self._reference_file = None
             return self._reference
 
     def _check_count(self, rows: int) -> None:

@@ -27,7 +27,7 @@ def explain(served: Served, reference: Reference | None, image: bytes, class_nam
         neighbours: how many of the nearest training images are given, at most.
 
     Returns:
-        Values that JSON can hold: `label`, `score`, `known`, `unfamiliarity` (1 is the threshold), `explained` (the class of
+        Values that JSON can hold: `label`, `score`, `is_ood`, `ood_score` (1 is the threshold), `explained` (the class of
         the heat map), `classes` (`name` and `probability`, in descending order), `image` (PNG as the network saw it),
         `heat` (RGBA PNG of the same side), `neighbours` (`label`, `distance`, `thumbnail`, nearest first). Images are data
         URIs, an empty text where a thumbnail is missing. Names are made printable: what is no Unicode, and what would steer a
@@ -47,8 +47,8 @@ def explain(served: Served, reference: Reference | None, image: bytes, class_nam
     return {
         "label": names[best],
         "score": float(probabilities[best]),
-        "known": bool(explained.answers.known[0]),
-        "unfamiliarity": float(explained.answers.unfamiliarity[0]),
+        "is_ood": bool(explained.answers.is_ood[0]),
+        "ood_score": float(explained.answers.ood_score[0]),
         "explained": names[best if chosen == _MOST_PROBABLE else chosen],
         "classes": [{"name": names[number], "probability": float(probabilities[number])} for number in order],
         "image": _uri(Image.fromarray(seen)),

@@ -93,7 +93,7 @@ def _row(result: Answer | ImageError, names: list[str]) -> dict[str, Any]:
     probabilities = result["probabilities"][0]
     best = int(probabilities.argmax())
     row: dict[str, Any] = {"label": names[best], "score": probabilities[best]}
-    if "known" in result:
-        row |= {"known": bool(result["known"][0]), "unfamiliarity": result["unfamiliarity"][0]}
+    if "is_ood" in result:
+        row |= {"is_ood": bool(result["is_ood"][0]), "ood_score": result["ood_score"][0]}
     order = (-probabilities).argsort(kind="stable")
     return row | {"classes": [{"name": names[number], "probability": probabilities[number]} for number in order]}

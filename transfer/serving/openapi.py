@@ -36,15 +36,15 @@ _ERROR = _object({"error": _TEXT})
 _B64 = _object({"b64": {"type": "string", "contentEncoding": "base64", "description": "an encoded image"}}, additionalProperties=False)
 _PREDICTION = _object(
     {
-        "probabilities": _list(_NUMBER), "classes": _list(_TEXT), "label": _TEXT, "score": _NUMBER, "unfamiliarity": _NUMBER,
-        "known": {"type": "boolean"},
+        "probabilities": _list(_NUMBER), "classes": _list(_TEXT), "label": _TEXT, "score": _NUMBER, "ood_score": _NUMBER,
+        "is_ood": {"type": "boolean"},
     },
     ["probabilities", "classes", "label", "score"],
 )  # fmt: skip
 _CLASS = _object({"name": _TEXT, "probability": _NUMBER})
 _FILE = _object(
     {
-        "file": _TEXT, "label": _TEXT, "score": _NUMBER, "known": {"type": "boolean"}, "unfamiliarity": _NUMBER,
+        "file": _TEXT, "label": _TEXT, "score": _NUMBER, "is_ood": {"type": "boolean"}, "ood_score": _NUMBER,
         "classes": _list(_CLASS), "error": _TEXT,
     },
     ["file"],
@@ -108,7 +108,7 @@ _PREDICT_ANSWER = {
 _METADATA = _object({"model_spec": _object({"name": _TEXT, "signature_name": _TEXT, "version": _TEXT}), "metadata": {"type": "object"}})
 _EXPLANATION = _object(
     {
-        "label": _TEXT, "score": _NUMBER, "known": {"type": "boolean"}, "unfamiliarity": _NUMBER, "explained": _TEXT,
+        "label": _TEXT, "score": _NUMBER, "is_ood": {"type": "boolean"}, "ood_score": _NUMBER, "explained": _TEXT,
         "classes": _list(_CLASS), "image": _TEXT, "heat": _TEXT,
         "neighbours": _list(_object({"label": _TEXT, "distance": _NUMBER, "thumbnail": _TEXT})),
     }

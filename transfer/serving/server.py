@@ -45,13 +45,13 @@ class Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def serve(export: Path, settings: Settings, familiar: Path | None = None, taken: socket.socket | None = None) -> None:
+def serve(export: Path, settings: Settings, reference_file: Path | None = None, taken: socket.socket | None = None) -> None:
     """Serve the newest version of an export until SIGINT or SIGTERM; what is under way then is still answered.
 
     Args:
         export: folder of the versions (RUN/export).
         settings: of the server.
-        familiar: the sample of training images kept with the run.
+        reference_file: the sample of training images kept with the run.
         taken: the socket to listen on (`bound`); it is closed in the end.
 
     Raises:
@@ -60,7 +60,7 @@ def serve(export: Path, settings: Settings, familiar: Path | None = None, taken:
     _quiet(settings.access_log)
     listening = taken or bound(settings.host, settings.port)
     _allow_files(2 * settings.connections + _SPARE)
-    engine = Engine(settings, Versions(export, load, say), familiar)
+    engine = Engine(settings, Versions(export, load, say), reference_file)
     port = listening.getsockname()[1]
     server = Server(configured(engine), lambda: say(_welcome(engine, port)))
     try:

@@ -84,7 +84,7 @@ class Material:
         """Return the checkpoint of training on one output: named by all that determines the result, places aside."""
         usable = manifests.used(self.manifest)
         settings = self.config.model_dump(mode="json")
-        for without_effect in ("check", "familiarity", "energy"):
+        for without_effect in ("check", "ood", "energy"):
             settings.pop(without_effect)
         for place in ("source", "root", "tfds_data_dir"):
             settings["data"].pop(place)

@@ -157,7 +157,7 @@ class _Explainer:
             if number != best:
                 views.append(explained.View(name, float(probabilities[number]), self._served.explain([data], [number]).heat[0]))
         stem = self._free_stem(file)
-        drawn = {f"{stem}.png": explained.draw(file.name, first.images[0], views, float(first.answers.unfamiliarity[0]))}
+        drawn = {f"{stem}.png": explained.draw(file.name, first.images[0], views, float(first.answers.ood_score[0]))}
         maps = looking.activations(self._model, first.images, self.layers)
         drawn |= {self._of_layer(stem, layer): activations.draw(layer, maps[layer][0]) for layer in self.layers}
         for name, content in drawn.items():

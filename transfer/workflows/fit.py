@@ -42,7 +42,7 @@ from transfer.system.progress import Clock, Progress, Silent
 from transfer.training.trained import Material, Trained
 from transfer.workflows import ood_stage, report
 from transfer.workflows.frozen_stage import FrozenStage
-from transfer.workflows.ood_stage import FamiliarStage
+from transfer.workflows.ood_stage import OODStage
 from transfer.workflows.preparation import Preparation
 from transfer.workflows.requests import Plan, plan
 
@@ -99,7 +99,7 @@ class _Result:
     trained: Trained
     classifier: keras.Model
     material: Material
-    familiar: FamiliarStage
+    familiar: OODStage
     frozen: FrozenStage | None
 
 
@@ -154,7 +154,7 @@ class _Experiment:
             if prepared.frozen:
                 prepared.config = prepared.frozen.config
             with self.clock("training images to compare with"):
-                familiar = FamiliarStage(trained, classifier, prepared.root)
+                familiar = OODStage(trained, classifier, prepared.root)
         return _Result(trained, classifier, material, familiar, prepared.frozen)
 
     def _exported(self, result: _Result) -> _Judged:
@@ -165,7 +165,7 @@ class _Experiment:
             result.classifier.save(self.draft.model)
             saved_model.write(result.classifier, material.classes, images, reference, export)
             warmup.write(export, ood_images.photographs(("JPEG", "PNG")))  # never the user's own: an export is given away
-            reference.write(self.draft.familiar)
+            reference.write(self.draft.ood_reference)
         in_16bit = self.config.precision != "float32" or bool(result.frozen and result.frozen.boundary)  # maps are stored in 16 bit
         with self.clock("evaluation"):
             served = Served(export)
@@ -185,8 +185,8 @@ class _Experiment:
         draft.write_text(CONFIG, self.config.to_yaml())
         manifests.write(self.prepared.manifest, draft.path / MANIFEST)
         draft.write_table(HISTORY, trained.history)
-        unfamiliarity = np.concatenate([result.familiar.validation, answers.unfamiliarity])
-        draft.write_table(PREDICTIONS, predictions_table(material, by_split, unfamiliarity))
+        ood_score = np.concatenate([result.familiar.validation, answers.ood_score])
+        draft.write_table(PREDICTIONS, predictions_table(material, by_split, ood_score))
         self.findings.write(draft.path / FINDINGS)
         if frozen and frozen.cut_points is not None:
             draft.write_table(CUT_POINTS, frozen.cut_points)
@@ -198,7 +198,7 @@ class _Experiment:
             "weights_digest": frozen.pretrained.weights_digest if frozen else None,
             "agreement": judged.verified.differences,
             "calibration": calibrated(answers.probabilities, trained.temperature, material.labels("test")),
-            "familiarity": judged.familiarity,
+            "ood": judged.familiarity,
             "skipped": manifests.reason_counts(self.prepared.manifest),
             "images": {split: len(material.rows(split)) for split in manifests.SPLITS},
             "energy": energy,
@@ -209,11 +209,11 @@ class _Experiment:
         draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
 
 
-def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray], unfamiliarity: np.ndarray) -> pd.DataFrame:
-    """Return one row for each validation and test image: path, split, label, predicted, unfamiliarity, one column a class."""
+def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray], ood_score: np.ndarray) -> pd.DataFrame:
+    """Return one row for each validation and test image: path, split, label, predicted, ood_score, one column a class."""
     rows = pd.concat([material.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
     facts["predicted"] = [material.classes[number] for number in values.argmax(1)]
-    table = pd.DataFrame(facts, dtype=object).assign(unfamiliarity=unfamiliarity)
+    table = pd.DataFrame(facts, dtype=object).assign(ood_score=ood_score)
     return predictions.table(table, values, material.classes)

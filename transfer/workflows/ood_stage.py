@@ -18,20 +18,20 @@ _VERIFIED = 16  # test images whose distances are computed on both paths
 _THUMBNAIL = 96  # pixels a side
 
 
-class FamiliarStage:
+class OODStage:
     """The distances of a trained classifier, by the stored-feature path.
 
     Attributes:
         reference: what the run keeps.
-        validation: `unfamiliarity` of the validation images, float32 [n].
+        validation: `ood_score` of the validation images, float32 [n].
         expected: that of the first test images, float32 [m].
     """
 
     def __init__(self, trained: Trained, classifier: keras.Model, root: Path) -> None:
         self._trained, material = trained, trained.material
-        settings = material.config.familiarity
+        settings = material.config.ood
         self._vector, self._shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
-        chosen = ood.sample(material.labels("train"), settings.images, material.config.seed)
+        chosen = ood.sample(material.labels("train"), settings.reference_images, material.config.seed)
         kept = ood.rounded(self._embeddings("train", chosen))
         validation = self._embeddings("validation")
         threshold = ood.threshold(kept, validation, settings.neighbours, settings.false_alarms)
@@ -39,9 +39,9 @@ class FamiliarStage:
         small = jpegs(root, rows, _THUMBNAIL, material.config.data)
         paths, labels = list(rows["path"]), list(rows["label"])
         self.reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths])
-        self.validation = self.reference.unfamiliarity(validation)
+        self.validation = self.reference.ood_score(validation)
         first = np.arange(min(_VERIFIED, len(material.rows("test"))))
-        self.expected = self.reference.unfamiliarity(self._embeddings("test", first))
+        self.expected = self.reference.ood_score(self._embeddings("test", first))
 
     def _embeddings(self, split: str, positions: np.ndarray | None = None) -> np.ndarray:
         def compute(rows: np.ndarray) -> keras.KerasTensor:
@@ -61,14 +61,14 @@ def judge(served: Served, reference: Reference, test: Answers, seen: set[str], c
         config: how many images of other data are tried, and which.
 
     Returns:
-        `threshold`, `images` and `neighbours` of the reference; `test_unknown`, the share of the test images called
-        unknown; `others`, for each kind of other data what `familiarity.against` returns.
+        `threshold`, `images` and `neighbours` of the reference; `test_flagged`, the share of the test images called
+        out of distribution; `others`, for each kind of other data what `ood.against` returns.
     """
-    found = {name: served.answer(files) for name, files in ood_images.images(config.familiarity.others, seen, config.seed).items()}
+    found = {name: served.answer(files) for name, files in ood_images.images(config.ood.other_images, seen, config.seed).items()}
     return {
         "threshold": reference.threshold,
         "images": len(reference.paths),
         "neighbours": reference.neighbours,
-        "test_unknown": float(1 - test.known.mean()),
-        "others": {name: ood.against(test.unfamiliarity, other.unfamiliarity) for name, other in found.items()},
+        "test_flagged": float(test.is_ood.mean()),
+        "others": {name: ood.against(test.ood_score, other.ood_score) for name, other in found.items()},
     }

@@ -31,9 +31,9 @@ def predict(
         progress: told of each image.
 
     Returns:
-        One row for each file: path, label, score, unfamiliarity (float32, 1 being the threshold), known (bool), error (empty
+        One row for each file: path, label, score, ood_score (float32, 1 being the threshold), known (bool), error (empty
         where it was classified), then one column for each class. Where it was not, the label is empty, figures are NaN, and
-        `known` is False.
+        `is_ood` is False.
 
     Raises:
         ConfigError: for a batch size below 1.

@@ -114,19 +114,19 @@ def judge_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
         progress: told of each image.
 
     Returns:
-        What `familiarity.against` returns.
+        What `ood.against` returns.
 
     Raises:
         DataError: where there is no image that can be decoded.
     """
     table = predict(run, [other], progress=progress)
-    scores = table.loc[table["error"] == "", "unfamiliarity"].to_numpy(float)
+    scores = table.loc[table["error"] == "", "ood_score"].to_numpy(float)
     if not len(scores):
         raise DataError(f"None of the files is an image that can be decoded. Received {str(other)!r}.")
-    test = run.predictions[run.predictions["split"] == "test"]["unfamiliarity"].to_numpy(float)
+    test = run.predictions[run.predictions["split"] == "test"]["ood_score"].to_numpy(float)
     found = ood.against(test, scores)
     metrics = run.metrics
     name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
-    metrics["familiarity"]["others"][name] = found
+    metrics["ood"]["others"][name] = found
     write_text(run.path / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     return found

@@ -39,11 +39,11 @@ def test_each_file_says_what_the_savedmodel_says(
 ) -> None:
     expected = runtimes.InTensorFlow(graph.read(run.export)).run(images)
     found = runtimes.opened(to, exported[to, quantize], 1).run(images)
-    assert set(found) == {"probabilities", "unfamiliarity", "known"}
+    assert set(found) == {"probabilities", "ood_score", "is_ood"}
     np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=tolerance)
-    np.testing.assert_allclose(found["unfamiliarity"], expected["unfamiliarity"], rtol=10 * tolerance, atol=2 * tolerance)
-    assert found["known"].dtype == bool
-    np.testing.assert_array_equal(found["known"], found["unfamiliarity"] <= 1)
+    np.testing.assert_allclose(found["ood_score"], expected["ood_score"], rtol=10 * tolerance, atol=2 * tolerance)
+    assert found["is_ood"].dtype == bool
+    np.testing.assert_array_equal(found["is_ood"], found["ood_score"] > 1)
 
 
 @pytest.mark.parametrize(("to", "quantize"), FILES)
@@ -80,7 +80,7 @@ def test_a_stranger_reads_labels_and_signature_with_the_usual_tools(exported: di
     with zipfile.ZipFile(exported["litert", None]) as archive:
         assert archive.read("labels.txt").decode().split() == list(tiny_run.CLASSES)
     signatures = Interpreter(str(exported["litert", None])).get_signature_list()
-    assert signatures == {"images": {"inputs": ["images"], "outputs": ["known", "probabilities", "unfamiliarity"]}}
+    assert signatures == {"images": {"inputs": ["images"], "outputs": ["is_ood", "ood_score", "probabilities"]}}
     session = onnxruntime.InferenceSession(exported["onnx", None])
     assert json.loads(session.get_modelmeta().custom_metadata_map["labels"]) == list(tiny_run.CLASSES)
     (taken,) = session.get_inputs()

@@ -24,7 +24,7 @@ def both_agree(source: graph.Source, folder: Path, tolerance: float) -> None:
     for to, name in (("litert", "a.tflite"), ("onnx", "a.onnx")):
         found = runtimes.opened(to, folder / name, 1).run(images)
         np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=tolerance, err_msg=to)
-        np.testing.assert_allclose(found["unfamiliarity"], expected["unfamiliarity"], atol=10 * tolerance, err_msg=to)
+        np.testing.assert_allclose(found["ood_score"], expected["ood_score"], atol=10 * tolerance, err_msg=to)
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -19,7 +19,7 @@ from transfer.evaluation.ood import Reference
 from transfer.exporters import saved_model
 from transfer.models import joined, parts
 from transfer.models.precision import building_in
-from transfer.runs import FAMILIAR, MANIFEST, MODEL, Run
+from transfer.runs import MANIFEST, MODEL, OOD_REFERENCE, Run
 
 if any(importlib.util.find_spec(name) is None for name in ("ai_edge_litert", "ai_edge_quantizer", "onnxruntime", "tf2onnx")):
     pytest.skip("needs: pip install -r requirements-extras.txt", allow_module_level=True)
@@ -49,7 +49,7 @@ def write(folder: Path, make: Callable[[], keras.Model] = lenet, name: str = "ru
     reference = _reference(model, size)
     (run.path / "export" / "1").rmdir()
     saved_model.write(model, list(CLASSES), ImageSpec(size, DataConfig()), reference, run.path / "export" / "1")
-    reference.write(run.path / FAMILIAR)
+    reference.write(run.path / OOD_REFERENCE)
     return Run(run.path)
 
 

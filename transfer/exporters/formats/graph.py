@@ -17,7 +17,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from transfer.errors import RunError
 
 INPUT = "images"
-OUTPUTS = ("probabilities", "unfamiliarity", "known")
+OUTPUTS = ("probabilities", "ood_score", "is_ood")
 """The outputs that are numbers, in this order; strings (`classes`, `label`) are no part of these formats."""
 
 _PLAIN = "_without_xla"

@@ -25,7 +25,7 @@ def require_agreement(request: Request, agrees: dict[str, float]) -> None:
         return
     settings = request.config.export
     probability = settings.tolerance_float32 if request.config.precision == "float32" else settings.tolerance_16bit
-    limits = {"largest_difference": probability, "largest_difference_unfamiliarity": settings.tolerance_unfamiliarity}
+    limits = {"largest_difference": probability, "largest_difference_ood_score": settings.tolerance_ood_score}
     for name, limit in limits.items():
         if name in agrees and not agrees[name] <= limit:
             what = "a probability" if name == "largest_difference" else "the distance to the training images"

@@ -93,13 +93,13 @@ def agreement(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> 
 
     Returns:
         `same_label`: share of images with the same most probable class; `largest_difference` of a probability; and where there
-        is a distance from the training images, its `largest_difference_unfamiliarity` and `same_known`.
+        is a distance from the training images, its `largest_difference_ood_score` and `same_is_ood`.
     """
     ours, theirs = found["probabilities"], expected["probabilities"]
     result = {"same_label": float((ours.argmax(1) == theirs.argmax(1)).mean()), "largest_difference": _largest(ours, theirs)}
-    if "unfamiliarity" in expected:
-        result["largest_difference_unfamiliarity"] = _largest(found["unfamiliarity"], expected["unfamiliarity"])
-        result["same_known"] = float((found["known"] == expected["known"]).mean())
+    if "ood_score" in expected:
+        result["largest_difference_ood_score"] = _largest(found["ood_score"], expected["ood_score"])
+        result["same_is_ood"] = float((found["is_ood"] == expected["is_ood"]).mean())
     return result
 
 

@@ -35,7 +35,7 @@ def renew(request: Request, material: Material, progress: Progress) -> tuple[Pat
         model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"The Keras model cannot be read: {str(error).splitlines()[0]}. Received {str(run.model)!r}.") from None
-    reference = Reference.read(run.familiar)
+    reference = Reference.read(run.ood_reference)
     progress.say("Writing the SavedModel")
     final.parent.mkdir(parents=True, exist_ok=True)
     clear_up(run.path / EXPORT)

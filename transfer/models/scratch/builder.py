@@ -17,7 +17,7 @@ def build(
 
     Its products are in `precision`; its weights, the pixels that come in and the logits are in float32.
     """
-    module = importlib.import_module(f"transfer.models.{network.module}")
+    module = importlib.import_module(f"transfer.models.scratch.{network.module}")
     with building_in(precision):
         model: keras.Model = module.build(size, classes, mean, variance, seed, options)
     return model

@@ -63,7 +63,7 @@ class _Segment:
         rows = Rows.empty(self.errors, classes)
         if self.answers:
             good = np.array([not error for error in self.errors])
-            for name in ("probabilities", "unfamiliarity", "known"):
+            for name in ("probabilities", "ood_score", "is_ood"):
                 getattr(rows, name)[good] = np.concatenate([getattr(answer, name) for answer in self.answers])
         return rows
 

@@ -111,8 +111,8 @@ class Pieces:
         flat = pa.array(rows.probabilities.ravel())
         columns = {
             "error": pa.array(rows.errors, pa.string()),
-            "unfamiliarity": pa.array(rows.unfamiliarity),
-            "known": pa.array(rows.known),
+            "ood_score": pa.array(rows.ood_score),
+            "is_ood": pa.array(rows.is_ood),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, rows.probabilities.shape[1]),
         }
         table = pa.table(columns).replace_schema_metadata({"digest": digest})
@@ -157,8 +157,8 @@ def _read(file: Path) -> tuple[str, Rows] | None:
         width = probabilities.type.list_size
         arrays = [
             probabilities.flatten().to_numpy(zero_copy_only=False).reshape(-1, width),
-            table["unfamiliarity"].to_numpy(),
-            table["known"].to_numpy(),
+            table["ood_score"].to_numpy(),
+            table["is_ood"].to_numpy(),
         ]
         return table.schema.metadata[b"digest"].decode(), Rows(table["error"].to_pylist(), *map(np.asarray, arrays))
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError):

@@ -145,8 +145,8 @@ function showAnswer(image, answer) {
   state.answer = answer;
   state.heats = new Map([[answer.explained, answer.heat]]);
   byId("headline").replaceChildren(answer.label, " ", span(percent(answer.score), "figure"));
-  show(byId("unknown"), !answer.known);
-  byId("familiar").textContent = `Unfamiliarity ${answer.unfamiliarity.toFixed(2)}; above 1, an image is unlike those of the training.`;
+  show(byId("is-ood"), answer.is_ood);
+  byId("ood-score").textContent = `OOD score ${answer.ood_score.toFixed(2)}; above 1, an image is unlike those of the training.`;
   showBars(FIRST_CLASSES);
   showNeighbours(answer.neighbours || []);
   show(byId("result"), true);
