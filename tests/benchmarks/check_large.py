@@ -28,7 +28,7 @@ WIDTHS = {"block1_pool:avg": 64, "block2_pool:avg": 128, "block3_pool:avg": 256,
 
 
 def made_up(count: int, classes: int) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarray]:
-    """Return rows of a manifest, features float32 [n, width], and glances uint8 [n, 32, 32, 3]."""
+    """Return rows of a manifest, features float32 [n, width], and thumbnails uint8 [n, 32, 32, 3]."""
     from transfer.data.dataset import COLUMNS
 
     random = np.random.default_rng(0)
@@ -39,17 +39,17 @@ def made_up(count: int, classes: int) -> tuple[pd.DataFrame, dict[str, np.ndarra
         table = random.normal(size=(count, width)).astype(np.float32)
         table += random.normal(size=(classes, width)).astype(np.float32)[label]
         features[name] = np.maximum(table[copies] + random.normal(size=(1, width)).astype(np.float32) * 0.1, 0)
-    glances = np.empty((count, 32, 32, 3), np.uint8)
+    thumbnails = np.empty((count, 32, 32, 3), np.uint8)
     for start in range(0, count, 4096):
         small = random.integers(0, 256, (min(4096, count - start), 8, 8, 3), np.uint8)
-        glances[start : start + 4096] = small.repeat(4, axis=1).repeat(4, axis=2)
-    glances = np.minimum(glances[copies], 250) + (copies != np.arange(count)).astype(np.uint8)[:, None, None, None] * 3
+        thumbnails[start : start + 4096] = small.repeat(4, axis=1).repeat(4, axis=2)
+    thumbnails = np.minimum(thumbnails[copies], 250) + (copies != np.arange(count)).astype(np.uint8)[:, None, None, None] * 3
     rows = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=range(count), dtype=object)
     names = [f"{number:02d}" for number in label]
     rows = rows.assign(path=[f"{name}/{n:07d}.png" for n, name in enumerate(names)], label=names, format="PNG", status="used")
     rows = rows.assign(digest=[f"{n:064x}" for n in range(count)], width=random.integers(64, 999, count), height=256)
     rows = rows.assign(size=random.integers(1000, 99999, count), split=random.choice(["train", "validation", "test"], count))
-    return rows, features, glances
+    return rows, features, thumbnails
 
 
 def measure(count: int, classes: int) -> None:
@@ -58,12 +58,12 @@ def measure(count: int, classes: int) -> None:
     from transfer.quality import collect, copies, files, label_issues, leaks, outliers
     from transfer.quality.seen import Seen
 
-    rows, features, glances = made_up(count, classes)
+    rows, features, thumbnails = made_up(count, classes)
     made = _peak()
     seconds: dict[str, float] = {}
     for owner, name in ((copies, "find"), (label_issues, "find"), (outliers, "find"), (leaks, "find"), (files, "peculiar")):
         _timed(owner, name, seconds)
-    seen, config = Seen(rows, features, glances), CheckConfig()
+    seen, config = Seen(rows, features, thumbnails), CheckConfig()
     start = time.perf_counter()
     likeness = collect.Likeness.of(seen, config)
     findings = collect.collect(rows, seen, likeness, config, seed=0)

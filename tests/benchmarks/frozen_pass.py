@@ -34,9 +34,9 @@ def main() -> None:
 
     from transfer.data.pipeline import ImageSpec, batches, files_of
     from transfer.features import store
-    from transfer.features.extract import extract
-    from transfer.features.front import Prefix
-    from transfer.models.pretrained import Pretrained, Tap
+    from transfer.features.extraction import extract
+    from transfer.features.extractor import BackboneExtractor
+    from transfer.models.pretrained import FeatureSpec, Pretrained
     from transfer.models.registry import find
     from transfer.system.progress import Silent
 
@@ -44,7 +44,7 @@ def main() -> None:
     size = args.size or backbone.size
     image_spec = ImageSpec(size)
     pretrained = Pretrained.load(backbone, args.weights, size, args.precision, 0, Silent())
-    front = Prefix(pretrained, image_spec, [Tap("top", "avg")], args.batch)
+    extractor = BackboneExtractor(pretrained, image_spec, [FeatureSpec("top", "avg")], args.batch)
     rows = used_rows(args.data, args.images * args.rounds)
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
@@ -52,14 +52,14 @@ def main() -> None:
         for number in range(args.rounds):
             part = rows.iloc[number * args.images : (number + 1) * args.images]
             in_memory = [images for _, images in batches(files_of(args.data, part), image_spec, args.batch)]
-            front(in_memory[0])
+            extractor(in_memory[0])
             started = time.perf_counter()
             for images in in_memory:
-                front(images)
+                extractor(images)
             alone = len(part) / (time.perf_counter() - started)
             del in_memory
             started = time.perf_counter()
-            done = extract(part, args.data, image_spec, front.outputs, front, args.batch, opened, Silent())
+            done = extract(part, args.data, image_spec, extractor.outputs, extractor, args.batch, opened, Silent())
             whole = done.computed / (time.perf_counter() - started)
             pairs.append((whole, alone))
             print(f"round {number + 1}: pass {whole:.1f}, backbone alone {alone:.1f} images/s", file=sys.stderr)

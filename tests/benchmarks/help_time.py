@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time of `transfer --help`, as a whole process, against half a second.
 
-    python tests/benchmarks/help_time.py [--data FOLDER]   (the folder is not used)
+python tests/benchmarks/help_time.py [--data FOLDER]   (the folder is not used)
 """
 
 import argparse

@@ -136,9 +136,7 @@ def test_the_environment_says_on_what_the_run_was_made(run: Run) -> None:
     assert run.environment["packages"]["keras"] == keras.__version__
 
 
-def test_the_runs_configuration_gives_the_same_run_again_bit_for_bit(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_runs_configuration_gives_the_same_run_again_bit_for_bit(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSFER_HOME", str(tmp_path / "cold"))
     again = fit(config=read_yaml(run.path / "config.yaml"), name="again", output=tmp_path)
     assert outcome(again) == outcome(run)

@@ -169,13 +169,13 @@ def harm(data: Path) -> None:
 def test_a_folder_that_changes_while_it_is_read_is_reported(
     image_folder: Folder, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    data, front = image_folder(("green", "red", "white"), count=5), preparation.Preparation.front
+    data, extractor = image_folder(("green", "red", "white"), count=5), preparation.Preparation.extractor
 
     def harmed(prepared: preparation.Preparation) -> object:
         harm(data)
-        return front(prepared)
+        return extractor(prepared)
 
-    monkeypatch.setattr(preparation.Preparation, "front", harmed)
+    monkeypatch.setattr(preparation.Preparation, "extractor", harmed)
     found = reasons(look(data, settings))
     assert found["green/000.png"] == found["red/004.png"] == "vanished while the folder was read"
     assert found["green/001.png"] == found["green/002.png"] == "changed while it was read"

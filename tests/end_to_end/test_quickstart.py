@@ -12,9 +12,7 @@ from transfer.system.progress import Silent
 from transfer.workflows import quickstart
 
 
-def test_quickstart_compares_both_networks_on_the_same_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_quickstart_compares_both_networks_on_the_same_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted: list[tuple[Path, dict[str, Any]]] = []
 
     def fit(folder: Path, config: dict[str, Any], name: str, output: Path, overwrite: bool, progress: object) -> Run:

@@ -1,4 +1,4 @@
-"""What the tests of the frozen pass share: a front part that is no network, and passes that are interrupted."""
+"""What the tests of the frozen pass share: a extractor part that is no network, and passes that are interrupted."""
 
 import functools
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ import tensorflow as tf
 from transfer.config import DataConfig
 from transfer.data import pipeline, sources
 from transfer.data.pipeline import ImageSpec
-from transfer.features.extract import PLAIN, Extraction, Views, extract
+from transfer.features.extraction import PLAIN, Extraction, Views, extract
 from transfer.features.store import FeatureSet, Store, key
 from transfer.system.progress import Advance, Silent
 
 SIZE, BATCH = 16, 4
 
 
-class Front:
+class FeatureExtractor:
     """Stands for a network: means of the pixels, and of the whole batch, so that a batch made otherwise would show."""
 
     outputs = ("means", "batch")
@@ -63,12 +63,17 @@ def scan(root: Path) -> pd.DataFrame:
 
 
 def run(
-    rows: pd.DataFrame, root: Path, store: Store, front: Front | None = None, views: Views | None = None, progress: Silent | None = None
-) -> tuple[Extraction, Front]:
-    front = front or Front()
+    rows: pd.DataFrame,
+    root: Path,
+    store: Store,
+    extractor: FeatureExtractor | None = None,
+    views: Views | None = None,
+    progress: Silent | None = None,
+) -> tuple[Extraction, FeatureExtractor]:
+    extractor = extractor or FeatureExtractor()
     options = {} if views is None else {"views": views}
-    done = extract(rows, root, ImageSpec(SIZE), front.outputs, front, BATCH, store, progress or Silent(), **options)
-    return done, front
+    done = extract(rows, root, ImageSpec(SIZE), extractor.outputs, extractor, BATCH, store, progress or Silent(), **options)
+    return done, extractor
 
 
 def decode_quickly(monkeypatch: pytest.MonkeyPatch) -> None:

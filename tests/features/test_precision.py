@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfer.features import precision
-from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system import devices
 from transfer.system.progress import Silent
@@ -200,5 +200,5 @@ def test_on_a_processor_xla_is_not_tried(machine: Machine) -> None:
 def test_compiled_by_xla_the_features_are_the_same() -> None:
     pretrained = Pretrained.load(BACKBONES["mobilenet_v2"], "random", 32, "float32", 0, Silent())
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    plain, compiled = (FrozenPass(one, [Tap("block_2_add", "avg")], 2)(images)[0] for one in (pretrained, pretrained.with_xla()))
+    plain, compiled = (FrozenPass(one, [FeatureSpec("block_2_add", "avg")], 2)(images)[0] for one in (pretrained, pretrained.with_xla()))
     np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)

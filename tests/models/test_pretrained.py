@@ -7,12 +7,17 @@ import pytest
 import tensorflow as tf
 
 from transfer.models import heads, truncation
-from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 
 BATCH = 4
-TAPS = [Tap("block1_pool", "max"), Tap("block2_pool", "flatten"), Tap("block2_pool", "avg"), Tap("block5_pool", "avg")]
+SPECS = [
+    FeatureSpec("block1_pool", "max"),
+    FeatureSpec("block2_pool", "flatten"),
+    FeatureSpec("block2_pool", "avg"),
+    FeatureSpec("block5_pool", "avg"),
+]
 
 
 @functools.cache
@@ -23,17 +28,17 @@ def pretrained(precision: str = "float32", name: str = "vgg16") -> Pretrained:
 @functools.cache
 def frozen(precision: str = "float32") -> FrozenPass:
     """One compiled pass for each precision; making one takes most of the time of these tests."""
-    return FrozenPass(pretrained(precision), TAPS, BATCH)
+    return FrozenPass(pretrained(precision), SPECS, BATCH)
 
 
 def images(count: int = BATCH) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
 
 
-def by_keras(loaded: Pretrained, tap: Tap, images: np.ndarray) -> np.ndarray:
-    model = truncation.from_pixels(loaded.model, loaded.backbone, loaded.backbone.cut(tap.cut))
+def by_keras(loaded: Pretrained, spec: FeatureSpec, images: np.ndarray) -> np.ndarray:
+    model = truncation.from_pixels(loaded.model, loaded.backbone, loaded.backbone.cut(spec.cut))
     features = model(images.astype(np.float32), training=False)
-    return np.asarray(tf.cast(heads.pool(features, tap.pooling), tf.float32))
+    return np.asarray(tf.cast(heads.pool(features, spec.pooling), tf.float32))
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -41,9 +46,9 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-@pytest.mark.parametrize("number", range(len(TAPS)), ids=[tap.name for tap in TAPS])
+@pytest.mark.parametrize("number", range(len(SPECS)), ids=[spec.name for spec in SPECS])
 def test_in_float32_it_computes_what_the_keras_model_computes(number: int) -> None:
-    expected = by_keras(pretrained(), TAPS[number], images())
+    expected = by_keras(pretrained(), SPECS[number], images())
     received = frozen()(images())[number]
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
@@ -55,13 +60,13 @@ def test_with_batch_normalisation_folded_into_the_convolutions_the_same_holds() 
     for weight in loaded.model.weights:
         if len(weight.shape) == 1:
             weight.assign(generator.uniform(0.5, 1.5, weight.shape))
-    tap = Tap("block_5_add", "avg")
-    (received,) = FrozenPass(loaded, [tap], BATCH)(images())
-    expected = by_keras(loaded, tap, images())
+    spec = FeatureSpec("block_5_add", "avg")
+    (received,) = FrozenPass(loaded, [spec], BATCH)(images())
+    expected = by_keras(loaded, spec, images())
     np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("number", range(len(TAPS)), ids=[tap.name for tap in TAPS])
+@pytest.mark.parametrize("number", range(len(SPECS)), ids=[spec.name for spec in SPECS])
 def test_in_bfloat16_the_features_of_each_image_point_the_same_way(number: int) -> None:
     received = frozen("bfloat16")(images())[number]
     exact = frozen()(images())[number]
@@ -89,22 +94,22 @@ def test_the_features_of_a_image_do_not_depend_on_its_place_or_neighbours(precis
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_width_and_dtype_are_those_of_what_comes_out(precision: str) -> None:
     loaded = pretrained(precision)
-    for tap, array in zip(TAPS, frozen(precision)(images()), strict=True):
-        assert array.shape == (BATCH, loaded.width(tap))
-        assert array.dtype == loaded.dtype(tap)
+    for spec, array in zip(SPECS, frozen(precision)(images()), strict=True):
+        assert array.shape == (BATCH, loaded.width(spec))
+        assert array.dtype == loaded.dtype(spec)
 
 
 def test_pooled_features_are_stored_in_float32_and_whole_maps_as_they_were_computed() -> None:
     bfloat16 = tf.bfloat16.as_numpy_dtype
-    assert [pretrained("bfloat16").dtype(tap) for tap in TAPS] == [np.float32, bfloat16, np.float32, np.float32]
-    assert {pretrained("float32").dtype(tap) for tap in TAPS} == {np.dtype(np.float32)}
-    assert [pretrained().width(tap) for tap in TAPS] == [64, 8 * 8 * 128, 128, 512]
+    assert [pretrained("bfloat16").dtype(spec) for spec in SPECS] == [np.float32, bfloat16, np.float32, np.float32]
+    assert {pretrained("float32").dtype(spec) for spec in SPECS} == {np.dtype(np.float32)}
+    assert [pretrained().width(spec) for spec in SPECS] == [64, 8 * 8 * 128, 128, 512]
 
 
 def test_taps_of_one_pass_equal_passes_of_one_tap() -> None:
     together = frozen()(images())
-    for tap, expected in zip(TAPS[:2], together, strict=False):
-        (alone,) = FrozenPass(pretrained(), [tap], BATCH)(images())
+    for spec, expected in zip(SPECS[:2], together, strict=False):
+        (alone,) = FrozenPass(pretrained(), [spec], BATCH)(images())
         np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 

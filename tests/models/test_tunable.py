@@ -9,7 +9,7 @@ import pytest
 
 from transfer.config import HeadConfig
 from transfer.models import heads, truncation, tunable
-from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 
@@ -127,7 +127,7 @@ def test_the_penalty_is_that_of_the_kernels_of_the_suffix(name: str) -> None:
 def test_maps_for_a_suffix_are_stored_in_16_bits_close_to_what_was_computed(precision: str, stored: str) -> None:
     pretrained, tuned = made("vgg16", "block3_conv2", precision)
     images = random_images(pretrained)
-    (maps,) = FrozenPass(pretrained, [Tap("block3_conv1", "map")], 2)(images)
+    (maps,) = FrozenPass(pretrained, [FeatureSpec("block3_conv1", "map")], 2)(images)
     assert maps.dtype == stored and maps.shape == (2, 8 * 8 * 256) and pretrained.shape("block3_conv1") == (8, 8, 256)
     place = pretrained.backbone.place("block3_conv1")
     exact = np.asarray(truncation.from_pixels(pretrained.model, pretrained.backbone, place)(images.astype(np.float32)), np.float32)
@@ -140,5 +140,5 @@ def test_maps_for_a_suffix_are_stored_in_16_bits_close_to_what_was_computed(prec
 def test_what_float16_cannot_hold_stays_at_its_end() -> None:
     pretrained, _ = made("vgg16", "block5_conv1")
     pretrained.model.get_layer("block1_conv1").bias.assign(np.full(64, 1e6, np.float32))
-    (maps,) = FrozenPass(pretrained, [Tap("block1_conv1", "map")], 2)(random_images(pretrained))
+    (maps,) = FrozenPass(pretrained, [FeatureSpec("block1_conv1", "map")], 2)(random_images(pretrained))
     assert np.isfinite(maps).all() and maps.max() == np.finfo(np.float16).max

@@ -145,9 +145,7 @@ def test_a_damaged_file_is_one_clear_line(model: keras.Model, tmp_path: Path, na
 
 
 @pytest.mark.parametrize("name", ["absent.h5", "a folder.h5", "~/absent.keras", "Imagenet"])
-def test_what_is_no_file_says_what_is_expected(
-    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_what_is_no_file_says_what_is_expected(model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a folder.h5").mkdir()
     _refused(model, name, r"expected imagenet, random, or a file \(.weights.h5, .h5, .keras\)")

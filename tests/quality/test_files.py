@@ -19,8 +19,8 @@ def table(*rows: dict[str, object]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object)
 
 
-def kinds(*rows: dict[str, object], **glances: np.ndarray) -> dict[str, tuple[int, str]]:
-    found, _ = files.peculiar(table(*rows), glances, tiny=32)
+def kinds(*rows: dict[str, object], **thumbnails: np.ndarray) -> dict[str, tuple[int, str]]:
+    found, _ = files.peculiar(table(*rows), thumbnails, tiny=32)
     return {kind: (count, treatment) for kind, count, treatment in found.itertuples(index=False)}
 
 

@@ -48,9 +48,9 @@ def test_one_class_of_many_with_another_format_is_a_leak() -> None:
 
 
 def test_the_channel_of_a_border_color_is_named() -> None:
-    glances = random().integers(100, 140, (300, 8, 8, 3)).astype(np.uint8)
-    glances[LABELS == 2, 0, :, 2] = 255
-    found = one("border colour", leaks.border_color(glances))
+    thumbnails = random().integers(100, 140, (300, 8, 8, 3)).astype(np.uint8)
+    thumbnails[LABELS == 2, 0, :, 2] = 255
+    found = one("border colour", leaks.border_color(thumbnails))
     assert found["leak"]
     assert "border colour (blue)" in str(found["rule"])
     assert "'fish'" in str(found["rule"])
@@ -91,7 +91,7 @@ def test_what_is_the_same_for_all_has_no_rule() -> None:
 
 
 def test_border_color_is_the_mean_of_the_outermost_pixels() -> None:
-    glances = np.full((1, 4, 4, 3), 200, np.uint8)
-    glances[0, 1:3, 1:3] = 0
-    glances[0, 0, :, 0] = 80
-    assert leaks.border_color(glances).tolist() == [[160, 200, 200]]
+    thumbnails = np.full((1, 4, 4, 3), 200, np.uint8)
+    thumbnails[0, 1:3, 1:3] = 0
+    thumbnails[0, 0, :, 0] = 80
+    assert leaks.border_color(thumbnails).tolist() == [[160, 200, 200]]

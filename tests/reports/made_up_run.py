@@ -108,7 +108,10 @@ def _facts(manifest: pd.DataFrame) -> dict[str, object]:
         "agreement": AGREEMENT,
         "calibration": {"temperature": 1.5, "ece_before": 0.2, "ece_after": 0.1, "log_loss_before": 2.0, "log_loss_after": 1.0},
         "ood": {
-            "threshold": 0.25, "images": 3, "neighbours": 1, "test_flagged": 0.125,
+            "threshold": 0.25,
+            "images": 3,
+            "neighbours": 1,
+            "test_flagged": 0.125,
             "others": {"handwritten digits": {"images": 30, "auroc": 0.99, "flagged": 0.9}},
         },
         "energy": {"wh": 1.25, "source": "estimate"},

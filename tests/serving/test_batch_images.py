@@ -163,7 +163,7 @@ def test_a_digest_follows_names_sizes_and_times(tmp_path: Path) -> None:
     assert digest(files) == digests[-1]
 
 
-def test_paths_in_this_folder_have_no_dot_in_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_in_this_folder_have_no_dot_in_extractor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     names(tmp_path / "a", 1)
     names(tmp_path, 1)

@@ -90,7 +90,9 @@ def test_an_open_address_without_a_key_is_warned_of(
     run: Path, key: str, warned: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[Settings] = []
-    monkeypatch.setattr("transfer.serving.server.serve", lambda export, settings, reference, taken: (served.append(settings), taken.close()))
+    monkeypatch.setattr(
+        "transfer.serving.server.serve", lambda export, settings, reference, taken: (served.append(settings), taken.close())
+    )
     monkeypatch.setenv("TRANSFER_API_KEY", key)
     with pytest.raises(SystemExit) as ended:
         main(["serve", str(run), "--host", "0.0.0.0", "--port", "0"])

@@ -20,8 +20,6 @@ WIDTH, CLASSES = 6, 3
 CONFIG = TrainingConfig(epochs=8, batch_size=8, patience=4, checkpoint_seconds=0)
 
 
-
-
 def rows(store: Any, count: int, seed: int) -> tuple[StoredRows, np.ndarray]:
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, CLASSES, count)

@@ -1,4 +1,4 @@
-"""What comes before training and before a check: scan, splits, frozen pass, glances, groups of near copies."""
+"""What comes before training and before a check: scan, splits, frozen pass, thumbnails, groups of near copies."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.end_to_end.common import count_passes
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.features import store
-from transfer.features.extract import extract
+from transfer.features.extraction import extract
 from transfer.quality import seen as module
 from transfer.system.progress import Clock, Silent
 from transfer.workflows.preparation import Preparation
@@ -31,15 +31,15 @@ def test_features_stored_before_anyone_glanced_are_not_computed_again(
     image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = prepared(image_folder())
-    front = made.front()
+    extractor = made.extractor()
     usable = manifests.used(made.manifest)
-    with store.opened(front.feature_set) as opened:
-        extract(usable, made.root, made.image_spec, front.outputs, front, 8, opened, Silent())
+    with store.opened(extractor.feature_set) as opened:
+        extract(usable, made.root, made.image_spec, extractor.outputs, extractor, 8, opened, Silent())
         passed = count_passes(monkeypatch)
-        made.compute(front, opened)
+        made.compute(extractor, opened)
         assert passed() == 0
-        looked_at = module.seen(made.manifest, front, opened)
-    assert looked_at.glances.shape == (usable["digest"].nunique(), 32, 32, 3)
+        looked_at = module.seen(made.manifest, extractor, opened)
+    assert looked_at.thumbnails.shape == (usable["digest"].nunique(), 32, 32, 3)
     assert {name: table.shape for name, table in looked_at.features.items()} == {"block1_pool:avg": (len(looked_at.rows), 64)}
 
 
@@ -48,10 +48,10 @@ def test_a_first_pass_makes_features_and_glances_of_each_image_once(
 ) -> None:
     passed = count_passes(monkeypatch)
     made = prepared(image_folder())
-    front = made.front()
-    with store.opened(front.feature_set) as opened:
-        made.compute(front, opened)
-        made.compute(front, opened)
+    extractor = made.extractor()
+    with store.opened(extractor.feature_set) as opened:
+        made.compute(extractor, opened)
+        made.compute(extractor, opened)
     assert passed() == manifests.used(made.manifest)["digest"].nunique()
 
 
@@ -68,10 +68,10 @@ def test_near_copies_fall_in_one_split_and_exact_ones_with_them(tmp_path: Path) 
     made = prepared(data, **{"data.group_by": "near-duplicates", "backbone": "lenet", "truncate_at": "top", "weights": "imagenet"})
     made.divide()
     assert any(len(rows["split"].unique()) > 1 for _, rows in by_number(made))  # else there would be nothing to mend
-    front = made.front()
-    with store.opened(front.feature_set) as opened:
-        made.compute(front, opened)
-        findings = made.check(front, opened)
+    extractor = made.extractor()
+    with store.opened(extractor.feature_set) as opened:
+        made.compute(extractor, opened)
+        findings = made.check(extractor, opened)
     assert all(len(rows["split"].unique()) == 1 for _, rows in by_number(made))
     assert findings.across.empty
     assert len(findings.near_duplicates) >= 2 * 8 * 3

@@ -84,9 +84,7 @@ def test_the_command_makes_the_page_and_says_where_it_is(shared: tuple[Run, Path
     assert f"Report         {run.report}" in capsys.readouterr().out
 
 
-def test_open_asks_for_a_browser(
-    shared: tuple[Run, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_open_asks_for_a_browser(shared: tuple[Run, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     run, _ = shared
     asked: list[str] = []
     monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address))  # none is there: None is returned
@@ -112,9 +110,7 @@ def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.Capt
     assert "white things" in page_of(run).texts
 
 
-def test_other_data_without_a_image_is_a_clear_error(
-    shared: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_data_without_a_image_is_a_clear_error(shared: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(SystemExit) as done:
         main(["report", str(shared[0].path), "--other", str(tmp_path)])

@@ -71,9 +71,7 @@ class AugmentConfig(Section):
     """Deterministic augmented views of each training image (`data/augment.py`)."""
 
     views: int = Field(0, ge=0, le=64, description="augmented views of each training image, beside the plain one")
-    live: bool = Field(
-        False, description="a new view of each image in every epoch instead; from scratch, or with unfreeze_from: all"
-    )
+    live: bool = Field(False, description="a new view of each image in every epoch instead; from scratch, or with unfreeze_from: all")
     flip: bool = Field(True, description="mirror left to right, half of the time")
     crop: float = Field(0.2, ge=0, lt=0.9, description="largest share of each side that is cut away")
     color: float = Field(0.2, ge=0, lt=1, description="largest change of brightness, contrast and saturation, as a share")
@@ -107,9 +105,7 @@ class TrainingConfig(OptimizerConfig):
 
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each target spread over all classes; also in fine-tuning")
     checkpoint_seconds: float = Field(30.0, ge=0, description="time between checkpoints, from which an interrupted training goes on")
-    class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: each class weighs the same; also in fine-tuning"
-    )
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: each class weighs the same; also in fine-tuning")
     devices: Literal["all", "one"] = Field(
         "all", description="several GPUs: each batch is divided among all of them, or one does everything; also in fine-tuning"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone
 from transfer.system import devices, resources
 from transfer.system.files import cache_home, write_text
@@ -88,7 +88,7 @@ def _compiled(pretrained: Pretrained, batch: np.ndarray, batch_size: int, refere
 
 
 def _measure(pretrained: Pretrained, batch: np.ndarray, batch_size: int) -> tuple[np.ndarray, float]:
-    frozen = FrozenPass(pretrained, [Tap("top", "avg")], batch_size)
+    frozen = FrozenPass(pretrained, [FeatureSpec("top", "avg")], batch_size)
     (features,) = frozen(batch)
     seconds = []
     for _ in range(_REPEATS):

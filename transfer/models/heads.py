@@ -57,6 +57,4 @@ def _dropped(x: keras.KerasTensor, share: float, seed: int, name: str) -> keras.
 def _dense(units: int, activation: str | None, l2: float, seed: int, name: str) -> keras.layers.Dense:
     initializer = keras.initializers.HeNormal(seed) if activation else keras.initializers.GlorotUniform(seed)
     regularizer = keras.regularizers.L2(l2) if l2 else None
-    return keras.layers.Dense(
-        units, activation=activation, kernel_initializer=initializer, kernel_regularizer=regularizer, name=name
-    )
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=initializer, kernel_regularizer=regularizer, name=name)

@@ -1,4 +1,4 @@
-"""Prefix and head joined again into one Keras model: images in, probabilities out."""
+"""BackboneExtractor and head joined again into one Keras model: images in, probabilities out."""
 
 import keras
 

@@ -16,7 +16,7 @@ from transfer.system.progress import Progress
 
 
 @dataclass(frozen=True)
-class Tap:
+class FeatureSpec:
     """One output of the frozen pass: the features at a cut point, pooled, or whole for a head (`flatten`) or for a suffix (`map`)."""
 
     cut: str
@@ -51,54 +51,54 @@ class Pretrained:
         """Return the same, compiled by XLA."""
         return replace(self, xla=True)
 
-    def width(self, tap: Tap) -> int:
-        """Return the number of values of one image's features at a tap."""
-        height, width, channels = self.shape(tap.cut)
-        return channels * (height * width if tap.pooling in ("flatten", "map") else 1)
+    def width(self, spec: FeatureSpec) -> int:
+        """Return the number of values of one image's features at a spec."""
+        height, width, channels = self.shape(spec.cut)
+        return channels * (height * width if spec.pooling in ("flatten", "map") else 1)
 
     def shape(self, place: str) -> tuple[int, int, int]:
         """Return height, width and channels of one image's feature map at a place."""
         _, height, width, channels = truncation.tensor_at(self.model, self.backbone.place(place)).shape
         return height, width, channels
 
-    def dtype(self, tap: Tap) -> np.dtype:
-        """Return how a tap's features are stored: pooled ones in float32, whole maps in the 16 bits they were computed in.
+    def dtype(self, spec: FeatureSpec) -> np.dtype:
+        """Return how a spec's features are stored: pooled ones in float32, whole maps in the 16 bits they were computed in.
 
         Maps computed in float32 stay in float32 for a head: 16 bits would lose what the export computes. For a suffix, which
         is trained on them, they become float16: half the space, and 11 bits are more than its own noise needs.
         """
-        if tap.pooling == "map" and self.precision == "float32":
+        if spec.pooling == "map" and self.precision == "float32":
             return np.dtype(np.float16)
-        if tap.pooling not in ("flatten", "map") or self.precision == "float32":
+        if spec.pooling not in ("flatten", "map") or self.precision == "float32":
             return np.dtype(np.float32)
         return np.dtype(tf.as_dtype(self.precision).as_numpy_dtype)
 
 
 class FrozenPass:
-    """Batches of one shape through the prefix: uint8 [batch, size, size, 3] -> features at each tap.
+    """Batches of one shape through the prefix: uint8 [batch, size, size, 3] -> features at each spec.
 
     In 16 bits, the weights of a network with batch normalisation become constants of the graph, so that TensorFlow folds
     the normalisation into the convolutions: twice as fast for InceptionV3 in bfloat16. It gains nothing in float32 or for
     VGG, and costs memory, so elsewhere the weights stay variables.
     """
 
-    def __init__(self, pretrained: Pretrained, taps: Sequence[Tap], batch_size: int) -> None:
+    def __init__(self, pretrained: Pretrained, specs: Sequence[FeatureSpec], batch_size: int) -> None:
         self.pretrained = pretrained
-        self.taps = list(taps)
+        self.specs = list(specs)
         self.batch_size = batch_size
 
     @cached_property
     def _function(self) -> tf.types.experimental.ConcreteFunction:
         pretrained = self.pretrained
         images = keras.Input(pretrained.model.input_shape[1:], dtype="float32")
-        tensors = [truncation.tensor_at(pretrained.model, pretrained.backbone.place(tap.cut)) for tap in self.taps]
+        tensors = [truncation.tensor_at(pretrained.model, pretrained.backbone.place(spec.cut)) for spec in self.specs]
         maps = keras.Model(pretrained.model.input, tensors)(backbones.preprocess(images, pretrained.backbone), training=False)
         model = keras.Model(images, maps)
 
         def run(batch: tf.Tensor) -> list[tf.Tensor]:
             computed = model(tf.cast(batch, tf.float32), training=False)
             features = computed if isinstance(computed, list) else [computed]
-            return [_vector(one, tap.pooling, pretrained.dtype(tap)) for tap, one in zip(self.taps, features, strict=True)]
+            return [_vector(one, spec.pooling, pretrained.dtype(spec)) for spec, one in zip(self.specs, features, strict=True)]
 
         signature = tf.TensorSpec([self.batch_size, pretrained.size, pretrained.size, 3], tf.uint8)
         concrete = tf.function(run, autograph=False, jit_compile=pretrained.xla).get_concrete_function(signature)
@@ -115,13 +115,13 @@ class FrozenPass:
             batch: uint8 [b, size, size, 3], b at most the batch size.
 
         Returns:
-            For each tap, [b, width] in the tap's dtype.
+            For each spec, [b, width] in the spec's dtype.
         """
         count = int(batch.shape[0])
         padded = tf.pad(batch, [[0, self.batch_size - count], [0, 0], [0, 0], [0, 0]])
         outputs = self._function(padded)
         arrays = [output.numpy()[:count] for output in outputs]
-        return [array.astype(self.pretrained.dtype(tap), copy=False) for tap, array in zip(self.taps, arrays, strict=True)]
+        return [array.astype(self.pretrained.dtype(spec), copy=False) for spec, array in zip(self.specs, arrays, strict=True)]
 
 
 def _normalises(model: keras.Model) -> bool:

@@ -25,9 +25,7 @@ class Tunable:
     suffix: keras.Model
 
 
-def build(
-    pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, head: keras.Model, seed: int, l2: float = 0.0
-) -> Tunable:
+def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, head: keras.Model, seed: int, l2: float = 0.0) -> Tunable:
     """Build the trained part on top of a freeze boundary.
 
     Batch normalisation of the suffix runs in inference mode, always: with the few images of a fine-tuning its own means

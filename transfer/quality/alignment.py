@@ -25,11 +25,11 @@ _MOVED = (0.85, 0.9)
 _COARSE_EXCESS, _COARSE_SLACK = 2.0, 0.02  # more remains there than at full size, by so many times and so much
 
 
-def agreement(glances: np.ndarray, first: np.ndarray, second: np.ndarray, least: float, block: int = 256) -> np.ndarray:
+def agreement(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, least: float, block: int = 256) -> np.ndarray:
     """Return how alike each pair of images is, where that is about `least` or more.
 
     Args:
-        glances: uint8 [n, s, s, 3], s even, RGB, smoothed.
+        thumbnails: uint8 [n, s, s, 3], s even, RGB, smoothed.
         first, second: rows of the pairs, int [m].
         least: pairs that are clearly less alike are not looked at closely.
         block: pairs worked on at a time by each thread.
@@ -40,14 +40,14 @@ def agreement(glances: np.ndarray, first: np.ndarray, second: np.ndarray, least:
         have 1 where the colours are nearly the same.
     """
     found = np.full(len(first), -1, np.float32)
-    coarse = grey(halved(glances))
+    coarse = grey(halved(thumbnails))
     order = np.argsort(first, kind="stable")  # pairs of one image together: its slopes are found once
 
     def compare(start: int) -> None:
         rows = order[start : start + block]
         rows, scale, shift = _promising(coarse, first, second, rows, least)
         if len(rows):
-            one, other = glances[first[rows]].astype(np.float32), glances[second[rows]].astype(np.float32)
+            one, other = thumbnails[first[rows]].astype(np.float32), thumbnails[second[rows]].astype(np.float32)
             grey_one, grey_other = grey(one), grey(other)
             slopes, inverse = _slopes(grey_one)
             for _ in range(3):
@@ -83,11 +83,11 @@ def _promising(
     return rows, scale, shift
 
 
-def smoothed(glances: np.ndarray, block: int = 1024) -> np.ndarray:
+def smoothed(thumbnails: np.ndarray, block: int = 1024) -> np.ndarray:
     """Blur a little, uint8 [n, s, s, c] -> the same: moved images are interpolated, and no sharper than that."""
-    result = np.empty_like(glances)
-    for start in range(0, len(glances), block):
-        part = glances[start : start + block].astype(np.uint16)
+    result = np.empty_like(thumbnails)
+    for start in range(0, len(thumbnails), block):
+        part = thumbnails[start : start + block].astype(np.uint16)
         wide = np.pad(part, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         down = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
         result[start : start + block] = (down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:] + 8) >> 4
@@ -103,9 +103,9 @@ def _fineness(images: np.ndarray) -> np.ndarray:
     return result
 
 
-def halved(glances: np.ndarray) -> np.ndarray:
+def halved(thumbnails: np.ndarray) -> np.ndarray:
     """Average squares of 2x2 pixels: uint8 [n, s, s, c] -> float32 [n, s / 2, s / 2, c]."""
-    top, bottom = glances[:, 0::2].astype(np.uint16), glances[:, 1::2]
+    top, bottom = thumbnails[:, 0::2].astype(np.uint16), thumbnails[:, 1::2]
     rows = top + bottom
     return (rows[:, :, 0::2] + rows[:, :, 1::2]) / np.float32(4)
 

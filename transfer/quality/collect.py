@@ -7,7 +7,7 @@ import pandas as pd
 
 from transfer.config import CheckConfig
 from transfer.data import dataset as manifests
-from transfer.quality import copies, files, label_issues, leaks, near_duplicates, outliers
+from transfer.quality import files, label_issues, leaks, near_duplicates, outliers, similarity
 from transfer.quality.findings import COLUMNS, Findings
 from transfer.quality.near_duplicates import Pairs
 from transfer.quality.seen import Seen
@@ -40,7 +40,7 @@ class Likeness:
     @classmethod
     def of(cls, seen: Seen, config: CheckConfig) -> "Likeness":
         """Compare all images."""
-        found = copies.find(seen.features, seen.glances, config.near_copy, config.neighbours, config.near_copy_ratio)
+        found = similarity.find(seen.features, seen.thumbnails, config.near_copy, config.neighbours, config.near_copy_ratio)
         return cls(found.pairs, near_duplicates.groups(len(seen.rows), found.pairs), found.alike)
 
     def names(self, seen: Seen) -> dict[int, str]:
@@ -62,8 +62,8 @@ def collect(manifest: pd.DataFrame, seen: Seen | None, likeness: Likeness | None
         seed: of the cross-validations.
     """
     usable = manifests.used(manifest)
-    glances = dict(zip(seen.rows["digest"], seen.glances, strict=True)) if seen else {}
-    kinds, odd = files.peculiar(manifest, glances, config.tiny)
+    thumbnails = dict(zip(seen.rows["digest"], seen.thumbnails, strict=True)) if seen else {}
+    kinds, odd = files.peculiar(manifest, thumbnails, config.tiny)
     notes = [] if seen and seen.features else [NO_FEATURES if seen else NO_IMAGES]
     if likeness and likeness.alike:
         notes.append(ALIKE.format(likeness.alike, len(likeness.pairs)))
@@ -136,8 +136,8 @@ def _leaks(rows: pd.DataFrame, seen: Seen | None, config: CheckConfig, seed: int
         "aspect ratio": width / np.maximum(height, 1),
     }
     if seen:
-        glances = dict(zip(seen.rows["digest"], leaks.border_color(seen.glances), strict=True))
-        properties["border colour"] = np.stack([glances[digest] for digest in rows["digest"]])
+        thumbnails = dict(zip(seen.rows["digest"], leaks.border_color(seen.thumbnails), strict=True))
+        properties["border colour"] = np.stack([thumbnails[digest] for digest in rows["digest"]])
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.array([numbers[label] for label in rows["label"]], np.int64)
     return leaks.find(properties, labels, names, config.folds, config.leak_margin, config.leak_level, seed, config.leak_saved)

@@ -38,12 +38,12 @@ _AS_MEANT = {"excluded in": "not used, as the table says", "class left out": "no
 """What is said of files that nobody wanted to be used, by the beginning of their reason: they are no fault of the data."""
 
 
-def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def peculiar(manifest: pd.DataFrame, thumbnails: Mapping[str, np.ndarray], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Collect peculiar files by kind.
 
     Args:
         manifest: all files.
-        glances: digest -> uint8 [s, s, 3].
+        thumbnails: digest -> uint8 [s, s, 3].
         tiny: images with a side of fewer pixels are tiny.
 
     Returns:
@@ -54,7 +54,7 @@ def peculiar(manifest: pd.DataFrame, glances: Mapping[str, np.ndarray], tiny: in
     def add(kind: tuple[str, str], row: tuple, detail: str = "") -> None:
         found.setdefault(kind, []).append([kind[0], row.path, row.label, row.split, detail])  # type: ignore[attr-defined]
 
-    blank = _blank(glances)
+    blank = _blank(thumbnails)
     for row in manifest.itertuples(index=False):
         if row.reason:
             start, _, rest = row.reason.partition(": ")
@@ -82,12 +82,12 @@ def _treatment(reason: str) -> str:
     return next((said for start, said in _AS_MEANT.items() if reason.startswith(start)), _NOT_USED)
 
 
-def _blank(glances: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
+def _blank(thumbnails: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
     """Return the digests of images of one colour."""
-    digests, blank = list(glances), set[str]()
+    digests, blank = list(thumbnails), set[str]()
     for start in range(0, len(digests), block):
         part = digests[start : start + block]
-        pixels = np.stack([glances[digest] for digest in part])
+        pixels = np.stack([thumbnails[digest] for digest in part])
         spans = (pixels.max(axis=(1, 2)) - pixels.min(axis=(1, 2))).max(axis=1)
         blank.update(digest for digest, span in zip(part, spans, strict=True) if span <= 1)
     return blank

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from transfer.quality.likeness import standardized
+from transfer.quality.vectors import standardized
 from transfer.system.resources import spread
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]

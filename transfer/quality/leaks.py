@@ -34,9 +34,9 @@ class _Judged:
         return (self.accuracy - self.majority) / max(1 - self.majority, 1e-9)
 
 
-def border_color(glances: np.ndarray) -> np.ndarray:
+def border_color(thumbnails: np.ndarray) -> np.ndarray:
     """Return the mean colour of the outermost pixels: uint8 [n, s, s, 3] -> float32 [n, 3], 0 to 255."""
-    edges = [glances[:, 0], glances[:, -1], glances[:, 1:-1, 0], glances[:, 1:-1, -1]]
+    edges = [thumbnails[:, 0], thumbnails[:, -1], thumbnails[:, 1:-1, 0], thumbnails[:, 1:-1, -1]]
     return np.concatenate(edges, axis=1).mean(axis=1, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""What the frozen pass left in the store about each image: features and a glance, one row for each distinct content."""
+"""What the frozen pass left in the store about each image: features and a thumbnail, one row for each distinct content."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ import pandas as pd
 
 from transfer.data import dataset as manifests
 from transfer.features.arrays import StoredRows
-from transfer.features.extract import PLAIN
-from transfer.features.front import Front
-from transfer.features.glances import GLANCE, SIDE
+from transfer.features.extraction import PLAIN
+from transfer.features.extractor import FeatureExtractor
 from transfer.features.store import Store, key
+from transfer.features.thumbnails import SIDE, THUMBNAIL
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,21 @@ class Seen:
     Attributes:
         rows: the first used row of the manifest for each content, [n].
         features: cut point and pooling -> float32 [n, width]; empty for a network trained from scratch.
-        glances: uint8 [n, SIDE, SIDE, 3].
+        thumbnails: uint8 [n, SIDE, SIDE, 3].
     """
 
     rows: pd.DataFrame
     features: dict[str, np.ndarray]
-    glances: np.ndarray
+    thumbnails: np.ndarray
 
 
-def seen(manifest: pd.DataFrame, front: Front, store: Store) -> Seen:
+def seen(manifest: pd.DataFrame, extractor: FeatureExtractor, store: Store) -> Seen:
     """Read what is stored of all used images."""
     rows = manifests.used(manifest).drop_duplicates("digest")
-    pooled = [output for output in front.outputs if output.endswith((":avg", ":max"))]
-    features = {output: _table(rows, store, output, front.width(output), front.dtype(output)) for output in pooled}
-    glances = _table(rows, store, GLANCE, SIDE**2 * 3, np.dtype(np.uint8)).reshape(-1, SIDE, SIDE, 3)
-    return Seen(rows, features, glances)
+    pooled = [output for output in extractor.outputs if output.endswith((":avg", ":max"))]
+    features = {output: _table(rows, store, output, extractor.width(output), extractor.dtype(output)) for output in pooled}
+    thumbnails = _table(rows, store, THUMBNAIL, SIDE**2 * 3, np.dtype(np.uint8)).reshape(-1, SIDE, SIDE, 3)
+    return Seen(rows, features, thumbnails)
 
 
 def _table(rows: pd.DataFrame, store: Store, output: str, width: int, dtype: np.dtype) -> np.ndarray:

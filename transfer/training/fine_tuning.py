@@ -12,17 +12,17 @@ from transfer.models import tunable
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
 from transfer.system.progress import Progress
+from transfer.training.feature_dataset import FeatureDataset, Trained
 from transfer.training.fitting import FINE_TUNING, Stage, fit
-from transfer.training.trained import Material, Trained
 
 
 def train(
-    material: Material, pretrained: Pretrained, boundary: Cut | None, output: str, first: Trained, progress: Progress
+    features: FeatureDataset, pretrained: Pretrained, boundary: Cut | None, output: str, first: Trained, progress: Progress
 ) -> tuple[Trained, tunable.Tunable]:
     """Fit suffix and head, after the head alone.
 
     Args:
-        material: stored rows.
+        features: stored rows.
         pretrained: the backbone; it stays as it is.
         boundary: above it all layers train; none: the whole backbone, on pixels.
         output: name of the boundary's output in the store.
@@ -32,20 +32,20 @@ def train(
     Returns:
         What was trained, with the history of both stages, and the network that was.
     """
-    config, settings = material.config, material.config.fine_tuning
+    config, settings = features.config, features.config.fine_tuning
     top = pretrained.backbone.cut(config.truncate_at)
     tuned = tunable.build(pretrained, boundary, top, config.head.pooling, first.model, config.seed, settings.l2)
     progress.say(describe(tuned, first.model, str(config.unfreeze_from), int(pretrained.model.count_params())))
     shape = pretrained.shape(boundary.name) if boundary else (pretrained.size, pretrained.size, 3)
     dtype = keras.backend.standardize_dtype(tuned.model.input.dtype)
     factors = tunable.rates(tuned, settings.layer_decay) if settings.layer_decay != 1 else None
-    stage = Stage(FINE_TUNING, settings, config.training, material.checkpoint(output), factors, pretrained.precision)
-    train_batches = material.batches(output, shape, settings.batch_size, dtype)
-    fitted = fit(tuned.model, train_batches, material.judged("validation", output, shape, dtype), stage, progress)
+    stage = Stage(FINE_TUNING, settings, config.training, features.checkpoint(output), factors, pretrained.precision)
+    train_batches = features.batches(output, shape, settings.batch_size, dtype)
+    fitted = fit(tuned.model, train_batches, features.judged("validation", output, shape, dtype), stage, progress)
     _require_same_statistics(tuned, pretrained)
     history = pd.concat([first.history, fitted.history], ignore_index=True)
     best = len(first.history) + fitted.best_epoch
-    return Trained.judged(tuned.model, history, best, material, output, (*first.checkpoints, stage.checkpoint)), tuned
+    return Trained.judged(tuned.model, history, best, features, output, (*first.checkpoints, stage.checkpoint)), tuned
 
 
 def describe(tuned: tunable.Tunable, head: keras.Model, unfreeze_from: str, of_backbone: int) -> str:

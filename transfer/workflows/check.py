@@ -123,13 +123,13 @@ def _findings(prepared: Preparation, files_only: bool) -> tuple[Findings, str]:
     left_out = ""
     if not files_only:
         try:
-            front = prepared.front()
+            extractor = prepared.extractor()
         except WeightsError as error:
             left_out = f"Only the files were judged. {error}"
         else:
-            with store.opened(front.feature_set) as opened:
+            with store.opened(extractor.feature_set) as opened:
                 with prepared.clock("frozen pass"):
-                    prepared.compute(front, opened)
+                    prepared.compute(extractor, opened)
                 with prepared.clock("checks"):
-                    return prepared.check(front, opened, required=False), left_out
+                    return prepared.check(extractor, opened, required=False), left_out
     return collect(prepared.manifest, None, None, prepared.config.check, prepared.config.seed), left_out

@@ -39,7 +39,7 @@ from transfer.runs import (
 from transfer.system import environment
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Progress, Silent
-from transfer.training.trained import Material, Trained
+from transfer.training.feature_dataset import FeatureDataset, Trained
 from transfer.workflows import ood_stage, report
 from transfer.workflows.frozen_stage import FrozenStage
 from transfer.workflows.ood_stage import OODStage
@@ -98,7 +98,7 @@ class _Result:
 
     trained: Trained
     classifier: keras.Model
-    material: Material
+    material: FeatureDataset
     familiar: OODStage
     frozen: FrozenStage | None
 
@@ -140,16 +140,16 @@ class _Experiment:
         prepared.scan()
         prepared.divide()
         self.progress.say(balance(prepared.manifest, self.config.training.class_weights))
-        front = prepared.front()
-        with store.opened(front.feature_set) as opened:
+        extractor = prepared.extractor()
+        with store.opened(extractor.feature_set) as opened:
             with self.clock("frozen pass"):
-                prepared.compute(front, opened)
+                prepared.compute(extractor, opened)
             with self.clock("checks"):
-                self.findings = prepared.check(front, opened)
+                self.findings = prepared.check(extractor, opened)
             with self.clock("frozen pass"):
-                prepared.compute_views(front, opened)
+                prepared.compute_views(extractor, opened)
             classes = manifests.class_names(prepared.manifest)
-            material = Material(prepared.manifest, classes, opened, front, prepared.views(), self.config)
+            material = FeatureDataset(prepared.manifest, classes, opened, extractor, prepared.views(), self.config)
             trained, classifier = prepared.train(material, prepared.compute_with_views)
             if prepared.frozen:
                 prepared.config = prepared.frozen.config
@@ -209,7 +209,7 @@ class _Experiment:
         draft.write_json(METRICS, facts | {"timing": self.clock.rounded()})
 
 
-def predictions_table(material: Material, probabilities: Mapping[str, np.ndarray], ood_score: np.ndarray) -> pd.DataFrame:
+def predictions_table(material: FeatureDataset, probabilities: Mapping[str, np.ndarray], ood_score: np.ndarray) -> pd.DataFrame:
     """Return one row for each validation and test image: path, split, label, predicted, ood_score, one column a class."""
     rows = pd.concat([material.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))

@@ -13,17 +13,17 @@ from transfer.data import dataset as manifests
 from transfer.data import pipeline
 from transfer.errors import DataError
 from transfer.features import precision
-from transfer.features.front import PIXELS, Front, Prefix
+from transfer.features.extractor import PIXELS, BackboneExtractor, FeatureExtractor
 from transfer.features.store import Store
 from transfer.models import joined
-from transfer.models.pretrained import Pretrained, Tap
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import Backbone, Cut
 from transfer.system import resources
 from transfer.system.progress import Clock, Progress
 from transfer.training import cut_selection, fine_tuning, frozen_head
-from transfer.training.trained import Material, Trained
+from transfer.training.feature_dataset import FeatureDataset, Trained
 
-Compute = Callable[[Front, Store], None]
+Compute = Callable[[FeatureExtractor, Store], None]
 
 
 class FrozenStage:
@@ -49,9 +49,7 @@ class FrozenStage:
     def _load(self, chosen: str) -> Pretrained:
         if chosen not in self._loaded:
             config = self.config
-            self._loaded[chosen] = Pretrained.load(
-                self.backbone, config.weights, self.image_spec.size, chosen, config.seed, self.progress
-            )
+            self._loaded[chosen] = Pretrained.load(self.backbone, config.weights, self.image_spec.size, chosen, config.seed, self.progress)
         return self._loaded[chosen]
 
     def share(self, other: "FrozenStage") -> bool:
@@ -88,7 +86,7 @@ class FrozenStage:
         """Where the frozen prefix of a fine-tuning ends; none where nothing or everything is fine-tuned."""
         return self.backbone.boundary(self.config.unfreeze_from) if self.config.unfreeze_from else None
 
-    def first_front(self) -> Prefix:
+    def first_extractor(self) -> BackboneExtractor:
         """Return what every image passes: the chosen cut, or with `auto` all possible cuts at once, pooled.
 
         Whole maps come with their means, which the checks of the data look at.
@@ -97,18 +95,18 @@ class FrozenStage:
         means = pooling if pooling != "flatten" else "avg"
         if self.config.truncate_at == "auto":
             cuts = self.backbone.above(self.boundary) if self.boundary else self.backbone.cuts
-            return self._front([Tap(cut.name, means) for cut in cuts])
+            return self._extractor([FeatureSpec(cut.name, means) for cut in cuts])
         cut = self.backbone.cut(self.config.truncate_at).name
-        return self._front([Tap(cut, kind) for kind in dict.fromkeys((pooling, means))])
+        return self._extractor([FeatureSpec(cut, kind) for kind in dict.fromkeys((pooling, means))])
 
-    def _front(self, taps: list[Tap]) -> Prefix:
-        """Return a front with these taps and what fine-tuning starts from."""
+    def _extractor(self, specs: list[FeatureSpec]) -> BackboneExtractor:
+        """Return a extractor with these specs and what fine-tuning starts from."""
         if self.boundary:
-            taps = [*taps, Tap(self.boundary.name, "map")]
+            specs = [*specs, FeatureSpec(self.boundary.name, "map")]
         on_pixels = self.config.unfreeze_from == "all"
-        return Prefix(self.pretrained, self.image_spec, taps, self.config.features.batch_size, on_pixels)
+        return BackboneExtractor(self.pretrained, self.image_spec, specs, self.config.features.batch_size, on_pixels)
 
-    def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
+    def train(self, material: FeatureDataset, compute: Compute) -> tuple[Trained, keras.Model]:
         """Choose the cut where that is asked for, train the head, fine-tune where that is asked for, join the parts.
 
         Returns:
@@ -120,20 +118,20 @@ class FrozenStage:
         pooling = self.config.head.pooling
         cut = self.backbone.cut(self.config.truncate_at).name
         with self.clock("training"):
-            trained = frozen_head.train(material, Tap(cut, pooling).name, self.progress)
+            trained = frozen_head.train(material, FeatureSpec(cut, pooling).name, self.progress)
         if not self.config.unfreeze_from:
             return trained, joined.join(self.pretrained, cut, pooling, trained.model, trained.temperature)
         boundary = self.boundary
-        output = Tap(boundary.name, "map").name if boundary else PIXELS
+        output = FeatureSpec(boundary.name, "map").name if boundary else PIXELS
         with self.clock("fine-tuning"):
             trained, tuned = fine_tuning.train(material, self.pretrained, boundary, output, trained, self.progress)
         return trained, joined.join_tuned(self.pretrained, boundary, tuned.model, trained.temperature)
 
-    def _choose_cut(self, material: Material, compute: Compute) -> Material:
+    def _choose_cut(self, material: FeatureDataset, compute: Compute) -> FeatureDataset:
         digests, labels = material.rows("train")["digest"].to_numpy(), material.labels("train")
         chosen_rows = _sample(len(labels), self.config.auto.max_images, self.config.seed)
         features = {}
-        for output in material.front.outputs:
+        for output in material.extractor.outputs:
             cut, _, pooling = output.partition(":")
             if pooling in ("avg", "max"):
                 rows, _ = material.stored("train", output)
@@ -143,12 +141,12 @@ class FrozenStage:
         )
         self.cut_points = table
         self.config = self.config.updated(truncate_at=cut)
-        front = material.front
+        extractor = material.extractor
         if self.config.head.pooling == "flatten":
             # The cut was chosen on pooled features; the head wants the whole map of the chosen one.
-            front = self._front([Tap(cut, "flatten")])
-            compute(front, material.store)
-        return Material(material.manifest, material.classes, material.store, front, material.views, self.config)
+            extractor = self._extractor([FeatureSpec(cut, "flatten")])
+            compute(extractor, material.store)
+        return FeatureDataset(material.manifest, material.classes, material.store, extractor, material.views, self.config)
 
 
 def _sample(count: int, most: int, seed: int) -> np.ndarray:

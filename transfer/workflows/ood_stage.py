@@ -12,7 +12,7 @@ from transfer.evaluation.ood import Reference
 from transfer.exporters.served import Answers, Served
 from transfer.models import parts
 from transfer.reports.thumbnails import jpegs
-from transfer.training.trained import Trained, passed
+from transfer.training.feature_dataset import Trained, passed
 
 _VERIFIED = 16  # test images whose distances are computed on both paths
 _THUMBNAIL = 96  # pixels a side
@@ -28,7 +28,7 @@ class OODStage:
     """
 
     def __init__(self, trained: Trained, classifier: keras.Model, root: Path) -> None:
-        self._trained, material = trained, trained.material
+        self._trained, material = trained, trained.features
         settings = material.config.ood
         self._vector, self._shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
         chosen = ood.sample(material.labels("train"), settings.reference_images, material.config.seed)
@@ -47,7 +47,7 @@ class OODStage:
         def compute(rows: np.ndarray) -> keras.KerasTensor:
             return parts.embedding(self._vector(rows), self._shape)
 
-        return passed(self._trained.model, self._trained.material, split, self._trained.output, compute, positions)
+        return passed(self._trained.model, self._trained.features, split, self._trained.output, compute, positions)
 
 
 def judge(served: Served, reference: Reference, test: Answers, seen: set[str], config: Config) -> dict[str, Any]:

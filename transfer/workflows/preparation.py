@@ -12,10 +12,10 @@ from transfer.data import dataset as manifests
 from transfer.data import pipeline, sources, splits
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import DataError
-from transfer.features import extract, space
-from transfer.features.front import Front, Pixels
-from transfer.features.glances import GLANCE, WithGlance, glance
+from transfer.features import extraction, space
+from transfer.features.extractor import FeatureExtractor, PixelExtractor
 from transfer.features.store import Store
+from transfer.features.thumbnails import THUMBNAIL, WithThumbnail, thumbnail
 from transfer.models import joined
 from transfer.models.registry import Backbone, find
 from transfer.quality.collect import Likeness, collect
@@ -25,7 +25,7 @@ from transfer.quality.seen import seen as looked_at
 from transfer.system import devices
 from transfer.system.progress import Clock, Progress
 from transfer.training import from_scratch
-from transfer.training.trained import Material, Trained
+from transfer.training.feature_dataset import FeatureDataset, Trained
 from transfer.workflows.frozen_stage import Compute, FrozenStage
 
 
@@ -82,14 +82,14 @@ class Preparation:
         """Take over which images are used, and their splits."""
         self._scanned, self.manifest, self.undivided = other._scanned, other.manifest, other.undivided
 
-    def front(self, others: Sequence["Preparation"] = ()) -> Front:
+    def extractor(self, others: Sequence["Preparation"] = ()) -> FeatureExtractor:
         """Settle the precision and return what every image passes.
 
         Args:
-            others: have their fronts; a network that one of them has loaded is not loaded again.
+            others: have their extractors; a network that one of them has loaded is not loaded again.
         """
         if not isinstance(self.network, Backbone) or self.config.whole_from_random:
-            return Pixels(self.image_spec)
+            return PixelExtractor(self.image_spec)
         self.frozen = FrozenStage(self.config, self.network, self.image_spec, self.progress, self.clock)
         for other in others:
             if other.frozen and self.frozen.share(other.frozen):
@@ -97,17 +97,17 @@ class Preparation:
         with self.clock("precision"):
             self.frozen.choose_precision(self.root, self.manifest)
             self.config = self.frozen.config
-        return self.frozen.first_front()
+        return self.frozen.first_extractor()
 
-    def compute(self, front: Front, opened: Store) -> None:
-        """Pass all used images through the front part and glance at them; those that fail are skipped, with the reason."""
+    def compute(self, extractor: FeatureExtractor, opened: Store) -> None:
+        """Pass all used images through the extractor part and thumbnail at them; those that fail are skipped, with the reason."""
         usable = manifests.used(self.manifest)
-        self._require_room(front, opened, usable)
-        both = WithGlance(front)
-        failures = self._pass(both.outputs, both, opened, usable, needed=front.outputs)
+        self._require_room(extractor, opened, usable)
+        both = WithThumbnail(extractor)
+        failures = self._pass(both.outputs, both, opened, usable, needed=extractor.outputs)
         # Those whose features were stored before anyone glanced at them.
         seen = usable.drop(index=list(failures))
-        failures |= self._pass([GLANCE], lambda batch: [glance(batch)], opened, seen, title="Glancing")
+        failures |= self._pass([THUMBNAIL], lambda batch: [thumbnail(batch)], opened, seen, title="Making thumbnails")
         self.skip(failures)
 
     def skip(self, failures: dict[int, str]) -> None:
@@ -116,31 +116,31 @@ class Preparation:
             self._scanned = manifests.skip(self._scanned, failures)
             self.manifest = manifests.skip(self.manifest, failures)
 
-    def _require_room(self, front: Front, opened: Store, usable: pd.DataFrame) -> None:
+    def _require_room(self, extractor: FeatureExtractor, opened: Store, usable: pd.DataFrame) -> None:
         """Say what the passes over images and views will store; see `space.require` for the error."""
-        records = extract.count_missing(usable, front.outputs, opened)
+        records = extraction.count_missing(usable, extractor.outputs, opened)
         if self.config.augment.views:
             training = usable[usable["split"] == "train"]
-            records += extract.count_missing(training, front.outputs, opened, self.views())
-        each = sum(space.record_bytes(front.width(output), front.dtype(output).itemsize) for output in front.outputs)
+            records += extraction.count_missing(training, extractor.outputs, opened, self.views())
+        each = sum(space.record_bytes(extractor.width(output), extractor.dtype(output).itemsize) for output in extractor.outputs)
         space.require(opened.path, records * each, records, self.progress)
 
-    def check(self, front: Front, opened: Store, required: bool = True) -> Findings:
+    def check(self, extractor: FeatureExtractor, opened: Store, required: bool = True) -> Findings:
         """Look at files, images and features, and divide again: images may have failed, near copies may belong together.
 
         Raises:
             DataError: as `divide`, where it is `required`.
         """
-        seen = looked_at(self.manifest, front, opened)
+        seen = looked_at(self.manifest, extractor, opened)
         likeness = Likeness.of(seen, self.config.check)
         self._regroup(seen, likeness)
         self.divide(required)
         return collect(self.manifest, seen, likeness, self.config.check, self.config.seed)
 
-    def divide_again(self, front: Front, opened: Store) -> None:
+    def divide_again(self, extractor: FeatureExtractor, opened: Store) -> None:
         """Divide once more, as `check` does, without its findings."""
         if self.config.data.group_by == NEAR_DUPLICATES:
-            seen = looked_at(self.manifest, front, opened)
+            seen = looked_at(self.manifest, extractor, opened)
             self._regroup(seen, Likeness.of(seen, self.config.check))
         self.divide()
 
@@ -149,20 +149,20 @@ class Preparation:
             groups = likeness.names(seen)
             self._scanned = self._scanned.assign(group=pd.Series(groups, dtype=object).reindex(self._scanned.index, fill_value=""))
 
-    def compute_views(self, front: Front, opened: Store) -> None:
-        """Pass the augmented views of the training images through the front part."""
+    def compute_views(self, extractor: FeatureExtractor, opened: Store) -> None:
+        """Pass the augmented views of the training images through the extractor part."""
         if not self.config.augment.views:
             return
         usable = manifests.used(self.manifest)
-        failures = self._pass(front.outputs, front, opened, usable[usable["split"] == "train"], self.views(), "Augmented views")
+        failures = self._pass(extractor.outputs, extractor, opened, usable[usable["split"] == "train"], self.views(), "Augmented views")
         self.manifest = manifests.skip(self.manifest, failures)
 
-    def compute_with_views(self, front: Front, opened: Store) -> None:
-        """Pass all used images, and the views of the training images, through the front part."""
-        self.compute(front, opened)
-        self.compute_views(front, opened)
+    def compute_with_views(self, extractor: FeatureExtractor, opened: Store) -> None:
+        """Pass all used images, and the views of the training images, through the extractor part."""
+        self.compute(extractor, opened)
+        self.compute_views(extractor, opened)
 
-    def train(self, material: Material, compute: Compute) -> tuple[Trained, keras.Model]:
+    def train(self, material: FeatureDataset, compute: Compute) -> tuple[Trained, keras.Model]:
         """Train what the configuration names on stored rows.
 
         Args:
@@ -178,10 +178,10 @@ class Preparation:
             trained = from_scratch.train(material, self.network, self.image_spec.size, self.progress)
         return trained, joined.from_scratch(trained.model, trained.temperature)
 
-    def views(self) -> extract.Views:
+    def views(self) -> extraction.Views:
         """Return the augmented views that the configuration asks for."""
         augmentation = self.config.augment
-        return extract.Views(augmentation.views, augmentation if augmentation.views else None, self.config.seed)
+        return extraction.Views(augmentation.views, augmentation if augmentation.views else None, self.config.seed)
 
     def _pass(
         self,
@@ -189,11 +189,11 @@ class Preparation:
         compute: Callable[[tf.Tensor], list[np.ndarray]],
         opened: Store,
         rows: pd.DataFrame,
-        views: extract.Views = extract.ONLY_PLAIN,
+        views: extraction.Views = extraction.ONLY_PLAIN,
         title: str = "Frozen pass",
         needed: Sequence[str] | None = None,
     ) -> dict[int, str]:
-        done = extract.extract(
+        done = extraction.extract(
             rows, self.root, self.image_spec, outputs, compute, self.config.features.batch_size, opened, self.progress, views, title,
             needed,
         )  # fmt: skip

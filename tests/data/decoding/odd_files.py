@@ -160,7 +160,7 @@ _TRANSCODED = [
     *([Odd("AVIF", "image.avif", e.saved(RGB, "AVIF"), "transcoded")] if e.HAS_AVIF else []),
 ]
 
-_NAMES = ["图片.png", "صورة.png", "🐈‍⬛.png", "with spaces .png", "it's \"quoted\", twice.png", "new\nline.png", "carriage\rreturn.png"]
+_NAMES = ["图片.png", "صورة.png", "🐈‍⬛.png", "with spaces .png", 'it\'s "quoted", twice.png', "new\nline.png", "carriage\rreturn.png"]
 _NAMES += ["UPPER.PNG", "no_extension", "-rf.png", "100%.png", "back\\slash.png", "a" * 250 + ".png", os.fsdecode(b"latin\xe9.png")]
 
 _NAMED = [

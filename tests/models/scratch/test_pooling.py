@@ -12,10 +12,10 @@ from transfer.models.scratch.pooling import blur, pool
 BINOMIAL = {2: [1, 1], 3: [1, 2, 1], 4: [1, 3, 3, 1], 5: [1, 4, 6, 4, 1]}
 
 
-def pooled(values: np.ndarray, kind: str, size: int = 2, stride: int = 2, taps: int = 3) -> np.ndarray:
+def pooled(values: np.ndarray, kind: str, size: int = 2, stride: int = 2, specs: int = 3) -> np.ndarray:
     """Pool one map [h, w] and return the result."""
     images = keras.Input((*values.shape, 1))
-    model = keras.Model(images, pool(images, kind, size, stride, "pool", taps))
+    model = keras.Model(images, pool(images, kind, size, stride, "pool", specs))
     return np.asarray(model(values[None, ..., None].astype(np.float32)))[0, ..., 0]
 
 
@@ -25,16 +25,16 @@ def test_maximum_and_average_of_windows() -> None:
     assert pooled(values, "average").tolist() == [[2.5, 4.5], [10.5, 12.5]]
 
 
-@pytest.mark.parametrize("taps", BINOMIAL)
+@pytest.mark.parametrize("specs", BINOMIAL)
 @pytest.mark.parametrize("stride", [2, 3])
-def test_blur_is_the_binomial_filter_on_the_mirrored_map_then_subsampled(taps: int, stride: int) -> None:
+def test_blur_is_the_binomial_filter_on_the_mirrored_map_then_subsampled(specs: int, stride: int) -> None:
     values = np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32)
     images = keras.Input((9, 8, 1))
-    model = keras.Model(images, blur(images, stride, "blur", taps))
-    weights = np.outer(BINOMIAL[taps], BINOMIAL[taps]) / sum(BINOMIAL[taps]) ** 2
-    before = (taps - 1) // 2
-    mirrored = np.pad(values, (before, taps - 1 - before), mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(mirrored, (taps, taps))[::stride, ::stride]
+    model = keras.Model(images, blur(images, stride, "blur", specs))
+    weights = np.outer(BINOMIAL[specs], BINOMIAL[specs]) / sum(BINOMIAL[specs]) ** 2
+    before = (specs - 1) // 2
+    mirrored = np.pad(values, (before, specs - 1 - before), mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(mirrored, (specs, specs))[::stride, ::stride]
     expected = (windows * weights).sum((-1, -2))
     np.testing.assert_allclose(np.asarray(model(values[None, ..., None]))[0, ..., 0], expected, atol=1e-5)
 
@@ -50,10 +50,10 @@ def test_blur_pooling_takes_the_maximum_first() -> None:
 
 @pytest.mark.parametrize("kind", ["max", "average", "blur"])
 @pytest.mark.parametrize(("side", "size", "stride"), [(8, 2, 2), (9, 2, 2), (13, 3, 2), (2, 2, 2), (3, 2, 2), (3, 3, 2), (5, 2, 1)])
-@pytest.mark.parametrize("taps", [2, 7])
-def test_all_kinds_give_the_same_size(kind: str, side: int, size: int, stride: int, taps: int) -> None:
+@pytest.mark.parametrize("specs", [2, 7])
+def test_all_kinds_give_the_same_size(kind: str, side: int, size: int, stride: int, specs: int) -> None:
     expected = (side - size) // stride + 1
-    assert pooled(np.ones((side, side)), kind, size, stride, taps).tolist() == np.ones((expected, expected)).tolist()
+    assert pooled(np.ones((side, side)), kind, size, stride, specs).tolist() == np.ones((expected, expected)).tolist()
 
 
 def change_by_a_shift(kind: str) -> float:

@@ -98,7 +98,5 @@ def _in_strips(pixels: tf.Tensor, row_factor: tf.Tensor, column_factor: tf.Tenso
         return tf.reduce_mean(tf.reshape(by_rows, tf.stack([last - first, columns, column_factor, 3])), 2)
 
     array = tf.TensorArray(tf.float32, strips, infer_shape=False, element_shape=[None, None, 3])
-    filled = tf.while_loop(
-        lambda i, _: i < strips, lambda i, a: (i + 1, a.write(i, strip(i))), (0, array), parallel_iterations=1
-    )
+    filled = tf.while_loop(lambda i, _: i < strips, lambda i, a: (i + 1, a.write(i, strip(i))), (0, array), parallel_iterations=1)
     return filled[1].concat()

@@ -38,9 +38,7 @@ def _first_frame(image_bytes: tf.Tensor) -> tf.Tensor:
         size = tf.minimum(number(data, position + 4, 4), _SEARCHED)
         return (position + 8 + tf.cast(size + size % 2, tf.int32),)
 
-    (frame,) = tf.while_loop(
-        lambda position: (position < end) & (number(data, position, 4, False) != _ANMF), following, (tf.constant(12),)
-    )
+    (frame,) = tf.while_loop(lambda position: (position < end) & (number(data, position, 4, False) != _ANMF), following, (tf.constant(12),))
     found = tf.debugging.Assert(frame + 24 < end, ["The animated WebP has no frame."])
     with tf.control_dependencies([found] if found is not None else []):
         length = tf.cast(number(data, frame + 4, 4), tf.int32) - 16

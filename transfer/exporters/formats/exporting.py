@@ -96,9 +96,7 @@ def _measured(request: Request, material: Material, file: Path, progress: Progre
     assert request.output is not None
     return [
         judging.entry(request, SAVEDMODEL, None, folder, judging.bytes_of(folder), of_served, reference, served, threads),
-        judging.entry(
-            request, request.to, request.quantize, request.output, file.stat().st_size, scored | agrees, ours, runtime, threads
-        ),
+        judging.entry(request, request.to, request.quantize, request.output, file.stat().st_size, scored | agrees, ours, runtime, threads),
     ]
 
 

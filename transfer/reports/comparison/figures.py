@@ -146,6 +146,6 @@ def _open(axes: Axes) -> None:
 
 
 def _drawable(name: str) -> str:
-    """A name in a legend: `$` would begin a formula, and `_` at the front hides the line from it."""
+    """A name in a legend: `$` would begin a formula, and `_` at the extractor hides the line from it."""
     text = plain(shortened(name, _LONGEST_NAME))
     return f"\u200b{text}" if text.startswith("_") else text

@@ -31,9 +31,7 @@ class Request:
     overwrite: bool
 
 
-def request(
-    run: Run, paths: Sequence[Path], output: Path | None = None, batch_size: int | None = None, overwrite: bool = False
-) -> Request:
+def request(run: Run, paths: Sequence[Path], output: Path | None = None, batch_size: int | None = None, overwrite: bool = False) -> Request:
     """Check what is asked for, and list the files.
 
     Args:

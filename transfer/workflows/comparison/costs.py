@@ -11,7 +11,7 @@ from typing import Any
 
 from transfer.data import dataset as manifests
 from transfer.data import pipeline
-from transfer.features.front import Pixels
+from transfer.features.extractor import PixelExtractor
 from transfer.system.devices import machine
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
@@ -36,9 +36,9 @@ def rate(method: Method, folder: Path, meter: Meter) -> Rate:
     It is measured with the real pass on real images, two batches at least and for a second, after a first batch that does
     not count; whether the images' features are stored already makes no difference.
     """
-    if isinstance(method.front, Pixels):
+    if isinstance(method.extractor, PixelExtractor):
         return Rate(0.0, 0.0 if meter.source else None, 0.0 if meter.source else None)
-    facts = {"machine": machine(), "set": method.front.feature_set.id, "outputs": method.front.outputs, "energy": meter.source}
+    facts = {"machine": machine(), "set": method.extractor.feature_set.id, "outputs": method.extractor.outputs, "energy": meter.source}
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     known = _read(folder / RATES)
     try:
@@ -66,11 +66,11 @@ def _measured(method: Method, meter: Meter) -> Rate:
     files = list(itertools.islice(itertools.cycle(pipeline.files_of(prepared.root, rows.head(count))), count))
     done, started, seconds = 0, 0.0, 0.0
     batches = iter(pipeline.batches(files, prepared.image_spec, batch_size))
-    method.front(next(batches)[1])  # starts everything
+    method.extractor(next(batches)[1])  # starts everything
     with meter.measuring() as reading:
         started = time.perf_counter()
         for _, images in batches:
-            method.front(images)
+            method.extractor(images)
             done, seconds = done + len(images), time.perf_counter() - started
             if done >= _LEAST_BATCHES * batch_size and seconds >= _LEAST_SECONDS:
                 break

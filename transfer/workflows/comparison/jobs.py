@@ -56,7 +56,7 @@ def jobs(settings: ComparisonConfig, methods: Sequence[Method], manifest: pd.Dat
             rows = usable[usable.index.isin(kept) | (usable["split"] == "test")]
             for method in methods:
                 config = method.prepared.config.updated(seed=seed)
-                name = records.identity(config, method.front.feature_set.id, classes, rows)
+                name = records.identity(config, method.extractor.feature_set.id, classes, rows)
                 made.append(Job(method, str(size), seed, config, rows, name))
     return made, _told(beyond, most)
 

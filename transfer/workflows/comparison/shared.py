@@ -11,7 +11,7 @@ from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data.classes import balance
 from transfer.features import store
-from transfer.features.front import Front, Prefix
+from transfer.features.extractor import BackboneExtractor, FeatureExtractor
 from transfer.features.store import Store
 from transfer.system.progress import Clock, Progress, Silent
 from transfer.workflows.preparation import Preparation
@@ -23,13 +23,13 @@ class Method:
 
     Attributes:
         prepared: its preparation; all methods' have the same images and splits.
-        front: what each image passes before it.
-        opened: where the outputs of the front are stored.
+        extractor: what each image passes before it.
+        opened: where the outputs of the extractor are stored.
     """
 
     name: str
     prepared: Preparation
-    front: Front
+    extractor: FeatureExtractor
     opened: Store
 
 
@@ -55,12 +55,12 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
     methods: list[Method] = []
     for name, config in configs.items():
         prepared = base.another(config)
-        front = prepared.front([method.prepared for method in methods])
-        methods.append(Method(name, prepared, front, stack.enter_context(store.opened(front.feature_set))))
+        extractor = prepared.extractor([method.prepared for method in methods])
+        methods.append(Method(name, prepared, extractor, stack.enter_context(store.opened(extractor.feature_set))))
     for kin in _of_one_pass(methods):
-        kin[0].prepared.compute(_joined([method.front for method in kin]), kin[0].opened)
+        kin[0].prepared.compute(_joined([method.extractor for method in kin]), kin[0].opened)
         base.skip(_failed(base, kin[0].prepared))
-    base.divide_again(methods[0].front, methods[0].opened)
+    base.divide_again(methods[0].extractor, methods[0].opened)
     _compute_views(base, methods)
     for method in methods:
         method.prepared.follow(base)
@@ -71,21 +71,21 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
 def _compute_views(base: Preparation, methods: Sequence[Method]) -> None:
     for method in methods:
         method.prepared.follow(base)
-        method.prepared.compute_views(method.front, method.opened)
+        method.prepared.compute_views(method.extractor, method.opened)
         base.manifest = manifests.skip(base.manifest, _failed(base, method.prepared))
 
 
 def _of_one_pass(methods: Sequence[Method]) -> list[list[Method]]:
-    """Group the methods whose fronts differ in their outputs alone."""
+    """Group the methods whose extractors differ in their outputs alone."""
     groups: dict[str, list[Method]] = {}
     for method in methods:
-        groups.setdefault(method.front.feature_set.id, []).append(method)
+        groups.setdefault(method.extractor.feature_set.id, []).append(method)
     return list(groups.values())
 
 
-def _joined(fronts: Sequence[Front]) -> Front:
-    prefixes = [front for front in fronts if isinstance(front, Prefix)]
-    return reduce(lambda one, other: one.joined(other), prefixes) if prefixes else fronts[0]
+def _joined(extractors: Sequence[FeatureExtractor]) -> FeatureExtractor:
+    prefixes = [extractor for extractor in extractors if isinstance(extractor, BackboneExtractor)]
+    return reduce(lambda one, other: one.joined(other), prefixes) if prefixes else extractors[0]
 
 
 def _failed(base: Preparation, other: Preparation) -> dict[int, str]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import keras
 
 from transfer.evaluation.metrics import evaluate
-from transfer.features.front import Front
+from transfer.features.extractor import FeatureExtractor
 from transfer.features.store import Store
 from transfer.models import joined
 from transfer.system.energy import Meter
-from transfer.training.trained import Material, Trained
+from transfer.training.feature_dataset import FeatureDataset, Trained
 from transfer.workflows.comparison.costs import Rate
 from transfer.workflows.comparison.jobs import Job
 from transfer.workflows.comparison.records import Record
@@ -30,7 +30,7 @@ def train(job: Job, classes: Sequence[str], rate: Rate, meter: Meter) -> Record:
         TransferError: for what the user can mend, such as a rate with which the training diverges.
     """
     prepared, method = job.method.prepared, job.method
-    material = Material(job.rows, list(classes), method.opened, method.front, prepared.views(), job.config)
+    material = FeatureDataset(job.rows, list(classes), method.opened, method.extractor, prepared.views(), job.config)
     passed = _Passes(job)
     started = time.perf_counter()
     with meter.measuring() as reading:
@@ -61,13 +61,13 @@ class _Passes:
     def __init__(self, job: Job) -> None:
         self.job, self.seconds = job, 0.0
 
-    def __call__(self, front: Front, opened: Store) -> None:
+    def __call__(self, extractor: FeatureExtractor, opened: Store) -> None:
         started = time.perf_counter()
-        self.job.method.prepared.compute_with_views(front, opened)
+        self.job.method.prepared.compute_with_views(extractor, opened)
         self.seconds += time.perf_counter() - started
 
 
-def _fit(job: Job, material: Material, passed: _Passes) -> tuple[Trained, keras.Model, str]:
+def _fit(job: Job, material: FeatureDataset, passed: _Passes) -> tuple[Trained, keras.Model, str]:
     prepared = job.method.prepared
     if prepared.frozen:
         prepared.frozen.config, prepared.frozen.cut_points = job.config, None

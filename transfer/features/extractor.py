@@ -13,13 +13,13 @@ import tensorflow as tf
 from transfer.data.decoding.version import DECODER_VERSION
 from transfer.data.pipeline import ImageSpec
 from transfer.features.store import FeatureSet
-from transfer.models.pretrained import FrozenPass, Pretrained, Tap
+from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 
 PIXELS = "pixels"
 """Name of the output that is the decoded image itself."""
 
 
-class Front(Protocol):
+class FeatureExtractor(Protocol):
     """Images -> one or several outputs, each a vector an image."""
 
     @property
@@ -45,7 +45,7 @@ class Front(Protocol):
         ...
 
 
-class Pixels:
+class PixelExtractor:
     """Decoding alone: one output, `pixels`, uint8."""
 
     def __init__(self, image_spec: ImageSpec) -> None:
@@ -63,17 +63,17 @@ class Pixels:
         return [_flat(batch)]
 
 
-class Prefix:
-    """A frozen, truncated backbone: one output for each tap, and with `pixels` the decoded images as well."""
+class BackboneExtractor:
+    """A frozen, truncated backbone: one output for each spec, and with `pixels` the decoded images as well."""
 
     def __init__(
-        self, pretrained: Pretrained, image_spec: ImageSpec, taps: Sequence[Tap], batch_size: int, pixels: bool = False
+        self, pretrained: Pretrained, image_spec: ImageSpec, specs: Sequence[FeatureSpec], batch_size: int, pixels: bool = False
     ) -> None:
         self._pretrained, self._image_spec, self._batch_size = pretrained, image_spec, batch_size
-        self._taps = {tap.name: tap for tap in taps}
-        self._frozen = FrozenPass(pretrained, taps, batch_size)
+        self._specs = {spec.name: spec for spec in specs}
+        self._frozen = FrozenPass(pretrained, specs, batch_size)
         self._pixels = [PIXELS] if pixels else []
-        self.outputs = [*self._taps, *self._pixels]
+        self.outputs = [*self._specs, *self._pixels]
         self.feature_set = FeatureSet(
             pretrained.backbone.name,
             pretrained.weights_digest,
@@ -83,16 +83,16 @@ class Prefix:
             pretrained.precision,
         )
 
-    def joined(self, other: "Prefix") -> "Prefix":
+    def joined(self, other: "BackboneExtractor") -> "BackboneExtractor":
         """Return a front of the same feature set with the outputs of both: one pass computes them all."""
-        taps = list((self._taps | other._taps).values())
-        return Prefix(self._pretrained, self._image_spec, taps, self._batch_size, bool(self._pixels or other._pixels))
+        specs = list((self._specs | other._specs).values())
+        return BackboneExtractor(self._pretrained, self._image_spec, specs, self._batch_size, bool(self._pixels or other._pixels))
 
     def width(self, output: str) -> int:
-        return self._pretrained.size**2 * 3 if output == PIXELS else self._pretrained.width(self._taps[output])
+        return self._pretrained.size**2 * 3 if output == PIXELS else self._pretrained.width(self._specs[output])
 
     def dtype(self, output: str) -> np.dtype:
-        return np.dtype(np.uint8) if output == PIXELS else self._pretrained.dtype(self._taps[output])
+        return np.dtype(np.uint8) if output == PIXELS else self._pretrained.dtype(self._specs[output])
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
         return [*self._frozen(batch), *(_flat(batch) for _ in self._pixels)]

@@ -16,8 +16,8 @@ from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.evaluation import calibration
 from transfer.features.arrays import StoredRows
-from transfer.features.extract import PLAIN, Views
-from transfer.features.front import PIXELS, Front
+from transfer.features.extraction import PLAIN, Views
+from transfer.features.extractor import PIXELS, FeatureExtractor
 from transfer.features.store import Store, key
 from transfer.training import checkpoints
 from transfer.training.batches import Batches, Live, class_weights
@@ -31,7 +31,7 @@ class Trained:
         model: the trained part, from stored rows to logits.
         history: one row an epoch.
         best_epoch: the epoch whose weights were kept, from 1.
-        material, output: the stored rows that it takes, and their name.
+        features, output: the stored rows that it takes, and their name.
         logits: split (`validation`, `test`) -> float32 [n, classes], by the stored-feature path.
         temperature: by which the logits are divided, chosen on the validation split.
         checkpoints: files that are of no use any more once the run is published.
@@ -40,7 +40,7 @@ class Trained:
     model: keras.Model
     history: pd.DataFrame
     best_epoch: int
-    material: "Material"
+    features: "FeatureDataset"
     output: str
     logits: dict[str, np.ndarray]
     temperature: float
@@ -48,12 +48,18 @@ class Trained:
 
     @classmethod
     def judged(
-        cls, model: keras.Model, history: pd.DataFrame, best_epoch: int, material: "Material", output: str, checkpoints: tuple[Path, ...]
+        cls,
+        model: keras.Model,
+        history: pd.DataFrame,
+        best_epoch: int,
+        features: "FeatureDataset",
+        output: str,
+        checkpoints: tuple[Path, ...],
     ) -> "Trained":
         """Let a fitted model judge validation and test, and calibrate it."""
-        logits = {split: passed(model, material, split, output) for split in ("validation", "test")}
-        temperature = calibration.temperature(logits["validation"], material.labels("validation"))
-        return cls(model, history, best_epoch, material, output, logits, temperature, checkpoints)
+        logits = {split: passed(model, features, split, output) for split in ("validation", "test")}
+        temperature = calibration.temperature(logits["validation"], features.labels("validation"))
+        return cls(model, history, best_epoch, features, output, logits, temperature, checkpoints)
 
     @cached_property
     def probabilities(self) -> dict[str, np.ndarray]:
@@ -62,21 +68,21 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Material:
+class FeatureDataset:
     """Stored rows of a divided manifest, by split.
 
     Attributes:
         manifest: divided manifest.
         classes: names; a row's label number is the position in it.
         store: open store.
-        front: what computed the rows.
+        extractor: what computed the rows.
         views: the augmented views of the training rows.
     """
 
     manifest: pd.DataFrame
     classes: list[str]
     store: Store
-    front: Front
+    extractor: FeatureExtractor
     views: Views
     config: Config
 
@@ -88,7 +94,7 @@ class Material:
             settings.pop(without_effect)
         for place in ("source", "root", "tfds_data_dir"):
             settings["data"].pop(place)
-        facts = [settings, self.front.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]
+        facts = [settings, self.extractor.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]
         return checkpoints.path_of(hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32])
 
     def rows(self, split: str) -> pd.DataFrame:
@@ -107,7 +113,7 @@ class Material:
         tags = [PLAIN, *(self.views.tags() if augmented and self.views.augmentation else [])]
         keys = [key(digest, tag, output) for tag in tags for digest in digests]
         memory = self.config.features.memory_mb << 20
-        rows = StoredRows(self.store, keys, self.front.width(output), self.front.dtype(output), memory)
+        rows = StoredRows(self.store, keys, self.extractor.width(output), self.extractor.dtype(output), memory)
         return rows, np.tile(labels, len(tags))
 
     def batches(self, output: str, shape: tuple[int, ...], batch_size: int, dtype: str = "float32") -> Batches:
@@ -138,7 +144,7 @@ def judged_at_once(output: str, shape: tuple[int, ...]) -> int:
 
 def passed(
     model: keras.Model,
-    material: Material,
+    features: FeatureDataset,
     split: str,
     output: str,
     compute: Callable[[np.ndarray], keras.KerasTensor] | None = None,
@@ -148,14 +154,14 @@ def passed(
 
     Args:
         model: what takes the rows.
-        material, split, output: name the rows.
+        features, split, output: name the rows.
         compute: another function of the model's input; none: the model itself.
         positions: of the wanted rows in the split; none: all.
 
     Returns:
         Float32 [n, ...]; of the model itself the logits, [n, classes].
     """
-    rows, _ = material.stored(split, output)
+    rows, _ = features.stored(split, output)
     wanted = np.arange(len(rows)) if positions is None else positions
     shape = model.input_shape[1:]
     batch = judged_at_once(output, shape)

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from transfer.config import Config
-from transfer.features.extract import Views
+from transfer.features.extraction import Views
 from transfer.features.store import FeatureSet, Store, key, opened
 from transfer.models import scratch
 from transfer.models.registry import SCRATCH
 from transfer.system.progress import Silent
+from transfer.training import feature_dataset as module
 from transfer.training import from_scratch, frozen_head
-from transfer.training import trained as trained_module
-from transfer.training.trained import Material, passed
+from transfer.training.feature_dataset import FeatureDataset, passed
 from transfer.workflows.requests import resolve
 
 CLASSES = ["blue", "green", "red"]
@@ -26,7 +26,7 @@ CONFIG = Config().updated(
 )
 
 
-class Front:
+class FeatureExtractor:
     """Stands for what computed the rows: one output."""
 
     def __init__(self, output: str, width: int, dtype: type) -> None:
@@ -41,8 +41,8 @@ class Front:
         return self._dtype
 
 
-HEAD = Front("top:avg", 5, np.float32)
-PIXELS = Front("pixels", 16 * 16 * 3, np.uint8)
+HEAD = FeatureExtractor("top:avg", 5, np.float32)
+PIXELS = FeatureExtractor("pixels", 16 * 16 * 3, np.uint8)
 
 
 def manifest() -> pd.DataFrame:
@@ -55,10 +55,10 @@ def manifest() -> pd.DataFrame:
     return table
 
 
-def values(front: Front, number: int, shift: float = 0.0) -> np.ndarray:
+def values(extractor: FeatureExtractor, number: int, shift: float = 0.0) -> np.ndarray:
     """Rows that tell the class: one channel, or one feature, is larger."""
     generator = np.random.default_rng(number)
-    if front is PIXELS:
+    if extractor is PIXELS:
         pixels = generator.integers(0, 40, (16, 16, 3)) + 80 * (number % 3)
         return pixels.astype(np.uint8).reshape(-1)
     return (generator.normal(size=5) + 4 * np.eye(3, 5)[number % 3] + shift).astype(np.float32)
@@ -70,22 +70,22 @@ def store() -> Iterator[Store]:
         yield opened_store
 
 
-def material(store: Store, front: Front = HEAD, config: Config = CONFIG, views: Views = Views()) -> Material:  # noqa: B008
+def features(store: Store, extractor: FeatureExtractor = HEAD, config: Config = CONFIG, views: Views = Views()) -> FeatureDataset:  # noqa: B008
     table = manifest()
     tags = ["0", *(views.tags() if views.augmentation else [])]
     store.put(
         {
-            key(digest, tag, front.outputs[0]): values(front, number, place).tobytes()
+            key(digest, tag, extractor.outputs[0]): values(extractor, number, place).tobytes()
             for number, digest in enumerate(table["digest"])
             for place, tag in enumerate(tags)
             if number != 3
         }
     )
-    return Material(table, CLASSES, store, front, views, config)
+    return FeatureDataset(table, CLASSES, store, extractor, views, config)
 
 
 def test_each_split_has_its_used_rows_with_their_labels(store: Store) -> None:
-    made = material(store)
+    made = features(store)
     sizes = {split: len(made.rows(split)) for split in ("train", "validation", "test")}
     assert sum(sizes.values()) == 59 and sizes["test"] >= 9
     for split in sizes:
@@ -98,7 +98,7 @@ def test_each_split_has_its_used_rows_with_their_labels(store: Store) -> None:
 def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
     config = CONFIG.updated(augment__views=2)
     views = Views(2, config.augment, 0)
-    made = material(store, config=config, views=views)
+    made = features(store, config=config, views=views)
     plain = len(made.rows("train"))
     rows, labels = made.stored("train", "top:avg", augmented=True)
     assert len(rows) == len(labels) == 3 * plain
@@ -109,7 +109,7 @@ def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
 
 
 def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> None:
-    made = material(store, config=CONFIG.updated(training__class_weights="balanced", seed=3))
+    made = features(store, config=CONFIG.updated(training__class_weights="balanced", seed=3))
     train = made.batches("top:avg", (5,), 32)
     others = made.judged("validation", "top:avg", (5,))
     assert train.shuffle_seed == 3 and others.shuffle_seed is None
@@ -117,7 +117,7 @@ def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> Non
 
 
 def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Store) -> None:
-    made = material(store)
+    made = features(store)
     trained = frozen_head.train(made, "top:avg", Silent())
     assert set(trained.probabilities) == {"validation", "test"}
     for split, probabilities in trained.probabilities.items():
@@ -132,7 +132,7 @@ def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Stor
 
 
 def test_a_network_is_trained_from_scratch_on_pixels(store: Store) -> None:
-    made = material(store, PIXELS, CONFIG.updated(backbone="lenet", training__learning_rate=0.005))
+    made = features(store, PIXELS, CONFIG.updated(backbone="lenet", training__learning_rate=0.005))
     trained = from_scratch.train(made, SCRATCH["lenet"], 16, Silent())
     assert trained.model.input_shape == (None, 16, 16, 3) and set(trained.history["stage"]) == {"network"}
     assert (trained.probabilities["test"].argmax(1) == made.labels("test")).mean() > 0.8
@@ -156,32 +156,30 @@ def test_lenets_dropout_and_penalty_are_those_of_the_section_head_unless_its_own
 
 
 @pytest.mark.parametrize("batch", [1, 4, 256])
-def test_logits_do_not_depend_on_the_batches_they_are_made_in(
-    store: Store, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = material(store)
+def test_logits_do_not_depend_on_the_batches_they_are_made_in(store: Store, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = features(store)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(0))])
     whole = passed(model, made, "test", "top:avg")
-    monkeypatch.setattr(trained_module, "judged_at_once", lambda output, shape: batch)
+    monkeypatch.setattr(module, "judged_at_once", lambda output, shape: batch)
     received = passed(model, made, "test", "top:avg")
     np.testing.assert_allclose(received, whole, atol=1e-6)
     np.testing.assert_array_equal(passed(model, made, "test", "top:avg", positions=np.array([1])), received[[1]])
 
 
 def test_no_images_have_no_logits(store: Store) -> None:
-    made = material(store)
+    made = features(store)
     empty = dataclasses.replace(made, manifest=made.manifest[made.manifest["split"] != "test"])
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     assert passed(model, empty, "test", "top:avg").shape == (0, 3)
 
 
-def changed_label(made: Material) -> Material:
+def changed_label(made: FeatureDataset) -> FeatureDataset:
     table = made.manifest.copy()
     table.loc[0, "label"] = "red"
     return dataclasses.replace(made, manifest=table)
 
 
-def changed_split(made: Material) -> Material:
+def changed_split(made: FeatureDataset) -> FeatureDataset:
     table = made.manifest.copy()
     table.loc[0, "split"] = "test"
     return dataclasses.replace(made, manifest=table)
@@ -194,16 +192,16 @@ def changed_split(made: Material) -> Material:
         changed_split,
         lambda made: dataclasses.replace(made, config=made.config.updated(seed=1)),
         lambda made: dataclasses.replace(made, config=made.config.updated(head__l2=0.5)),
-        lambda made: dataclasses.replace(made, front=PIXELS),
+        lambda made: dataclasses.replace(made, extractor=PIXELS),
     ],
-    ids=["label", "split", "seed", "penalty", "front"],
+    ids=["label", "split", "seed", "penalty", "extractor"],
 )
 def test_a_checkpoint_is_never_taken_up_by_another_training(store: Store, change: Any) -> None:
-    made = material(store)
+    made = features(store)
     assert change(made).checkpoint("top:avg") != made.checkpoint("top:avg") != made.checkpoint("block1_pool:avg")
 
 
 def test_a_folder_that_was_moved_keeps_its_checkpoint(store: Store) -> None:
-    made = material(store)
+    made = features(store)
     moved = dataclasses.replace(made, config=made.config.updated(data__source="/elsewhere"))
     assert moved.checkpoint("top:avg") == made.checkpoint("top:avg")

@@ -8,19 +8,19 @@ import tensorflow as tf
 
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
-from transfer.features import front
-from transfer.features.front import Pixels, Prefix
-from transfer.models.pretrained import Pretrained, Tap
+from transfer.features import extractor
+from transfer.features.extractor import BackboneExtractor, PixelExtractor
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 
 # The name of a set needs no network: none is built.
 PRETRAINED = Pretrained(BACKBONES["vgg16"], None, "random", "ab" * 32, 32, "float32")
-TAPS = [Tap("block1_pool", "avg")]
+SPECS = [FeatureSpec("block1_pool", "avg")]
 
 
 def set_id(pretrained: Pretrained = PRETRAINED, image_spec: ImageSpec = ImageSpec(32)) -> str:  # noqa: B008
-    return Prefix(pretrained, image_spec, TAPS, 4).feature_set.id
+    return BackboneExtractor(pretrained, image_spec, SPECS, 4).feature_set.id
 
 
 @pytest.mark.parametrize(
@@ -40,19 +40,19 @@ def test_the_same_network_has_the_same_set_wherever_its_weights_came_from() -> N
 def test_another_way_of_making_images_square_has_another_set(of: str) -> None:
     def made(resize: str) -> str:
         image_spec = ImageSpec(32, DataConfig(resize=resize))
-        return set_id(image_spec=image_spec) if of == "prefix" else Pixels(image_spec).feature_set.id
+        return set_id(image_spec=image_spec) if of == "prefix" else PixelExtractor(image_spec).feature_set.id
 
     assert len({made("stretch"), made("pad"), made("crop")}) == 3
 
 
 @pytest.mark.parametrize("change", ["decoder", "tensorflow"])
 def test_another_decoder_has_another_set(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    before = {set_id(), Pixels(ImageSpec(32)).feature_set.id}
+    before = {set_id(), PixelExtractor(ImageSpec(32)).feature_set.id}
     if change == "decoder":
-        monkeypatch.setattr(front, "DECODER_VERSION", front.DECODER_VERSION + 1)
+        monkeypatch.setattr(extractor, "DECODER_VERSION", extractor.DECODER_VERSION + 1)
     else:
         monkeypatch.setattr(tf, "__version__", "99.1.0")
-    assert before.isdisjoint({set_id(), Pixels(ImageSpec(32)).feature_set.id})
+    assert before.isdisjoint({set_id(), PixelExtractor(ImageSpec(32)).feature_set.id})
 
 
 def test_a_patch_release_of_tensorflow_keeps_the_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,20 +62,20 @@ def test_a_patch_release_of_tensorflow_keeps_the_set(monkeypatch: pytest.MonkeyP
 
 
 def test_each_cut_and_pooling_is_an_output_of_its_own() -> None:
-    taps = [Tap("block1_pool", "avg"), Tap("block1_pool", "max"), Tap("block2_pool", "avg")]
-    assert Prefix(PRETRAINED, ImageSpec(32), taps, 4).outputs == ["block1_pool:avg", "block1_pool:max", "block2_pool:avg"]
+    specs = [FeatureSpec("block1_pool", "avg"), FeatureSpec("block1_pool", "max"), FeatureSpec("block2_pool", "avg")]
+    assert BackboneExtractor(PRETRAINED, ImageSpec(32), specs, 4).outputs == ["block1_pool:avg", "block1_pool:max", "block2_pool:avg"]
 
 
 def test_outputs_have_the_width_and_dtype_that_are_stated() -> None:
     loaded = Pretrained.load(BACKBONES["vgg16"], "random", 32, "bfloat16", 0, Silent())
-    prefix = Prefix(loaded, ImageSpec(32), [Tap("block1_pool", "max"), Tap("block2_pool", "flatten")], 2)
+    prefix = BackboneExtractor(loaded, ImageSpec(32), [FeatureSpec("block1_pool", "max"), FeatureSpec("block2_pool", "flatten")], 2)
     arrays = prefix(tf.zeros([2, 32, 32, 3], tf.uint8))
     for output, array in zip(prefix.outputs, arrays, strict=True):
         assert array.shape == (2, prefix.width(output)) and array.dtype == prefix.dtype(output)
 
 
 def test_pixels_pass_unchanged() -> None:
-    pixels = Pixels(ImageSpec(8))
+    pixels = PixelExtractor(ImageSpec(8))
     batch = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
     (array,) = pixels(tf.constant(batch))
     assert pixels.outputs == ["pixels"] and array.dtype == pixels.dtype("pixels") == np.uint8

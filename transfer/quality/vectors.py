@@ -28,14 +28,14 @@ def feature_vectors(features: Mapping[str, np.ndarray], width: int = 128) -> np.
     return unit(np.concatenate(tables, axis=1))
 
 
-def glance_vectors(glances: np.ndarray) -> np.ndarray:
-    """Turn glances uint8 [n, s, s, 3] into vectors of their coarse brightness, less its mean.
+def thumbnail_vectors(thumbnails: np.ndarray) -> np.ndarray:
+    """Turn thumbnails uint8 [n, s, s, 3] into vectors of their coarse brightness, less its mean.
 
     Returns:
         float32 [n, s * s / 4], unit length; zeros for images of (nearly) one brightness.
     """
-    coarse = grey(halved(glances))
-    coarse = coarse.reshape(len(glances), coarse.shape[1] * coarse.shape[2])
+    coarse = grey(halved(thumbnails))
+    coarse = coarse.reshape(len(thumbnails), coarse.shape[1] * coarse.shape[2])
     coarse -= coarse.mean(axis=1, keepdims=True)
     coarse[coarse.std(axis=1) < _PLAIN] = 0
     return unit(coarse)

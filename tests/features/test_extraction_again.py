@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.features.passes import BATCH, Front, Interrupting, a_set, damage, decode_quickly, run, scan, stored
+from tests.features.passes import BATCH, FeatureExtractor, Interrupting, a_set, damage, decode_quickly, run, scan, stored
 from transfer.config import AugmentConfig
-from transfer.features.extract import PLAIN, Views
+from transfer.features.extraction import PLAIN, Views
 from transfer.features.store import Store, opened
 
 Folder = Callable[..., Path]
@@ -35,7 +35,7 @@ def test_views_are_stored_beside_the_plain_image_and_differ_from_it(image_folder
     run(rows, root, store)
     views = Views(2, AUGMENTATION, 0)
     done, _ = run(rows, root, store, views=views)
-    assert done.computed == 2 * len(rows) and store.records() == 3 * len(rows) * len(Front.outputs)
+    assert done.computed == 2 * len(rows) and store.records() == 3 * len(rows) * len(FeatureExtractor.outputs)
     of_all = [stored(store, rows, tag=tag) for tag in (PLAIN, *views.tags())]
     for a in range(3):
         for b in range(a):
@@ -83,14 +83,14 @@ def test_a_pass_that_was_interrupted_ends_with_the_bytes_of_an_undisturbed_one(
     rows = scan(root)
     before = moment == "before it is stored"
     with pytest.raises(KeyboardInterrupt):
-        run(rows, root, store, Front(interrupt_at=batches) if before else None, views, None if before else Interrupting(batches))
-    assert store.records() == batches * BATCH * len(Front.outputs), "what was computed is kept"
+        run(rows, root, store, FeatureExtractor(interrupt_at=batches) if before else None, views, None if before else Interrupting(batches))
+    assert store.records() == batches * BATCH * len(FeatureExtractor.outputs), "what was computed is kept"
     resumed, _ = run(rows, root, store, views=views)
     with opened(a_set("undisturbed")) as other:
         undisturbed, _ = run(rows, root, other, views=views)
         whole = rows.drop(index=list(undisturbed.failures))
         for tag in views.tags() if views else [PLAIN]:
-            for output in Front.outputs:
+            for output in FeatureExtractor.outputs:
                 assert stored(store, whole, output, tag).tobytes() == stored(other, whole, output, tag).tobytes()
     assert resumed.failures == undisturbed.failures and len(resumed.failures) == 1
     assert resumed.computed + batches * BATCH == undisturbed.computed

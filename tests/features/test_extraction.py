@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import made_up_image
 from tests.features.passes import SIZE, a_set, damage, decode_quickly, run, scan, stored
-from transfer.features.extract import PLAIN, Extraction
+from transfer.features.extraction import PLAIN, Extraction
 from transfer.features.store import Store, key, opened
 
 Folder = Callable[..., Path]
@@ -29,17 +29,17 @@ def store() -> Iterator[Store]:
 def test_features_lie_under_the_digest_of_their_image(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3, size=(SIZE, SIZE))
     rows = scan(root)
-    done, front = run(rows, root, store)
+    done, extractor = run(rows, root, store)
     expected = [np.asarray(made_up_image(1000 * number + i, (SIZE, SIZE), number)).mean((0, 1)) for number in (0, 1) for i in range(3)]
     np.testing.assert_allclose(stored(store, rows), expected, rtol=1e-5)
-    assert done == Extraction(6, {}) and front.batches == [4, 2]
+    assert done == Extraction(6, {}) and extractor.batches == [4, 2]
 
 
 def test_a_second_pass_computes_nothing(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3)
     run(scan(root), root, store)
-    done, front = run(scan(root), root, store)
-    assert done == Extraction(0, {}) and front.batches == []
+    done, extractor = run(scan(root), root, store)
+    assert done == Extraction(0, {}) and extractor.batches == []
 
 
 @pytest.mark.parametrize("added", [1, 5])
@@ -49,8 +49,8 @@ def test_adding_k_images_computes_k(image_folder: Folder, store: Store, added: i
     before = stored(store, scan(root))
     for number in range(added):
         made_up_image(7000 + number).save(root / "green" / f"a new one {number}.png")
-    done, front = run(scan(root), root, store)
-    assert done.computed == sum(front.batches) == added
+    done, extractor = run(scan(root), root, store)
+    assert done.computed == sum(extractor.batches) == added
     known = ~scan(root)["path"].str.contains("a new one")
     assert np.array_equal(stored(store, scan(root)[known]), before)
 
@@ -59,8 +59,8 @@ def test_copies_are_computed_once(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3)
     shutil.copy(root / "red" / "001.png", root / "green" / "copy.png")
     rows = scan(root)
-    done, front = run(rows, root, store)
-    assert done.computed == sum(front.batches) == 6 and len(stored(store, rows)) == 7
+    done, extractor = run(rows, root, store)
+    assert done.computed == sum(extractor.batches) == 6 and len(stored(store, rows)) == 7
 
 
 def test_renaming_or_moving_images_computes_nothing(image_folder: Folder, store: Store) -> None:
@@ -83,13 +83,13 @@ def test_undecodable_images_are_reported_with_the_reason_and_remembered(image_fo
     damage(root / "green" / "001.png")
     shutil.copy(root / "green" / "001.png", root / "red" / "copy.png")
     rows = scan(root)
-    done, front = run(rows, root, store)
+    done, extractor = run(rows, root, store)
     failed = rows.loc[list(done.failures), "path"]
     assert sorted(failed) == ["green/001.png", "red/copy.png"], "the copy fails as well"
     assert set(done.failures.values()) == {"damaged: not a whole PNG (truncated or broken)"}
-    assert done.computed == 7 and front.batches == [4, 3]
-    again, front = run(scan(root), root, store)
-    assert again.failures == done.failures and front.batches == []
+    assert done.computed == 7 and extractor.batches == [4, 3]
+    again, extractor = run(scan(root), root, store)
+    assert again.failures == done.failures and extractor.batches == []
     made_up_image(1).save(root / "green" / "001.png")
     mended, _ = run(scan(root), root, store)
     assert mended.computed == 1, "another content is another image"

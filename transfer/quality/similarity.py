@@ -15,8 +15,8 @@ import numpy as np
 
 from transfer.quality import alignment, near_duplicates
 from transfer.quality.distinct import standing_out
-from transfer.quality.likeness import feature_vectors, glance_vectors
 from transfer.quality.near_duplicates import Pairs
+from transfer.quality.vectors import feature_vectors, thumbnail_vectors
 
 _LEAST_COSINE = 0.3
 
@@ -35,23 +35,23 @@ class Found(NamedTuple):
 
 
 def find(
-    features: Mapping[str, np.ndarray], glances: np.ndarray, threshold: float = 0.97, neighbours: int = 5, ratio: float = 0.4
+    features: Mapping[str, np.ndarray], thumbnails: np.ndarray, threshold: float = 0.97, neighbours: int = 5, ratio: float = 0.4
 ) -> Found:
     """Find pairs of images that are nearly the same.
 
     Args:
         features: cut point -> float [n, width], pooled; empty for networks without stored features.
-        glances: uint8 [n, s, s, 3], s even: the images reduced to a few pixels by averaging.
+        thumbnails: uint8 [n, s, s, 3], s even: the images reduced to a few pixels by averaging.
         threshold: smallest similarity.
-        neighbours: candidates looked at for each image, by features and by glances.
+        neighbours: candidates looked at for each image, by features and by thumbnails.
         ratio: see `distinct.standing_out`; 1: all pairs above the threshold.
     """
-    glance_rows = glance_vectors(glances)
-    tables = [near_duplicates.pairs(glance_rows, _LEAST_COSINE, neighbours), _plain_pairs(glances, glance_rows)]
+    thumbnail_rows = thumbnail_vectors(thumbnails)
+    tables = [near_duplicates.pairs(thumbnail_rows, _LEAST_COSINE, neighbours), _plain_pairs(thumbnails, thumbnail_rows)]
     if features:
         tables.append(near_duplicates.pairs(feature_vectors(features), _LEAST_COSINE, neighbours))
     candidates = near_duplicates.union(*tables)
-    agreement = partial(alignment.agreement, alignment.smoothed(glances))
+    agreement = partial(alignment.agreement, alignment.smoothed(thumbnails))
     similarity = agreement(candidates.first, candidates.second, threshold)
     stands_out = standing_out(candidates, similarity, threshold, ratio, agreement)
     checked = Pairs(candidates.first, candidates.second, similarity)
@@ -59,10 +59,10 @@ def find(
     return Found(near_duplicates.union(checked.chosen(stands_out)), int(alike))
 
 
-def _plain_pairs(glances: np.ndarray, glance_rows: np.ndarray) -> Pairs:
+def _plain_pairs(thumbnails: np.ndarray, thumbnail_rows: np.ndarray) -> Pairs:
     """Images of one colour have no direction; each is a candidate of the one with the next colour."""
-    plain = np.flatnonzero(~glance_rows.any(axis=1))
-    color = np.round(glances[plain].mean(axis=(1, 2)) / 8)
+    plain = np.flatnonzero(~thumbnail_rows.any(axis=1))
+    color = np.round(thumbnails[plain].mean(axis=(1, 2)) / 8)
     order = plain[np.lexsort((*color.T, color.sum(axis=1)))]
     first, second = np.minimum(order[:-1], order[1:]), np.maximum(order[:-1], order[1:])
     return Pairs(first, second, np.ones(len(first), np.float32))
