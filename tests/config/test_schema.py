@@ -175,6 +175,8 @@ def test_set_with_a_value_that_is_no_yaml_is_told(text: str) -> None:
         ("- vgg16", "holds `key: value` lines. Received list"),
         ("vgg16", "holds `key: value` lines. Received str"),
         ("backbon: vgg16", "Unknown configuration key 'backbon'. Did you mean 'backbone'?"),
+        ("seed: 1\nseed: 2", "'seed' twice"),
+        ("head:\n  l2: 0.1\n  l2: 0.2", "line 3. Received 'l2' twice"),
         ("3: 4", "Unknown configuration key '3'"),
     ],
 )

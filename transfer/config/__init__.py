@@ -1,6 +1,7 @@
 """What a user may set: typed models with defaults, and their loading. Holds every number; imports no TensorFlow."""
 
-from transfer.config.schema import Config, assignment, build, flatten, keys, parse_assignment, read_yaml
+from transfer.config.loading import build, flatten, keys, parse_assignment, read_yaml
+from transfer.config.schema import Config
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
@@ -18,6 +19,6 @@ from transfer.config.sections import (
 
 __all__ = [
     "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "OODConfig", "FeaturesConfig",
-    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "assignment", "build", "flatten", "keys",
+    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys",
     "parse_assignment", "read_yaml",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 `common` and each entry of `methods` hold keys of the ordinary configuration (`config.py`); everything else is here.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from transfer.config.schema import assignment, flatten
+from transfer.config.loading import assignment, flatten, read_mapping
 from transfer.config.sections import AutoOrOff, Section
 from transfer.errors import ConfigError, nearest
 
@@ -142,8 +143,6 @@ def _method(value: Any, name: str) -> dict[str, Any]:
 
 
 def _require_name(name: Any) -> None:
-    import re
-
     if not isinstance(name, str) or not re.fullmatch(_NAME, name) or name != name.strip():
         raise ConfigError(
             "The name of a method begins with a letter or digit and has at most 40 letters, digits, spaces, and . _ + -. "
@@ -151,41 +150,9 @@ def _require_name(name: Any) -> None:
         )
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key may stand twice: the second method of a name would replace the first without a word."""
-
-
-def _without_doubles(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if isinstance(key, str | int | float) and key in seen:
-            raise ConfigError(f"A key may stand once in a mapping, line {key_node.start_mark.line + 1}. Received {key!r} twice.")
-        if isinstance(key, str | int | float):
-            seen.add(key)
-    loader.flatten_mapping(node)
-    found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
-    return found
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _without_doubles)
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file of settings.
-
-    Raises:
-        ConfigError: where it is missing, no YAML, or no mapping, or a key stands twice in it.
-    """
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise ConfigError(f"The configuration file cannot be read: {error.strerror}. Received {str(path)!r}.") from None
-    except ConfigError as error:
-        raise ConfigError(f"{str(path)!r}: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"The configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
-    return {str(key): value for key, value in _mapping(tree, f"The configuration file {str(path)!r}").items()}
+    """Read a file of settings; see `loading.read_mapping` for the errors."""
+    return read_mapping(path)
 
 
 def parse_assignment(text: str) -> dict[str, Any]:
