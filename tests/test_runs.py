@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.reports.made_up_run import write_run
-from transfer.errors import RunError
-from transfer.runs import CONFIG, METRICS, Run, check_free, drafting
+from transfer.errors import OutputError, RunError
+from transfer.runs import CONFIG, METRICS, Run, drafting, require_free
 from transfer.system import environment
-from transfer.workflows.requests import plan
+from transfer.workflows.requests import fit_request
 
 DEAD = "999999999"  # above the largest process number of any system
 HOST = socket.gethostname()
@@ -115,12 +115,12 @@ def test_overwriting_replaces_runs_only(tmp_path: Path, kind: str) -> None:
     fill(tmp_path / "elsewhere", "a run")
     final.parent.mkdir()
     {"folder": final.mkdir, "file": final.touch, "link": lambda: final.symlink_to(tmp_path / "elsewhere")}[kind]()
-    with pytest.raises(RunError, match="replaces runs only"):
-        check_free(tmp_path / "out", "run", overwrite=True)
+    with pytest.raises(OutputError, match="--overwrite replaces"):
+        require_free(tmp_path / "out", "run", overwrite=True)
 
 
 def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="name exists"), drafting(tmp_path, "run") as draft:
+    with pytest.raises(OutputError, match=r"something is there already.*--name.*--overwrite"), drafting(tmp_path, "run") as draft:
         fill(draft.path, "mine")
         fill(tmp_path / "run", "theirs")
     assert names(tmp_path) == ["run"]
@@ -130,7 +130,7 @@ def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Pat
 @pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "/a", "a\\b", "a\nb", "a\0b", "x" * 151, "é" * 76])
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="--name is the name of one folder"):
-        check_free(tmp_path, name, overwrite=False)
+        require_free(tmp_path, name, overwrite=False)
 
 
 def test_the_longest_name_fits_beside_the_longest_name_of_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,8 +142,8 @@ def test_the_longest_name_fits_beside_the_longest_name_of_a_machine(tmp_path: Pa
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="output folder cannot be made"):
-        check_free(tmp_path / "file", "run", overwrite=False)
+    with pytest.raises(OutputError, match="folder cannot be made"):
+        require_free(tmp_path / "file", "run", overwrite=False)
 
 
 def test_drafts_of_dead_processes_are_cleared_up_and_others_kept(tmp_path: Path) -> None:
@@ -161,9 +161,9 @@ def test_a_run_without_a_name_gets_one_that_is_allowed(tmp_path: Path, name: str
     folder = tmp_path / "flowers" / name if name else tmp_path / "flowers"
     (tmp_path / "flowers").mkdir()
     folder.mkdir(exist_ok=True)
-    planned = plan(folder, [{"backbone": "lenet"}], output=tmp_path / "runs")
+    request = fit_request(folder, [{"backbone": "lenet"}], output=tmp_path / "runs")
     word = {None: "flowers", "..": tmp_path.name, ".hidden": "hidden"}.get(name, "odd-name-")
-    assert re.fullmatch(re.escape(word[:40]) + r"-lenet-\d{8}-\d{6}", planned.name)
+    assert re.fullmatch(re.escape(word[:40]) + r"-lenet-\d{8}-\d{6}", request.name)
 
 
 KILLED_BETWEEN_TWO_RENAMES = """
@@ -193,7 +193,7 @@ def test_a_run_that_was_being_replaced_when_the_process_was_killed_comes_back(tm
         with pytest.raises(ValueError, match="stop"), drafting(tmp_path, "run", overwrite=True):
             raise ValueError("stop")
     else:
-        with pytest.raises(RunError, match="name exists"), drafting(tmp_path, "run"):
+        with pytest.raises(OutputError, match=r"something is there already.*--name.*--overwrite"), drafting(tmp_path, "run"):
             pass
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / CONFIG).read_text() == "old"

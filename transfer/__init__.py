@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transfer.runs import Run
     from transfer.workflows.check import Checked, check
     from transfer.workflows.compare import compare
-    from transfer.workflows.comparison.result import Comparison
+    from transfer.workflows.comparison.folder import Comparison
     from transfer.workflows.explain import explain
     from transfer.workflows.fit import fit
     from transfer.workflows.predict import predict
@@ -31,7 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Checked": "transfer.workflows.check",
-    "Comparison": "transfer.workflows.comparison.result",
+    "Comparison": "transfer.workflows.comparison.folder",
     "Config": "transfer.config",
     "Run": "transfer.runs",
     "TransferError": "transfer.errors",

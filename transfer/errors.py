@@ -32,6 +32,10 @@ class RunError(TransferError):
     """A run's folder that is missing, incomplete, or in the way."""
 
 
+class OutputError(TransferError):
+    """A place where a result cannot be put: taken, in the user's data, or not writable."""
+
+
 class ExportError(TransferError):
     """An exported model that does not agree with the one that was trained."""
 

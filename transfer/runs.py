@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from transfer.errors import RunError
-from transfer.system.files import clear_up, publishing, write_text
+from transfer.system.files import clear_up, publishing, require_place, write_text
 
 DEFAULT_OUTPUT = "saved_models"
 
@@ -116,7 +116,7 @@ class Run:
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row for each file seen."""
-        return _read_table(self.path / MANIFEST, ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format"))
+        return read_manifest(self.path / MANIFEST)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -136,6 +136,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, test accuracy {self.metrics['test']['accuracy']:.3f})"
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read a table of all files seen, as `data.dataset.write` writes it."""
+    return _read_table(path, ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format"))
 
 
 def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
@@ -178,24 +183,21 @@ def require_name(name: str) -> None:
         raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
 
 
-def check_free(output: Path, name: str, overwrite: bool) -> None:
+def require_free(output: Path, name: str, overwrite: bool, protected: Iterable[Path] = ()) -> None:
     """Check, before the work begins, that a run can be published under this name.
 
+    Args:
+        output, name: the run's folder is `output/name`.
+        overwrite: whether it may replace a run.
+        protected: the user's data.
+
     Raises:
-        RunError: where the name is no file name, is taken, or the output folder cannot be written.
+        RunError: where the name is not a file name.
+        OutputError: where the folder is taken, or cannot be made or written.
     """
     require_name(name)
-    final = output / name
-    if os.path.lexists(final) and not overwrite:
-        raise RunError(f"A run of this name exists. Choose another --name, or replace it with --overwrite. Received {str(final)!r}.")
-    if os.path.lexists(final) and not _is_run(final):
-        raise RunError(f"--overwrite replaces runs only, and this is not one. Received {str(final)!r}.")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"The output folder cannot be made: {error.strerror}. Received {str(output)!r}.") from None
-    if not os.access(output, os.W_OK):
-        raise RunError(f"The output folder cannot be written. Received {str(output)!r}.")
+    expected = "a run, which --overwrite replaces" if overwrite else "a name that is not taken (--name), or --overwrite to replace a run"
+    require_place(output / name, protected, "--output", _is_run if overwrite else None, expected)
 
 
 def _is_run(path: Path) -> bool:
@@ -205,9 +207,9 @@ def _is_run(path: Path) -> bool:
 @contextmanager
 def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft]:
     """Yield a draft; publish it under its final name on success, delete it on any failure or interruption."""
-    if output.is_dir():
-        clear_up(output)
-    check_free(output, name, overwrite)
+    output.mkdir(parents=True, exist_ok=True)
+    clear_up(output)
+    require_free(output, name, overwrite)
     with publishing(output / name) as temporary:
         yield Draft(temporary)
-        check_free(output, name, overwrite)  # another process may have taken the name meanwhile
+        require_free(output, name, overwrite)  # another process may have taken the name meanwhile

@@ -14,7 +14,7 @@ def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
     from transfer.data import dataset, sources
     from transfer.system.progress import Silent
 
-    rows = dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).drop_duplicates("digest")
+    rows = dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).table).drop_duplicates("digest")
     if len(rows) < count:
         raise SystemExit(f"{folder} holds {len(rows)} usable images; {count} are needed.")
     chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)
@@ -42,7 +42,7 @@ def used_folder(folder: Path, target: Path) -> Path:
     from transfer.data import dataset, sources
     from transfer.system.progress import Silent
 
-    for row in dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).manifest).itertuples():
+    for row in dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).table).itertuples():
         link = target / row.path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((folder / row.path).absolute())

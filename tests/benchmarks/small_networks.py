@@ -49,7 +49,7 @@ class Contest:
         from transfer.features.arrays import StoredRows
         from transfer.features.store import key
         from transfer.models.registry import find
-        from transfer.workflows.requests import resolve
+        from transfer.workflows.settings import resolve
 
         self.network, self.pixels, self.size = find(name), pixels, pixels.shape[1]
         training = {"training.epochs": epochs, "training.patience": None}

@@ -10,9 +10,9 @@ from tests.cli import test_app
 from tests.cli.test_app import LENET, Call, require_one_error
 from transfer.cli import terminal
 from transfer.errors import TransferError
-from transfer.quality import folder
+from transfer.quality import result_folder as folder
 from transfer.workflows import fit
-from transfer.workflows.requests import Plan
+from transfer.workflows.requests import FitRequest
 
 call, data = test_app.call, test_app.data
 
@@ -180,8 +180,8 @@ def test_the_options_of_a_source_reach_the_configuration(call: Call, data: Path,
     assert (checked["root"], checked["group_by"], checked["min_per_class"]) == (str(data), "plant", 4)
     fitted = {}
 
-    def run(planned: Plan, progress: object) -> None:
-        fitted.update(planned.config.data.model_dump(mode="json"))
+    def run(request: FitRequest, progress: object) -> None:
+        fitted.update(request.config.data.model_dump(mode="json"))
         raise TransferError("seen")
 
     monkeypatch.setattr(fit, "run", run)

@@ -17,7 +17,8 @@ from transfer.config import build
 from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.quality.findings import Findings
-from transfer.workflows import check, preparation
+from transfer.runs import read_manifest
+from transfer.workflows import check
 from transfer.workflows.check import Checked
 
 VGG = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32", "truncate_at": "block1_pool"}
@@ -169,13 +170,13 @@ def harm(data: Path) -> None:
 def test_a_folder_that_changes_while_it_is_read_is_reported(
     image_folder: Folder, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    data, extractor = image_folder(("green", "red", "white"), count=5), preparation.Preparation.extractor
+    data, extractor = image_folder(("green", "red", "white"), count=5), check.load_extractor
 
-    def harmed(prepared: preparation.Preparation) -> object:
+    def harmed(*arguments: Any) -> object:
         harm(data)
-        return extractor(prepared)
+        return extractor(*arguments)
 
-    monkeypatch.setattr(preparation.Preparation, "extractor", harmed)
+    monkeypatch.setattr(check, "load_extractor", harmed)
     found = reasons(look(data, settings))
     assert found["green/000.png"] == found["red/004.png"] == "vanished while the folder was read"
     assert found["green/001.png"] == found["green/002.png"] == "changed while it was read"
@@ -221,5 +222,5 @@ def test_names_of_any_letters_come_back_from_the_manifest(tmp_path: Path) -> Non
     names = ["plain", "two\nlines", "carriage\rreturn", "caf\udce9", "\U0001f600", "'\""]
     rows = [[f"{number}.png", name, "", name, "used", "", "", "0" * 64, 1, "PNG", 1, 1, 0] for number, name in enumerate(names)]
     manifests.write(pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object), tmp_path / "manifest.csv")
-    read = manifests.read(tmp_path / "manifest.csv")
+    read = read_manifest(tmp_path / "manifest.csv")
     assert list(read["label"]) == list(read["group"]) == names

@@ -1,4 +1,4 @@
-"""What the tests of the frozen pass share: a extractor part that is no network, and passes that are interrupted."""
+"""What the tests of the frozen pass share: a feature extractor that is not a network, and passes that are interrupted."""
 
 import functools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import tensorflow as tf
 from transfer.config import DataConfig
 from transfer.data import pipeline, sources
 from transfer.data.pipeline import ImageSpec
-from transfer.features.extraction import PLAIN, Extraction, Views, extract
+from transfer.features.extraction import ONLY_PLAIN, PLAIN, Views, compute_missing
 from transfer.features.store import FeatureSet, Store, key
 from transfer.system.progress import Advance, Silent
 
@@ -58,7 +58,7 @@ class Interrupting(Silent):
 
 
 def scan(root: Path) -> pd.DataFrame:
-    manifest = sources.read(DataConfig(source=str(root)), Silent()).manifest
+    manifest = sources.read(DataConfig(source=str(root)), Silent()).table
     return manifest[manifest["reason"] == ""]
 
 
@@ -69,11 +69,11 @@ def run(
     extractor: FeatureExtractor | None = None,
     views: Views | None = None,
     progress: Silent | None = None,
-) -> tuple[Extraction, FeatureExtractor]:
+) -> tuple[dict[int, str], FeatureExtractor]:
     extractor = extractor or FeatureExtractor()
-    options = {} if views is None else {"views": views}
-    done = extract(rows, root, ImageSpec(SIZE), extractor.outputs, extractor, BATCH, store, progress or Silent(), **options)
-    return done, extractor
+    outputs, views = extractor.outputs, views or ONLY_PLAIN
+    failures = compute_missing(rows, root, ImageSpec(SIZE), outputs, extractor, BATCH, store, progress or Silent(), views)
+    return failures, extractor
 
 
 def decode_quickly(monkeypatch: pytest.MonkeyPatch) -> None:

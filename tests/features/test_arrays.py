@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from transfer.errors import StoreError
 from transfer.features.arrays import StoredRows
-from transfer.features.store import FeatureSet, Store, key, opened
+from transfer.features.store import FeatureSet, Store, key, open_store
 
 COUNT, WIDTH = 23, 6
 IN_MEMORY, IN_STORE = 1 << 20, 0
@@ -19,7 +19,7 @@ IN_MEMORY, IN_STORE = 1 << 20, 0
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with opened(FeatureSet("made-up", "", 8, "stretch", "1", "float32")) as opened_store:
+    with open_store(FeatureSet("made-up", "", 8, "stretch", "1", "float32")) as opened_store:
         yield opened_store
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.features.passes import BATCH, FeatureExtractor, Interrupting, a_set, damage, decode_quickly, run, scan, stored
 from transfer.config import AugmentConfig
 from transfer.features.extraction import PLAIN, Views
-from transfer.features.store import Store, opened
+from transfer.features.store import Store, open_store
 
 Folder = Callable[..., Path]
 
@@ -22,7 +22,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with opened(a_set("one")) as opened_store:
+    with open_store(a_set("one")) as opened_store:
         yield opened_store
 
 
@@ -34,8 +34,8 @@ def test_views_are_stored_beside_the_plain_image_and_differ_from_it(image_folder
     rows = scan(root)
     run(rows, root, store)
     views = Views(2, AUGMENTATION, 0)
-    done, _ = run(rows, root, store, views=views)
-    assert done.computed == 2 * len(rows) and store.records() == 3 * len(rows) * len(FeatureExtractor.outputs)
+    _, extractor = run(rows, root, store, views=views)
+    assert sum(extractor.batches) == 2 * len(rows) and store.records() == 3 * len(rows) * len(FeatureExtractor.outputs)
     of_all = [stored(store, rows, tag=tag) for tag in (PLAIN, *views.tags())]
     for a in range(3):
         for b in range(a):
@@ -46,7 +46,7 @@ def test_views_are_the_same_in_every_pass(image_folder: Folder, store: Store) ->
     root = image_folder(count=3)
     rows, views = scan(root), Views(2, AUGMENTATION, 3)
     run(rows, root, store, views=views)
-    with opened(a_set("two")) as other:
+    with open_store(a_set("two")) as other:
         # In other batches: a view depends on nothing but image, number, seed and settings.
         run(rows.iloc[4:], root, other, views=views)
         run(rows.iloc[3::-1], root, other, views=views)
@@ -68,7 +68,7 @@ def test_views_are_the_same_in_every_pass(image_folder: Folder, store: Store) ->
 def test_only_views_that_were_never_made_are_computed(image_folder: Folder, store: Store, views: Views, computed: int) -> None:
     root = image_folder(count=2)
     run(scan(root), root, store, views=Views(2, AUGMENTATION, 0))
-    assert run(scan(root), root, store, views=views)[0].computed == computed
+    assert sum(run(scan(root), root, store, views=views)[1].batches) == computed
 
 
 @pytest.mark.parametrize("batches", [1, 2, 4])
@@ -85,12 +85,12 @@ def test_a_pass_that_was_interrupted_ends_with_the_bytes_of_an_undisturbed_one(
     with pytest.raises(KeyboardInterrupt):
         run(rows, root, store, FeatureExtractor(interrupt_at=batches) if before else None, views, None if before else Interrupting(batches))
     assert store.records() == batches * BATCH * len(FeatureExtractor.outputs), "what was computed is kept"
-    resumed, _ = run(rows, root, store, views=views)
-    with opened(a_set("undisturbed")) as other:
-        undisturbed, _ = run(rows, root, other, views=views)
-        whole = rows.drop(index=list(undisturbed.failures))
+    resumed, rest = run(rows, root, store, views=views)
+    with open_store(a_set("undisturbed")) as other:
+        undisturbed, whole_pass = run(rows, root, other, views=views)
+        whole = rows.drop(index=list(undisturbed))
         for tag in views.tags() if views else [PLAIN]:
             for output in FeatureExtractor.outputs:
                 assert stored(store, whole, output, tag).tobytes() == stored(other, whole, output, tag).tobytes()
-    assert resumed.failures == undisturbed.failures and len(resumed.failures) == 1
-    assert resumed.computed + batches * BATCH == undisturbed.computed
+    assert resumed == undisturbed and len(resumed) == 1
+    assert sum(rest.batches) + batches * BATCH == sum(whole_pass.batches)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from transfer.features import inventory, store
-from transfer.features.store import FeatureSet, key, opened
+from transfer.features.store import FeatureSet, key, open_store
 
 VGG16 = FeatureSet("vgg16", "ab", 224, "stretch", "1", "bfloat16")
 LENET = FeatureSet("pixels", "", 32, "stretch", "1", "uint8")
 
 
 def fill(features: FeatureSet, records: int, size: int = 10_000) -> None:
-    with opened(features) as opened_store:
+    with open_store(features) as opened_store:
         opened_store.put({key(f"{number:064x}", "0", "top:avg"): bytes(size) for number in range(records)})
 
 
@@ -43,7 +43,7 @@ def test_sets_are_listed_with_what_they_are_the_largest_first() -> None:
 
 
 def test_a_set_that_is_open_here_is_listed_with_its_records() -> None:
-    with opened(VGG16) as opened_store:
+    with open_store(VGG16) as opened_store:
         opened_store.put({key("00" * 32, "0", "top:avg"): b"x"})
         assert [item.records for item in inventory.listing()] == [1]
         assert opened_store.records() == 1, "listing does not close it"
@@ -93,12 +93,12 @@ def test_pruning_with_no_rule_deletes_nothing() -> None:
 
 def test_a_run_that_reads_a_set_goes_on_while_it_is_pruned() -> None:
     name = key("11" * 32, "0", "top:avg")
-    with opened(VGG16) as opened_store:
+    with open_store(VGG16) as opened_store:
         opened_store.put({name: np.arange(5, dtype=np.float32).tobytes()})
         inventory.prune(everything=True)
         assert ids() == []
         assert opened_store.get([name], np.dtype(np.float32)).tolist() == [[0, 1, 2, 3, 4]]
-    with opened(VGG16) as again:
+    with open_store(VGG16) as again:
         assert again.has([name]) == [False]
 
 

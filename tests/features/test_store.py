@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from transfer.errors import StoreError
 from transfer.features import store
-from transfer.features.store import FeatureSet, Store, key, opened
+from transfer.features.store import FeatureSet, Store, key, open_store
 
 SET = FeatureSet("vgg16", "ab" * 32, 224, "stretch", "1/tensorflow-2.21", "float32")
 WIDTH = 1000
@@ -39,7 +39,7 @@ def rows_of(opened_store: Store, numbers: range) -> np.ndarray:
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store whose first map holds a few records only."""
     monkeypatch.setattr(store, "_FIRST_SIZE", 1 << 16)
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         yield opened_store
 
 
@@ -47,9 +47,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def test_what_is_put_comes_back_in_the_order_asked_for(dtype: type) -> None:
     table = np.random.default_rng(0).integers(0, 200, (5, 7)).astype(dtype)
     keys = [name(number) for number in range(5)]
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({key: record.tobytes() for key, record in zip(keys, table, strict=True)})
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         received = opened_store.get(keys[::-1], np.dtype(dtype))
         out = np.empty((5, 7), dtype)
         assert opened_store.get(keys, np.dtype(dtype), out) is out
@@ -58,7 +58,7 @@ def test_what_is_put_comes_back_in_the_order_asked_for(dtype: type) -> None:
 
 
 def test_has_tells_for_each_key_whether_there_is_a_record() -> None:
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(1): b"x"})
         assert opened_store.has([name(0), name(1), name(1, view="1")]) == [False, True, False]
 
@@ -68,7 +68,7 @@ def test_sets_that_differ_in_one_field_lie_apart(field: str) -> None:
     value = getattr(SET, field)
     other = dataclasses.replace(SET, **{field: value + 1 if isinstance(value, int) else f"{value}x"})
     assert other.id != SET.id and dataclasses.replace(other, **{field: value}).id == SET.id
-    with opened(SET) as one, opened(other) as two:
+    with open_store(SET) as one, open_store(other) as two:
         one.put({name(0): b"x"})
         assert two.has([name(0)]) == [False]
 
@@ -84,12 +84,12 @@ def test_keys_are_equal_only_where_image_view_and_output_are(one: tuple[str, str
 
 
 def test_a_missing_record_is_told_and_never_made_up() -> None:
-    with opened(SET) as opened_store, pytest.raises(StoreError, match=f"lost a record while it was in use.*{SET.id}"):
+    with open_store(SET) as opened_store, pytest.raises(StoreError, match=f"lost a record while it was in use.*{SET.id}"):
         rows_of(opened_store, range(1))
 
 
 def test_a_record_that_is_missing_leaves_the_store_usable() -> None:
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(0): row(0).tobytes()})
         with pytest.raises(StoreError):
             rows_of(opened_store, range(2))
@@ -98,9 +98,9 @@ def test_a_record_that_is_missing_leaves_the_store_usable() -> None:
 
 def test_notes_are_kept_for_images_that_cannot_be_decoded() -> None:
     digests = [hashlib.sha256(text).hexdigest() for text in (b"a", b"b")]
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.note_undecodable({digests[1]: "damaged: nicht lesbar, schöne Grüße"})
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         assert opened_store.notes(digests) == {digests[1]: "damaged: nicht lesbar, schöne Grüße"}
 
 
@@ -118,21 +118,21 @@ def test_one_batch_larger_than_the_map_is_stored_whole(small: Store) -> None:
 
 def test_a_grown_store_is_opened_again_with_all_its_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_FIRST_SIZE", 1 << 16)
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(number): row(number).tobytes() for number in range(100)})
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(100): row(100).tobytes()})
         assert np.array_equal(rows_of(opened_store, range(101))[:, 0], np.arange(101))
 
 
 def test_threads_share_one_handle_and_the_last_one_closes_it() -> None:
-    with opened(SET) as outer:
-        with opened(SET) as inner:
+    with open_store(SET) as outer:
+        with open_store(SET) as inner:
             assert inner is outer
         assert outer.has([name(0)]) == [False], "still open"
     with pytest.raises(lmdb.Error):
         outer._env.begin()
-    with opened(SET) as again:
+    with open_store(SET) as again:
         assert again is not outer
 
 
@@ -172,7 +172,7 @@ class FullDisk:
 
 
 def test_a_full_disk_says_what_to_do_and_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(0): row(0).tobytes()})
         with monkeypatch.context() as patch:
             patch.setattr(opened_store, "_env", FullDisk(opened_store._env))
@@ -190,16 +190,16 @@ def test_a_disk_that_is_full_when_the_store_is_opened_says_the_same(monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "write_text", full)
-        with pytest.raises(StoreError, match="disk of the feature store is full"), opened(SET):
+        with pytest.raises(StoreError, match="disk of the feature store is full"), open_store(SET):
             pass
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(0): b"x"})
         assert opened_store.has([name(0)]) == [True]
 
 
 @pytest.mark.parametrize("damage", ["noise", "cut short", "noise after its head", "a folder"])
 def test_a_damaged_store_is_one_clear_error_that_says_how_to_delete_it(damage: str) -> None:
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put({name(number): row(number).tobytes() for number in range(100)})
     data = store.folder() / SET.id / "data.mdb"
     whole = data.read_bytes()
@@ -210,7 +210,7 @@ def test_a_damaged_store_is_one_clear_error_that_says_how_to_delete_it(damage: s
     else:
         kept = {"noise": b"", "cut short": whole[: len(whole) // 2], "noise after its head": whole[:8192]}[damage]
         data.write_bytes(kept if damage == "cut short" else kept + noise[len(kept) :])
-    with pytest.raises(StoreError, match=f"cannot be used.*transfer store prune --set {SET.id}") as caught, opened(SET) as opened_store:
+    with pytest.raises(StoreError, match=f"cannot be used.*transfer store prune --set {SET.id}") as caught, open_store(SET) as opened_store:
         rows_of(opened_store, range(100))
     assert "\n" not in str(caught.value)
 
@@ -218,5 +218,5 @@ def test_a_damaged_store_is_one_clear_error_that_says_how_to_delete_it(damage: s
 def test_a_cache_folder_that_cannot_be_written_is_told(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache_folder / "a file").write_text("")
     monkeypatch.setenv("TRANSFER_HOME", str(cache_folder / "a file"))
-    with pytest.raises(StoreError, match="cannot be used"), opened(SET):
+    with pytest.raises(StoreError, match="cannot be used"), open_store(SET):
         pass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transfer.features import store
-from transfer.features.store import FeatureSet, key, opened
+from transfer.features.store import FeatureSet, key, open_store
 
 SET = FeatureSet("made-up", "00" * 32, 32, "stretch", "1", "float32")
 WIDTH = 2500
@@ -22,7 +22,7 @@ import itertools, sys
 from tests.features.test_store_processes import *
 store._FIRST_SIZE = 1 << 16
 first, batches = int(sys.argv[1]), int(sys.argv[2])
-with opened(SET) as opened_store:
+with open_store(SET) as opened_store:
     print("open", flush=True)
     sys.stdin.readline()
     for number in itertools.count() if batches < 0 else range(batches):
@@ -33,7 +33,7 @@ with opened(SET) as opened_store:
 READER = """
 import sys
 from tests.features.test_store_processes import *
-with opened(SET) as opened_store:
+with open_store(SET) as opened_store:
     print("open", flush=True)
     sys.stdin.readline()
     print(rows(opened_store, range(16))[:, 0].astype(int).tolist(), flush=True)
@@ -73,7 +73,7 @@ def test_two_processes_write_at_once_and_nothing_is_lost() -> None:
     for writer in writers:
         writer.communicate(timeout=60)
         assert writer.returncode == 0
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         received = rows(opened_store, range(360))
         assert opened_store.records() == 360
     assert np.array_equal(received, np.repeat(np.arange(360, dtype=np.float32)[:, None], WIDTH, 1))
@@ -81,7 +81,7 @@ def test_two_processes_write_at_once_and_nothing_is_lost() -> None:
 
 def test_a_process_sees_what_another_wrote_after_it_had_opened_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_FIRST_SIZE", 1 << 16)
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         writer = start(WRITER, 0, 20)
         go(writer)
         writer.communicate(timeout=60)
@@ -100,7 +100,7 @@ def test_a_writer_killed_in_the_middle_leaves_whole_batches_and_a_usable_store(b
         assert writer.stdout.readline() == "batch\n"
     writer.kill()
     writer.communicate(timeout=60)
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         count = opened_store.records()
         assert count >= batches * BATCH, "what was reported as stored is stored"
         assert count % BATCH == 0, "a batch is there whole or not at all"
@@ -112,12 +112,12 @@ def test_a_writer_killed_in_the_middle_leaves_whole_batches_and_a_usable_store(b
 def test_a_process_that_reads_a_pruned_set_goes_on_reading_it() -> None:
     from transfer.features import inventory
 
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         opened_store.put(batch(0) | batch(BATCH))
     reader = start(READER)
     assert [item.id for item in inventory.prune(everything=True)] == [SET.id]
     go(reader)
     output, _ = reader.communicate(timeout=60)
     assert output.strip() == str(list(range(16)))
-    with opened(SET) as opened_store:
+    with open_store(SET) as opened_store:
         assert opened_store.records() == 0, "who opens it now gets a new, empty one"

@@ -82,12 +82,12 @@ def test_a_divided_folder_comes_back_the_same(tmp_path: Path) -> None:
     (tmp_path / "data" / "stray.png").write_bytes(b"")
     config = DataConfig(source=str(tmp_path / "data"), group_by="/[^0-9]*([0-9])")
     source = sources.read(config, Silent())
-    manifest = splits.divide(source.manifest, config, 0)
+    manifest = splits.divide(source.table, config, 0)
     write(manifest, None, tmp_path / "t.csv", sources.own(config))
     again_config = DataConfig(source=str(tmp_path / "t.csv"), root=str(tmp_path / "data"))
     sources.require(again_config)
     again = sources.read(again_config, Silent())
-    divided = splits.divide(again.manifest, again_config, 1, again.ready_made)
+    divided = splits.divide(again.table, again_config, 1, again.ready_made)
     assert again.root == source.root
     assert len(manifests.used(manifest)) == 50
     pd.testing.assert_frame_equal(manifests.used(divided).reset_index(drop=True), manifests.used(manifest).reset_index(drop=True))

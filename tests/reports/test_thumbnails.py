@@ -18,7 +18,7 @@ from transfer.system.progress import Silent
 
 
 def manifest(root: Path) -> pd.DataFrame:
-    return sources.read(DataConfig(source=str(root)), Silent()).manifest
+    return sources.read(DataConfig(source=str(root)), Silent()).table
 
 
 def opened(uri: str) -> np.ndarray:

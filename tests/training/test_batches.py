@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_sample_weight
 
 from transfer.features.arrays import StoredRows
-from transfer.features.store import FeatureSet, Store, key, opened
+from transfer.features.store import FeatureSet, Store, key, open_store
 from transfer.training.batches import Batches, class_weights
 
 COUNT, CLASSES = 23, 3
@@ -21,7 +21,7 @@ Epoch = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with opened(FeatureSet("made-up", "", 8, "stretch", "1", "float32")) as opened_store:
+    with open_store(FeatureSet("made-up", "", 8, "stretch", "1", "float32")) as opened_store:
         yield opened_store
 
 

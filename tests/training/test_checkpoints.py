@@ -10,7 +10,7 @@ import pytest
 
 from transfer.config import HeadConfig, TrainingConfig
 from transfer.features.arrays import StoredRows
-from transfer.features.store import FeatureSet, key, opened
+from transfer.features.store import FeatureSet, key, open_store
 from transfer.models import heads
 from transfer.system.progress import Advance, Silent
 from transfer.training.batches import Batches
@@ -45,7 +45,7 @@ def train(checkpoint: Path, stop_after: int | None = None, config: TrainingConfi
 
             yield advance
 
-    with opened(FeatureSet("test", "", 1, "stretch", "1", "float32")) as store:
+    with open_store(FeatureSet("test", "", 1, "stretch", "1", "float32")) as store:
         table, labels = rows(store, 50, 1)
         others, other_labels = rows(store, 20, 2)
         train_batches = Batches(table, labels, CLASSES, 8, (WIDTH,), np.ones(50, np.float32), 7)

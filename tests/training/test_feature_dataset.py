@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,15 +11,17 @@ import pandas as pd
 import pytest
 
 from transfer.config import Config
-from transfer.features.extraction import Views
-from transfer.features.store import FeatureSet, Store, key, opened
+from transfer.data.dataset import Dataset
+from transfer.data.pipeline import ImageSpec
+from transfer.features.extraction import views_of
+from transfer.features.store import FeatureSet, Store, key, open_store
 from transfer.models import scratch
 from transfer.models.registry import SCRATCH
 from transfer.system.progress import Silent
 from transfer.training import feature_dataset as module
-from transfer.training import from_scratch, frozen_head
-from transfer.training.feature_dataset import FeatureDataset, passed
-from transfer.workflows.requests import resolve
+from transfer.training import from_scratch, head
+from transfer.training.feature_dataset import FeatureDataset, infer
+from transfer.workflows.settings import resolve
 
 CLASSES = ["blue", "green", "red"]
 CONFIG = Config().updated(
@@ -31,6 +34,7 @@ class FeatureExtractor:
 
     def __init__(self, output: str, width: int, dtype: type) -> None:
         self.feature_set = FeatureSet(output, "", 16, "stretch", "1", "float32")
+        self.image_spec, self.precision = ImageSpec(16), "float32"
         self.outputs = [output]
         self._width, self._dtype = width, np.dtype(dtype)
 
@@ -66,12 +70,12 @@ def values(extractor: FeatureExtractor, number: int, shift: float = 0.0) -> np.n
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with opened(FeatureSet("made-up", "", 16, "stretch", "1", "float32")) as opened_store:
+    with open_store(FeatureSet("made-up", "", 16, "stretch", "1", "float32")) as opened_store:
         yield opened_store
 
 
-def features(store: Store, extractor: FeatureExtractor = HEAD, config: Config = CONFIG, views: Views = Views()) -> FeatureDataset:  # noqa: B008
-    table = manifest()
+def features(store: Store, extractor: FeatureExtractor = HEAD, config: Config = CONFIG) -> FeatureDataset:
+    table, views = manifest(), views_of(config)
     tags = ["0", *(views.tags() if views.augmentation else [])]
     store.put(
         {
@@ -81,7 +85,7 @@ def features(store: Store, extractor: FeatureExtractor = HEAD, config: Config = 
             if number != 3
         }
     )
-    return FeatureDataset(table, CLASSES, store, extractor, views, config)
+    return FeatureDataset(Dataset(Path("data"), table, False, table), extractor, store, config)
 
 
 def test_each_split_has_its_used_rows_with_their_labels(store: Store) -> None:
@@ -97,28 +101,27 @@ def test_each_split_has_its_used_rows_with_their_labels(store: Store) -> None:
 
 def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
     config = CONFIG.updated(augment__views=2)
-    views = Views(2, config.augment, 0)
-    made = features(store, config=config, views=views)
+    made = features(store, config=config)
     plain = len(made.rows("train"))
     rows, labels = made.stored("train", "top:avg", augmented=True)
     assert len(rows) == len(labels) == 3 * plain
     assert np.array_equal(labels[:plain], labels[plain : 2 * plain])
     np.testing.assert_allclose(rows.everything()[2 * plain :] - rows.everything()[:plain], 2.0, atol=1e-5)
     assert len(made.batches("top:avg", (5,), 32).labels) == 3 * plain
-    assert len(made.judged("validation", "top:avg", (5,)).labels) == len(made.rows("validation"))
+    assert len(made.evaluation_batches("validation", "top:avg", (5,)).labels) == len(made.rows("validation"))
 
 
 def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> None:
     made = features(store, config=CONFIG.updated(training__class_weights="balanced", seed=3))
     train = made.batches("top:avg", (5,), 32)
-    others = made.judged("validation", "top:avg", (5,))
+    others = made.evaluation_batches("validation", "top:avg", (5,))
     assert train.shuffle_seed == 3 and others.shuffle_seed is None
     assert len(set(train.weights)) > 1 and set(others.weights) == {1.0}
 
 
 def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Store) -> None:
     made = features(store)
-    trained = frozen_head.train(made, "top:avg", Silent())
+    trained = head.train(made, "top:avg", Silent())
     assert set(trained.probabilities) == {"validation", "test"}
     for split, probabilities in trained.probabilities.items():
         logits = trained.model(made.stored(split, "top:avg")[0].everything(), training=False)
@@ -133,7 +136,7 @@ def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Stor
 
 def test_a_network_is_trained_from_scratch_on_pixels(store: Store) -> None:
     made = features(store, PIXELS, CONFIG.updated(backbone="lenet", training__learning_rate=0.005))
-    trained = from_scratch.train(made, SCRATCH["lenet"], 16, Silent())
+    trained = from_scratch.train(made, Silent())
     assert trained.model.input_shape == (None, 16, 16, 3) and set(trained.history["stage"]) == {"network"}
     assert (trained.probabilities["test"].argmax(1) == made.labels("test")).mean() > 0.8
     pixels = made.stored("train", "pixels")[0].everything().astype(np.float64)
@@ -159,30 +162,34 @@ def test_lenets_dropout_and_penalty_are_those_of_the_section_head_unless_its_own
 def test_logits_do_not_depend_on_the_batches_they_are_made_in(store: Store, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = features(store)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(0))])
-    whole = passed(model, made, "test", "top:avg")
-    monkeypatch.setattr(module, "judged_at_once", lambda output, shape: batch)
-    received = passed(model, made, "test", "top:avg")
+    whole = infer(model, made, "test", "top:avg")
+    monkeypatch.setattr(module, "evaluation_batch_size", lambda output, shape: batch)
+    received = infer(model, made, "test", "top:avg")
     np.testing.assert_allclose(received, whole, atol=1e-6)
-    np.testing.assert_array_equal(passed(model, made, "test", "top:avg", positions=np.array([1])), received[[1]])
+    np.testing.assert_array_equal(infer(model, made, "test", "top:avg", positions=np.array([1])), received[[1]])
 
 
 def test_no_images_have_no_logits(store: Store) -> None:
     made = features(store)
-    empty = dataclasses.replace(made, manifest=made.manifest[made.manifest["split"] != "test"])
+    empty = with_table(made, made.dataset.table[made.dataset.table["split"] != "test"])
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    assert passed(model, empty, "test", "top:avg").shape == (0, 3)
+    assert infer(model, empty, "test", "top:avg").shape == (0, 3)
+
+
+def with_table(made: FeatureDataset, table: pd.DataFrame) -> FeatureDataset:
+    return dataclasses.replace(made, dataset=dataclasses.replace(made.dataset, table=table))
 
 
 def changed_label(made: FeatureDataset) -> FeatureDataset:
-    table = made.manifest.copy()
+    table = made.dataset.table.copy()
     table.loc[0, "label"] = "red"
-    return dataclasses.replace(made, manifest=table)
+    return with_table(made, table)
 
 
 def changed_split(made: FeatureDataset) -> FeatureDataset:
-    table = made.manifest.copy()
+    table = made.dataset.table.copy()
     table.loc[0, "split"] = "test"
-    return dataclasses.replace(made, manifest=table)
+    return with_table(made, table)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +208,21 @@ def test_a_checkpoint_is_never_taken_up_by_another_training(store: Store, change
     assert change(made).checkpoint("top:avg") != made.checkpoint("top:avg") != made.checkpoint("block1_pool:avg")
 
 
-def test_a_folder_that_was_moved_keeps_its_checkpoint(store: Store) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data__source": "/elsewhere"},
+        {"export__tolerance_float32": 0.5, "export__tolerance_16bit": 0.5, "export__tolerance_ood_score": 0.5},
+        {"export__batch_size": 7},
+        {"ood__neighbours": 3, "ood__other_images": 0},
+        {"energy": "off"},
+        {"check__tiny": 5},
+        {"features__memory_mb": 100},
+        {"training__checkpoint_seconds": 1.0},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_changes_no_result_keeps_the_checkpoint(store: Store, change: dict[str, Any]) -> None:
     made = features(store)
-    moved = dataclasses.replace(made, config=made.config.updated(data__source="/elsewhere"))
-    assert moved.checkpoint("top:avg") == made.checkpoint("top:avg")
+    changed = dataclasses.replace(made, config=made.config.updated(**change))
+    assert changed.checkpoint("top:avg") == made.checkpoint("top:avg")

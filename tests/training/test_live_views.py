@@ -6,7 +6,7 @@ import tensorflow as tf
 from transfer.config import AugmentConfig
 from transfer.data.augment import augment, view_seed
 from transfer.features.arrays import StoredRows
-from transfer.features.store import FeatureSet, key, opened
+from transfer.features.store import FeatureSet, key, open_store
 from transfer.training.batches import Batches, Live
 
 SIDE, COUNT, SEED = 8, 7, 3
@@ -17,7 +17,7 @@ LIMITS = AugmentConfig(live=True)
 
 def epochs(first: int, count: int, memory: int = 1 << 20) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (images, class numbers) of each batch of some epochs."""
-    with opened(FeatureSet("pixels", "", SIDE, "stretch", "1", "uint8")) as store:
+    with open_store(FeatureSet("pixels", "", SIDE, "stretch", "1", "uint8")) as store:
         keys = [key(digest, "0", "pixels") for digest in DIGESTS]
         store.put({name: image.tobytes() for name, image in zip(keys, IMAGES, strict=True)})
         rows = StoredRows(store, keys, SIDE**2 * 3, np.dtype(np.uint8), memory)

@@ -8,7 +8,7 @@ import pytest
 from transfer.config import Config, build, read_yaml
 from transfer.errors import ConfigError
 from transfer.models import registry
-from transfer.workflows.requests import resolve
+from transfer.workflows.settings import resolve
 
 CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem != "compare")
 

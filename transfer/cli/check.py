@@ -27,10 +27,11 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a limit (check.max_...) is exceeded.")] = False,
 ) -> None:
     """Look for what is wrong with images and labels, without training; nothing is changed."""
-    from transfer.workflows.check_request import check_plan
+
+    from transfer.workflows.requests import check_request
 
     given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
-    planned = check_plan(data, given, output, write_manifest)
+    request = check_request(data, given, output, files_only, write_manifest)
     from transfer.cli.terminal import started
 
     terminal = started()
@@ -38,9 +39,9 @@ def check(
     from transfer.reports import findings_text
     from transfer.workflows import check
 
-    checked = check.run(planned, files_only, terminal)
-    source = str(data or planned.config.data.source)
-    words, table = sources.options(planned.config.data), str(planned.write_manifest or "")
+    checked = check.run(request, terminal)
+    source = str(data or request.config.data.source)
+    words, table = sources.options(request.config.data), str(request.write_manifest or "")
     width = shutil.get_terminal_size((100, 24)).columns
     print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
     if strict and checked.exceeded:

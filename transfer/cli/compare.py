@@ -23,18 +23,18 @@ def compare(
     import shutil
 
     from transfer.config.comparison import parse_assignment, read_yaml
-    from transfer.workflows.comparison.planning import compare_plan
+    from transfer.workflows.requests import compare_request
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
-    planned = compare_plan(data, layers, name, output)
+    request = compare_request(data, layers, name, output)
     from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.reports.comparison import text
     from transfer.workflows import compare as module
 
-    done = module.run(planned, terminal)
+    done = module.run(request, terminal)
     width = shutil.get_terminal_size((100, 24)).columns
     print(text.block(done.runs, done.summary, done.paired, width))
     print()

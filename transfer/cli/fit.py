@@ -22,17 +22,17 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
 ) -> None:
     """Train a classifier on images and export it."""
-    from transfer.workflows.requests import plan
+    from transfer.workflows.requests import fit_request
 
     given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
-    planned = plan(data, given, name, output, overwrite)
+    request = fit_request(data, given, name, output, overwrite)
     from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.reports import text
     from transfer.workflows import fit
 
-    run = fit.run(planned, terminal)
+    run = fit.run(request, terminal)
     if run.cut_points is not None:
         print(text.cut_points(run.cut_points))
     print(text.block(run))

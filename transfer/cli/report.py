@@ -25,7 +25,9 @@ def report(
     from transfer.workflows import report
 
     if other is not None:
-        print(text.others(other.name, report.judge_other(opened, other, terminal)))
+        from transfer.workflows import ood
+
+        print(text.others(other.name, ood.evaluate_other(opened, other, terminal)))
     for line in report.again(Run(run), terminal):
         print(line)
     print(f"Report         {opened.report}")

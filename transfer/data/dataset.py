@@ -1,6 +1,6 @@
-"""The manifest: one row for each file seen, used or not, and why not.
+"""A dataset: one row for each file seen, used or not, and why not.
 
-A pandas table with the columns
+Its table, the manifest, has the columns
 
     path      relative to the data folder, with `/`
     label     class name; empty where the file lies in no class folder
@@ -20,6 +20,9 @@ A pandas table with the columns
 import csv
 import io
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -30,8 +33,49 @@ COLUMNS = [
     "path", "label", "split", "group", "status", "reason", "traits", "digest", "size", "format", "width", "height", "mtime_ns",
 ]  # fmt: skip
 SAVED = COLUMNS[:-1]
-TEXTS = ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format")
 SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All files of one source.
+
+    Attributes:
+        root: where the paths of the table start.
+        scanned: every file seen, before it got a split; only a source with ready-made splits names them here.
+        ready_made: whether the source names the splits.
+        table: every file seen, with the split of each used file once the dataset is split.
+        unsplit: why the images could not be split; empty where they are.
+    """
+
+    root: Path
+    scanned: pd.DataFrame
+    ready_made: bool
+    table: pd.DataFrame
+    unsplit: str = ""
+
+    @cached_property
+    def used(self) -> pd.DataFrame:
+        """Rows whose files are used."""
+        return used(self.table)
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Classes of the used files, sorted: the position is the class number."""
+        return class_names(self.table)
+
+    def rows(self, split: str) -> pd.DataFrame:
+        """Return the used rows of a split."""
+        return self.used[self.used["split"] == split]
+
+    def skip(self, reasons: dict[int, str]) -> "Dataset":
+        """Return the dataset without the rows of these index labels, which are skipped with the reasons."""
+        return replace(self, scanned=skip(self.scanned, reasons), table=skip(self.table, reasons)) if reasons else self
+
+    def grouped(self, groups: Mapping[int, str]) -> "Dataset":
+        """Return the scanned dataset with these groups, index label -> name, in place of the earlier ones; it must be split again."""
+        column = pd.Series(groups, dtype=object).reindex(self.scanned.index, fill_value="")
+        return replace(self, scanned=self.scanned.assign(group=column))
 
 
 def used(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -72,10 +116,3 @@ def write(manifest: pd.DataFrame, path: Path) -> None:
     quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     manifest[SAVED].to_csv(buffer, index=False, quoting=quoting, lineterminator="\n")
     write_text(path, buffer.getvalue())
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Read a manifest written by `write`."""
-    texts = dict.fromkeys(TEXTS, object)
-    table = pd.read_csv(path, keep_default_na=False, dtype=texts, encoding="utf-8", encoding_errors="surrogateescape")
-    return table.assign(mtime_ns=0)

@@ -8,12 +8,14 @@ exception: where a class would have none in a split, its unit nearest to the thr
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.classes import MINIMUM, leave_out_small, require_classes
+from transfer.data.dataset import Dataset
 from transfer.data.units import by_class, units
 from transfer.errors import DataError
 
@@ -65,6 +67,23 @@ def _fill_gaps(
         # A unit that stands in several classes is moved last: another class may need it where it is.
         nearest = min(spare, key=lambda unit: (classes[unit] > 1, abs(where[unit] - upper[missing]), unit))
         chosen[nearest] = missing
+
+
+def split(dataset: Dataset, config: DataConfig, seed: int, required: bool = True) -> Dataset:
+    """Give each used file of a dataset its split; see `divide` for the rules and the errors.
+
+    Args:
+        dataset: scanned; splits of an earlier call are forgotten.
+        config: shares of the splits.
+        seed: another seed gives other splits.
+        required: else data that cannot be split stays as the source has it, and `unsplit` says why.
+    """
+    try:
+        return replace(dataset, table=divide(dataset.scanned, config, seed, dataset.ready_made), unsplit="")
+    except DataError as error:
+        if required:
+            raise
+        return replace(dataset, table=dataset.scanned, unsplit=str(error))
 
 
 def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bool = False) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The frozen pass over a manifest: each image's features computed once, and never again."""
+"""Feature extraction: the features of each image are computed once, and never again."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from transfer.config import AugmentConfig
+from transfer.config import AugmentConfig, Config
 from transfer.data import pipeline
 from transfer.data.augment import settings_tag, view_seed
+from transfer.data.dataset import Dataset
+from transfer.data.pipeline import ImageSpec
+from transfer.features import space
+from transfer.features.extractor import FeatureExtractor
 from transfer.features.store import Store, key
+from transfer.features.thumbnails import THUMBNAIL, thumbnail
 from transfer.system.progress import Progress
 
 PLAIN = "0"
-"""Tag of view 0, the image as it is."""
+"""Tag of view 0, the plain image."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,6 @@ ONLY_PLAIN = Views()
 
 
 @dataclass(frozen=True)
-class Extraction:
-    """What a pass did: images computed, and why others could not be (row of the manifest -> reason)."""
-
-    computed: int
-    failures: dict[int, str]
-
-
-@dataclass(frozen=True)
 class _Job:
     index: int
     digest: str
@@ -56,27 +53,81 @@ class _Job:
     status: tuple[int, int] | None
 
 
-def extract(
+def views_of(config: Config) -> Views:
+    """Return the augmented views that a configuration asks for."""
+    augmentation = config.augment
+    return Views(augmentation.views, augmentation if augmentation.views else None, config.seed)
+
+
+def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
+    """Compute and store the features and thumbnails that the store lacks; return the dataset without the images that failed.
+
+    Args:
+        dataset: split; the views of its training images are counted in the room that is needed.
+        extractor: what every image passes.
+        store: where its feature set lies.
+        config: batch size and views.
+        progress: told of each image.
+
+    Raises:
+        StoreError: where the disk has not enough room.
+    """
+    _require_room(dataset, extractor, store, config, progress)
+    used, batch_size = dataset.used, config.features.batch_size
+    failures = compute_missing(
+        used, dataset.root, extractor.image_spec, [*extractor.outputs, THUMBNAIL], lambda batch: [*extractor(batch), thumbnail(batch)],
+        batch_size, store, progress, needed=extractor.outputs,
+    )  # fmt: skip
+    # Those whose features were stored before they had thumbnails.
+    rest = used.drop(index=list(failures))
+    failures |= compute_missing(
+        rest, dataset.root, extractor.image_spec, [THUMBNAIL], lambda batch: [thumbnail(batch)],
+        batch_size, store, progress, title="Making thumbnails",
+    )  # fmt: skip
+    return dataset.skip(failures)
+
+
+def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
+    """Do as `extract` for the augmented views of the training images, where the configuration asks for them."""
+    if not config.augment.views:
+        return dataset
+    failures = compute_missing(
+        dataset.rows("train"), dataset.root, extractor.image_spec, extractor.outputs, extractor,
+        config.features.batch_size, store, progress, views_of(config), "Extracting features of views",
+    )  # fmt: skip
+    return dataset.skip(failures)
+
+
+def _require_room(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> None:
+    """Say what images and views will take on the disk; see `space.require` for the error."""
+    records = count_missing(dataset.used, extractor.outputs, store)
+    if config.augment.views:
+        records += count_missing(dataset.rows("train"), extractor.outputs, store, views_of(config))
+    each = sum(space.record_bytes(extractor.width(output), extractor.dtype(output).itemsize) for output in extractor.outputs)
+    space.require(store.path, records * each, records, progress)
+
+
+def compute_missing(
     rows: pd.DataFrame,
     root: Path,
-    image_spec: pipeline.ImageSpec,
+    image_spec: ImageSpec,
     outputs: Sequence[str],
     compute: Callable[[tf.Tensor], list[np.ndarray]],
     batch_size: int,
     store: Store,
     progress: Progress,
     views: Views = ONLY_PLAIN,
-    title: str = "Frozen pass",
+    title: str = "Extracting features",
     needed: Sequence[str] | None = None,
-) -> Extraction:
+) -> dict[int, str]:
     """Compute and store what the store lacks.
 
-    Batches are made in the order of the manifest and stored whole, so that a pass that was killed and started again
-    makes the same batches.
+    Batches are made in the order of the rows and stored whole, so that a pass that was killed and started again makes the
+    same batches.
 
     Args:
-        rows: used rows of a manifest.
-        root: the data folder.
+        rows: used rows of a dataset's table.
+        root: where their paths start.
         image_spec: how files are decoded.
         outputs: names of what `compute` returns, as in `store.key`.
         compute: uint8 [b, size, size, 3] -> one array [b, width] for each output.
@@ -84,13 +135,16 @@ def extract(
         store: where records are looked for and written.
         progress: told of each image.
         views: which views of each image.
-        title: what the progress bar says.
+        title: of the progress bar.
         needed: an image that lacks one of these outputs is computed; none: any of `outputs`.
+
+    Returns:
+        Why images could not be computed: index label -> reason.
     """
     failures = _known_failures(rows, store)
     jobs = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
     if not jobs:
-        return Extraction(0, failures)
+        return failures
     seeds = [view_seed(job.digest, job.view, views.seed) for job in jobs] if views.augmentation else None
     dataset = pipeline.batches([job.file for job in jobs], image_spec, batch_size, seeds, views.augmentation)
     seen: set[int] = set()
@@ -109,7 +163,7 @@ def extract(
             seen.update(int(position) for position in positions.numpy())
             advance(len(batch))
     _explain_missing([job for position, job in enumerate(jobs) if position not in seen], root, image_spec, store, failures)
-    return Extraction(len(seen), _spread(failures, rows))
+    return _spread(failures, rows)
 
 
 def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
@@ -156,7 +210,7 @@ def _unchanged(job: _Job, root: Path, failures: dict[int, str]) -> bool:
     return same
 
 
-def _explain_missing(jobs: list[_Job], root: Path, image_spec: pipeline.ImageSpec, store: Store, failures: dict[int, str]) -> None:
+def _explain_missing(jobs: list[_Job], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
     undecodable = {}
     for job in jobs:
         if not _unchanged(job, root, failures):

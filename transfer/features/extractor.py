@@ -1,26 +1,47 @@
-"""The part in front of what is trained: computed once for each image and stored.
+"""Feature extractors: what every image passes once before training, and whose outputs are stored.
 
 For a pretrained backbone it is the frozen prefix; for a network trained from scratch it is decoding alone, and what is
 stored are pixels.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from transfer.config import Config
+from transfer.data.dataset import Dataset
 from transfer.data.decoding.version import DECODER_VERSION
 from transfer.data.pipeline import ImageSpec
+from transfer.features import precision
 from transfer.features.store import FeatureSet
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.models.registry import Backbone, Cut, find
+from transfer.system import resources
+from transfer.system.progress import Progress
 
 PIXELS = "pixels"
 """Name of the output that is the decoded image itself."""
 
+Load = Callable[[Backbone, str, int, str, int, Progress], Pretrained]
+"""As `Pretrained.load`."""
+
 
 class FeatureExtractor(Protocol):
-    """Images -> one or several outputs, each a vector an image."""
+    """Images -> one or several outputs, each a vector for each image."""
+
+    @property
+    def image_spec(self) -> ImageSpec:
+        """How bytes become the pixels that it takes."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """In which its network computes; of pixels, in which the network above them does."""
+        ...
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -33,7 +54,7 @@ class FeatureExtractor(Protocol):
         ...
 
     def width(self, output: str) -> int:
-        """Number of values of one image."""
+        """Number of values for each image."""
         ...
 
     def dtype(self, output: str) -> np.dtype:
@@ -45,57 +66,159 @@ class FeatureExtractor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class PixelExtractor:
     """Decoding alone: one output, `pixels`, uint8."""
 
-    def __init__(self, image_spec: ImageSpec) -> None:
-        self.image_spec = image_spec
-        self.feature_set = FeatureSet(PIXELS, "", image_spec.size, image_spec.data.resize, decoder_tag(), "uint8")
-        self.outputs = [PIXELS]
+    image_spec: ImageSpec
+    precision: str = "float32"
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """The part of the store for pixels of this size and resize mode."""
+        return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, decoder_tag(), "uint8")
+
+    @property
+    def outputs(self) -> list[str]:
+        """The one output."""
+        return [PIXELS]
 
     def width(self, output: str) -> int:
+        """Number of values for each image."""
         return self.image_spec.size**2 * 3
 
     def dtype(self, output: str) -> np.dtype:
+        """8-bit pixels."""
         return np.dtype(np.uint8)
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
+        """Flatten the pixels."""
         return [_flat(batch)]
 
 
+@dataclass(frozen=True)
 class BackboneExtractor:
-    """A frozen, truncated backbone: one output for each spec, and with `pixels` the decoded images as well."""
+    """A frozen, truncated backbone: one output for each feature spec, and with `pixels` the decoded images as well.
 
-    def __init__(
-        self, pretrained: Pretrained, image_spec: ImageSpec, specs: Sequence[FeatureSpec], batch_size: int, pixels: bool = False
-    ) -> None:
-        self._pretrained, self._image_spec, self._batch_size = pretrained, image_spec, batch_size
-        self._specs = {spec.name: spec for spec in specs}
-        self._frozen = FrozenPass(pretrained, specs, batch_size)
-        self._pixels = [PIXELS] if pixels else []
-        self.outputs = [*self._specs, *self._pixels]
-        self.feature_set = FeatureSet(
-            pretrained.backbone.name,
-            pretrained.weights_digest,
-            pretrained.size,
-            image_spec.data.resize,
-            decoder_tag(),
-            pretrained.precision,
-        )
+    Attributes:
+        pretrained: the backbone in the precision that was chosen.
+        image_spec: how bytes become the pixels that it takes.
+        specs: cut points and poolings.
+        batch_size: images in a forward pass.
+        pixels: whether the decoded images are an output, too.
+        measured: what `precision: auto` measured; none where the precision was given.
+    """
+
+    pretrained: Pretrained
+    image_spec: ImageSpec
+    specs: tuple[FeatureSpec, ...]
+    batch_size: int
+    pixels: bool = False
+    measured: dict[str, Any] | None = None
+
+    @property
+    def precision(self) -> str:
+        """Precision of the backbone."""
+        return self.pretrained.precision
+
+    @cached_property
+    def feature_set(self) -> FeatureSet:
+        """The part of the store for this backbone, its weights, size, decoder and precision."""
+        pretrained, resize = self.pretrained, self.image_spec.data.resize
+        return FeatureSet(pretrained.backbone.name, pretrained.weights_digest, pretrained.size, resize, decoder_tag(), pretrained.precision)
+
+    @cached_property
+    def _by_name(self) -> dict[str, FeatureSpec]:
+        return {spec.name: spec for spec in self.specs}
+
+    @cached_property
+    def _frozen_pass(self) -> FrozenPass:
+        return FrozenPass(self.pretrained, self.specs, self.batch_size)
+
+    @property
+    def outputs(self) -> list[str]:
+        """One name for each feature spec, then that of the pixels."""
+        return [*self._by_name, *([PIXELS] if self.pixels else [])]
+
+    def with_specs(self, *specs: FeatureSpec) -> "BackboneExtractor":
+        """Return an extractor of the same feature set with other outputs."""
+        return replace(self, specs=specs)
 
     def joined(self, other: "BackboneExtractor") -> "BackboneExtractor":
-        """Return a front of the same feature set with the outputs of both: one pass computes them all."""
-        specs = list((self._specs | other._specs).values())
-        return BackboneExtractor(self._pretrained, self._image_spec, specs, self._batch_size, bool(self._pixels or other._pixels))
+        """Return an extractor of the same feature set with the outputs of both: one pass computes them all."""
+        specs = tuple((self._by_name | other._by_name).values())
+        return replace(self, specs=specs, pixels=self.pixels or other.pixels)
 
     def width(self, output: str) -> int:
-        return self._pretrained.size**2 * 3 if output == PIXELS else self._pretrained.width(self._specs[output])
+        """Number of values for each image."""
+        return self.pretrained.size**2 * 3 if output == PIXELS else self.pretrained.width(self._by_name[output])
 
     def dtype(self, output: str) -> np.dtype:
-        return np.dtype(np.uint8) if output == PIXELS else self._pretrained.dtype(self._specs[output])
+        """How they are stored; see `Pretrained.dtype`."""
+        return np.dtype(np.uint8) if output == PIXELS else self.pretrained.dtype(self._by_name[output])
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        return [*self._frozen(batch), *(_flat(batch) for _ in self._pixels)]
+        """Compute one batch."""
+        return [*self._frozen_pass(batch), *([_flat(batch)] if self.pixels else [])]
+
+
+def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: Load | None = None) -> FeatureExtractor:
+    """Return what every image passes before training. Weights are checked and `precision: auto` is decided here.
+
+    Args:
+        config: complete.
+        dataset: scanned; some of its images are what precisions are measured on.
+        progress: told of the steps.
+        load: as `Pretrained.load`, for a caller that keeps what it loads; none: that function.
+
+    Raises:
+        WeightsError: where the weights could not be downloaded or read, or are not those of the backbone.
+        DataError: where no image can be decoded.
+    """
+    network = find(config.backbone)
+    image_spec = ImageSpec(config.image_size or network.size, config.data)
+    if not isinstance(network, Backbone) or config.whole_from_random:
+        return PixelExtractor(image_spec, config.precision)
+    batch_size = config.features.batch_size
+
+    @cache
+    def load_in(chosen: str) -> Pretrained:
+        return (load or Pretrained.load)(network, config.weights, image_spec.size, chosen, config.seed, progress)
+
+    measured = None
+    if config.precision == "auto":
+        measured = precision.choose(
+            network, load_in, batch_size, lambda: precision.sample_images(dataset, image_spec, batch_size), progress
+        )
+    pretrained = load_in(measured["precision"] if measured else config.precision)
+    if measured and measured.get("use_xla"):
+        pretrained = pretrained.with_xla()
+    if measured:
+        load_in.cache_clear()
+        resources.give_back()  # the room of the precision that was not chosen
+    specs = tuple(feature_specs(config, network))
+    return BackboneExtractor(pretrained, image_spec, specs, batch_size, config.unfreeze_from == "all", measured)
+
+
+def freeze_boundary(config: Config, backbone: Backbone) -> Cut | None:
+    """Return where the frozen prefix of a fine-tuning ends; none where nothing or everything is fine-tuned."""
+    return backbone.boundary(config.unfreeze_from) if config.unfreeze_from else None
+
+
+def feature_specs(config: Config, backbone: Backbone) -> list[FeatureSpec]:
+    """Return what is extracted: the chosen cut point, or with `truncate_at: auto` all possible ones at once, pooled.
+
+    Whole maps come with their means, which the checks of the data look at. Fine-tuning starts from the map at the freeze boundary.
+    """
+    pooling, boundary = config.head.pooling, freeze_boundary(config, backbone)
+    means = pooling if pooling != "flatten" else "avg"
+    if config.truncate_at == "auto":
+        cuts = backbone.above(boundary) if boundary else backbone.cuts
+        specs = [FeatureSpec(cut.name, means) for cut in cuts]
+    else:
+        cut = backbone.cut(config.truncate_at).name
+        specs = [FeatureSpec(cut, kind) for kind in dict.fromkeys((pooling, means))]
+    return [*specs, *([FeatureSpec(boundary.name, "map")] if boundary else [])]
 
 
 def _flat(batch: tf.Tensor) -> np.ndarray:

@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transfer.data import pipeline
+from transfer.data.dataset import Dataset
+from transfer.data.pipeline import ImageSpec
+from transfer.errors import DataError
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone
 from transfer.system import devices, resources
@@ -59,7 +63,7 @@ def choose(
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never measured here
     batch = images()
-    with progress.step("Trying precisions", 2, "precisions") as advance:
+    with progress.step("Choosing precision (once for this machine, network and size)", 2, "precisions") as advance:
         reference, slow = _measure(full, batch, batch_size)
         advance(1)
         rounded, fast = _measure(load(candidate()), batch, batch_size)
@@ -107,3 +111,18 @@ def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
         cosines = np.where(both_zero, 1.0, (a * b).sum(1) / np.maximum(norms, 1e-30))
     return float(np.nan_to_num(cosines, nan=-1.0).min())
+
+
+def sample_images(dataset: Dataset, image_spec: ImageSpec, count: int) -> np.ndarray:
+    """Return `count` images of a dataset, repeated where there are fewer, uint8 [count, size, size, 3].
+
+    Raises:
+        DataError: where none of the first ones can be decoded.
+    """
+    rows = dataset.used
+    small = rows[rows["width"] * rows["height"] <= 4_000_000]
+    files = pipeline.files_of(dataset.root, (small if len(small) else rows).head(4 * count))
+    for _, images in pipeline.batches(files, image_spec, count).take(1):
+        batch: np.ndarray = images.numpy()
+        return np.concatenate([batch] * -(-count // len(batch)))[:count]
+    raise DataError("No image could be decoded: all of the first ones are truncated or broken.")

@@ -53,7 +53,7 @@ def folder() -> Path:
 
 
 class Store:
-    """One feature set, open for reading and writing. Use `opened`, not the constructor."""
+    """One feature set, open for reading and writing. Use `open_store`, not the constructor."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -161,7 +161,7 @@ _open: dict[Path, tuple[Store, int]] = {}
 
 
 @contextmanager
-def opened(features: FeatureSet) -> Iterator[Store]:
+def open_store(features: FeatureSet) -> Iterator[Store]:
     """Open a feature set, made new where there is none. LMDB allows one handle a process, so threads share it.
 
     Raises:

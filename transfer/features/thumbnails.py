@@ -1,36 +1,16 @@
-"""A thumbnail: each image, decoded and reduced to a few pixels. It shows what a feature does not: colour, border, blankness.
+"""Thumbnails: each image reduced to a few pixels, which show what features do not: colour, borders, blankness.
 
-Made beside the features from the same decoded batch, so that looking at the data costs no second decoding.
+They are made beside the features from the same decoded batch, so that looking at the data costs no second decoding.
 """
 
 import numpy as np
 import tensorflow as tf
 
-from transfer.features.extractor import FeatureExtractor
-
 SIDE = 32
-"""Pixels of a thumbnail's side."""
+"""Side of a thumbnail in pixels."""
 
 THUMBNAIL = f"thumbnail:{SIDE}"
 """Name of the output in the store."""
-
-
-class WithThumbnail:
-    """A extractor part with one output more."""
-
-    def __init__(self, extractor: FeatureExtractor) -> None:
-        self._extractor = extractor
-        self.feature_set = extractor.feature_set
-        self.outputs = [*extractor.outputs, THUMBNAIL]
-
-    def width(self, output: str) -> int:
-        return SIDE**2 * 3 if output == THUMBNAIL else self._extractor.width(output)
-
-    def dtype(self, output: str) -> np.dtype:
-        return np.dtype(np.uint8) if output == THUMBNAIL else self._extractor.dtype(output)
-
-    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        return [*self._extractor(batch), thumbnail(batch)]
 
 
 def thumbnail(batch: tf.Tensor) -> np.ndarray:

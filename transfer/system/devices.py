@@ -5,16 +5,21 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer.system.progress import Progress
 from transfer.system.resources import cores
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def prepare() -> None:
-    """Let TensorFlow take a GPU's memory as it needs it, instead of all of it at once.
+def prepare(which: str, progress: Progress) -> None:
+    """Let TensorFlow take a GPU's memory as it needs it, instead of all of it at once, and say which GPUs are used.
 
-    This can be said only before the first use of a GPU: one that a program has used already stays as it is.
+    This works only before the first use of a GPU: one that a program has used already stays as it is.
+
+    Args:
+        which: `training.devices` of the configuration, `all` or `one`.
+        progress: told of the GPUs, where there are any.
     """
     import tensorflow as tf
 
@@ -23,6 +28,8 @@ def prepare() -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
         except (RuntimeError, ValueError):
             pass  # in use already, or divided by the caller into parts of a given size
+    if using := describe(which):
+        progress.say(using)
 
 
 def to_train_on(which: str) -> list[str]:

@@ -6,10 +6,12 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from transfer.errors import OutputError
 
 _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<host>.+)-(?P<pid>\d+)", re.DOTALL)
 
@@ -72,6 +74,41 @@ def publishing(final: Path) -> Iterator[Path]:
         publish_folder(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_place(
+    place: Path,
+    protected: Iterable[Path] = (),
+    option: str = "--output",
+    replaces: Callable[[Path], bool] | None = None,
+    expected: str = "a name that is not taken",
+) -> None:
+    """Check, before the work begins, that a result can be put at a place: the one rule for every command.
+
+    Args:
+        place: file or folder that will be published there, whole or not at all.
+        protected: what belongs to the user: files and folders in which nothing is written.
+        option: how the command line calls the place.
+        replaces: whether what is there already is an earlier result that may be replaced; none: nothing may be there.
+        expected: what may be there, for the error.
+
+    Raises:
+        OutputError: where it cannot.
+    """
+    received = f"Received {str(place)!r}."
+    final = place.parent.resolve() / place.name
+    for own in (path.resolve() for path in protected):
+        if any(path == own or (own.is_dir() and path.is_relative_to(own)) for path in (final, final.resolve())):
+            raise OutputError(f"{option} lies in {str(own)!r}, where nothing is written. Choose another place. {received}")
+    if os.path.lexists(place) and not (replaces and replaces(place)):
+        raise OutputError(f"{option}: something is there already. Expected {expected}. {received}")
+    above = next(parent for parent in place.absolute().parents if os.path.lexists(parent))
+    if not above.is_dir():
+        raise OutputError(f"{option}: its folder cannot be made, since {str(above)!r} is not a folder. {received}")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{option}: its folder cannot be written. Choose another place, or change the permissions of {str(above)!r}. {received}"
+        )
 
 
 def clear_up(folder: Path) -> None:

@@ -5,6 +5,7 @@ dropout), of the optimizer, what early stopping remembers, and the history so fa
 number (`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle.
 """
 
+import hashlib
 import json
 import time
 import zipfile
@@ -19,9 +20,9 @@ from transfer.system.files import cache_home, replacing
 _KEPT_DAYS = 30
 
 
-def path_of(identity: str) -> Path:
-    """Return where the checkpoint of a training lies; `identity` is a digest of all that determines its result."""
-    return cache_home() / "checkpoints" / f"{identity}.npz"
+def path_of(identity: str, output: str) -> Path:
+    """Return the file of the checkpoint of one stage: training on one output, with the result of this identity."""
+    return cache_home() / "checkpoints" / f"{identity}-{hashlib.sha256(output.encode()).hexdigest()[:8]}.npz"
 
 
 class Stopping(keras.callbacks.EarlyStopping):

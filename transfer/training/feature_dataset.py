@@ -1,11 +1,8 @@
-"""What every way of training returns, and the rows that all of them train on."""
+"""A dataset's rows in the store, by split: what every way of training trains on."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -13,94 +10,45 @@ import numpy as np
 import pandas as pd
 
 from transfer.config import Config
-from transfer.data import dataset as manifests
-from transfer.evaluation import calibration
+from transfer.data.dataset import Dataset
 from transfer.features.arrays import StoredRows
-from transfer.features.extraction import PLAIN, Views
+from transfer.features.extraction import PLAIN, views_of
 from transfer.features.extractor import PIXELS, FeatureExtractor
 from transfer.features.store import Store, key
 from transfer.training import checkpoints
 from transfer.training.batches import Batches, Live, class_weights
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A fitted classifier.
-
-    Attributes:
-        model: the trained part, from stored rows to logits.
-        history: one row an epoch.
-        best_epoch: the epoch whose weights were kept, from 1.
-        features, output: the stored rows that it takes, and their name.
-        logits: split (`validation`, `test`) -> float32 [n, classes], by the stored-feature path.
-        temperature: by which the logits are divided, chosen on the validation split.
-        checkpoints: files that are of no use any more once the run is published.
-    """
-
-    model: keras.Model
-    history: pd.DataFrame
-    best_epoch: int
-    features: "FeatureDataset"
-    output: str
-    logits: dict[str, np.ndarray]
-    temperature: float
-    checkpoints: tuple[Path, ...]
-
-    @classmethod
-    def judged(
-        cls,
-        model: keras.Model,
-        history: pd.DataFrame,
-        best_epoch: int,
-        features: "FeatureDataset",
-        output: str,
-        checkpoints: tuple[Path, ...],
-    ) -> "Trained":
-        """Let a fitted model judge validation and test, and calibrate it."""
-        logits = {split: passed(model, features, split, output) for split in ("validation", "test")}
-        temperature = calibration.temperature(logits["validation"], features.labels("validation"))
-        return cls(model, history, best_epoch, features, output, logits, temperature, checkpoints)
-
-    @cached_property
-    def probabilities(self) -> dict[str, np.ndarray]:
-        """Split (`validation`, `test`) -> calibrated probabilities, float32 [n, classes]."""
-        return {split: calibration.probabilities(logits, self.temperature) for split, logits in self.logits.items()}
+from transfer.training.identity import result_identity
 
 
 @dataclass(frozen=True)
 class FeatureDataset:
-    """Stored rows of a divided manifest, by split.
+    """The stored features of a dataset.
 
     Attributes:
-        manifest: divided manifest.
-        classes: names; a row's label number is the position in it.
-        store: open store.
-        extractor: what computed the rows.
-        views: the augmented views of the training rows.
+        dataset: split, its images extracted.
+        extractor: what computed the features.
+        store: open, where they lie.
+        config: complete; what is decided while training (precision, cut points) is not filled in.
     """
 
-    manifest: pd.DataFrame
-    classes: list[str]
-    store: Store
+    dataset: Dataset
     extractor: FeatureExtractor
-    views: Views
+    store: Store
     config: Config
 
+    @property
+    def classes(self) -> list[str]:
+        """Class names; a row's class number is the position in it."""
+        return self.dataset.classes
+
     def checkpoint(self, output: str) -> Path:
-        """Return the checkpoint of training on one output: named by all that determines the result, places aside."""
-        usable = manifests.used(self.manifest)
-        settings = self.config.model_dump(mode="json")
-        for without_effect in ("check", "ood", "energy"):
-            settings.pop(without_effect)
-        for place in ("source", "root", "tfds_data_dir"):
-            settings["data"].pop(place)
-        facts = [settings, self.extractor.feature_set.id, output, self.classes, usable[["digest", "label", "split"]].values.tolist()]
-        return checkpoints.path_of(hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32])
+        """Return the file of the checkpoint of training on one output."""
+        identity = result_identity(self.config, self.extractor.feature_set.id, self.dataset)
+        return checkpoints.path_of(identity, output)
 
     def rows(self, split: str) -> pd.DataFrame:
         """Return the used rows of a split."""
-        usable = manifests.used(self.manifest)
-        return usable[usable["split"] == split]
+        return self.dataset.rows(split)
 
     def labels(self, split: str) -> np.ndarray:
         """Return the class numbers of a split, int [n]."""
@@ -109,8 +57,8 @@ class FeatureDataset:
 
     def stored(self, split: str, output: str, augmented: bool = False) -> tuple[StoredRows, np.ndarray]:
         """Return the rows of a split and their labels; with `augmented`, the stored views after the plain images."""
-        digests, labels = list(self.rows(split)["digest"]), self.labels(split)
-        tags = [PLAIN, *(self.views.tags() if augmented and self.views.augmentation else [])]
+        digests, labels, views = list(self.rows(split)["digest"]), self.labels(split), views_of(self.config)
+        tags = [PLAIN, *(views.tags() if augmented and views.augmentation else [])]
         keys = [key(digest, tag, output) for tag in tags for digest in digests]
         memory = self.config.features.memory_mb << 20
         rows = StoredRows(self.store, keys, self.extractor.width(output), self.extractor.dtype(output), memory)
@@ -125,15 +73,15 @@ class FeatureDataset:
             live = Live(list(self.rows("train")["digest"]), self.config.augment, self.config.seed)
         return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype)
 
-    def judged(self, split: str, output: str, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
-        """Return the batches of a split that is only looked at, in the order of the manifest."""
+    def evaluation_batches(self, split: str, output: str, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
+        """Return the batches of a split to evaluate on: unweighted, in the order of the dataset."""
         rows, labels = self.stored(split, output)
         ones = class_weights(labels, len(self.classes), "none")
-        return Batches(rows, labels, len(self.classes), judged_at_once(output, shape), shape, ones, dtype=dtype)
+        return Batches(rows, labels, len(self.classes), evaluation_batch_size(output, shape), shape, ones, dtype=dtype)
 
 
-def judged_at_once(output: str, shape: tuple[int, ...]) -> int:
-    """Return how many rows may pass a network at once when nothing is learned.
+def evaluation_batch_size(output: str, shape: tuple[int, ...]) -> int:
+    """Return how many rows may pass a network at once in inference.
 
     The maps of all layers of a batch are kept for a moment: with large images or maps, small batches.
     """
@@ -142,7 +90,7 @@ def judged_at_once(output: str, shape: tuple[int, ...]) -> int:
     return max(1, min(256, 2**23 // math.prod(shape)))
 
 
-def passed(
+def infer(
     model: keras.Model,
     features: FeatureDataset,
     split: str,
@@ -164,7 +112,7 @@ def passed(
     rows, _ = features.stored(split, output)
     wanted = np.arange(len(rows)) if positions is None else positions
     shape = model.input_shape[1:]
-    batch = judged_at_once(output, shape)
+    batch = evaluation_batch_size(output, shape)
     parts = []
     for start in range(0, max(len(wanted), 1), batch):  # no rows at all: once, for the shape
         chosen = rows.take(wanted[start : start + batch]).astype(np.float32).reshape(-1, *shape)

@@ -8,44 +8,47 @@ import numpy as np
 import pandas as pd
 
 from transfer.errors import TransferError
-from transfer.models import tunable
-from transfer.models.pretrained import Pretrained
-from transfer.models.registry import Cut
+from transfer.features.extractor import PIXELS, BackboneExtractor, freeze_boundary
+from transfer.models import joined, tunable
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.system.progress import Progress
-from transfer.training.feature_dataset import FeatureDataset, Trained
+from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.fitting import FINE_TUNING, Stage, fit
+from transfer.training.trained import Trained
 
 
 def train(
-    features: FeatureDataset, pretrained: Pretrained, boundary: Cut | None, output: str, first: Trained, progress: Progress
-) -> tuple[Trained, tunable.Tunable]:
-    """Fit suffix and head, after the head alone.
+    features: FeatureDataset, extractor: BackboneExtractor, cut: str, head: Trained, progress: Progress
+) -> tuple[Trained, keras.Model]:
+    """Fit suffix and head together, after the head alone.
 
     Args:
         features: stored rows.
-        pretrained: the backbone; it stays as it is.
-        boundary: above it all layers train; none: the whole backbone, on pixels.
-        output: name of the boundary's output in the store.
-        first: the first stage; its model, the head, is trained further in place.
+        extractor: of the backbone, whose weights stay as they are: those of the suffix are copied.
+        cut: where the backbone ends.
+        head: the first stage; its model is trained further in place.
         progress: told of each epoch.
 
     Returns:
-        What was trained, with the history of both stages, and the network that was.
+        What was trained, with the history of both stages, and the joined classifier.
     """
+    pretrained, boundary = extractor.pretrained, freeze_boundary(features.config, extractor.pretrained.backbone)
+    output = FeatureSpec(boundary.name, "map").name if boundary else PIXELS
     config, settings = features.config, features.config.fine_tuning
-    top = pretrained.backbone.cut(config.truncate_at)
-    tuned = tunable.build(pretrained, boundary, top, config.head.pooling, first.model, config.seed, settings.l2)
-    progress.say(describe(tuned, first.model, str(config.unfreeze_from), int(pretrained.model.count_params())))
+    top = pretrained.backbone.cut(cut)
+    tuned = tunable.build(pretrained, boundary, top, config.head.pooling, head.model, config.seed, settings.l2)
+    progress.say(describe(tuned, head.model, str(config.unfreeze_from), int(pretrained.model.count_params())))
     shape = pretrained.shape(boundary.name) if boundary else (pretrained.size, pretrained.size, 3)
     dtype = keras.backend.standardize_dtype(tuned.model.input.dtype)
     factors = tunable.rates(tuned, settings.layer_decay) if settings.layer_decay != 1 else None
     stage = Stage(FINE_TUNING, settings, config.training, features.checkpoint(output), factors, pretrained.precision)
     train_batches = features.batches(output, shape, settings.batch_size, dtype)
-    fitted = fit(tuned.model, train_batches, features.judged("validation", output, shape, dtype), stage, progress)
+    fitted = fit(tuned.model, train_batches, features.evaluation_batches("validation", output, shape, dtype), stage, progress)
     _require_same_statistics(tuned, pretrained)
-    history = pd.concat([first.history, fitted.history], ignore_index=True)
-    best = len(first.history) + fitted.best_epoch
-    return Trained.judged(tuned.model, history, best, features, output, (*first.checkpoints, stage.checkpoint)), tuned
+    history = pd.concat([head.history, fitted.history], ignore_index=True)
+    best = len(head.history) + fitted.best_epoch
+    trained = Trained.evaluated(tuned.model, history, best, features, output, (*head.checkpoints, stage.checkpoint))
+    return trained, joined.join_tuned(pretrained, boundary, tuned.model, trained.temperature)
 
 
 def describe(tuned: tunable.Tunable, head: keras.Model, unfreeze_from: str, of_backbone: int) -> str:

@@ -1,16 +1,18 @@
-"""Train a network from scratch on stored pixels, through the same splits, batches and metrics as the others."""
+"""Training from scratch on stored pixels, with the same splits, batches and metrics as transfer learning."""
 
 from transfer.config import Config, NetworkConfig
 from transfer.models import scratch, whole
-from transfer.models.registry import Backbone, Scratch
+from transfer.models.registry import Backbone, Scratch, find
 from transfer.system.progress import Progress
-from transfer.training.feature_dataset import FeatureDataset, Trained
+from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.fitting import Stage, fit
+from transfer.training.trained import Trained
 
 
-def train(features: FeatureDataset, network: Scratch | Backbone, size: int, progress: Progress) -> Trained:
-    """Fit a network of the table on pixels of `size` x `size`; a backbone as a whole, from random weights."""
-    config, (output,), shape = features.config, features.extractor.outputs, (size, size, 3)
+def train(features: FeatureDataset, progress: Progress) -> Trained:
+    """Fit a network from scratch, or a whole backbone from random weights, on stored pixels."""
+    config, (output,), size = features.config, features.extractor.outputs, features.extractor.image_spec.size
+    network, shape = find(config.backbone), (size, size, 3)
     train_batches = features.batches(output, shape, config.training.batch_size)
     mean, variance = train_batches.rows.moments()
     overall, spread = float(mean.mean()), float(variance.mean() + mean.var())
@@ -20,8 +22,8 @@ def train(features: FeatureDataset, network: Scratch | Backbone, size: int, prog
     else:
         model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config), config.precision)
     stage = Stage("network", config.training, config.training, features.checkpoint(output), precision=config.precision)
-    fitted = fit(model, train_batches, features.judged("validation", output, shape), stage, progress)
-    return Trained.judged(model, fitted.history, fitted.best_epoch, features, output, (stage.checkpoint,))
+    fitted = fit(model, train_batches, features.evaluation_batches("validation", output, shape), stage, progress)
+    return Trained.evaluated(model, fitted.history, fitted.best_epoch, features, output, (stage.checkpoint,))
 
 
 def options_of(network: Scratch, config: Config) -> NetworkConfig:

@@ -2,30 +2,31 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data import sources
+from transfer.data.dataset import Dataset
+from transfer.data.splits import split
 from transfer.errors import WeightsError
-from transfer.features import store
+from transfer.features.extraction import extract
+from transfer.features.extractor import load_extractor
+from transfer.features.store import open_store
 from transfer.models.registry import Backbone, find
-from transfer.quality import folder, limits, worksheet
+from transfer.quality import checks, limits, result_folder, worksheet
 from transfer.quality.collect import collect
 from transfer.quality.findings import Findings
 from transfer.reports import check_html, thumbnails
+from transfer.system import devices
 from transfer.system.files import write_text
 from transfer.system.progress import Clock, Progress, Silent
-from transfer.workflows.check_request import CheckPlan, check_plan
-from transfer.workflows.preparation import Preparation
-from transfer.workflows.requests import data_name
-
-if TYPE_CHECKING:
-    from tensorflow_datasets.core import DatasetBuilder
+from transfer.workflows.requests import CheckRequest, Data, check_request
+from transfer.workflows.settings import data_name
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class Checked:
     @property
     def report(self) -> Path:
         """The page for a browser."""
-        return self.path / folder.REPORT
+        return self.path / result_folder.REPORT
 
 
 def check(
-    data: "str | os.PathLike[str] | DatasetBuilder | None" = None,
+    data: Data = None,
     config: Config | Mapping[str, Any] | None = None,
     *,
     output: str | os.PathLike[str] | None = None,
@@ -65,11 +66,11 @@ def check(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Checked:
-    """Look for what is wrong with a data set: files, copies, leaks between splits, wrong labels, outliers.
+    """Look for what is wrong with a data set: files, duplicates, leaks between splits, wrong labels, outliers.
 
     Args:
         data: as for `fit`: a folder, a table, or `tfds:NAME`; none: the configuration's `data.source`.
-        config: a configuration, or keys of one; the backbone's features tell likeness and labels.
+        config: a configuration, or keys of one; near duplicates and labels are judged by the backbone's features.
         output: folder for the result; none: `data_checks/<name of the data>`.
         files_only: judge the files alone, without a network.
         write_manifest: also write the table that a person can edit and give back as a source (`.csv`).
@@ -77,59 +78,62 @@ def check(
         **settings: further keys of the configuration, over those of `config`.
 
     Raises:
-        TransferError: where the data cannot be looked at.
+        TransferError: where the data cannot be checked.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return run(check_plan(data, [given, settings], output, write_manifest), files_only, progress or Silent())
+    return run(check_request(data, [given, settings], output, files_only, write_manifest), progress or Silent())
 
 
-def run(planned: CheckPlan, files_only: bool, progress: Progress) -> Checked:
-    """Carry out a plan; see `check`."""
-    clock, config = Clock(), planned.config
-    if isinstance(find(config.backbone), Backbone):
-        config = config.updated(truncate_at="auto")  # features of all cut points: whichever a later fit takes is there
-    prepared = Preparation(config, progress, clock)
-    prepared.scan(decode_test=True)
-    if manifests.used(prepared.manifest).empty:
-        prepared.divide()  # says why nothing can be used
-    prepared.divide(required=False)
-    findings, left_out = _findings(prepared, files_only)
-    undivided = f"Which splits fit would make: it refuses this data as it is. {prepared.undivided}" if prepared.undivided else ""
-    findings.unchecked.extend(["splits"] * bool(undivided))
-    shortcomings = [text for text in (left_out, undivided) if text]
-    findings.notes.extend(shortcomings)
-    with folder.drafting(planned.output) as draft:
-        manifests.write(prepared.manifest, draft / folder.MANIFEST)
-        findings.write(draft / folder.FINDINGS)
-        write_text(draft / folder.CONFIG, config.to_yaml())
+def run(request: CheckRequest, progress: Progress) -> Checked:
+    """Carry out a request; see `check`."""
+    config, clock = _with_all_cuts(request.config), Clock()
+    devices.prepare(config.training.devices, progress)
+    with clock("scan"):
+        dataset = sources.read(config.data, progress, decode_test=True)
+    dataset = split(dataset, config.data, config.seed, required=dataset.used.empty)  # where nothing can be used, the error says why
+    dataset, findings, unlooked = _look(dataset, config, request.files_only, clock, progress)
+    unsplit = f"Which splits fit would make: it refuses this data as it is. {dataset.unsplit}" if dataset.unsplit else ""
+    shortcomings = [text for text in (unlooked, unsplit) if text]
+    unchecked = [*findings.unchecked, *(["splits"] if unsplit else [])]
+    findings = replace(findings, notes=[*findings.notes, *shortcomings], unchecked=unchecked)
+    with result_folder.drafting(request.output) as draft:
+        manifests.write(dataset.table, draft / result_folder.MANIFEST)
+        findings.write(draft / result_folder.FINDINGS)
+        write_text(draft / result_folder.CONFIG, config.to_yaml())
         with clock("report"):
-            _write_page(findings, prepared, draft / folder.REPORT)
-    if planned.write_manifest:
-        worksheet.write(prepared.manifest, findings, planned.write_manifest, sources.own(config.data))
+            _write_page(findings, dataset, config, draft / result_folder.REPORT)
+    if request.write_manifest:
+        worksheet.write(dataset.table, findings, request.write_manifest, sources.own(config.data))
     exceeded = limits.exceeded(findings, config.check) + shortcomings
-    return Checked(prepared.root, planned.output, findings, prepared.manifest, exceeded, clock.rounded())
+    return Checked(dataset.root, request.output, findings, dataset.table, exceeded, clock.rounded())
 
 
-def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None:
-    data, manifest, most = prepared.config.data, prepared.manifest, prepared.config.check.images
-    images = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
-    facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.image_spec.size} px"}
-    title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
-    check_html.write(findings, images, target, title, facts, most, source, root, sources.options(data))
+def _with_all_cuts(config: Config) -> Config:
+    """Extract the features of all cut points: whichever a later fit takes is there."""
+    return config.updated(truncate_at="auto") if isinstance(find(config.backbone), Backbone) else config
 
 
-def _findings(prepared: Preparation, files_only: bool) -> tuple[Findings, str]:
-    """Return what was found, and why the images themselves were not looked at, where the weights cannot be had."""
-    left_out = ""
+def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, progress: Progress) -> tuple[Dataset, Findings, str]:
+    """Return the dataset as it is split in the end, what was found, and why the images themselves were not looked at."""
+    unlooked = ""
     if not files_only:
         try:
-            extractor = prepared.extractor()
+            with clock("precision"):
+                extractor = load_extractor(config, dataset, progress)
         except WeightsError as error:
-            left_out = f"Only the files were judged. {error}"
+            unlooked = f"Only the files were checked. {error}"
         else:
-            with store.opened(extractor.feature_set) as opened:
-                with prepared.clock("frozen pass"):
-                    prepared.compute(extractor, opened)
-                with prepared.clock("checks"):
-                    return prepared.check(extractor, opened, required=False), left_out
-    return collect(prepared.manifest, None, None, prepared.config.check, prepared.config.seed), left_out
+            with open_store(extractor.feature_set) as store:
+                with clock("feature extraction"):
+                    dataset = extract(dataset, extractor, store, config, progress)
+                with clock("checks"):
+                    return (*checks.check(dataset, extractor, store, config, required=False), unlooked)
+    return dataset, collect(dataset.table, None, None, config.check, config.seed), unlooked
+
+
+def _write_page(findings: Findings, dataset: Dataset, config: Config, target: Path) -> None:
+    data, most, size = config.data, config.check.images, config.image_size
+    images = thumbnails.of_findings(findings, dataset.root, dataset.table, most, data)
+    facts = {"Data": str(data.source), "Network": f"{config.backbone}, {size} px"}
+    title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(dataset.root)
+    check_html.write(findings, images, target, title, facts, most, source, root, sources.options(data))

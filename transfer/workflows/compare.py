@@ -5,33 +5,31 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from dataclasses import dataclass
+from typing import Any
 
 from transfer.config.comparison import ComparisonConfig
 from transfer.data import dataset as manifests
+from transfer.data.dataset import Dataset
 from transfer.errors import TransferError
 from transfer.system import environment
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
 from transfer.system.progress import Progress, Silent
 from transfer.system.startup import hearing
-from transfer.workflows.comparison import costs, folder, records, tables, training
-from transfer.workflows.comparison.jobs import Job, jobs
-from transfer.workflows.comparison.planning import ComparisonPlan, compare_plan
+from transfer.workflows.comparison import costs, folder, records, tables
+from transfer.workflows.comparison import trials as trials_module
+from transfer.workflows.comparison.folder import Comparison
+from transfer.workflows.comparison.methods import Method, prepare
 from transfer.workflows.comparison.records import Record
-from transfer.workflows.comparison.result import Comparison
-from transfer.workflows.comparison.shared import Method, prepare
+from transfer.workflows.comparison.trials import Trial, trials
+from transfer.workflows.requests import CompareRequest, Data, compare_request
 
-if TYPE_CHECKING:
-    from tensorflow_datasets.core import DatasetBuilder
-
-_COLLECT_AFTER = 10  # runs
+_COLLECT_AFTER = 10  # trials
 
 
 def compare(
-    data: "str | os.PathLike[str] | DatasetBuilder | None" = None,
+    data: Data = None,
     config: ComparisonConfig | Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
@@ -41,141 +39,143 @@ def compare(
 ) -> Comparison:
     """Train several methods on nested subsets of the same training images and compare them on the same test images.
 
-    A run that exists in the comparison's folder, with the same configuration and images, is not repeated.
+    A trial that is recorded in the comparison's folder, with the same configuration and images, is not repeated.
 
     Args:
         data: as for `fit`: a folder, a table, or `tfds:NAME`; none: `data.source` in `common`.
-        config: settings of a comparison (`comparison/settings.py`), nested or dotted.
+        config: settings of a comparison (`config/comparison.py`), nested or dotted.
         name: of the comparison; none: made of the name of the data.
         output: where comparisons lie; the folder is `output/name`.
         progress: told of each step; none: nothing is printed.
         **settings: further settings, `sizes=[1, 10]`, `methods={"top": {...}}`, over those of `config`.
 
     Returns:
-        The comparison: tables of runs, means, paired differences, predictions, and a paragraph in words.
+        The comparison: tables of trials, means, paired differences, predictions, and a paragraph in words.
 
     Raises:
-        TransferError: for what the user can mend; finished runs stay. A single run that fails for such a reason is left out
+        TransferError: for what the user can fix; finished trials stay. A single trial that fails for such a reason is left out
             and listed in `Comparison.failures`.
     """
     given = config.model_dump() if isinstance(config, ComparisonConfig) else dict(config or {})
-    return run(compare_plan(data, [given, settings], name, output), progress or Silent())
+    return run(compare_request(data, [given, settings], name, output), progress or Silent())
 
 
-def run(planned: ComparisonPlan, progress: Progress) -> Comparison:
-    """Carry out a plan; see `compare`."""
-    # TensorFlow warns of many graphs made for one purpose; here each run has its own.
-    with folder.alone(planned.folder), hearing("ERROR"), ExitStack() as stack:
-        methods, manifest = prepare(planned.configs, progress, stack)
-        _Comparing(planned, methods, manifest, progress).run()
-    return Comparison(planned.folder)
-
-
-class _Comparing:
-    """The runs of one comparison, and what is written of them."""
-
-    def __init__(self, planned: ComparisonPlan, methods: Sequence[Method], manifest: pd.DataFrame, progress: Progress) -> None:
-        self.planned, self.progress, self.folder = planned, progress, planned.folder
-        self.methods, self.manifest = methods, manifest
-        self.classes = manifests.class_names(manifest)
-        self.jobs, note = jobs(planned.settings, methods, manifest)
-        self.notes = [note] if note else []
-        self.found: dict[str, Record] = {}
-        self.failures: list[dict[str, Any]] = []
-
-    def run(self) -> None:
-        """Make the runs that are lacking, size by size, and write the tables after each size."""
-        for note in self.notes:
-            self.progress.say(note)
-        manifests.write(self.manifest, self.folder / folder.MANIFEST)
-        write_text(self.folder / folder.SETTINGS, self.planned.settings.to_yaml())
-        for job in self.jobs:
-            record = records.read(self.folder, job.identity)
-            if record is not None:
-                self.found[job.identity] = record
-        lacking = [job for job in self.jobs if job.identity not in self.found]
-        if self.found:
-            self.progress.say(f"{len(self.found)} of {len(self.jobs)} runs exist and are not repeated.")
+def run(request: CompareRequest, progress: Progress) -> Comparison:
+    """Carry out a request; see `compare`."""
+    # TensorFlow warns of many graphs made for one purpose; here each trial has its own.
+    with folder.locked(request.folder), hearing("ERROR"), ExitStack() as stack:
+        methods, dataset = prepare(request.configs, progress, stack)
+        wanted, note = trials(request.settings, methods, dataset)
+        if note:
+            progress.say(note)
+        manifests.write(dataset.table, request.folder / folder.MANIFEST)
+        write_text(request.folder / folder.SETTINGS, request.settings.to_yaml())
+        results = _recorded(request, wanted, [note] if note else [])
+        if results.found:
+            progress.say(f"{len(results.found)} of {len(wanted)} trials are recorded and not repeated.")
+        lacking = [trial for trial in wanted if trial.identity not in results.found]
         if lacking:
-            self._make(lacking)
-        self._write()
-
-    def _make(self, lacking: Sequence[Job]) -> None:
-        meter = Meter(self.planned.settings.energy == "auto", self.planned.settings.country)
-        if meter.trouble:
-            self._note(meter.trouble)
-        rates = {method.name: costs.rate(method, self.folder, meter) for method in self.methods if _needs(method, lacking)}
-        size = lacking[0].size
-        with self.progress.step("Comparing", len(lacking), "runs") as advance:
-            for number, job in enumerate(lacking, start=1):
-                if job.size != size:
-                    size = job.size
-                    self._write()
-                self._one(job, rates[job.method.name], meter)
-                advance(1)
-                if number % _COLLECT_AFTER == 0:
-                    gc.collect()  # networks and their graphs hold each other
-        if meter.source == "estimate":
-            self.progress.say("Energy is an estimate: this machine has no counter that can be read.")
-
-    def _one(self, job: Job, rate: costs.Rate, meter: Meter) -> None:
-        try:
-            record = training.train(job, self.classes, rate, meter)
-        except TransferError as error:
-            self.failures.append({"run": job.run, "reason": " ".join(str(error).split())})
-            self.progress.say(f"Run {job.run} failed and is left out: {error}")
-            return
-        records.write(self.folder, job.identity, record, {"method": job.method.name, "size": job.size, "seed": job.seed})
-        self.found[job.identity] = record
-
-    def _note(self, text: str) -> None:
-        self.notes.append(text)
-        self.progress.say(text)
-
-    def _write(self) -> None:
-        """Write the tables of the runs that there are.
-
-        Raises:
-            TransferError: where all runs have failed.
-        """
-        found = [(job, self.found[job.identity]) for job in self.jobs if job.identity in self.found]
-        if not found:
-            if len(self.failures) == len(self.jobs):
-                raise TransferError(f"All {len(self.jobs)} runs failed. The first: {self.failures[0]['reason']}")
-            return
-        table = tables.runs(found, list(self.planned.configs), len(self.classes))
-        test = manifests.used(self.manifest)
-        test = test[test["split"] == "test"]
-        predicted = tables.predictions(found, test, self.classes, list(table["run"]))
-        settings = self.planned.settings
-        tables.write(self.folder, table, predicted, settings.to_yaml(), settings.reference, self._facts(found))
-
-    def _facts(self, found: Sequence[tuple[Job, Record]]) -> dict[str, Any]:
-        settings, first = self.planned.settings, next(iter(self.planned.configs.values()))
-        co2 = [record.co2_g for _, record in found if record.co2_g is not None]
-        used = manifests.used(self.manifest)
-        return {
-            "data": first.data.source,
-            "settings": settings.model_dump(mode="json"),
-            "methods": {method.name: method.prepared.config.model_dump(mode="json") for method in self.methods},
-            "classes": self.classes,
-            "images": {split: int((used["split"] == split).sum()) for split in manifests.SPLITS},
-            "validation": settings.validation,
-            "runs": {"wanted": len(self.jobs), "finished": len(found), "failed": len(self.failures)},
-            "failures": self.failures,
-            "notes": self.notes,
-            "skipped": manifests.reason_counts(self.manifest),
-            "co2_g": round(sum(co2), 4) if co2 else None,
-            "country": settings.country,
-            "environment": {method.name: _described(method) for method in self.methods[:1]},
-            "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
+            results = _train(request, methods, dataset, wanted, lacking, results, progress)
+        _write(request, methods, dataset, wanted, results)
+    return Comparison(request.folder)
 
 
-def _needs(method: Method, lacking: Sequence[Job]) -> bool:
-    return any(job.method.name == method.name for job in lacking)
+@dataclass(frozen=True)
+class _Results:
+    """What there is of a comparison so far.
+
+    Attributes:
+        found: identity of a trial -> its record.
+        failures: `run`, `reason` of each trial that failed.
+        notes: sentences for the page.
+    """
+
+    found: dict[str, Record]
+    failures: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
 
 
-def _described(method: Method) -> dict[str, Any]:
-    frozen = method.prepared.frozen
-    return environment.describe(method.prepared.config.precision, frozen.measured if frozen else None)
+def _recorded(request: CompareRequest, wanted: Sequence[Trial], notes: Sequence[str]) -> _Results:
+    """Read the records of earlier calls."""
+    stored = {trial.identity: records.read(request.folder, trial.identity) for trial in wanted}
+    return _Results({name: record for name, record in stored.items() if record is not None}, (), tuple(notes))
+
+
+def _train(
+    request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], lacking: Sequence[Trial],
+    results: _Results, progress: Progress,
+) -> _Results:  # fmt: skip
+    """Train the trials that are lacking, size by size, and write the tables after each size."""
+    meter = Meter(request.settings.energy == "auto", request.settings.country)
+    found, failures, notes = dict(results.found), list(results.failures), list(results.notes)
+    if meter.trouble:
+        notes.append(meter.trouble)
+        progress.say(meter.trouble)
+    needed = {trial.method.name for trial in lacking}
+    rates = {method.name: costs.rate(method, dataset, request.folder, meter) for method in methods if method.name in needed}
+    size = lacking[0].size
+    with progress.step("Comparing", len(lacking), "trials") as advance:
+        for number, trial in enumerate(lacking, start=1):
+            if trial.size != size:
+                size = trial.size
+                _write(request, methods, dataset, wanted, _Results(found, tuple(failures), tuple(notes)))
+            try:
+                record = trials_module.train_trial(trial, rates[trial.method.name], meter)
+            except TransferError as error:
+                failures.append({"run": trial.name, "reason": " ".join(str(error).split())})
+                progress.say(f"Trial {trial.name} failed and is left out: {error}")
+            else:
+                about = {"method": trial.method.name, "size": trial.size, "seed": trial.seed}
+                records.write(request.folder, trial.identity, record, about)
+                found[trial.identity] = record
+            advance(1)
+            if number % _COLLECT_AFTER == 0:
+                gc.collect()  # networks and their graphs hold each other
+    if meter.source == "estimate":
+        progress.say("Energy is an estimate: this machine has no counter that can be read.")
+    return _Results(found, tuple(failures), tuple(notes))
+
+
+def _write(request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], results: _Results) -> None:
+    """Write the tables and the page of the trials that there are.
+
+    Raises:
+        TransferError: where all trials have failed.
+    """
+    found = [(trial, results.found[trial.identity]) for trial in wanted if trial.identity in results.found]
+    if not found:
+        if len(results.failures) == len(wanted):
+            raise TransferError(f"All {len(wanted)} trials failed. The first: {results.failures[0]['reason']}")
+        return
+    table = tables.runs(found, list(request.configs), len(dataset.classes))
+    predicted = tables.predictions(found, dataset.rows("test"), dataset.classes, list(table["run"]))
+    facts = _facts(request, methods, dataset, wanted, results, [record for _, record in found])
+    tables.write(request.folder, table, predicted, request.settings.to_yaml(), request.settings.reference, facts)
+
+
+def _facts(
+    request: CompareRequest,
+    methods: Sequence[Method],
+    dataset: Dataset,
+    wanted: Sequence[Trial],
+    results: _Results,
+    found: Sequence[Record],
+) -> dict[str, Any]:
+    settings, co2 = request.settings, [record.co2_g for record in found if record.co2_g is not None]
+    configs = {method.name: method.config.updated(precision=method.extractor.precision) for method in methods}
+    return {
+        "data": methods[0].config.data.source,
+        "settings": settings.model_dump(mode="json"),
+        "methods": {name: config.model_dump(mode="json") for name, config in configs.items()},
+        "classes": dataset.classes,
+        "images": {split: len(dataset.rows(split)) for split in manifests.SPLITS},
+        "validation": settings.validation,
+        "runs": {"wanted": len(wanted), "finished": len(found), "failed": len(results.failures)},
+        "failures": list(results.failures),
+        "notes": list(results.notes),
+        "skipped": manifests.reason_counts(dataset.table),
+        "co2_g": round(sum(co2), 4) if co2 else None,
+        "country": settings.country,
+        "environment": {method.name: environment.describe(method.extractor.precision, method.measured) for method in methods[:1]},
+        "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }

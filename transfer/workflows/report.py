@@ -1,10 +1,8 @@
 """A run's page made, or made again: its files, its images as far as they are still there, and what its export says of them."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import tensorflow as tf
@@ -13,17 +11,15 @@ from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import file_of
 from transfer.errors import DataError
-from transfer.evaluation import ood
 from transfer.exporters.formats import table
 from transfer.exporters.served import Served
 from transfer.quality.findings import Findings
 from transfer.reports import cards, gallery, html, thumbnails
 from transfer.reports.gallery import Gallery
 from transfer.reports.heat import overlay
-from transfer.runs import FINDINGS, METRICS, Run
+from transfer.runs import FINDINGS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
-from transfer.workflows.predict import predict
 
 _HEATED = 160  # pixels a side of an image with its heat map
 
@@ -103,30 +99,3 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
         for image, heat in zip(explained.images, explained.heat, strict=True)
     ]
     return {one.path: html.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}
-
-
-def judge_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
-    """Let a run's export judge images of other data, and keep the figures with the run, under the name of their folder.
-
-    Args:
-        run: finished; its `metrics.json` is written anew.
-        other: an image, or a folder of images.
-        progress: told of each image.
-
-    Returns:
-        What `ood.against` returns.
-
-    Raises:
-        DataError: where there is no image that can be decoded.
-    """
-    table = predict(run, [other], progress=progress)
-    scores = table.loc[table["error"] == "", "ood_score"].to_numpy(float)
-    if not len(scores):
-        raise DataError(f"None of the files is an image that can be decoded. Received {str(other)!r}.")
-    test = run.predictions[run.predictions["split"] == "test"]["ood_score"].to_numpy(float)
-    found = ood.against(test, scores)
-    metrics = run.metrics
-    name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
-    metrics["ood"]["others"][name] = found
-    write_text(run.path / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    return found

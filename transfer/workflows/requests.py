@@ -1,29 +1,34 @@
-"""What is to be done, checked as far as it can be before TensorFlow takes its seconds to start.
-
-The network's own defaults are filled in; names, sizes, the data folder and the run's name are checked.
-"""
+"""Requests: what a command is to do, complete and checked before TensorFlow takes its seconds to start."""
 
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
+from transfer.config import Config
+from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
-from transfer.errors import ConfigError
-from transfer.models.registry import Backbone, Scratch, find, require_size
-from transfer.runs import check_free
+from transfer.errors import ConfigError, OutputError
+from transfer.quality import result_folder, worksheet
+from transfer.runs import require_free, require_name
+from transfer.system import energy
+from transfer.workflows.comparison import folder as comparison_folder
+from transfer.workflows.settings import data_name, resolve, with_source
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
 
+Data: TypeAlias = "str | os.PathLike[str] | DatasetBuilder | None"
+"""A folder, a table (.csv, .parquet), `tfds:NAME`, or a `tfds.core.DatasetBuilder`; none: the configuration's `data.source`."""
+
+DEFAULT_CHECKS = "data_checks"
+
 
 @dataclass(frozen=True)
-class Plan:
-    """One run to be made: complete configuration, and where the run will lie (`output/name`)."""
+class FitRequest:
+    """One run to be made: its complete configuration and its folder, `output/name`."""
 
     config: Config
     output: Path
@@ -31,178 +36,113 @@ class Plan:
     overwrite: bool
 
 
-def plan(
-    data: "str | os.PathLike[str] | DatasetBuilder | None",
+@dataclass(frozen=True)
+class CheckRequest:
+    """One check of a data set: its complete configuration, and what is written where.
+
+    Attributes:
+        output: folder of the result.
+        files_only: whether the files alone are judged, without a network.
+        write_manifest: the table that a person can edit, or none.
+    """
+
+    config: Config
+    output: Path
+    files_only: bool
+    write_manifest: Path | None
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """One comparison: its settings, the complete configuration of each method, and its folder."""
+
+    settings: ComparisonConfig
+    configs: dict[str, Config]
+    folder: Path
+
+
+def fit_request(
+    data: Data,
     layers: Iterable[Mapping[str, Any]],
     name: str | None = None,
     output: str | os.PathLike[str] = "saved_models",
     overwrite: bool = False,
-) -> Plan:
-    """Settle what a run will be; see `experiment.fit` for the arguments.
+) -> FitRequest:
+    """Settle what a run will be; see `fit.fit` for the arguments.
 
     Raises:
-        ConfigError: for settings that cannot be.
-        DataError: where there is no data folder.
-        RunError: where the run cannot be published under its name.
+        ConfigError: for settings that are not allowed.
+        DataError: where there is no such source of images.
+        RunError, OutputError: where the run cannot be published under its name.
     """
     config = with_source(data, layers)
     name = name or f"{data_name(str(config.data.source))}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
-    check_free(Path(output), name, overwrite)
-    return Plan(config, Path(output), name, overwrite)
+    require_free(Path(output), name, overwrite, sources.own(config.data))
+    return FitRequest(config, Path(output), name, overwrite)
 
 
-def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: Iterable[Mapping[str, Any]]) -> Config:
-    """Return the complete configuration, with its source of images checked.
-
-    Raises:
-        ConfigError: for settings that cannot be.
-        DataError: where there is no such source.
-    """
-    config = resolve([*layers, sources.settings(data) if data is not None else {}])
-    if config.data.source is None or (isinstance(data, str) and not data):
-        raise ConfigError(
-            "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
-            "(or data.source in the configuration)."
-        )
-    if config.data.root is not None:
-        config = config.updated(data__root=sources.absolute(config.data.root))
-    if config.data.tfds_data_dir is not None:
-        config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
-    sources.require(config.data)
-    return config
-
-
-def data_name(source: str) -> str:
-    """Return a word for a source of images: the name of its folder or table, as far as that can be part of a file name."""
-    if source.startswith(sources.TFDS):
-        return source.removeprefix(sources.TFDS).replace("/", "-").replace(":", "-")[:40]
-    place = Path(source)
-    last = place.resolve().name if place.name == ".." else place.name
-    return re.sub(r"[\\\0\n\r:]", "-", last).lstrip(".")[:40] or "data"
-
-
-def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
-    """Merge settings, later ones over earlier ones, with the general and the network's defaults below them.
+def check_request(
+    data: Data,
+    layers: Iterable[Mapping[str, Any]],
+    output: str | os.PathLike[str] | None = None,
+    files_only: bool = False,
+    write_manifest: str | os.PathLike[str] | None = None,
+) -> CheckRequest:
+    """Settle what a check will do; see `check.check` for the arguments.
 
     Raises:
-        ConfigError: for anything that is known to be wrong before the data is looked at.
+        ConfigError: for settings that are not allowed.
+        DataError: where there is no such source of images.
+        OutputError: where the result cannot be put where it should be.
     """
-    given: dict[str, Any] = {}
-    for layer in layers:
-        given |= flatten(layer)
-    network = find(str(given.get("backbone", Config().backbone)))
-    if isinstance(network, Scratch):  # an empty option is the network's own
-        given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
-        own = {f"network.{key}": value for key, value in network.options.items()}
-        config = build([network.defaults, own, given])
-        smallest = network.smallest_with(config.network)
-    else:
-        config, smallest = build([network.defaults, given]), network.smallest
-    _check_options(network, config)
-    size = config.image_size or network.size
-    require_size(network.name, size, smallest)
-    if isinstance(network, Backbone):
-        if config.truncate_at != "auto":
-            network.cut(config.truncate_at)
-        if config.unfreeze_from and network.boundary(config.unfreeze_from) is None:
-            config = config.updated(unfreeze_from="all")
-        if config.whole_from_random:
-            _check_whole(config)
-        elif config.unfreeze_from:
-            _check_boundary(network, config)
-    else:
-        _check_scratch(network, config)
-    _check_training(network, config)
-    if (isinstance(network, Scratch) or config.whole_from_random) and config.precision == "auto":
-        config = config.updated(precision="float32")  # nothing is measured for them; 16 bits are for who names them
-    if config.data.validation + config.data.test > 0.8:
-        raise ConfigError(
-            "data.validation and data.test must leave images to train on: together at most 0.8. "
-            f"Received {config.data.validation:g} + {config.data.test:g}."
-        )
-    return config.updated(image_size=size)
-
-
-def _check_boundary(backbone: Backbone, config: Config) -> None:
-    """Check that something of the backbone lies between the freeze boundary and the truncation."""
-    boundary = backbone.boundary(str(config.unfreeze_from))
-    if boundary is None:
-        return
-    possible = [cut.name for cut in backbone.above(boundary)]
-    end = backbone.cut(config.truncate_at).name if config.truncate_at != "auto" else possible[-1]
-    if end not in possible:
-        raise ConfigError(
-            f"unfreeze_from: the first layer that is trained must lie below the truncation. Expected truncate_at one of: "
-            f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
-        )
-
-
-def _check_training(network: Backbone | Scratch, config: Config) -> None:
-    """Refuse settings of ways to train that this one is not."""
-    on_pixels = isinstance(network, Scratch) or config.unfreeze_from == "all"
-    if config.augment.live and (config.augment.views or not on_pixels):
-        raise ConfigError(
-            "augment.live makes views in each epoch for what trains on pixels (a network from scratch, or unfreeze_from=all). "
-            "Expected augment.views elsewhere, and not both. "
-            f"Received augment.live=true with unfreeze_from={config.unfreeze_from!r}, augment.views={config.augment.views}."
-        )
-    if config.unfreeze_from and not config.whole_from_random:
-        return
-    general = FineTuningConfig()
-    for key, value in config.fine_tuning.model_dump().items():
-        if value != getattr(general, key):
-            raise ConfigError(
-                f"fine_tuning.{key}: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from. Received {value!r}."
+    config = with_source(data, layers)
+    target = Path(output) if output is not None else Path(DEFAULT_CHECKS) / data_name(str(config.data.source))
+    result_folder.require_free(target, sources.own(config.data))
+    table = Path(write_manifest) if write_manifest is not None else None
+    if table is not None:
+        worksheet.require_free(table, sources.own(config.data))
+        if table.absolute().is_relative_to(target.absolute()):
+            raise OutputError(
+                "--write-manifest lies in the folder of the result, which the next check replaces. Choose another place. "
+                f"Received {str(table)!r}."
             )
+    return CheckRequest(config, target, files_only, table)
 
 
-def _check_whole(config: Config) -> None:
-    """Check the settings of a backbone that is trained as a whole from random weights."""
-    if config.truncate_at == "auto":
-        raise ConfigError(
-            "truncate_at: auto compares cut points of a pretrained backbone. Expected a cut point or top with unfreeze_from=all. "
-            "Received 'auto'."
-        )
+def compare_request(
+    data: Data,
+    layers: Iterable[Mapping[str, Any]],
+    name: str | None = None,
+    output: str | os.PathLike[str] = comparison_folder.DEFAULT_OUTPUT,
+) -> CompareRequest:
+    """Settle what a comparison will be; see `compare.compare` for the arguments.
+
+    Raises:
+        ConfigError: for settings that are not allowed; those of a method with its name.
+        DataError: where there is no such source of images.
+        RunError, OutputError: where the comparison cannot be put into its folder.
+    """
+    if name is not None:
+        require_name(name)
+    settings = build(layers)
+    if settings.country and settings.energy != "off":
+        energy.require_country(settings.country)
+    for method, keys in settings.methods.items():
+        try:
+            resolve([settings.common, keys])
+        except ConfigError as error:
+            raise ConfigError(f"methods.{method}: {error}") from None
+    configs = {method: with_source(data, [settings.common, keys]) for method, keys in settings.methods.items()}
+    _require_different(configs)
+    source = next(iter(configs.values())).data
+    target = Path(output) / (name if name is not None else data_name(str(source.source)))
+    comparison_folder.require_free(target, sources.own(source))
+    return CompareRequest(settings, configs, target)
 
 
-def _check_scratch(network: Scratch, config: Config) -> None:
-    if config.truncate_at != "top":
-        raise ConfigError(f"truncate_at: {network.name} is trained from scratch and is not cut. Received {config.truncate_at!r}.")
-    if config.unfreeze_from:
-        raise ConfigError(
-            f"unfreeze_from: {network.name} is trained from scratch and has no frozen part. Leave it empty. "
-            f"Received {config.unfreeze_from!r}."
-        )
-    if config.weights not in ("imagenet", "random"):
-        raise ConfigError(f"weights: {network.name} is trained from scratch; there is nothing to load. Received {config.weights!r}.")
-
-
-def _check_options(network: Backbone | Scratch, config: Config) -> None:
-    """Refuse options that the network does not have, and those of a head where there is none."""
-    for key, value in config.network.model_dump().items():
-        if value is None:
-            continue
-        if isinstance(network, Backbone):
-            raise ConfigError(
-                f"network.{key}: {network.name} is a pretrained backbone. Expected keys of the section head. Received {value!r}."
-            )
-        if key not in network.options:
-            options = ", ".join(f"network.{name}" for name in network.options)
-            raise ConfigError(f"network.{key}: {network.name} has no such option. Expected one of: {options}. Received {value!r}.")
-        if (key, value) in network.without:
-            raise ConfigError(f"network.{key}: {network.name} cannot take it. Received {value!r}.")
-        if key in network.counts and len(value) != network.counts[key]:
-            raise ConfigError(f"network.{key}: {network.name} needs {network.counts[key]} numbers. Received {list(value)!r}.")
-    if isinstance(network, Scratch):
-        _check_no_head(network, config)
-
-
-def _check_no_head(network: Scratch, config: Config) -> None:
-    general = HeadConfig().model_dump() | {key[5:]: value for key, value in network.defaults.items() if key.startswith("head.")}
-    taken = {f"head.{key}" for key, value in network.options.items() if value is None}
-    for key, value in config.head.model_dump().items():
-        if value != general[key] and f"head.{key}" not in taken:
-            raise ConfigError(
-                f"head.{key}: {network.name} is trained from scratch and has no head. Expected keys of the section network. "
-                f"Received {value!r}."
-            )
+def _require_different(configs: Mapping[str, Config]) -> None:
+    seen: dict[str, str] = {}
+    for method, config in configs.items():
+        twin = seen.setdefault(config.model_dump_json(), method)
+        if twin != method:
+            raise ConfigError(f"Two methods must differ in some key. Received methods.{twin} and methods.{method}, which are the same.")

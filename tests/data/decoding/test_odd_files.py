@@ -11,6 +11,7 @@ from tests.data.decoding.odd_files import CORPUS, Odd, build
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data import pipeline, scan_memory, sources
+from transfer.runs import read_manifest
 from transfer.system.progress import Silent
 
 
@@ -34,7 +35,7 @@ def treated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataF
     before = _snapshot(root.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_HOME", str(tmp_path_factory.mktemp("home")))
-        manifest = _decoded(root, sources.read(DataConfig(source=str(root)), Silent()).manifest)
+        manifest = _decoded(root, sources.read(DataConfig(source=str(root)), Silent()).table)
     yield manifest, before == _snapshot(root.parent)
 
 
@@ -46,7 +47,7 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> list[pd.DataFrame]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setattr(scan_memory, "RACY_NS", -(10**12))
-        return [sources.read(DataConfig(source=str(root)), Silent(), decode_test=True).manifest for _ in range(2)]
+        return [sources.read(DataConfig(source=str(root)), Silent(), decode_test=True).table for _ in range(2)]
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -86,7 +87,7 @@ def test_nothing_in_the_folder_is_changed(treated: tuple[pd.DataFrame, bool]) ->
 
 def test_the_manifest_survives_writing_and_reading_with_all_odd_names(treated: tuple[pd.DataFrame, bool], tmp_path: Path) -> None:
     manifests.write(treated[0], tmp_path / "manifest.csv")
-    again = manifests.read(tmp_path / "manifest.csv")
+    again = read_manifest(tmp_path / "manifest.csv")
     pd.testing.assert_frame_equal(again[manifests.SAVED], treated[0][manifests.SAVED], check_dtype=False)
 
 

@@ -20,10 +20,12 @@ from tests.data.decoding import encoders as e
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.classes import require_classes
+from transfer.data.dataset import Dataset
 from transfer.data.decoding.examination import examine
 from transfer.data.decoding.transcode import transcoded_path
-from transfer.data.sources import Source, read
+from transfer.data.sources import read
 from transfer.errors import DataError
+from transfer.runs import read_manifest
 from transfer.system.progress import Silent
 
 PNG = e.saved(made_up_image(0), "PNG")
@@ -37,12 +39,12 @@ def write(root: Path, *paths: str) -> Path:
     return root
 
 
-def scanned(root: Path) -> Source:
+def scanned(root: Path) -> Dataset:
     return read(DataConfig(source=str(root)), Silent())
 
 
-def columns(source: Source, *names: str) -> list[tuple[str, ...]]:
-    return list(source.manifest[list(names)].itertuples(index=False, name=None))
+def columns(source: Dataset, *names: str) -> list[tuple[str, ...]]:
+    return list(source.table[list(names)].itertuples(index=False, name=None))
 
 
 def test_class_folders_give_the_labels_however_deep_the_images_lie(tmp_path: Path) -> None:
@@ -85,8 +87,8 @@ def test_a_class_may_be_called_like_a_split(tmp_path: Path, paths: tuple[str, ..
 def test_a_test_folder_of_unlabelled_images_is_no_class(tmp_path: Path) -> None:
     source = scanned(write(tmp_path, "train/cats/1.png", "train/dogs/1.png", "test/1.png", "test/2.png"))
     assert source.ready_made
-    assert manifests.class_names(source.manifest) == ["cats", "dogs"]
-    assert list(source.manifest.loc[source.manifest["path"].str.startswith("test/"), "reason"]) == ["not in a class folder"] * 2
+    assert manifests.class_names(source.table) == ["cats", "dogs"]
+    assert list(source.table.loc[source.table["path"].str.startswith("test/"), "reason"]) == ["not in a class folder"] * 2
 
 
 def test_files_beside_the_class_folders_are_skipped(tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_files_beside_the_class_folders_are_skipped(tmp_path: Path) -> None:
 def test_a_folder_of_files_only_has_no_classes(tmp_path: Path) -> None:
     source = scanned(write(tmp_path, "1.png", "2.png"))
     with pytest.raises(DataError, match=r"No readable image was found. Received 2 files: 2 not in a class folder"):
-        require_classes(source.manifest)
+        require_classes(source.table)
 
 
 def test_an_empty_class_folder_is_a_class_without_images(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_an_empty_class_folder_is_a_class_without_images(tmp_path: Path) -> None
     source = scanned(tmp_path)
     assert columns(source, "path", "label", "reason")[0] == ("birds/", "birds", "folder: empty")
     with pytest.raises(DataError, match=r"Too few in: birds. Received birds 0, cats 3, dogs 3"):
-        require_classes(source.manifest)
+        require_classes(source.table)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_a_class_that_cannot_be_read_is_still_a_class(tmp_path: Path, monkeypatc
     write(tmp_path, *(f"{label}/{number}.png" for label in ("birds", "cats", "dogs") for number in range(3)))
     _locked(monkeypatch, tmp_path / "birds")
     with pytest.raises(DataError, match="Too few in: birds"):
-        require_classes(scanned(tmp_path).manifest)
+        require_classes(scanned(tmp_path).table)
 
 
 def test_a_link_into_another_class_takes_nothing_from_it(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_digest_size_format_and_sides_are_those_of_the_file(tmp_path: Path) -> N
     path = tmp_path / "a" / "wide.jpg"
     path.parent.mkdir()
     path.write_bytes(data := e.saved(made_up_image(1, (30, 20)), "PNG"))
-    row = scanned(tmp_path).manifest.iloc[0]
+    row = scanned(tmp_path).table.iloc[0]
     assert row["digest"] == hashlib.sha256(data).hexdigest()
     assert (row["size"], row["format"], row["width"], row["height"]) == (len(data), "PNG", 30, 20)
     assert row["mtime_ns"] == path.stat().st_mtime_ns
@@ -221,7 +223,7 @@ def test_a_transcoded_image_is_kept_in_the_cache_once(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("1.tif", "copy.tif"):
         (tmp_path / "a" / name).write_bytes(e.saved(made_up_image(1), "TIFF"))
-    manifest = scanned(tmp_path).manifest
+    manifest = scanned(tmp_path).table
     assert list(manifest["status"]) == ["transcoded"] * 2
     cached = transcoded_path(manifest.loc[0, "digest"])
     assert [path for path in cached.parents[1].rglob("*") if path.is_file()] == [cached]
@@ -238,11 +240,11 @@ def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPa
     made = [(name, name, "", name, "used", reason, "", "0e1", size, "PNG", 1, 1, 0) for name, reason, size in rows]
     manifest = pd.DataFrame(made, columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, path)
-    pd.testing.assert_frame_equal(manifests.read(path), manifest, check_dtype=False)
+    pd.testing.assert_frame_equal(read_manifest(path), manifest[manifests.SAVED], check_dtype=False)
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "007", "1e5", "True", " x ", "#1", "a\rb", "a\r\nb", "a\nb", "\ufeffx", "\udce9"])
 def test_names_that_look_like_something_else_stay_text(tmp_path: Path, name: str) -> None:
     manifest = pd.DataFrame([(name, name, "", "", "used", "", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, tmp_path / "manifest.csv")
-    assert list(manifests.read(tmp_path / "manifest.csv").iloc[0, :2]) == [name, name]
+    assert list(read_manifest(tmp_path / "manifest.csv").iloc[0, :2]) == [name, name]

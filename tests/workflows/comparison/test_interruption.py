@@ -12,8 +12,8 @@ from tests.workflows.comparison.tiny import Trainings, pair
 from transfer.config.comparison import build
 from transfer.errors import RunError
 from transfer.workflows.compare import compare
-from transfer.workflows.comparison import folder, records, training
-from transfer.workflows.comparison.result import Comparison
+from transfer.workflows.comparison import folder, records, trials
+from transfer.workflows.comparison.folder import Comparison
 
 ROOT = Path(__file__).resolve().parents[3]
 COSTS = ["seconds_frozen", "seconds_training", "seconds", "energy_wh"]
@@ -43,7 +43,7 @@ def test_after_an_interruption_finished_sizes_can_be_read(
             raise KeyboardInterrupt
         return trainings(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(trials, "train_trial", train)
     with pytest.raises(KeyboardInterrupt):
         compare(image_folder(count=14), pair(), output=tmp_path / "out")
     assert list(Comparison(tmp_path / "out" / "data").runs["run"]) == ["linear-2-0", "hidden-2-0"]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.workflows.comparison.tiny import SETTINGS
-from transfer.data import dataset as manifests
 from transfer.models.pretrained import Pretrained
+from transfer.runs import read_manifest
 from transfer.workflows.compare import compare
 from transfer.workflows.comparison import folder
-from transfer.workflows.comparison.result import Comparison
+from transfer.workflows.comparison.folder import Comparison
 from transfer.workflows.comparison.tables import COLUMNS
 from transfer.workflows.fit import fit
 
@@ -38,7 +38,7 @@ def test_a_comparison_from_end_to_end(image_folder: Callable[..., Path], tmp_pat
     assert np.allclose(runs["seconds"], runs["seconds_frozen"] + runs["seconds_training"])
     assert set(runs.loc[runs["method"] == "lower", "truncate_at"]) == {"block2_pool"}
     assert list(done.predictions.columns) == ["path", "label", *runs["run"]]
-    manifest = manifests.read(done.path / folder.MANIFEST)
+    manifest = read_manifest(done.path / folder.MANIFEST)
     assert set(done.predictions["path"]) == set(manifest.loc[manifest["split"] == "test", "path"])
     for row in runs.itertuples():
         assert (done.predictions[row.run] == done.predictions["label"]).mean() == pytest.approx(row.accuracy)

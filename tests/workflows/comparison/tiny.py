@@ -1,6 +1,5 @@
 """Comparisons that take seconds, and a training that takes none."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,9 @@ import pytest
 
 from transfer.errors import TransferError
 from transfer.reports.comparison import html
-from transfer.workflows.comparison import training
-from transfer.workflows.comparison.jobs import Job
+from transfer.workflows.comparison import trials
 from transfer.workflows.comparison.records import Record
+from transfer.workflows.comparison.trials import Trial
 
 SETTINGS: dict[str, Any] = {
     "sizes": [3, "all"],
@@ -39,13 +38,14 @@ class Trainings:
     def __init__(self) -> None:
         self.made: list[str] = []
 
-    def __call__(self, job: Job, classes: Sequence[str], *costs: Any) -> Record:
-        self.made.append(job.run)
-        if job.config.training.learning_rate > 1:
+    def __call__(self, trial: Trial, *costs: Any) -> Record:
+        self.made.append(trial.name)
+        if trial.config.training.learning_rate > 1:
             raise TransferError("Training diverged: the loss is no longer a number.")
-        counts = job.rows["split"].value_counts()
-        predicted = np.random.default_rng(int(job.identity, 16)).integers(0, len(classes), counts["test"])
-        right = [classes[number] for number in predicted] == job.rows.loc[job.rows["split"] == "test", "label"]
+        rows, classes = trial.dataset.used, trial.dataset.classes
+        counts = rows["split"].value_counts()
+        predicted = np.random.default_rng(int(trial.identity, 16)).integers(0, len(classes), counts["test"])
+        right = [classes[number] for number in predicted] == rows.loc[rows["split"] == "test", "label"]
         return Record(
             train_images=int(counts["train"]), validation_images=int(counts["validation"]), test_images=int(counts["test"]),
             accuracy=float(right.mean()), macro_f1=0.5, log_loss=0.7, ece=0.1, val_accuracy=0.5, best_epoch=1, epochs=2,
@@ -58,6 +58,6 @@ class Trainings:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     """Let nothing be trained and no figure be drawn; tell what would be trained."""
     stand_in = Trainings()
-    monkeypatch.setattr(training, "train", stand_in)
+    monkeypatch.setattr(trials, "train_trial", stand_in)
     monkeypatch.setattr(html, "render", lambda *tables: "page")
     return stand_in

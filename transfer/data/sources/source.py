@@ -2,14 +2,12 @@
 
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import pandas as pd
-
 from transfer.config import DataConfig
 from transfer.data import groups, scan
+from transfer.data.dataset import Dataset
 from transfer.data.sources import folder
 from transfer.data.sources.tables import listing, reading
 from transfer.data.sources.tfds import name as tfds_name
@@ -23,15 +21,6 @@ TFDS = tfds_name.PREFIX
 """What the name of a TFDS data set begins with."""
 NEAR_DUPLICATES = groups.NEAR_DUPLICATES
 """The value of `data.group_by` that is settled only after the images were compared."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What was read: the manifest, where its paths start, and whether the source itself names the splits."""
-
-    root: Path
-    manifest: pd.DataFrame
-    ready_made: bool
 
 
 def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
@@ -94,10 +83,10 @@ def root(config: DataConfig, progress: Progress) -> Path:
     return listing.root_of(source, config.root) if reading.is_table(source) else source
 
 
-def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Source:
-    """List the images of `data.source`, read each once, and return the manifest.
+def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Dataset:
+    """List the images of `data.source`, read each once, and return them; none has a split but those that the source itself names.
 
-    With `decode_test`, images whose pixels cannot be decoded are found now, and not by the frozen pass.
+    With `decode_test`, images whose pixels cannot be decoded are found now, and not when their features are extracted.
 
     Raises:
         DataError: where the source cannot be used.
@@ -112,4 +101,5 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> S
         root = source
         found, ready_made = folder.listing(root)
     manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test)
-    return Source(root, groups.grouped(manifest, config.group_by, columns, progress), ready_made)
+    table = groups.grouped(manifest, config.group_by, columns, progress)
+    return Dataset(root, table, ready_made, table)

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transfer.data import dataset as manifests
 from transfer.data import pipeline
+from transfer.data.dataset import Dataset
 from transfer.features.extractor import PixelExtractor
 from transfer.system.devices import machine
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
 from transfer.workflows.comparison.folder import RATES
-from transfer.workflows.comparison.shared import Method
+from transfer.workflows.comparison.methods import Method
 
 _LEAST_BATCHES, _MOST_BATCHES, _LEAST_SECONDS = 2, 64, 1.0
 
@@ -30,7 +30,7 @@ class Rate:
     co2_g: float | None = None
 
 
-def rate(method: Method, folder: Path, meter: Meter) -> Rate:
+def rate(method: Method, dataset: Dataset, folder: Path, meter: Meter) -> Rate:
     """Return what reading, decoding and the frozen part of a method take for one image; nothing where nothing is frozen.
 
     It is measured with the real pass on real images, two batches at least and for a second, after a first batch that does
@@ -45,7 +45,7 @@ def rate(method: Method, folder: Path, meter: Meter) -> Rate:
         return Rate(**known[name])
     except (KeyError, TypeError):
         pass  # not measured yet
-    found = _measured(method, meter)
+    found = _measured(method, dataset, meter)
     write_text(folder / RATES, json.dumps(known | {name: asdict(found)}, indent=2) + "\n")
     return found
 
@@ -58,14 +58,12 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _measured(method: Method, meter: Meter) -> Rate:
-    prepared = method.prepared
-    batch_size = prepared.config.features.batch_size
-    rows = manifests.used(prepared.manifest)
+def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
+    batch_size, rows = method.config.features.batch_size, dataset.used
     count = _MOST_BATCHES * batch_size
-    files = list(itertools.islice(itertools.cycle(pipeline.files_of(prepared.root, rows.head(count))), count))
+    files = list(itertools.islice(itertools.cycle(pipeline.files_of(dataset.root, rows.head(count))), count))
     done, started, seconds = 0, 0.0, 0.0
-    batches = iter(pipeline.batches(files, prepared.image_spec, batch_size))
+    batches = iter(pipeline.batches(files, method.extractor.image_spec, batch_size))
     method.extractor(next(batches)[1])  # starts everything
     with meter.measuring() as reading:
         started = time.perf_counter()

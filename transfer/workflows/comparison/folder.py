@@ -1,12 +1,16 @@
-"""A comparison's folder: the only place that knows its file names, and that one process at a time works in it."""
+"""A comparison's folder: its file names, the lock for one process at a time, and a finished comparison opened from it."""
 
-import os
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from transfer.errors import RunError
-from transfer.system.files import taken_by_another
+from transfer.system.files import require_place, taken_by_another
 
 DEFAULT_OUTPUT = "comparisons"
 
@@ -22,28 +26,21 @@ RECORDS = "runs"
 RATES = "rates.json"
 LOCK = ".lock"
 
+_TEXTS = ("run", "method", "size", "truncate_at", "energy_source", "method_a", "method_b", "test", "interval")
+
 
 def require_free(folder: Path, protected: Iterable[Path]) -> None:
-    """Check, before the work begins, that a comparison can lie there: in a new folder, an empty one, or an earlier comparison's.
+    """Check, before the work begins, that a comparison can be there: in a new folder, an empty one, or an earlier comparison's.
 
     Args:
-        folder: where it is to lie.
-        protected: what belongs to the user: nothing is written into these folders.
+        folder: of the comparison.
+        protected: the user's data.
 
     Raises:
-        RunError: where it cannot.
+        OutputError: where it cannot.
     """
-    place = folder.resolve()
-    if any(place.is_relative_to(own.resolve()) for own in protected):
-        raise RunError(f"--output lies in the data folder, which is never written to. Choose another place. Received {str(folder)!r}.")
-    if os.path.lexists(folder) and not _is_comparison(folder):
-        raise RunError(f"--name names a new folder, or an earlier comparison, which is continued. Received {str(folder)!r}.")
-    try:
-        (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"The folder of the comparison cannot be made: {error.strerror}. Received {str(folder)!r}.") from None
-    if not os.access(folder / RECORDS, os.W_OK):
-        raise RunError(f"The folder of the comparison cannot be written. Received {str(folder)!r}.")
+    expected = "a new folder, or an earlier comparison (--name), which is continued"
+    require_place(folder, protected, replaces=_is_comparison, expected=expected)
 
 
 def _is_comparison(folder: Path) -> bool:
@@ -51,12 +48,13 @@ def _is_comparison(folder: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a comparison for as long as the block lasts.
 
     Raises:
         RunError: where another process is at work.
     """
+    (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         if other := taken_by_another(file):
             raise RunError(
@@ -64,3 +62,79 @@ def alone(folder: Path) -> Iterator[None]:
                 f"--name. Received {str(folder)!r}."
             )
         yield
+
+
+class Comparison:
+    """One comparison.
+
+    Attributes:
+        path: its folder.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open a comparison.
+
+        Raises:
+            RunError: where the folder is none, or has no finished run yet.
+        """
+        self.path = Path(path)
+        if not (self.path / FACTS).is_file():
+            raise RunError(
+                f"There is no comparison with finished runs. Expected the folder of one, such as {DEFAULT_OUTPUT}/NAME. "
+                f"Received {str(path)!r}."
+            )
+
+    @property
+    def name(self) -> str:
+        """Name of the comparison."""
+        return self.path.name
+
+    @property
+    def report(self) -> Path:
+        """The page for a browser."""
+        return self.path / REPORT
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Settings, versions, notes, the paragraph."""
+        content: dict[str, Any] = json.loads((self.path / FACTS).read_text(encoding="utf-8"))
+        return content
+
+    @property
+    def paragraph(self) -> str:
+        """What was found, in words."""
+        return str(self.facts["paragraph"])
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        """Runs that failed: `run`, `reason`. They are tried again by the next call of `compare`."""
+        return list(self.facts["failures"])
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a run."""
+        return self._table(RUNS)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row for each method and size: means with 95 % intervals."""
+        return self._table(SUMMARY)
+
+    @cached_property
+    def paired(self) -> pd.DataFrame:
+        """One row for each pair of methods and size: the difference on the same test images."""
+        return self._table(PAIRED)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row a test image: path, label, and the predicted class of each run, all text."""
+        path = self.path / PREDICTIONS
+        return pd.read_csv(path, dtype=object, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
+
+    def _table(self, name: str) -> pd.DataFrame:
+        # A size called 1 is text, and an empty source is no missing value; figures that are missing are.
+        table = pd.read_csv(self.path / name, dtype=dict.fromkeys(_TEXTS, object), keep_default_na=False, na_values={"energy_wh": [""]})
+        return table
+
+    def __repr__(self) -> str:
+        return f"Comparison({str(self.path)!r}, {len(self.runs)} runs)"

@@ -1,34 +1,22 @@
-"""Finished runs of a comparison: one file each, named by all that determines the result."""
+"""Records of finished trials: one file each, named by the identity of the result."""
 
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from transfer.config import Config
 from transfer.system.files import write_text
 from transfer.workflows.comparison.folder import RECORDS
-
-_FORMAT = 1
-_ASIDE = {
-    "data": ("source", "root", "tfds_data_dir"), "features": ("memory_mb",), "training": ("checkpoint_seconds",), "check": None,
-    "export": None,
-}  # fmt: skip
-"""What changes no figure of a run: places, memory, and what only `transfer fit` and `transfer check` use."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one run has found.
+    """What one trial has found.
 
     Attributes:
         accuracy, macro_f1, log_loss, ece: of the test images; see `evaluation.metrics`.
         parameters_trained, parameters_total: of the classifier from images to probabilities.
-        seconds_frozen, seconds_training: what the run costs from nothing.
+        seconds_frozen, seconds_training: what the trial costs from nothing.
         energy_wh: of both; none where it was not measured.
         co2_g: the same.
         energy_source: `counter`, `estimate`, or empty.
@@ -56,26 +44,8 @@ class Record:
     predicted: list[int] = field(repr=False)
 
 
-def identity(config: Config, feature_set: str, classes: Sequence[str], rows: pd.DataFrame) -> str:
-    """Return the name of a run: a digest of all that determines its result.
-
-    Args:
-        config: with the run's own seed.
-        feature_set: identity of what the frozen part computes; see `features.store.FeatureSet`.
-        classes: names, in the order of their numbers.
-        rows: the run's images of all three splits: `digest`, `label`, `split`.
-    """
-    settings = config.model_dump(mode="json")
-    for section, names in _ASIDE.items():
-        for name in names if names is not None else list(settings[section]):
-            settings[section].pop(name)
-    images = [list(row) for row in zip(rows["digest"], rows["label"], rows["split"], strict=True)]
-    facts = json.dumps([_FORMAT, settings, feature_set, list(classes), images])
-    return hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
 def read(folder: Path, name: str) -> Record | None:
-    """Return a finished run; none where there is none, or its file is of no use."""
+    """Return the record of a trial; none where there is none that can be read."""
     try:
         content: dict[str, Any] = json.loads((folder / RECORDS / f"{name}.json").read_text(encoding="utf-8"))
         if content.pop("identity") != name:
@@ -86,10 +56,10 @@ def read(folder: Path, name: str) -> Record | None:
 
 
 def write(folder: Path, name: str, record: Record, told: dict[str, Any]) -> None:
-    """Write a finished run, whole or not at all.
+    """Write the record of a trial, whole or not at all.
 
     Args:
-        told: what a person wants to find in the file beside: method, size, seed.
+        told: also written, for people: method, size, seed.
     """
     content = {"identity": name} | told | asdict(record)
     write_text(folder / RECORDS / f"{name}.json", json.dumps(content) + "\n")

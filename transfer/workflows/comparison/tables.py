@@ -12,8 +12,8 @@ from transfer.evaluation import comparing
 from transfer.reports.comparison import html, text
 from transfer.system.files import write_text
 from transfer.workflows.comparison import folder as names
-from transfer.workflows.comparison.jobs import Job
 from transfer.workflows.comparison.records import Record
+from transfer.workflows.comparison.trials import Trial
 
 COLUMNS = [
     "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "macro_f1",
@@ -22,26 +22,26 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def runs(found: Sequence[tuple[Job, Record]], methods: Sequence[str], classes: int) -> pd.DataFrame:
+def runs(found: Sequence[tuple[Trial, Record]], methods: Sequence[str], classes: int) -> pd.DataFrame:
     """Return one row a run (columns `COLUMNS`): methods in their order, in each the sizes, in each the seeds."""
     ordered = sorted(found, key=lambda pair: methods.index(pair[0].method.name))  # stable: sizes and seeds keep their order
     rows = []
-    for job, record in ordered:
-        facts: dict[str, Any] = {"run": job.run, "method": job.method.name, "size": job.size, "seed": job.seed}
+    for trial, record in ordered:
+        facts: dict[str, Any] = {"run": trial.name, "method": trial.method.name, "size": trial.size, "seed": trial.seed}
         facts |= asdict(record) | {"images_per_class": record.train_images / classes}
         rows.append(facts | {"seconds": record.seconds_frozen + record.seconds_training})
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"energy_wh": float})
 
 
-def predictions(found: Sequence[tuple[Job, Record]], test: pd.DataFrame, classes: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
+def predictions(found: Sequence[tuple[Trial, Record]], test: pd.DataFrame, classes: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
     """Return one row a test image: path, label, and for each run, in this order, the predicted class.
 
     Args:
         test: rows of the test split.
         order: names of the runs.
     """
-    predicted = {job.run: [classes[number] for number in record.predicted] for job, record in found}
+    predicted = {trial.name: [classes[number] for number in record.predicted] for trial, record in found}
     columns = {"path": list(test["path"]), "label": list(test["label"])} | {run: predicted[run] for run in order}
     return pd.DataFrame(columns, dtype=object)
 

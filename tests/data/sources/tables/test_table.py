@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transfer.data.scan import Found
 from transfer.data.sources.tables.listing import listing, require
 from transfer.errors import DataError
-from transfer.workflows.requests import with_source
+from transfer.workflows.settings import with_source
 
 
 def files(folder: Path, *paths: str) -> Path:

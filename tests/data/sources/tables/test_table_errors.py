@@ -169,7 +169,7 @@ def test_a_folder_may_be_called_like_a_table(tmp_path: Path, name: str) -> None:
     files(tmp_path / name, "cats/1.png")
     config = DataConfig(source=str(tmp_path / name))
     sources.require(config)
-    assert list(sources.read(config, Silent()).manifest["path"]) == ["cats/1.png"]
+    assert list(sources.read(config, Silent()).table["path"]) == ["cats/1.png"]
 
 
 @pytest.mark.parametrize("name", ["data.txt", "data", "data.xlsx"])
@@ -197,6 +197,6 @@ def test_a_file_that_vanishes_after_it_was_listed_is_reported(tmp_path: Path, mo
 
     monkeypatch.setattr(scan, "examined", late)
     path = table(files(tmp_path, "a.png", "b.png"), "path,label,group\na.png,x,1\nb.png,x,1\n")
-    manifest = sources.read(DataConfig(source=str(path)), Silent()).manifest
+    manifest = sources.read(DataConfig(source=str(path)), Silent()).table
     assert [reason.split(":")[0] for reason in manifest["reason"]] == ["vanished while the folder was read", "not an image"]
     assert list(manifest["group"]) == ["1", "1"]

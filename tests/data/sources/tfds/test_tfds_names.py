@@ -22,7 +22,7 @@ from transfer.data.sources.tfds import name as tfds_name
 from transfer.data.sources.tfds.task import roles_of
 from transfer.errors import DataError
 from transfer.system.progress import Silent
-from transfer.workflows.requests import data_name, with_source
+from transfer.workflows.settings import data_name, with_source
 
 KINDS = tfds.features
 IMAGE = images(1)[0]["image"]
@@ -118,7 +118,7 @@ def test_a_set_that_is_not_there_is_downloaded_and_prepared(tmp_path: Path, monk
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", copy)
     config = DataConfig(source="tfds:mnist", tfds_data_dir=str(tmp_path / "sets"))
     for _ in range(2):
-        assert list(sources.read(config, Silent()).manifest["label"]) == ["7", "7"]
+        assert list(sources.read(config, Silent()).table["label"]) == ["7", "7"]
     assert asked == ["mnist"]
 
 
@@ -180,7 +180,7 @@ def test_supervised_keys_decide_between_labels(tmp_path: Path) -> None:
     examples = [x | {"species": 1 - x["label"]} for x in images(4)]
     kinds = features(species=KINDS.ClassLabel(names=["bird", "fish"]))
     prepare(tmp_path, {"train": examples}, kinds, supervised=("image", "species"))
-    manifest = sources.read(DataConfig(source="tfds:pets", tfds_data_dir=str(tmp_path)), Silent()).manifest
+    manifest = sources.read(DataConfig(source="tfds:pets", tfds_data_dir=str(tmp_path)), Silent()).table
     assert set(manifest["label"]) == {"bird", "fish"}
 
 
@@ -237,12 +237,12 @@ def test_image_folder_takes_the_files_where_they_lie(tmp_path: Path, cache_folde
     config = with_source(builder, [])
     assert (config.data.source, config.data.tfds_data_dir) == ("tfds:ImageFolder", str(tmp_path))
     source = sources.read(config.data, Silent())
-    used = source.manifest[source.manifest["reason"] == ""]
+    used = source.table[source.table["reason"] == ""]
     assert set(used[["path", "label", "split"]].itertuples(index=False, name=None)) == {
         (path, path.split("/")[1], path.split("/")[0]) for path in paths[:4]
     }
     assert source.root == tmp_path and source.ready_made and not (cache_folder / "tfds").exists()
-    reasons = dict(zip(source.manifest["path"], source.manifest["reason"], strict=True))
+    reasons = dict(zip(source.table["path"], source.table["reason"], strict=True))
     assert reasons["more/cat/5.png"] == "split left out: more is none of train, validation and test"
     assert sorted(path for path, why in reasons.items() if why) == sorted([paths[4], *others[:2], "train/dog/deep/", ".x/", others[4]])
     assert {name: info.num_examples for name, info in builder.info.splits.items()} == {"train": 3, "test": 2, "more": 1}

@@ -16,7 +16,8 @@ import transfer
 from tests.data.sources.tfds.tfds_sets import CLASSES, features, images, prepare, shards
 from transfer.config import DataConfig, read_yaml
 from transfer.data import dataset as manifests
-from transfer.data.sources import Source, read
+from transfer.data.dataset import Dataset
+from transfer.data.sources import read
 from transfer.data.sources.tfds import source as tfds_source
 from transfer.errors import DataError
 from transfer.system.files import beside
@@ -57,12 +58,12 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "sets"
 
 
-def opened(data_dir: Path, source: str = "tfds:pets", progress: Silent | None = None) -> Source:
+def opened(data_dir: Path, source: str = "tfds:pets", progress: Silent | None = None) -> Dataset:
     return read(DataConfig(source=source, tfds_data_dir=str(data_dir)), progress or Silent())
 
 
-def rows(source: Source, *names: str) -> set[tuple[str, ...]]:
-    return set(source.manifest[list(names)].itertuples(index=False, name=None))
+def rows(source: Dataset, *names: str) -> set[tuple[str, ...]]:
+    return set(source.table[list(names)].itertuples(index=False, name=None))
 
 
 def digest(data: bytes) -> str:
@@ -92,7 +93,7 @@ def test_nothing_is_decoded_on_the_way(data_dir: Path, monkeypatch: pytest.Monke
         raise AssertionError("decoded")
 
     monkeypatch.setattr(tfds.features.Image, "decode_example", refuse)
-    assert len(opened(data_dir).manifest) == 3
+    assert len(opened(data_dir).table) == 3
 
 
 def test_examples_of_several_files_keep_their_place(data_dir: Path) -> None:
@@ -101,7 +102,7 @@ def test_examples_of_several_files_keep_their_place(data_dir: Path) -> None:
     order = tfds.ReadConfig(interleave_cycle_length=1)
     dataset = stored.as_dataset(split="train", decoders={"image": tfds.decode.SkipDecoding()}, read_config=order)
     assert len(shards(data_dir)) == 3
-    assert list(opened(data_dir).manifest["digest"]) == [digest(x["image"]) for x in dataset.as_numpy_iterator()]
+    assert list(opened(data_dir).table["digest"]) == [digest(x["image"]) for x in dataset.as_numpy_iterator()]
 
 
 def test_a_version_and_a_configuration_are_read_by_name(data_dir: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_version_and_a_configuration_are_read_by_name(data_dir: Path) -> None:
     prepare(data_dir, {"train": images(3)}, config="large", version="1.0.0")
     prepare(data_dir, {"train": images(4)}, config="large", version="1.2.0")
     names = ("tfds:pets/small", "tfds:pets/large:1.0.0", "tfds:pets/large", "tfds:pets/large:1.2.*")
-    assert [len(opened(data_dir, name).manifest) for name in names] == [2, 3, 4, 4]
+    assert [len(opened(data_dir, name).table) for name in names] == [2, 3, 4, 4]
 
 
 def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +118,8 @@ def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: p
     first, told = opened(data_dir), Told()
     monkeypatch.setattr(tfds_source, "_raw", lambda *_: pytest.fail("read again"))
     second = opened(data_dir, progress=told)
-    columns = [name for name in first.manifest if name != "mtime_ns"]
-    assert second.manifest[columns].equals(first.manifest[columns])
+    columns = [name for name in first.table if name != "mtime_ns"]
+    assert second.table[columns].equals(first.table[columns])
     assert second.ready_made == first.ready_made
     assert "Reading pets" not in told.steps
 
@@ -127,7 +128,7 @@ def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: p
 def test_a_cache_that_is_not_whole_is_filled_again_with_the_same_paths(data_dir: Path, harm: str) -> None:
     prepare(data_dir, {"train": images(4)})
     before = opened(data_dir)
-    first = before.root / str(before.manifest["path"][0])
+    first = before.root / str(before.table["path"][0])
     if harm == "deleted":
         subprocess.run(["rm", "-r", before.root], check=True)
     elif harm == "one missing":
@@ -164,7 +165,7 @@ def test_an_interrupted_reading_leaves_nothing_and_is_done_again(data_dir: Path,
     with pytest.raises(KeyboardInterrupt):
         opened(data_dir, progress=Interrupted())
     assert list((cache_folder / "tfds").iterdir()) == []
-    assert len(opened(data_dir).manifest) == 4
+    assert len(opened(data_dir).table) == 4
 
 
 def test_what_a_killed_process_has_left_is_cleared_up(data_dir: Path, cache_folder: Path) -> None:
@@ -177,16 +178,16 @@ def test_what_a_killed_process_has_left_is_cleared_up(data_dir: Path, cache_fold
     (left / "train" / "00000000.png").touch()
     source = opened(data_dir)
     assert list((cache_folder / "tfds").iterdir()) == [source.root]
-    assert len(source.manifest) == 4
+    assert len(source.table) == 4
 
 
 def test_unlabelled_images_are_listed_with_the_reason(data_dir: Path) -> None:
     prepare(data_dir, {"train": images(4), "test": images(2, 10, label=-1)})
     source = opened(data_dir)
-    skipped = source.manifest[source.manifest["reason"] != ""]
+    skipped = source.table[source.table["reason"] != ""]
     assert list(skipped["path"]) == ["test/00000000.png", "test/00000001.png"]
     assert list(skipped["status"]) == ["skipped"] * 2
-    assert manifests.reason_counts(source.manifest) == {"unlabelled": 2}
+    assert manifests.reason_counts(source.table) == {"unlabelled": 2}
 
 
 def test_classes_without_names_are_called_by_their_numbers(data_dir: Path) -> None:

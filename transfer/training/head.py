@@ -2,8 +2,9 @@
 
 from transfer.models import heads
 from transfer.system.progress import Progress
-from transfer.training.feature_dataset import FeatureDataset, Trained
+from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.fitting import Stage, fit
+from transfer.training.trained import Trained
 
 
 def train(features: FeatureDataset, output: str, progress: Progress) -> Trained:
@@ -19,5 +20,5 @@ def train(features: FeatureDataset, output: str, progress: Progress) -> Trained:
     mean, variance = train_batches.rows.moments() if config.head.standardize else (None, None)
     head = heads.build(shape[0], len(features.classes), config.head, config.seed, mean, variance)
     stage = Stage("head", config.training, config.training, features.checkpoint(output))
-    fitted = fit(head, train_batches, features.judged("validation", output, shape), stage, progress)
-    return Trained.judged(head, fitted.history, fitted.best_epoch, features, output, (stage.checkpoint,))
+    fitted = fit(head, train_batches, features.evaluation_batches("validation", output, shape), stage, progress)
+    return Trained.evaluated(head, fitted.history, fitted.best_epoch, features, output, (stage.checkpoint,))

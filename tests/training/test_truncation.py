@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transfer.config import AutoConfig
 from transfer.errors import DataError
 from transfer.system.progress import Silent
-from transfer.training import cut_selection
+from transfer.training import truncation
 
 CONFIG = AutoConfig()
 LABELS = np.repeat([0, 1, 2], 20)
@@ -30,8 +30,8 @@ def telling(seed: int, strength: float = 3.0) -> np.ndarray:
 def chosen_from(monkeypatch: pytest.MonkeyPatch, accuracies: list[float], errors: list[float]) -> tuple[str, pd.DataFrame]:
     cuts = [f"block{number}" for number in range(1, len(accuracies) + 1)]
     table = pd.DataFrame({"cut": cuts, "features": 8, "cv_accuracy": accuracies, "standard_error": errors})
-    monkeypatch.setattr(cut_selection, "cross_validated", lambda *arguments: table)
-    return cut_selection.select(dict.fromkeys(cuts), LABELS, GROUPS, CONFIG, 0, Silent())
+    monkeypatch.setattr(truncation, "cross_validated", lambda *arguments: table)
+    return truncation.select(dict.fromkeys(cuts), LABELS, GROUPS, CONFIG, 0, Silent())
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_the_shallowest_cut_within_one_standard_error_of_the_best_wins(
     chosen, table = chosen_from(monkeypatch, accuracies, errors)
     assert chosen == expected
     assert list(table["cut"][table["chosen"]]) == [expected]
-    assert list(table.columns) == cut_selection.COLUMNS
+    assert list(table.columns) == truncation.COLUMNS
 
 
 def test_a_cut_that_tells_the_classes_apart_wins_over_one_that_does_not() -> None:
     features = {"low": noise(0), "middle": telling(1), "top": telling(2)}
-    chosen, table = cut_selection.select(features, LABELS, GROUPS, CONFIG, 0, Silent())
+    chosen, table = truncation.select(features, LABELS, GROUPS, CONFIG, 0, Silent())
     by_cut = table.set_index("cut")
     assert chosen == "middle"
     assert by_cut.at["low", "cv_accuracy"] < 0.6 < 0.9 < by_cut.at["middle", "cv_accuracy"]
@@ -67,7 +67,7 @@ def test_a_cut_that_tells_the_classes_apart_wins_over_one_that_does_not() -> Non
 
 
 def test_the_standard_error_is_that_of_a_share_of_the_images() -> None:
-    table = cut_selection.cross_validated({"low": noise(0)}, LABELS, GROUPS, CONFIG, 0)
+    table = truncation.cross_validated({"low": noise(0)}, LABELS, GROUPS, CONFIG, 0)
     share = table.at[0, "cv_accuracy"]
     assert share * 60 == pytest.approx(round(share * 60)), "each image is judged once"
     assert table.at[0, "standard_error"] == pytest.approx((share * (1 - share) / 60) ** 0.5)
@@ -76,14 +76,14 @@ def test_the_standard_error_is_that_of_a_share_of_the_images() -> None:
 def test_the_scale_of_features_has_no_influence() -> None:
     features = telling(0, 1.5)
     scaled = features * np.array([1e-3, 1.0, 1e4], np.float32) + 100
-    both = cut_selection.cross_validated({"a": features, "b": scaled}, LABELS, GROUPS, CONFIG, 0)["cv_accuracy"]
+    both = truncation.cross_validated({"a": features, "b": scaled}, LABELS, GROUPS, CONFIG, 0)["cv_accuracy"]
     assert both[0] == pytest.approx(both[1], abs=0.05)
 
 
 def test_a_stronger_penalty_is_used_where_it_is_asked_for() -> None:
     features = {"wide": np.concatenate([noise(0, 100), telling(1, 1.0)], 1)}
     weak, strong = (
-        cut_selection.cross_validated(features, LABELS, GROUPS, AutoConfig(inverse_penalty=penalty), 0).at[0, "cv_accuracy"]
+        truncation.cross_validated(features, LABELS, GROUPS, AutoConfig(inverse_penalty=penalty), 0).at[0, "cv_accuracy"]
         for penalty in (1e3, 1e-3)
     )
     assert weak != strong
@@ -91,15 +91,15 @@ def test_a_stronger_penalty_is_used_where_it_is_asked_for() -> None:
 
 def test_the_same_seed_gives_the_same_table_and_another_other_folds() -> None:
     features = {"low": noise(0), "top": telling(0, 1.0)}
-    first = cut_selection.cross_validated(features, LABELS, GROUPS, CONFIG, 1)
-    pd.testing.assert_frame_equal(first, cut_selection.cross_validated(features, LABELS, GROUPS, CONFIG, 1))
-    others = [cut_selection.cross_validated(features, LABELS, GROUPS, CONFIG, seed)["cv_accuracy"].tolist() for seed in range(2, 6)]
+    first = truncation.cross_validated(features, LABELS, GROUPS, CONFIG, 1)
+    pd.testing.assert_frame_equal(first, truncation.cross_validated(features, LABELS, GROUPS, CONFIG, 1))
+    others = [truncation.cross_validated(features, LABELS, GROUPS, CONFIG, seed)["cv_accuracy"].tolist() for seed in range(2, 6)]
     assert any(other != first["cv_accuracy"].tolist() for other in others)
 
 
 def test_each_cut_point_is_told_to_the_progress() -> None:
     done: list[int] = []
-    cut_selection.cross_validated({"low": noise(0), "top": telling(0)}, LABELS, GROUPS, CONFIG, 0, done.append)
+    truncation.cross_validated({"low": noise(0), "top": telling(0)}, LABELS, GROUPS, CONFIG, 0, done.append)
     assert done == [1, 1]
 
 
@@ -109,7 +109,7 @@ def test_copies_are_not_rewarded_for_being_known_by_heart() -> None:
     features = np.repeat(noise(1, 200), 4, 0)
     groups = [group for group in GROUPS for _ in range(4)]
     loose = AutoConfig(inverse_penalty=1e4)
-    table = cut_selection.cross_validated({"top": features}, np.repeat(labels, 4), groups, loose, 0)
+    table = truncation.cross_validated({"top": features}, np.repeat(labels, 4), groups, loose, 0)
     assert table.at[0, "cv_accuracy"] < 0.75
 
 
@@ -124,7 +124,7 @@ def test_groups_are_never_divided_and_each_image_is_judged_once(rows: list[tuple
     images = Counter(label for label, _ in set(rows))
     assume(len(images) >= 2 and max(images.values()) >= 2)
     judged: list[int] = []
-    for train, test in cut_selection._folds(labels, groups, folds, seed):
+    for train, test in truncation._folds(labels, groups, folds, seed):
         assert {groups[number] for number in train}.isdisjoint(groups[number] for number in test)
         assert len(train) and len(test), "else there is nothing to fit or to judge"
         judged += list(test)
@@ -143,7 +143,7 @@ def test_groups_are_never_divided_and_each_image_is_judged_once(rows: list[tuple
 )
 def test_few_images_are_judged_all_the_same(labels: list[int], groups: list[str]) -> None:
     features = np.random.default_rng(0).normal(size=(len(labels), 3)).astype(np.float32)
-    table = cut_selection.cross_validated({"top": features}, np.array(labels), groups, CONFIG, 0)
+    table = truncation.cross_validated({"top": features}, np.array(labels), groups, CONFIG, 0)
     assert 0 <= table.at[0, "cv_accuracy"] <= 1
 
 
@@ -152,4 +152,4 @@ def test_one_image_of_each_class_is_too_few_and_the_error_says_what_helps(copies
     labels = np.repeat([0, 1], copies)
     groups = [str(label) for label in labels]
     with pytest.raises(DataError, match=r"needs two different ones.*--set truncate_at=top.*Received one training image for each class"):
-        cut_selection.cross_validated({"top": np.zeros((len(labels), 2), np.float32)}, labels, groups, CONFIG, 0)
+        truncation.cross_validated({"top": np.zeros((len(labels), 2), np.float32)}, labels, groups, CONFIG, 0)

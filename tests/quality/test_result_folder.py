@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from transfer.errors import DataError
-from transfer.quality import folder
+from transfer.errors import OutputError
+from transfer.quality import result_folder as folder
 from transfer.quality.findings import Findings
 
 
@@ -31,7 +31,7 @@ def test_anything_else_that_is_there_is_refused_and_kept(tmp_path: Path, kind: s
         target.touch()
     else:
         target.symlink_to(earlier(tmp_path / "elsewhere"))
-    with pytest.raises(DataError, match="an earlier result of transfer check"):
+    with pytest.raises(OutputError, match="an earlier result of transfer check"):
         folder.require_free(target, [])
     assert target.exists()
 
@@ -41,7 +41,7 @@ def test_nothing_is_put_into_the_data_folder_also_not_through_a_link(tmp_path: P
     data.mkdir()
     (tmp_path / "link").symlink_to(data)
     for target in (data / "result", tmp_path / "link" / "result", data):
-        with pytest.raises(DataError, match="never written to"):
+        with pytest.raises(OutputError, match="nothing is written"):
             folder.require_free(target, [data])
 
 

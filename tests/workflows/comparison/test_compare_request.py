@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from tests.workflows.comparison.tiny import pair
-from transfer.errors import ConfigError, DataError, RunError
+from transfer.errors import ConfigError, DataError, OutputError, RunError
 from transfer.workflows.comparison import folder
-from transfer.workflows.comparison.planning import compare_plan
-from transfer.workflows.comparison.result import Comparison
+from transfer.workflows.comparison.folder import Comparison
+from transfer.workflows.requests import compare_request
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_folder_is_called_like_the_data(image_folder: Callable[..., Path], tmp_path: Path) -> None:
-    planned = compare_plan(image_folder(count=3), [pair()], output=tmp_path / "out")
-    assert planned.folder == tmp_path / "out" / "data"
-    assert planned.configs["hidden"].network.dense == (4,)
-    assert planned.configs["hidden"].data == planned.configs["linear"].data
+    request = compare_request(image_folder(count=3), [pair()], output=tmp_path / "out")
+    assert request.folder == tmp_path / "out" / "data"
+    assert request.configs["hidden"].network.dense == (4,)
+    assert request.configs["hidden"].data == request.configs["linear"].data
 
 
 @pytest.mark.parametrize(
@@ -40,30 +40,30 @@ def test_a_method_that_cannot_be_is_refused_by_its_name(
     image_folder: Callable[..., Path], tmp_path: Path, wrong: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        compare_plan(image_folder(count=3), [pair(), wrong], output=tmp_path / "out")
+        compare_request(image_folder(count=3), [pair(), wrong], output=tmp_path / "out")
 
 
 def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        compare_plan(tmp_path / "none", [pair()], output=tmp_path / "out")
+        compare_request(tmp_path / "none", [pair()], output=tmp_path / "out")
     with pytest.raises(ConfigError, match="DATA is missing"):
-        compare_plan(None, [pair()], output=tmp_path / "out")
+        compare_request(None, [pair()], output=tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a\nb", "a/b", "..", "x" * 151])
 def test_a_name_that_is_no_folder_is_refused(image_folder: Callable[..., Path], tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="--name is the name of one folder"):
-        compare_plan(image_folder(count=3), [pair()], name, tmp_path / "out")
+        compare_request(image_folder(count=3), [pair()], name, tmp_path / "out")
 
 
 def test_nothing_is_written_into_the_data_or_beside_strange_files(image_folder: Callable[..., Path], tmp_path: Path) -> None:
     data = image_folder(count=3)
-    with pytest.raises(RunError, match="never written to"):
-        compare_plan(data, [pair()], "green", data)
+    with pytest.raises(OutputError, match="nothing is written"):
+        compare_request(data, [pair()], "green", data)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").touch()
-    with pytest.raises(RunError, match="earlier comparison"):
-        compare_plan(data, [pair()], "mine", tmp_path)
+    with pytest.raises(OutputError, match="earlier comparison"):
+        compare_request(data, [pair()], "mine", tmp_path)
     assert list((tmp_path / "mine").iterdir()) == [tmp_path / "mine" / "letter.txt"]
 
 

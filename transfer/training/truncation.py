@@ -1,4 +1,4 @@
-"""`truncate_at: auto`: which cut point suits these images, by cross-validation on the training split.
+"""Truncation: where a backbone ends; `truncate_at: auto` chooses by cross-validation on the training split.
 
 For each cut point a regularised logistic regression on standardised, pooled features; the shallowest cut within one
 standard error of the best wins (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
@@ -6,16 +6,84 @@ standard error of the best wins (Breiman et al. 1984, "Classification and Regres
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from transfer.config import AutoConfig
 from transfer.errors import DataError
-from transfer.system.progress import Advance, Progress
+from transfer.features.extraction import extract, extract_views
+from transfer.features.extractor import BackboneExtractor
+from transfer.models.pretrained import FeatureSpec
+from transfer.system.progress import Advance, Clock, Progress
 from transfer.system.resources import one_thread
+from transfer.training.feature_dataset import FeatureDataset
 
 COLUMNS = ["cut", "features", "cv_accuracy", "standard_error", "chosen"]
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Where a backbone ends.
+
+    Attributes:
+        cut: name of the cut point.
+        table: what `truncate_at: auto` compared (columns `COLUMNS`); none where the cut point was given.
+    """
+
+    cut: str
+    table: pd.DataFrame | None = None
+
+
+def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock) -> Truncation | None:
+    """Return the cut point of the configuration; `auto` is decided here, on the training split. None where nothing is cut.
+
+    Args:
+        features: with `auto`, of all cut points.
+        progress: told of each cut point.
+        clock: times the choice.
+
+    Raises:
+        DataError: where no class has two different images.
+    """
+    config = features.config
+    if not isinstance(features.extractor, BackboneExtractor):
+        return None
+    backbone = features.extractor.pretrained.backbone
+    if config.truncate_at != "auto":
+        return Truncation(backbone.cut(config.truncate_at).name)
+    with clock("truncation"):
+        digests, labels = features.rows("train")["digest"].to_numpy(), features.labels("train")
+        sample = _sample(len(labels), config.auto.max_images, config.seed)
+        pooled = {}
+        for output in features.extractor.outputs:
+            cut, _, pooling = output.partition(":")
+            if pooling in ("avg", "max"):
+                rows, _ = features.stored("train", output)
+                pooled[cut] = rows.take(sample)
+        return Truncation(*select(pooled, labels[sample], list(digests[sample]), config.auto, config.seed, progress))
+
+
+def with_maps(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> FeatureDataset:
+    """Return the features that the head takes: those there are, or whole maps of a cut point that was chosen on pooled ones."""
+    extractor = features.extractor
+    if truncation is None or truncation.table is None or features.config.head.pooling != "flatten":
+        return features
+    if not isinstance(extractor, BackboneExtractor):
+        return features
+    maps = [spec for spec in extractor.specs if spec.pooling == "map"]  # from which fine-tuning starts
+    larger = extractor.with_specs(FeatureSpec(truncation.cut, "flatten"), *maps)
+    with clock("feature extraction"):
+        dataset = extract(features.dataset, larger, features.store, features.config, progress)
+        dataset = extract_views(dataset, larger, features.store, features.config, progress)
+    return replace(features, dataset=dataset, extractor=larger)
+
+
+def _sample(count: int, most: int, seed: int) -> np.ndarray:
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
 def select(
@@ -42,7 +110,7 @@ def select(
     Raises:
         DataError: where no class has two different images.
     """
-    with progress.step("Choosing the cut", len(features), "cut points") as advance:
+    with progress.step("Choosing the cut point", len(features), "cut points") as advance:
         table = cross_validated(features, labels, groups, config, seed, advance)
     best = table.loc[table["cv_accuracy"].idxmax()]
     enough = table["cv_accuracy"] >= best["cv_accuracy"] - best["standard_error"]

@@ -1,0 +1,98 @@
+"""The stages between a scan and a training: features and thumbnails of each image once, checks, groups of near duplicates."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.conftest import made_up_image
+from tests.end_to_end.common import count_passes
+from transfer.config import Config
+from transfer.data import sources
+from transfer.data.dataset import Dataset
+from transfer.data.splits import split
+from transfer.errors import DataError
+from transfer.features.extraction import compute_missing, extract
+from transfer.features.extractor import load_extractor
+from transfer.features.store import open_store
+from transfer.quality import seen as module
+from transfer.quality.checks import check
+from transfer.system.progress import Silent
+from transfer.workflows.settings import with_source
+
+TINY = {"backbone": "vgg16", "weights": "random", "image_size": 32, "truncate_at": "block1_pool", "precision": "float32"}
+
+
+def scanned(data: Path, **settings: Any) -> tuple[Config, Dataset]:
+    config = with_source(data, [TINY, settings])
+    return config, sources.read(config.data, Silent())
+
+
+def test_features_stored_without_thumbnails_are_not_computed_again(
+    image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, dataset = scanned(image_folder())
+    extractor = load_extractor(config, dataset, Silent())
+    with open_store(extractor.feature_set) as store:
+        compute_missing(dataset.used, dataset.root, extractor.image_spec, extractor.outputs, extractor, 8, store, Silent())
+        passed = count_passes(monkeypatch)
+        assert extract(dataset, extractor, store, config, Silent()) == dataset
+        assert passed() == 0
+        stored = module.seen(dataset.table, extractor, store)
+    assert stored.thumbnails.shape == (dataset.used["digest"].nunique(), 32, 32, 3)
+    assert {name: table.shape for name, table in stored.features.items()} == {"block1_pool:avg": (len(stored.rows), 64)}
+
+
+def test_features_and_thumbnails_of_each_image_are_computed_once(
+    image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = count_passes(monkeypatch)
+    config, dataset = scanned(image_folder())
+    extractor = load_extractor(config, dataset, Silent())
+    with open_store(extractor.feature_set) as store:
+        extract(dataset, extractor, store, config, Silent())
+        extract(dataset, extractor, store, config, Silent())
+    assert passed() == dataset.used["digest"].nunique()
+
+
+def test_near_duplicates_fall_in_one_split_and_exact_ones_with_them(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for label, first in (("a", 0), ("b", 100)):
+        (data / label).mkdir(parents=True)
+        for number in range(8):
+            image = made_up_image(first + number, (16, 16)).resize((64, 64))
+            image.save(data / label / f"{number}.png")
+            for quality in (95, 90, 85):
+                image.save(data / label / f"{number}-{quality}.jpg", quality=quality)
+    shutil.copy(data / "a" / "0.png", data / "a" / "same.png")
+    lenet = {"data.group_by": "near-duplicates", "backbone": "lenet", "truncate_at": "top", "weights": "imagenet"}
+    config, dataset = scanned(data, **lenet)
+    dataset = split(dataset, config.data, config.seed)
+    assert any(len(rows["split"].unique()) > 1 for _, rows in by_number(dataset))  # else there would be nothing to put right
+    extractor = load_extractor(config, dataset, Silent())
+    with open_store(extractor.feature_set) as store:
+        dataset = extract(dataset, extractor, store, config, Silent())
+        checked, findings = check(dataset, extractor, store, config)
+    assert all(len(rows["split"].unique()) == 1 for _, rows in by_number(checked))
+    assert findings.across.empty
+    assert len(findings.near_duplicates) >= 2 * 8 * 3
+
+
+def by_number(dataset: Dataset) -> list:  # type: ignore[type-arg]
+    """Return the rows of each image with its near duplicates."""
+    names = dataset.table["path"].str.replace("same", "0").str.extract(r"(./\d+)")[0]
+    return list(dataset.table.groupby(names))
+
+
+def test_data_that_cannot_be_split_stays_as_it_is_where_that_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "a" / "1.png")
+    config, dataset = scanned(tmp_path)
+    with pytest.raises(DataError):
+        split(dataset, config.data, config.seed)
+    kept = split(dataset, config.data, config.seed, required=False)
+    assert "2 classes" in kept.unsplit
+    assert list(kept.table["split"]) == [""]

@@ -1,0 +1,45 @@
+"""The stages of a training that a configuration asks for, in order, and the classifier that is joined of their results."""
+
+import keras
+
+from transfer.config import Config
+from transfer.features.extractor import BackboneExtractor, FeatureExtractor
+from transfer.models import joined
+from transfer.models.pretrained import FeatureSpec
+from transfer.system.progress import Clock, Progress
+from transfer.training import fine_tuning, from_scratch, head
+from transfer.training.feature_dataset import FeatureDataset
+from transfer.training.trained import Trained
+from transfer.training.truncation import Truncation
+
+
+def train(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> tuple[Trained, keras.Model]:
+    """Train a head and fine-tune, or train a network from scratch; join what is trained and what is frozen.
+
+    Args:
+        features: stored rows.
+        truncation: where the backbone ends; none: training from scratch.
+        progress: told of each epoch.
+        clock: times the stages.
+
+    Returns:
+        What was trained, and the classifier: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, classes].
+    """
+    extractor, config = features.extractor, features.config
+    if truncation is None or not isinstance(extractor, BackboneExtractor):
+        with clock("training"):
+            trained = from_scratch.train(features, progress)
+        return trained, joined.from_scratch(trained.model, trained.temperature)
+    cut, pooling = truncation.cut, config.head.pooling
+    with clock("training"):
+        trained = head.train(features, FeatureSpec(cut, pooling).name, progress)
+    if config.unfreeze_from:
+        with clock("fine-tuning"):
+            return fine_tuning.train(features, extractor, cut, trained, progress)
+    return trained, joined.join(extractor.pretrained, cut, pooling, trained.model, trained.temperature)
+
+
+def decided(config: Config, extractor: FeatureExtractor, truncation: Truncation | None) -> Config:
+    """Return the configuration that a run keeps: as requested, with what was decided on the way in place of `auto`."""
+    truncate_at = truncation.cut if truncation and truncation.table is not None else config.truncate_at
+    return config.updated(precision=extractor.precision, truncate_at=truncate_at)

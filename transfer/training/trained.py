@@ -1,0 +1,56 @@
+"""What every way of training returns."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from transfer.evaluation import calibration
+from transfer.training.feature_dataset import FeatureDataset, infer
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted classifier.
+
+    Attributes:
+        model: the trained part, from stored rows to logits.
+        history: one row an epoch.
+        best_epoch: the epoch whose weights were kept, from 1.
+        features, output: the stored rows that it takes: their dataset and the name of the output.
+        logits: split (`validation`, `test`) -> float32 [n, classes], from stored features.
+        temperature: divides the logits; chosen on the validation split.
+        checkpoints: files that are no longer needed once the run is published.
+    """
+
+    model: keras.Model
+    history: pd.DataFrame
+    best_epoch: int
+    features: FeatureDataset
+    output: str
+    logits: dict[str, np.ndarray]
+    temperature: float
+    checkpoints: tuple[Path, ...]
+
+    @classmethod
+    def evaluated(
+        cls,
+        model: keras.Model,
+        history: pd.DataFrame,
+        best_epoch: int,
+        features: FeatureDataset,
+        output: str,
+        checkpoints: tuple[Path, ...],
+    ) -> "Trained":
+        """Evaluate a fitted model on validation and test, and calibrate it."""
+        logits = {split: infer(model, features, split, output) for split in ("validation", "test")}
+        temperature = calibration.temperature(logits["validation"], features.labels("validation"))
+        return cls(model, history, best_epoch, features, output, logits, temperature, checkpoints)
+
+    @cached_property
+    def probabilities(self) -> dict[str, np.ndarray]:
+        """Split (`validation`, `test`) -> calibrated probabilities, float32 [n, classes]."""
+        return {split: calibration.probabilities(logits, self.temperature) for split, logits in self.logits.items()}

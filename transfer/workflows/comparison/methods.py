@@ -1,0 +1,99 @@
+"""The methods of a comparison: one scan and one split for all, each frozen part computed once."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from transfer.config import Config
+from transfer.data import sources
+from transfer.data.classes import balance
+from transfer.data.dataset import Dataset
+from transfer.data.splits import split
+from transfer.features.extraction import extract, extract_views
+from transfer.features.extractor import BackboneExtractor, FeatureExtractor, Load, load_extractor
+from transfer.features.store import Store, open_store
+from transfer.models.pretrained import Pretrained
+from transfer.quality.checks import split_again
+from transfer.system import devices
+from transfer.system.progress import Progress
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method, ready to be trained.
+
+    Attributes:
+        config: complete; `auto` stands for what each trial decides.
+        extractor: what every image passes before training.
+        store: where its outputs lie.
+    """
+
+    name: str
+    config: Config
+    extractor: FeatureExtractor
+    store: Store
+
+    @property
+    def measured(self) -> dict[str, Any] | None:
+        """What `precision: auto` measured; none where nothing was."""
+        return self.extractor.measured if isinstance(self.extractor, BackboneExtractor) else None
+
+
+def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack) -> tuple[list[Method], Dataset]:
+    """Scan and split the images, and extract their features for every method.
+
+    The splits are those of `fit` with the same data, configuration and seed; where near duplicates are grouped, those of
+    the first method.
+
+    Args:
+        configs: method -> complete configuration; their data sections are alike.
+        progress: told of each step.
+        stack: closes the stores.
+
+    Returns:
+        The methods, and the dataset, split.
+    """
+    first = next(iter(configs.values()))
+    devices.prepare(first.training.devices, progress)
+    dataset = sources.read(first.data, progress)
+    dataset = split(dataset, first.data, first.seed)
+    progress.say(balance(dataset.table, first.training.class_weights))
+    load = _loading_once()
+    methods = []
+    for name, config in configs.items():
+        extractor = load_extractor(config, dataset, progress, load)
+        methods.append(Method(name, config, extractor, stack.enter_context(open_store(extractor.feature_set))))
+    for group in _of_one_pass(methods):
+        dataset = extract(dataset, _joined([method.extractor for method in group]), group[0].store, group[0].config, progress)
+    dataset = split_again(dataset, methods[0].extractor, methods[0].store, first)
+    for method in methods:
+        dataset = extract_views(dataset, method.extractor, method.store, method.config, progress)
+    return methods, dataset
+
+
+def _loading_once() -> Load:
+    """Return a function that loads each backbone once, for all methods that share it."""
+    loaded: dict[tuple[str, str, int, str, int], Pretrained] = {}
+
+    def load(backbone: Any, weights: str, size: int, precision: str, seed: int, progress: Progress) -> Pretrained:
+        key = (backbone.name, weights, size, precision, seed)
+        if key not in loaded:
+            loaded[key] = Pretrained.load(backbone, weights, size, precision, seed, progress)
+        return loaded[key]
+
+    return load
+
+
+def _of_one_pass(methods: Sequence[Method]) -> list[list[Method]]:
+    """Group the methods whose extractors differ in their outputs alone."""
+    groups: dict[str, list[Method]] = {}
+    for method in methods:
+        groups.setdefault(method.extractor.feature_set.id, []).append(method)
+    return list(groups.values())
+
+
+def _joined(extractors: Sequence[FeatureExtractor]) -> FeatureExtractor:
+    of_backbones = [extractor for extractor in extractors if isinstance(extractor, BackboneExtractor)]
+    return reduce(lambda one, other: one.joined(other), of_backbones) if of_backbones else extractors[0]

@@ -1,0 +1,120 @@
+"""The trials of a comparison: method x size x seed, each with its images; one trial trained and evaluated."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from transfer.config import Config
+from transfer.config.comparison import ComparisonConfig
+from transfer.data import subsets
+from transfer.data.dataset import Dataset
+from transfer.evaluation.metrics import evaluate
+from transfer.models import joined
+from transfer.system.energy import Meter
+from transfer.system.progress import Clock, Silent
+from transfer.training.feature_dataset import FeatureDataset
+from transfer.training.identity import result_identity
+from transfer.training.stages import decided, train
+from transfer.training.truncation import choose_truncation, with_maps
+from transfer.workflows.comparison.costs import Rate
+from transfer.workflows.comparison.methods import Method
+from transfer.workflows.comparison.records import Record
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a comparison.
+
+    Attributes:
+        config: of the method, with the trial's own seed.
+        dataset: the images of all three splits that it uses.
+        identity: name of its record.
+    """
+
+    method: Method
+    size: str
+    seed: int
+    config: Config = field(repr=False)
+    dataset: Dataset = field(repr=False)
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """How the tables call it."""
+        return f"{self.method.name}-{self.size}-{self.seed}"
+
+
+def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Dataset) -> tuple[list[Trial], str]:
+    """Return all trials, size by size, so that an interrupted comparison can be read already.
+
+    Returns:
+        The trials, and a sentence on sizes beyond the data; empty where there are none.
+    """
+    training, validation = dataset.rows("train"), dataset.rows("validation")
+    most = max(subsets.distinct(training).values())
+    sizes, beyond = subsets.collapsed(settings.sizes, most)
+    proportional = settings.validation == "proportional"
+    made = []
+    for size in sizes:
+        for seed in settings.seeds:
+            kept = subsets.subset(training, validation, size, seed, proportional)
+            # In the order of the dataset, as `fit` has them.
+            rows = dataset.used[dataset.used.index.isin(kept) | (dataset.used["split"] == "test")]
+            part = replace(dataset, table=rows)
+            for method in methods:
+                config = method.config.updated(seed=seed)
+                name = result_identity(config, method.extractor.feature_set.id, part)
+                made.append(Trial(method, str(size), seed, config, part, name))
+    return made, _beyond(beyond, most)
+
+
+def _beyond(beyond: Sequence[subsets.Size], most: int) -> str:
+    if not beyond:
+        return ""
+    listed = ", ".join(str(size) for size in beyond)
+    return f"No class has more than {most} training images: {'size' if len(beyond) == 1 else 'sizes'} {listed} are run as all."
+
+
+def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
+    """Train and evaluate one trial from stored features, with which `fit` verifies that its export agrees.
+
+    Args:
+        trial: what to train.
+        rate: what extraction costs for one image.
+        meter: measures the energy of the training.
+
+    Raises:
+        TransferError: for what the user can fix, such as a learning rate with which the training diverges.
+    """
+    method, clock, silent = trial.method, Clock(), Silent()
+    features = FeatureDataset(trial.dataset, method.extractor, method.store, trial.config)
+    started = time.perf_counter()
+    with meter.measuring() as reading:
+        truncation = choose_truncation(features, silent, clock)
+        features = with_maps(features, truncation, silent, clock)
+        trained, classifier = train(features, truncation, silent, clock)
+        # Extraction on the way is not training: it is counted with the frozen part, for every image alike.
+        seconds = time.perf_counter() - started - clock.seconds.get("feature extraction", 0.0)
+    for checkpoint in trained.checkpoints:
+        checkpoint.unlink(missing_ok=True)
+    labels = {split: features.labels(split) for split in ("validation", "test")}
+    figures = evaluate(trained.probabilities["test"], labels["test"], features.classes)
+    parameters = joined.require_frozen(classifier, trained.model)
+    train_images = len(features.rows("train"))
+    extracted = train_images * (1 + trial.config.augment.views) + len(labels["validation"])
+    cut = decided(trial.config, features.extractor, truncation).truncate_at if truncation or trial.config.unfreeze_from else ""
+    return Record(
+        train_images=train_images, validation_images=len(labels["validation"]), test_images=len(labels["test"]),
+        accuracy=figures["accuracy"], macro_f1=figures["macro_f1"], log_loss=figures["log_loss"], ece=figures["ece"],
+        val_accuracy=float((trained.probabilities["validation"].argmax(1) == labels["validation"]).mean()),
+        best_epoch=int(trained.best_epoch), epochs=len(trained.history), truncate_at=cut,
+        parameters_trained=int(parameters["trained"]), parameters_total=int(parameters["total"]),
+        seconds_frozen=extracted * rate.seconds, seconds_training=seconds,
+        energy_wh=_sum(reading.wh, rate.wh, extracted), co2_g=_sum(reading.co2_g, rate.co2_g, extracted), energy_source=meter.source,
+        predicted=[int(number) for number in trained.probabilities["test"].argmax(1)],
+    )  # fmt: skip
+
+
+def _sum(training: float, image: float | None, images: int) -> float | None:
+    return None if math.isnan(training) or image is None else training + image * images

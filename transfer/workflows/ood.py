@@ -1,0 +1,117 @@
+"""Out of distribution: what a run keeps of its training images to tell what is unlike them, and how well that works."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from transfer.config import Config
+from transfer.errors import DataError
+from transfer.evaluation import ood, ood_images
+from transfer.evaluation.ood import Reference
+from transfer.exporters.served import Answers, Served
+from transfer.models import parts
+from transfer.reports.thumbnails import jpegs
+from transfer.runs import METRICS, Run
+from transfer.system.files import write_text
+from transfer.system.progress import Progress
+from transfer.training.feature_dataset import infer
+from transfer.training.trained import Trained
+from transfer.workflows.predict import predict
+
+_VERIFIED = 16  # test images whose scores are computed on both paths
+_THUMBNAIL = 96  # pixels a side
+
+
+@dataclass(frozen=True)
+class OODReference:
+    """What a trained classifier compares images with, and its scores from stored features.
+
+    Attributes:
+        reference: what the run keeps.
+        validation: `ood_score` of the validation images, float32 [n].
+        expected: that of the first test images, float32 [m], with which the export must agree.
+    """
+
+    reference: Reference
+    validation: np.ndarray
+    expected: np.ndarray
+
+
+def choose_reference(trained: Trained, classifier: keras.Model) -> OODReference:
+    """Choose the training images that a run keeps, and the threshold on the validation images.
+
+    Args:
+        trained: the trained part, with its features.
+        classifier: the joined model, whose last maps give the shape of an embedding.
+    """
+    features, settings = trained.features, trained.features.config.ood
+    vector, shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
+
+    def embeddings(split: str, positions: np.ndarray | None = None) -> np.ndarray:
+        return infer(trained.model, features, split, trained.output, lambda rows: parts.embedding(vector(rows), shape), positions)
+
+    chosen = ood.sample(features.labels("train"), settings.reference_images, features.config.seed)
+    kept, validation = ood.rounded(embeddings("train", chosen)), embeddings("validation")
+    threshold = ood.threshold(kept, validation, settings.neighbours, settings.false_alarms)
+    rows = features.rows("train").iloc[chosen]
+    paths, labels = list(rows["path"]), list(rows["label"])
+    small = jpegs(features.dataset.root, rows, _THUMBNAIL, features.config.data)
+    reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths])
+    first = np.arange(min(_VERIFIED, len(features.rows("test"))))
+    return OODReference(reference, reference.ood_score(validation), reference.ood_score(embeddings("test", first)))
+
+
+def evaluate_ood(served: Served, reference: Reference, test: Answers, digests: set[str], config: Config) -> dict[str, Any]:
+    """Measure how well an export tells images of other data from its own.
+
+    Args:
+        served: the export.
+        reference: what it compares with.
+        test: its answers for the test images.
+        digests: SHA-256 of the files of the run, none of which is other data.
+        config: how many images of other data are tried, and which.
+
+    Returns:
+        `threshold`, `images` and `neighbours` of the reference; `test_flagged`, the share of the test images called out of
+        distribution; `others`, for each kind of other data what `ood.against` returns.
+    """
+    found = {name: served.answer(files) for name, files in ood_images.images(config.ood.other_images, digests, config.seed).items()}
+    return {
+        "threshold": reference.threshold,
+        "images": len(reference.paths),
+        "neighbours": reference.neighbours,
+        "test_flagged": float(test.is_ood.mean()),
+        "others": {name: ood.against(test.ood_score, other.ood_score) for name, other in found.items()},
+    }
+
+
+def evaluate_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
+    """Let a run's export judge images of other data, and keep the figures with the run, under the name of their folder.
+
+    Args:
+        run: finished; its `metrics.json` is written anew.
+        other: an image, or a folder of images.
+        progress: told of each image.
+
+    Returns:
+        What `ood.against` returns.
+
+    Raises:
+        DataError: where there is no image that can be decoded.
+    """
+    table = predict(run, [other], progress=progress)
+    scores = table.loc[table["error"] == "", "ood_score"].to_numpy(float)
+    if not len(scores):
+        raise DataError(f"None of the files is an image that can be decoded. Received {str(other)!r}.")
+    test = run.predictions[run.predictions["split"] == "test"]["ood_score"].to_numpy(float)
+    found = ood.against(test, scores)
+    metrics = run.metrics
+    name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
+    metrics["ood"]["others"][name] = found
+    write_text(run.path / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+    return found

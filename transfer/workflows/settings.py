@@ -1,0 +1,175 @@
+"""Settings -> a complete configuration, checked as far as possible before TensorFlow takes its seconds to start.
+
+The network's own defaults are filled in; names, sizes, and the source of the images are checked.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
+from transfer.data import sources
+from transfer.errors import ConfigError
+from transfer.models.registry import Backbone, Scratch, find, require_size
+
+if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
+
+
+def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: Iterable[Mapping[str, Any]]) -> Config:
+    """Return the complete configuration, with its source of images checked.
+
+    Raises:
+        ConfigError: for settings that are not allowed.
+        DataError: where there is no such source.
+    """
+    config = resolve([*layers, sources.settings(data) if data is not None else {}])
+    if config.data.source is None or (isinstance(data, str) and not data):
+        raise ConfigError(
+            "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
+            "(or data.source in the configuration)."
+        )
+    if config.data.root is not None:
+        config = config.updated(data__root=sources.absolute(config.data.root))
+    if config.data.tfds_data_dir is not None:
+        config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
+    sources.require(config.data)
+    return config
+
+
+def data_name(source: str) -> str:
+    """Return a name for a source of images: that of its folder or table, without what a file name cannot hold."""
+    if source.startswith(sources.TFDS):
+        return source.removeprefix(sources.TFDS).replace("/", "-").replace(":", "-")[:40]
+    place = Path(source)
+    last = place.resolve().name if place.name == ".." else place.name
+    return re.sub(r"[\\\0\n\r:]", "-", last).lstrip(".")[:40] or "data"
+
+
+def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
+    """Merge settings, later ones over earlier ones, with the general and the network's defaults below them.
+
+    Raises:
+        ConfigError: for anything that is known to be wrong before the data is read.
+    """
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given |= flatten(layer)
+    network = find(str(given.get("backbone", Config().backbone)))
+    if isinstance(network, Scratch):  # an empty option is the network's own
+        given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
+        own = {f"network.{key}": value for key, value in network.options.items()}
+        config = build([network.defaults, own, given])
+        smallest = network.smallest_with(config.network)
+    else:
+        config, smallest = build([network.defaults, given]), network.smallest
+    _check_options(network, config)
+    size = config.image_size or network.size
+    require_size(network.name, size, smallest)
+    if isinstance(network, Backbone):
+        if config.truncate_at != "auto":
+            network.cut(config.truncate_at)
+        if config.unfreeze_from and network.boundary(config.unfreeze_from) is None:
+            config = config.updated(unfreeze_from="all")
+        if config.whole_from_random:
+            _check_whole(config)
+        elif config.unfreeze_from:
+            _check_boundary(network, config)
+    else:
+        _check_scratch(network, config)
+    _check_training(network, config)
+    if (isinstance(network, Scratch) or config.whole_from_random) and config.precision == "auto":
+        config = config.updated(precision="float32")  # nothing is measured for them; 16 bits only on request
+    if config.data.validation + config.data.test > 0.8:
+        raise ConfigError(
+            "data.validation and data.test must leave images to train on: together at most 0.8. "
+            f"Received {config.data.validation:g} + {config.data.test:g}."
+        )
+    return config.updated(image_size=size)
+
+
+def _check_boundary(backbone: Backbone, config: Config) -> None:
+    """Check that something of the backbone lies between the freeze boundary and the truncation."""
+    boundary = backbone.boundary(str(config.unfreeze_from))
+    if boundary is None:
+        return
+    possible = [cut.name for cut in backbone.above(boundary)]
+    end = backbone.cut(config.truncate_at).name if config.truncate_at != "auto" else possible[-1]
+    if end not in possible:
+        raise ConfigError(
+            f"unfreeze_from: the first layer that is trained must lie below the truncation. Expected truncate_at one of: "
+            f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
+        )
+
+
+def _check_training(network: Backbone | Scratch, config: Config) -> None:
+    """Refuse settings of other ways to train."""
+    on_pixels = isinstance(network, Scratch) or config.unfreeze_from == "all"
+    if config.augment.live and (config.augment.views or not on_pixels):
+        raise ConfigError(
+            "augment.live makes views in each epoch for what trains on pixels (a network from scratch, or unfreeze_from=all). "
+            "Expected augment.views elsewhere, and not both. "
+            f"Received augment.live=true with unfreeze_from={config.unfreeze_from!r}, augment.views={config.augment.views}."
+        )
+    if config.unfreeze_from and not config.whole_from_random:
+        return
+    general = FineTuningConfig()
+    for key, value in config.fine_tuning.model_dump().items():
+        if value != getattr(general, key):
+            raise ConfigError(
+                f"fine_tuning.{key}: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from. Received {value!r}."
+            )
+
+
+def _check_whole(config: Config) -> None:
+    """Check the settings of a backbone that is trained as a whole from random weights."""
+    if config.truncate_at == "auto":
+        raise ConfigError(
+            "truncate_at: auto compares cut points of a pretrained backbone. Expected a cut point or top with unfreeze_from=all. "
+            "Received 'auto'."
+        )
+
+
+def _check_scratch(network: Scratch, config: Config) -> None:
+    if config.truncate_at != "top":
+        raise ConfigError(f"truncate_at: {network.name} is trained from scratch and is not cut. Received {config.truncate_at!r}.")
+    if config.unfreeze_from:
+        raise ConfigError(
+            f"unfreeze_from: {network.name} is trained from scratch and has no frozen part. Leave it empty. "
+            f"Received {config.unfreeze_from!r}."
+        )
+    if config.weights not in ("imagenet", "random"):
+        raise ConfigError(f"weights: {network.name} is trained from scratch; there is nothing to load. Received {config.weights!r}.")
+
+
+def _check_options(network: Backbone | Scratch, config: Config) -> None:
+    """Refuse options that the network does not have, and those of a head where there is none."""
+    for key, value in config.network.model_dump().items():
+        if value is None:
+            continue
+        if isinstance(network, Backbone):
+            raise ConfigError(
+                f"network.{key}: {network.name} is a pretrained backbone. Expected keys of the section head. Received {value!r}."
+            )
+        if key not in network.options:
+            options = ", ".join(f"network.{name}" for name in network.options)
+            raise ConfigError(f"network.{key}: {network.name} has no such option. Expected one of: {options}. Received {value!r}.")
+        if (key, value) in network.without:
+            raise ConfigError(f"network.{key}: {network.name} cannot take it. Received {value!r}.")
+        if key in network.counts and len(value) != network.counts[key]:
+            raise ConfigError(f"network.{key}: {network.name} needs {network.counts[key]} numbers. Received {list(value)!r}.")
+    if isinstance(network, Scratch):
+        _check_no_head(network, config)
+
+
+def _check_no_head(network: Scratch, config: Config) -> None:
+    general = HeadConfig().model_dump() | {key[5:]: value for key, value in network.defaults.items() if key.startswith("head.")}
+    taken = {f"head.{key}" for key, value in network.options.items() if value is None}
+    for key, value in config.head.model_dump().items():
+        if value != general[key] and f"head.{key}" not in taken:
+            raise ConfigError(
+                f"head.{key}: {network.name} is trained from scratch and has no head. Expected keys of the section network. "
+                f"Received {value!r}."
+            )
