@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.models import heads, truncation
+from transfer.models import backbones, heads
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
@@ -36,7 +36,7 @@ def images(count: int = BATCH) -> np.ndarray:
 
 
 def by_keras(loaded: Pretrained, spec: FeatureSpec, images: np.ndarray) -> np.ndarray:
-    model = truncation.from_pixels(loaded.model, loaded.backbone, loaded.backbone.cut(spec.cut))
+    model = backbones.prefix(loaded.model, loaded.backbone, loaded.backbone.cut(spec.cut))
     features = model(images.astype(np.float32), training=False)
     return np.asarray(tf.cast(heads.pool(features, spec.pooling), tf.float32))
 

@@ -3,7 +3,7 @@
 import keras
 
 from transfer.errors import TransferError
-from transfer.models import heads, truncation
+from transfer.models import backbones, heads
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
 
@@ -16,7 +16,7 @@ def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model, temp
         layers only, so that `keras.saving.load_model` opens its file in safe mode and without this package.
     """
     images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
-    trunk = truncation.from_pixels(pretrained.model, pretrained.backbone, pretrained.backbone.cut(cut))
+    trunk = backbones.prefix(pretrained.model, pretrained.backbone, pretrained.backbone.cut(cut))
     logits = head(heads.pool(trunk(images, training=False), pooling))
     return keras.Model(images, _probabilities(logits, temperature), name="classifier")
 
@@ -36,7 +36,7 @@ def join_tuned(pretrained: Pretrained, boundary: Cut | None, tuned: keras.Model,
     if boundary is None:
         return from_scratch(tuned, temperature)
     images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
-    maps = truncation.from_pixels(pretrained.model, pretrained.backbone, boundary)(images, training=False)
+    maps = backbones.prefix(pretrained.model, pretrained.backbone, boundary)(images, training=False)
     return keras.Model(images, _probabilities(tuned(maps), temperature), name="classifier")
 
 

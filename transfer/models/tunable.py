@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import keras
 
-from transfer.models import backbones, heads, truncation
+from transfer.models import backbones, heads
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
 
@@ -42,8 +42,8 @@ def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, 
         l2: penalty on the kernels of the suffix.
     """
     base, backbone = pretrained.model, pretrained.backbone
-    start = base.input if boundary is None else truncation.tensor_at(base, boundary)
-    suffix = _copy(keras.Model(start, truncation.tensor_at(base, top)), l2)
+    start = base.input if boundary is None else backbones.tensor_at(base, boundary)
+    suffix = _copy(keras.Model(start, backbones.tensor_at(base, top)), l2)
     backbones.seed_dropout(suffix, seed)
     inputs = keras.Input(start.shape[1:], name="images" if boundary is None else "maps", dtype=start.dtype)
     maps = suffix(backbones.preprocess(inputs, backbone) if boundary is None else inputs)

@@ -19,6 +19,7 @@ import numpy as np
 
 from transfer.errors import WeightsError
 from transfer.models import backbones, weights_from_index
+from transfer.models.graph import all_layers
 from transfer.models.registry import Backbone
 from transfer.system.files import cache_home, replacing
 from transfer.system.progress import Progress
@@ -140,7 +141,7 @@ def _read_file(model: keras.Model, path: Path) -> None:
 
 def _copy_by_layer(source: keras.Model, model: keras.Model) -> None:
     """Copy the weights of the layers of the same names; every layer of the backbone must be found."""
-    found = {layer.name: layer for layer in source._flatten_layers() if layer.weights}
+    found = {layer.name: layer for layer in all_layers(source) if layer.weights}
     for layer in model.layers:
         if not layer.weights:
             continue

@@ -8,7 +8,7 @@ With their published classifiers at 1,000 classes: VGG16 at 224 px with `head.po
 import keras
 
 from transfer.config import HeadConfig
-from transfer.models import backbones, heads, truncation, weights
+from transfer.models import backbones, heads, weights
 from transfer.models.registry import Backbone
 
 
@@ -42,7 +42,7 @@ def assemble(
     base = backbones.build(backbone, size, precision)
     base.trainable = True
     images = keras.Input((size, size, 3), name="images", dtype="float32")
-    trunk = keras.Model(base.input, truncation.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
+    trunk = keras.Model(base.input, backbones.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
     vector = heads.pool(trunk(backbones.preprocess(images, backbone)), head.pooling)
     logits = heads.build(vector.shape[-1], classes, head, seed)(vector)
     return keras.Model(images, logits, name=backbone.name)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transfer.models.anatomy.layer_table import label
 from transfer.models.anatomy.multiply_adds import multiply_adds
 from transfer.models.anatomy.receptive_field import Field, Reach, receptive_field
-from transfer.models.anatomy.steps import Step, Steps
+from transfer.models.graph import Graph, Step
 from transfer.models.scratch import locally_connected, pooling
 
 L = keras.layers
@@ -42,7 +42,7 @@ def layer(kind: str, kernel: tuple[int, int], stride: int, padding: str, dilatio
 
 def analysed(model: keras.Model) -> tuple[list[Step], list[Field | None]]:
     """Return all steps of a model and their fields."""
-    steps = Steps(model).list
+    steps = Graph(model).steps
     fields: list[Field | None] = []
     for step in steps:
         fields.append(receptive_field(step, [fields[position] for position in step.inputs]))

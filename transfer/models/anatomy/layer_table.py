@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from transfer.models.anatomy.receptive_field import Field
-    from transfer.models.anatomy.steps import Step, Steps
+    from transfer.models.graph import Graph, Step
 
 CLASSIFIER = "classifier"
 """Name of the block that a backbone's own classifier makes."""
@@ -70,19 +70,19 @@ def _table(found: Backbone | Scratch, size: int, channels: int, classes: int | N
     import pandas as pd
 
     from transfer.models.anatomy.receptive_field import receptive_field
-    from transfer.models.anatomy.steps import Steps
+    from transfer.models.graph import Graph
 
     with keras.StatelessScope(initialize_variables=False):  # weights have shapes, but no values
         model = _backbone(found, size, channels, classes) if isinstance(found, Backbone) else _scratch(found, size, classes)
-    steps = Steps(model)
-    blocks = _cut_points(found, model, steps) if isinstance(found, Backbone) else _starting_layers(steps)
+    graph = Graph(model)
+    blocks = _cut_points(found, model, graph) if isinstance(found, Backbone) else _starting_layers(graph)
     fields: list[Field | None] = []
     rows = []
-    for step, block in zip(steps.list, blocks, strict=True):
+    for step, block in zip(graph.steps, blocks, strict=True):
         fields.append(receptive_field(step, [fields[position] for position in step.inputs]))
         rows.append(_row(step, block, fields[-1]))
     if isinstance(found, Scratch) and classes is None:
-        del rows[max(position for position, step in enumerate(steps.list) if step.kind == "Dense") :]
+        del rows[max(position for position, step in enumerate(graph.steps) if step.kind == "Dense") :]
     table = pd.DataFrame(rows)
     missing = [name for name in table.columns if name == "multiply_adds" or name.startswith(("field_", "stride_", "start_"))]
     return table.astype(dict.fromkeys(missing, "Int64"))
@@ -105,7 +105,7 @@ def _row(step: "Step", block: str, field: "Field | None") -> dict[str, Any]:
         "multiply_adds": multiply_adds(step),
         **reach,
         "whole_image": field is not None and field.whole,
-        "activation_bytes": 4 * step.outputs,
+        "activation_bytes": 4 * step.output_values,
     }
 
 
@@ -145,28 +145,28 @@ def _scratch(network: Scratch, size: int, classes: int | None) -> "keras.Model":
     return scratch.build(network, size, classes or 2, mean=127.5, variance=64.0**2, seed=0)
 
 
-def _cut_points(backbone: Backbone, model: "keras.Model", steps: "Steps") -> list[str]:
+def _cut_points(backbone: Backbone, model: "keras.Model", graph: "Graph") -> list[str]:
     """Name for each step the first cut point at or above it.
 
     Everything passes through a cut point, so that the steps below it are those before it in the order of computing. The last
     cut point is the last map; a classifier works on vectors.
     """
-    from transfer.models.truncation import tensor_at
+    from transfer.models.backbones import tensor_at
 
-    last = max(position for position, step in enumerate(steps.list) if len(step.output_shape) == 3)
-    ends = [steps.maker(tensor_at(model, cut)) for cut in backbone.cuts[:-1]] + [last]
-    names = [CLASSIFIER] * len(steps.list)
+    last = max(position for position, step in enumerate(graph.steps) if len(step.output_shape) == 3)
+    ends = [graph.maker(tensor_at(model, cut)) for cut in backbone.cuts[:-1]] + [last]
+    names = [CLASSIFIER] * len(graph.steps)
     for end, cut in reversed(list(zip(ends, backbone.cuts, strict=True))):
         names[: end + 1] = [cut.name] * (end + 1)
     return names
 
 
-def _starting_layers(steps: "Steps") -> list[str]:
+def _starting_layers(graph: "Graph") -> list[str]:
     """Name for each step the layer that it belongs to: a convolution, pooling or dense layer and what follows upon it."""
     from transfer.models.anatomy.layer_kinds import GLOBAL, PRODUCTS, WINDOWED
 
     names: list[str] = []
-    for step in steps.list:
+    for step in graph.steps:
         starts = not names or step.kind in WINDOWED or step.kind in PRODUCTS or step.kind in GLOBAL
         names.append(step.name if starts else names[-1])
     return names

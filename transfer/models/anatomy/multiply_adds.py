@@ -8,8 +8,8 @@ scaling by squeeze-and-excite) count none: they are few, and normalisation folds
 import math
 
 from transfer.models.anatomy.layer_kinds import PRODUCTS, WITHOUT_PRODUCTS
-from transfer.models.anatomy.steps import Step
 from transfer.models.anatomy.windows import window
+from transfer.models.graph import Step
 
 
 def multiply_adds(step: Step) -> int | None:
@@ -25,23 +25,23 @@ def multiply_adds(step: Step) -> int | None:
     channels = step.input_shapes[0][-1]
     weights = math.prod(seen.kernel)  # of one kernel and one channel
     if step.kind in ("Conv2D", "Conv"):
-        groups = channels // step.arguments[1][2] if step.kind == "Conv" else step.operation.groups
+        groups = channels // step.argument_shapes[1][2] if step.kind == "Conv" else step.operation.groups
         return height * width * weights * (channels // groups) * filters
     if step.kind in ("DepthwiseConv2D", "DepthwiseConv"):
         return height * width * weights * filters
-    deep = channels * (step.arguments[1][3] if step.kind == "SeparableConv" else step.operation.depth_multiplier)
+    deep = channels * (step.argument_shapes[1][3] if step.kind == "SeparableConv" else step.operation.depth_multiplier)
     return height * width * deep * (weights + filters)
 
 
 def _of_products(step: Step) -> int | None:
     if step.kind == "Dense":
-        return step.outputs * step.input_shapes[0][-1]
+        return step.output_values * step.input_shapes[0][-1]
     if step.kind == "Matmul":
-        return step.outputs * step.input_shapes[0][-1]
+        return step.output_values * step.input_shapes[0][-1]
     if step.kind == "EinsumDense":
         shapes = [(1, *step.input_shapes[0]), tuple(step.operation.kernel.shape)]
         return _of_einsum(step.operation.equation, shapes)
-    shapes = [(1, *shape[1:]) if shape[:1] == (None,) else shape for shape in step.arguments]
+    shapes = [(1, *shape[1:]) if shape[:1] == (None,) else shape for shape in step.argument_shapes]
     return _of_einsum(step.operation.subscripts, shapes)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from transfer.models.anatomy.layer_kinds import GLOBAL, PADDED, PLACEWISE, PRODUCTS, RESHAPED
-from transfer.models.anatomy.steps import Step
 from transfer.models.anatomy.windows import window
+from transfer.models.graph import Step
 
 
 @dataclass(frozen=True)

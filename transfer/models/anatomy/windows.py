@@ -5,7 +5,7 @@ from typing import Any
 
 from transfer.models.anatomy.layer_arithmetic import same_padding
 from transfer.models.anatomy.layer_kinds import WINDOWED
-from transfer.models.anatomy.steps import Step
+from transfer.models.graph import Step
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _kernel(step: Step) -> tuple[int, int] | None:
         if pair:
             return pair
     # A functional convolution has its kernel, [height, width, ...], as second argument.
-    return _pair(step.arguments[1][:2]) if len(step.arguments) > 1 else None
+    return _pair(step.argument_shapes[1][:2]) if len(step.argument_shapes) > 1 else None
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

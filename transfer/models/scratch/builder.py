@@ -5,7 +5,7 @@ import importlib
 import keras
 
 from transfer.config import NetworkConfig
-from transfer.models.precision import building_in
+from transfer.models.backbones import building_in
 from transfer.models.registry import Scratch
 
 
