@@ -61,8 +61,8 @@ class Step:
         return sum(math.prod(tensor.shape[1:]) for tensor in self.node.output_tensors)
 
     @property
-    def argument_shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of all its arguments, batch and constants included: a functional convolution has its kernel there."""
+    def argument_shapes(self) -> list[tuple[Any, ...]]:
+        """Shapes of all its arguments, batch (None) and constants included: a functional convolution has its kernel there."""
         arguments = keras.tree.flatten([self.node.arguments.args, self.node.arguments.kwargs])
         return [tuple(value.shape) for value in arguments if hasattr(value, "shape")]
 

@@ -15,14 +15,14 @@ from transfer.models.registry import Backbone
 def build(
     backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
 ) -> keras.Model:
-    """Build a truncated backbone and a head, all of it trainable.
+    """Build a truncated backbone and a head, both entirely trainable.
 
     Args:
         backbone: row of the table.
         truncate_at: cut point where it ends, or `top`.
         size: side of the images in pixels.
         classes: number of classes.
-        head: pooling, dense layers, dropout and L2; it standardises nothing, for the features change while it trains.
+        head: pooling, dense layers, dropout and L2; it does not standardise, since the features change during training.
         seed: of the weights.
         precision: of the backbone's products; the head computes in float32.
 
@@ -38,7 +38,7 @@ def build(
 def assemble(
     backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
 ) -> keras.Model:
-    """Do as `build`, with the trunk's weights as Keras draws them: where only shapes count, they need not exist."""
+    """Do as `build`, with the trunk's weights as Keras draws them; within a stateless scope, they take no memory."""
     base = backbones.build(backbone, size, precision)
     base.trainable = True
     images = keras.Input((size, size, 3), name="images", dtype="float32")
