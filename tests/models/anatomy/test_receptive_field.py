@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.models.anatomy.layer_table import label
+from transfer.models.anatomy.layer_kinds import label
 from transfer.models.anatomy.multiply_adds import multiply_adds
 from transfer.models.anatomy.receptive_field import Field, Reach, receptive_field
 from transfer.models.graph import Graph, Step
