@@ -65,12 +65,15 @@ def test_blocks_add_up() -> None:
 
 
 @pytest.mark.parametrize("network", names())
-def test_no_line_is_wider_than_100_columns(network: str) -> None:
+def test_names_are_whole_and_lines_have_at_most_120_columns(network: str) -> None:
     table = anatomy(network, classes=1000)
     for every_layer in (False, True):
         text = anatomy_text.block(table, network, "title", every_layer)
-        assert max(len(line) for line in text.splitlines()) <= 100
+        assert max(len(line) for line in text.splitlines()) <= 120
         assert "Not counted" not in text
+        beginnings = [line[:80] for line in text.split("\n\n")[1].splitlines()[1:-1]]
+        names = (table["layer"].str.removeprefix(f"{network}_") + " ") if every_layer or len(table) <= 40 else table["block"].unique()
+        assert all(line.startswith(name) for line, name in zip(beginnings, names, strict=True))
 
 
 def test_kinds_that_are_not_known_are_named() -> None:
@@ -124,7 +127,7 @@ def test_one_convolution_is_worked_out(call: Call) -> None:
         ("vgg16 --padding same", "--padding goes with --conv"),
         ("--conv 3 --size 8 --filters 1 --classes 3", "--classes is for networks.*Received --classes 3"),
         ("--conv 3 --size 8 --filters 1 --layers", "--layers is for networks.*Received --layers"),
-        ("--conv 3", "--conv needs the side of its input and how many filters"),
+        ("--conv 3", "--conv needs the side of its input and the number of filters"),
         ("--conv 9 --size 8 --filters 1", "larger than the padded image"),
         ("--conv 3 --size 8 --filters 1 --padding full", "same, valid, or a whole number"),
         ("--conv x", "Invalid value for '--conv'"),

@@ -18,7 +18,7 @@ from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
 from transfer import fit
 from transfer.config import DataConfig, read_yaml
 from transfer.data import digits, sources
-from transfer.models import truncation, weights
+from transfer.models import backbones, weights
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.runs import Run
@@ -148,7 +148,7 @@ def test_only_the_head_trained_and_the_backbone_is_what_it_was(run: Run) -> None
     model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
     backbone = BACKBONES["vgg16"]
     before = Pretrained.load(backbone, "random", 32, "float32", 0, Silent())
-    trunk = truncation.prefix(before.model, backbone.cut("block2_pool"))
+    trunk = backbones.prefix(before.model, backbone, backbone.cut("block2_pool"))
     (kept,) = [layer for layer in model.layers if layer.name.startswith("vgg16")]
     assert weights.digest(kept.get_weights()) == weights.digest(trunk.get_weights())
     assert run.metrics["weights_digest"] == before.weights_digest

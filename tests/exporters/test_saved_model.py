@@ -178,5 +178,5 @@ def test_a_wrong_set_of_trained_weights_stops_the_run(mistake: str) -> None:
         head.trainable = False
     if mistake == "another head trains":
         head = trunk_and_head()[1]
-    with pytest.raises(TransferError, match="Only what was trained may train"):
+    with pytest.raises(TransferError, match="Only the trained part may be trainable"):
         joined.require_frozen(model, head)

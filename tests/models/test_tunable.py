@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from transfer.config import HeadConfig
-from transfer.models import heads, truncation, tunable
+from transfer.models import backbones, heads, tunable
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
@@ -48,15 +48,15 @@ def trained(model: keras.Model, rows: np.ndarray) -> None:
     model.fit(rows, np.eye(CLASSES, dtype=np.float32)[: len(rows)], epochs=1, verbose=0)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", ["vgg16", NORMALISED])
 def test_before_training_it_computes_what_backbone_and_head_do(name: str) -> None:
     backbone = BACKBONES[name]
     cut = backbone.cuts[-2]
     pretrained, tuned = made(name, cut.name)
     images = random_images(pretrained)
-    features = truncation.from_pixels(pretrained.model, backbone, backbone.cut("top"))(images.astype(np.float32), training=False)
+    features = backbones.prefix(pretrained.model, backbone, backbone.cut("top"))(images.astype(np.float32), training=False)
     expected = np.asarray(tuned.model.get_layer("head")(heads.pool(features, "avg")))
-    maps = truncation.from_pixels(pretrained.model, backbone, cut)(images.astype(np.float32), training=False)
+    maps = backbones.prefix(pretrained.model, backbone, cut)(images.astype(np.float32), training=False)
     np.testing.assert_allclose(np.asarray(tuned.model(maps, training=False)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
@@ -130,7 +130,7 @@ def test_maps_for_a_suffix_are_stored_in_16_bits_close_to_what_was_computed(prec
     (maps,) = FrozenPass(pretrained, [FeatureSpec("block3_conv1", "map")], 2)(images)
     assert maps.dtype == stored and maps.shape == (2, 8 * 8 * 256) and pretrained.shape("block3_conv1") == (8, 8, 256)
     place = pretrained.backbone.place("block3_conv1")
-    exact = np.asarray(truncation.from_pixels(pretrained.model, pretrained.backbone, place)(images.astype(np.float32)), np.float32)
+    exact = np.asarray(backbones.prefix(pretrained.model, pretrained.backbone, place)(images.astype(np.float32)), np.float32)
     tolerance = 1e-3 if precision == "float32" else 2e-2  # bfloat16 sums in another order in another graph
     np.testing.assert_allclose(maps.astype(np.float32).reshape(exact.shape), exact, atol=tolerance * np.abs(exact).max())
     assert keras.backend.standardize_dtype(tuned.model.input.dtype) == precision

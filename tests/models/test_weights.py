@@ -1,4 +1,4 @@
-"""Weights: their digest, random ones from a seed alone, files of three formats; never random where others were wanted."""
+"""Weights: their digest, random ones from a seed alone, files of three formats; never random ones unless asked for."""
 
 import functools
 import hashlib
@@ -129,7 +129,7 @@ def test_a_file_of_another_network_is_one_clear_line(
     file = save(other, tmp_path / name)
     recwarn.clear()
     _refused(model, file, "does not fit")
-    assert not recwarn.list, "what Keras warns of each missing layer is noise"
+    assert not recwarn.list, "Keras's warnings of each missing layer are noise"
 
 
 @pytest.mark.parametrize("name", ["mine.weights.h5", "mine.h5", "mine.keras"])

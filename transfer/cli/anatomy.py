@@ -6,22 +6,22 @@ from typing import Annotated
 
 import typer
 
-_PADDING = typer.Option(metavar="same|valid|P", help="With --conv: zeros on every side, else valid.")
+_PADDING = typer.Option(metavar="same|valid|P", help="Padding of --conv, P zeros on every side; default: valid.")
 
 
 def anatomy(
     network: Annotated[str | None, typer.Argument(metavar="NETWORK", help="vgg16, inception_v3, ..., or lenet, ...")] = None,
-    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the images in pixels; else the network's own.")] = None,
+    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the images in pixels; default: the network's own.")] = None,
     channels: Annotated[int, typer.Option(metavar="C", help="Channels of the images.")] = 3,
-    classes: Annotated[int | None, typer.Option(metavar="K", help="With the classifier for K classes; else without.")] = None,
-    layers: Annotated[bool, typer.Option("--layers", help="Show every layer, also of a long network.")] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table to this file instead.")] = None,
+    classes: Annotated[int | None, typer.Option(metavar="K", help="Include the classifier, for K classes.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show every layer of a long network too.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table to this file instead of showing it.")] = None,
     conv: Annotated[
-        int | None, typer.Option(metavar="KERNEL", help="Instead of a network: the arithmetic of one convolution KERNEL x KERNEL.")
+        int | None, typer.Option(metavar="KERNEL", help="Show the arithmetic of one KERNEL x KERNEL convolution instead of a network.")
     ] = None,
-    stride: Annotated[int | None, typer.Option(metavar="S", help="With --conv, else 1.")] = None,
+    stride: Annotated[int | None, typer.Option(metavar="S", help="Stride of --conv; default: 1.")] = None,
     padding: Annotated[str | None, _PADDING] = None,
-    filters: Annotated[int | None, typer.Option(metavar="M", help="With --conv.")] = None,
+    filters: Annotated[int | None, typer.Option(metavar="M", help="Number of filters of --conv.")] = None,
 ) -> None:
     """Show the layers of a network: shapes, parameters, multiply-adds, receptive fields, memory."""
     from transfer.errors import ConfigError
@@ -35,7 +35,7 @@ def anatomy(
         only_networks = {"--classes": classes, "--layers": layers or None, "--csv": csv}
         _refuse(only_networks, "is for networks, not for --conv")
         if size is None or filters is None:
-            raise ConfigError("--conv needs the side of its input and how many filters: --size 32 --filters 64. Received less.")
+            raise ConfigError("--conv needs the side of its input and the number of filters: --size 32 --filters 64. Received less.")
         _convolution(conv, size, channels, filters, stride, padding)
     else:
         _refuse({"--stride": stride, "--padding": padding, "--filters": filters}, "goes with --conv")

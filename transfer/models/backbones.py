@@ -1,17 +1,33 @@
-"""Pretrained networks of `keras.applications`, built to a size and a precision, with their preprocessing."""
+"""Pretrained networks of `keras.applications`: built to a size and a precision, with their preprocessing, cut at a point."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from transfer.errors import TransferError
-from transfer.models.precision import building_in
-from transfer.models.registry import Backbone, require_size
+from transfer.models.graph import input_of
+from transfer.models.registry import Backbone, Cut, require_size
 
 # ImageNet's channel means and deviations, as in keras.applications.imagenet_utils.
 _CAFFE_MEAN_BGR = [103.939, 116.779, 123.68]
 _TORCH_MEAN = [0.485, 0.456, 0.406]
 _TORCH_DEVIATION = [0.229, 0.224, 0.225]
+
+# Keras's dtype policies: the weights stay in float32, products are computed in 16 bits.
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+@contextmanager
+def building_in(precision: str) -> Iterator[None]:
+    """Let layers made inside compute in this precision; Keras's global policy is restored afterwards."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Model:
@@ -26,7 +42,7 @@ def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Mo
         Model from preprocessed images, float32 [n, size, size, 3], to the top feature map. It is not trainable.
 
     Raises:
-        ConfigError: where the size is smaller than the backbone accepts.
+        ConfigError: if the size is smaller than the backbone accepts.
     """
     require_size(backbone.name, size, backbone.smallest)
     if keras.backend.backend() != "tensorflow":
@@ -42,7 +58,7 @@ def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Mo
 
 
 def seed_dropout(model: keras.Model, seed: int) -> None:
-    """Give the dropout layers inside a backbone (EfficientNetV2 has some) seeds of their own; Keras draws them at random."""
+    """Seed the dropout layers inside a backbone (EfficientNetV2 has some), which Keras seeds at random."""
     layers = [layer for layer in model.layers if getattr(layer, "seed_generator", None) is not None]
     for number, layer in enumerate(layers):
         layer.seed_generator.state.assign([seed, 2**20 + number])
@@ -60,3 +76,20 @@ def preprocess(images: keras.KerasTensor, backbone: Backbone) -> keras.KerasTens
         offset = [-mean / deviation for mean, deviation in zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)]
         return keras.layers.Rescaling(scale, offset, dtype="float32", name="preprocess")(images)
     return images
+
+
+def tensor_at(model: keras.Model, cut: Cut) -> keras.KerasTensor:
+    """Return the tensor of a backbone at a cut point."""
+    if not cut.layer:
+        return model.output
+    layer = model.get_layer(cut.layer)
+    return input_of(model, layer) if cut.before else layer.output
+
+
+def prefix(model: keras.Model, backbone: Backbone, cut: Cut) -> keras.Model:
+    """Return a backbone up to a cut point, with its preprocessing: RGB in 0..255, float32 [n, size, size, 3] -> feature map."""
+    images = keras.Input(model.input_shape[1:], name="images", dtype="float32")
+    below = keras.Model(model.input, tensor_at(model, cut), name="prefix")
+    made = keras.Model(images, below(preprocess(images, backbone), training=False), name=f"{backbone.name}_{cut.name}")
+    made.trainable = False
+    return made

@@ -1,4 +1,4 @@
-"""The new part on top of a frozen backbone: pooling, standardisation, dense layers with dropout and L2, logits."""
+"""Heads, the new part on top of a backbone: pooling, standardisation, dense layers with dropout and L2, logits."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from transfer.config import HeadConfig
 
 
 def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """Feature map [n, h, w, c] -> vector, float32: mean or maximum over space [n, c], or everything [n, h*w*c]."""
+    """Feature map [n, h, w, c] -> vector, float32: mean or maximum over space [n, c], or all values [n, h*w*c]."""
     layers = {
         "avg": lambda: keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool"),
         "max": lambda: keras.layers.GlobalMaxPooling2D(dtype="float32", name="pool"),
@@ -19,14 +19,14 @@ def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
 def build(
     width: int, classes: int, config: HeadConfig, seed: int, mean: np.ndarray | None = None, variance: np.ndarray | None = None
 ) -> keras.Model:
-    """Build the trained part of a head.
+    """Build a head without its pooling.
 
     Args:
         width: length of the pooled feature vector.
         classes: number of classes.
         config: layers, dropout and L2.
         seed: of the initial weights and of dropout.
-        mean, variance: float32 [width], of the features of the training split; used with `standardize`.
+        mean, variance: float32 [width], of the training features; used if `config.standardize`.
 
     Returns:
         Model from pooled features, float32 [n, width], to logits [n, classes].
@@ -45,13 +45,13 @@ def build(
 
 
 def _safe(variance: np.ndarray) -> np.ndarray:
-    """A feature that never varies is left near zero instead of being blown up."""
+    """Replace variances of almost zero by 1: a constant feature stays near zero instead of being blown up."""
     floor = 1e-6 * max(float(variance.max(initial=0.0)), 1e-12)
     return np.where(variance > floor, variance, 1.0).astype(np.float32)
 
 
-def _dropped(x: keras.KerasTensor, share: float, seed: int, name: str) -> keras.KerasTensor:
-    return keras.layers.Dropout(share, seed=seed, name=name)(x) if share else x
+def _dropped(x: keras.KerasTensor, rate: float, seed: int, name: str) -> keras.KerasTensor:
+    return keras.layers.Dropout(rate, seed=seed, name=name)(x) if rate else x
 
 
 def _dense(units: int, activation: str | None, l2: float, seed: int, name: str) -> keras.layers.Dense:

@@ -1,34 +1,41 @@
-"""BackboneExtractor and head joined again into one Keras model: images in, probabilities out."""
+"""Backbone and trained part joined into one Keras model: images in, probabilities out."""
 
 import keras
 
 from transfer.errors import TransferError
-from transfer.models import heads, truncation
+from transfer.models import backbones, heads
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
 
 
 def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model, temperature: float = 1.0) -> keras.Model:
-    """Join a frozen, truncated backbone and a trained head; the probabilities are those at a temperature.
+    """Join a frozen, truncated backbone and a trained head.
+
+    Args:
+        pretrained: the backbone.
+        cut: the cut point where it is truncated.
+        pooling: of the head.
+        head: pooled features -> logits.
+        temperature: by which the logits are divided.
 
     Returns:
         Model from RGB in 0..255, float32 [n, size, size, 3], to probabilities, float32 [n, classes]. Built of Keras's own
-        layers only, so that `keras.saving.load_model` opens its file in safe mode and without this package.
+        layers only, so that `keras.saving.load_model` opens its file in safe mode without this package.
     """
     images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
-    trunk = truncation.from_pixels(pretrained.model, pretrained.backbone, pretrained.backbone.cut(cut))
+    trunk = backbones.prefix(pretrained.model, pretrained.backbone, pretrained.backbone.cut(cut))
     logits = head(heads.pool(trunk(images, training=False), pooling))
     return keras.Model(images, _probabilities(logits, temperature), name="classifier")
 
 
 def join_tuned(pretrained: Pretrained, boundary: Cut | None, tuned: keras.Model, temperature: float = 1.0) -> keras.Model:
-    """Join a frozen prefix and what was fine-tuned above it; with no boundary, the whole network was.
+    """Join a frozen prefix and the part fine-tuned above it; without a boundary, the whole network was fine-tuned.
 
     Args:
-        pretrained: the backbone, of which the prefix is taken.
+        pretrained: the backbone that the prefix is taken from.
         boundary: where the prefix ends.
         tuned: the prefix's output, or images, -> logits.
-        temperature: of the probabilities.
+        temperature: by which the logits are divided.
 
     Returns:
         As `join`.
@@ -36,12 +43,12 @@ def join_tuned(pretrained: Pretrained, boundary: Cut | None, tuned: keras.Model,
     if boundary is None:
         return from_scratch(tuned, temperature)
     images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
-    maps = truncation.from_pixels(pretrained.model, pretrained.backbone, boundary)(images, training=False)
+    maps = backbones.prefix(pretrained.model, pretrained.backbone, boundary)(images, training=False)
     return keras.Model(images, _probabilities(tuned(maps), temperature), name="classifier")
 
 
 def from_scratch(network: keras.Model, temperature: float = 1.0) -> keras.Model:
-    """Give a network from pixels to logits its softmax, at a temperature."""
+    """Add the softmax, at a temperature, to a network from pixels to logits."""
     images = keras.Input(network.input_shape[1:], name="images", dtype="float32")
     return keras.Model(images, _probabilities(network(images), temperature), name="classifier")
 
@@ -52,19 +59,19 @@ def _probabilities(logits: keras.KerasTensor, temperature: float) -> keras.Keras
 
 
 def require_frozen(model: keras.Model, trained: keras.Model) -> dict[str, float]:
-    """Assert which weights train: those of the trained part and no others.
+    """Assert that the weights of the trained part are trainable and no others.
 
     Returns:
         `trained` and `total` numbers of parameters, and `share`.
 
     Raises:
-        TransferError: where a weight of the backbone would train, or none of the trained part would.
+        TransferError: if a weight of the backbone would train, or none of the trained part would.
     """
     expected = {id(weight) for weight in trained.trainable_weights}
     received = {id(weight) for weight in model.trainable_weights}
     if not expected or expected != received:
         raise TransferError(
-            f"Only what was trained may train. Expected {len(expected)} trained weights. Received {len(received)}. This is a defect."
+            f"Only the trained part may be trainable. Expected {len(expected)} weights. Received {len(received)}. This is a defect."
         )
     trained = sum(int(weight.value.shape.num_elements()) for weight in model.trainable_weights)
     total = int(model.count_params())

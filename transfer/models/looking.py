@@ -1,17 +1,16 @@
-"""What can be looked at inside a trained Keras model: its first filters, and the activation maps of its layers.
+"""A look inside a trained Keras model: its first filters and the activation maps of its layers.
 
-The model may hold other models (backbone, head), as a run's `model.keras` does.
+The model may contain other models (backbone, head), as a run's `model.keras` does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
 from transfer.errors import ConfigError, nearest
-from transfer.models.anatomy.steps import Step, Steps
+from transfer.models.graph import Graph, Step
 
 _STARTS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "EinsumDense")
 _LISTED = 40
@@ -19,7 +18,7 @@ _LISTED = 40
 
 @dataclass(frozen=True)
 class Filters:
-    """Weights with which a network first looks at an image.
+    """The first weights that an image meets in a network.
 
     Attributes:
         layer: whose weights they are.
@@ -33,12 +32,14 @@ class Filters:
 
 
 def first_filters(model: keras.Model) -> Filters | None:
-    """Return the filters of the first convolution, or of a first dense layer on pixels; None where there is neither."""
-    found = next((step for step in Steps(model).list if step.kind in (*_STARTS, "Dense")), None)
-    if found is None or found.kind not in ("Conv2D", "Dense"):
+    """Return the filters of the first convolution, or of a first dense layer on pixels; None if there is neither."""
+    graph = Graph(model)
+    position = next((position for position, step in enumerate(graph.steps) if step.kind in (*_STARTS, "Dense")), 0)
+    found = graph.steps[position]
+    if found.kind not in ("Conv2D", "Dense"):
         return None
     kernel = np.asarray(keras.ops.convert_to_numpy(found.operation.kernel), np.float32)
-    seen = _seen(model, found)
+    seen = _seen(graph, position)
     if seen is None or seen.shape[-1] not in (1, 3):
         return None
     if found.kind == "Dense":
@@ -50,21 +51,20 @@ def first_filters(model: keras.Model) -> Filters | None:
 
 def map_layers(model: keras.Model) -> dict[str, tuple[int, int, int]]:
     """Return the layers that give maps, in the order of computing: name -> height, width, channels."""
-    layers: dict[str, tuple[int, int, int]] = {}
-    for step in _with_maps(Steps(model).list):
-        height, width, channels = step.output_shape
-        layers.setdefault(step.name, (height, width, channels))
-    return layers
+    graph = Graph(model)
+    shapes = {name: graph.steps[position].output_shape for name, position in _with_maps(graph).items()}
+    return {name: (height, width, channels) for name, (height, width, channels) in shapes.items()}
 
 
 def along(model: keras.Model, count: int = 3) -> list[str]:
-    """Return at most `count` layers at equal distances, from the first convolution to the last layer whose map has places.
+    """Return up to `count` evenly spaced layers, from the first convolution to the last layer with more than one place.
 
-    Only layers that everything passes through: not the branches between. A network without a convolution has none.
+    Only layers that everything passes through, not those of branches. A network without a convolution has none.
     """
-    steps = Steps(model).list
-    start = next((position for position, step in enumerate(steps) if step.kind in _STARTS), len(steps))
-    names = [step.name for step in _with_maps(_main_line(steps, start)) if max(step.output_shape[:2]) > 1]
+    graph = Graph(model)
+    start = next((position for position, step in enumerate(graph.steps) if step.kind in _STARTS), len(graph.steps))
+    steps = [graph.steps[position] for position in graph.main_line(start)]
+    names = [step.name for step in steps if _gives_maps(step) and max(step.output_shape[:2]) > 1]
     places = np.linspace(0, len(names) - 1, min(count, len(names))).astype(int)
     return list(dict.fromkeys(names[place] for place in places))
 
@@ -73,7 +73,7 @@ def require(model: keras.Model, names: Sequence[str]) -> None:
     """Check that a model has layers of these names that give maps.
 
     Raises:
-        ConfigError: with the nearest name that is valid.
+        ConfigError: with the nearest valid name.
     """
     valid = list(map_layers(model))
     for name in names:
@@ -86,55 +86,50 @@ def require(model: keras.Model, names: Sequence[str]) -> None:
 
 
 def activations(model: keras.Model, images: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return what layers give for images.
+    """Return the outputs of layers for images.
 
     Args:
         model: takes RGB in 0..255, float32 [n, size, size, 3].
-        images: any numbers in 0..255 [n, size, size, 3]. All maps up to the last layer wanted are held at once: few at a time.
+        images: any numbers in 0..255 [n, size, size, 3]; a few at a time, since all maps up to the last layer are held at once.
         names: of layers; see `map_layers`.
 
     Returns:
         Name -> float32 [n, h, w, c], in the order of `names`.
     """
-    found: dict[str, np.ndarray] = {}
-    for operation, _, output in _computed(model, images):
-        if operation.name in names and operation.name not in found and len(getattr(output, "shape", ())) == 4:
-            found[operation.name] = _array(output)
-            if len(found) == len(set(names)):
-                break
-    return {name: found[name] for name in names}
+    graph = Graph(model)
+    positions = _with_maps(graph)
+    computed = graph.compute(graph.input, images, max((positions[name] for name in names), default=graph.input))
+    return {name: _array(computed[positions[name]][0]) for name in names}
 
 
-def _with_maps(steps: list[Step]) -> Iterator[Step]:
-    return (step for step in steps if len(step.output_shape) == 3 and step.kind != "InputLayer")
+def _gives_maps(step: Step) -> bool:
+    return len(step.output_shape) == 3 and step.kind != "InputLayer"
 
 
-def _main_line(steps: list[Step], start: int) -> list[Step]:
-    """Return the steps from `start` on which no later step reaches behind: everything passes through their outputs."""
-    passed, reach = [], len(steps)
-    for position in range(len(steps) - 1, start - 1, -1):
-        if reach >= position:
-            passed.append(steps[position])
-        reach = min([reach, *steps[position].inputs])
-    return passed[::-1]
+def _with_maps(graph: Graph) -> dict[str, int]:
+    """Return the positions of the steps that give maps; the first one for a layer that is called several times."""
+    positions: dict[str, int] = {}
+    for position, step in enumerate(graph.steps):
+        if _gives_maps(step):
+            positions.setdefault(step.name, position)
+    return positions
 
 
-def _seen(model: keras.Model, step: Step) -> np.ndarray | None:
-    """Return what reaches a step of a black, a red, a green and a blue image, before it is flattened: [4, h, w, c]."""
-    images = np.zeros((4, *model.input_shape[1:]), np.float32)
+def _seen(graph: Graph, position: int) -> np.ndarray | None:
+    """Return the maps that a step receives for a black, a red, a green and a blue image, before they are flattened: [4, h, w, c]."""
+    takers = [place for place in range(position + 1) if graph.steps[place].kind == "Flatten"]
+    if len(graph.steps[position].input_shapes[0]) == 3:
+        takers.append(position)
+    if not takers:
+        return None
+    images = np.zeros((4, *graph.steps[graph.input].output_shape), np.float32)
     for channel in range(3):
         images[1 + channel, :, :, channel] = 255
-    last = None
-    for operation, inputs, _ in _computed(model, images):
-        if type(operation).__name__ == "Flatten" or (operation is step.operation and len(inputs.shape) == 4):
-            last = _array(inputs)
-        if operation is step.operation:
-            break
-    return last
+    return _array(graph.between(graph.input, graph.steps[takers[-1]].inputs[0])(images))
 
 
 def _colours(seen: np.ndarray) -> list[int]:
-    """Return which channels of what a layer sees are red, green and blue: some backbones take them in reverse order."""
+    """Return which of a layer's input channels are red, green and blue: some backbones take them in reverse order."""
     if seen.shape[-1] == 1:
         return [0]
     answers = np.abs(seen[1:] - seen[:1]).mean((1, 2))  # [red, green, blue images; channels]
@@ -142,34 +137,5 @@ def _colours(seen: np.ndarray) -> list[int]:
     return order if len(set(order)) == 3 else [0, 1, 2]
 
 
-def _computed(model: keras.Model, pixels: np.ndarray) -> Iterator[tuple[Any, Any, Any]]:
-    """Compute a model step by step, in inference mode; yield each operation with its first input and its output."""
-    images = keras.ops.convert_to_tensor(np.asarray(pixels, np.float32))
-    graph = _graph(model)
-    yield from _walked(graph, {id(graph.inputs[0]): images})
-
-
-def _walked(graph: Any, values: dict[int, Any]) -> Iterator[tuple[Any, Any, Any]]:
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            arguments, options = node.arguments.fill_in(values)
-            if isinstance(node.operation, keras.Model):
-                inner = _graph(node.operation)
-                inside = {id(tensor): values[id(outer)] for tensor, outer in zip(inner.inputs, node.input_tensors, strict=True)}
-                yield from _walked(inner, inside)
-                outputs = [inside[id(tensor)] for tensor in inner.outputs]
-            else:
-                result = node.operation(*arguments, **options)
-                outputs = keras.tree.flatten(result)
-                yield node.operation, values[id(node.input_tensors[0])], outputs[0]
-            values |= {id(tensor): output for tensor, output in zip(node.output_tensors, outputs, strict=True)}
-
-
-def _graph(model: keras.Model) -> Any:
-    return getattr(model, "_functional", None) or model  # a Sequential holds a functional model
-
-
-def _array(tensor: Any) -> np.ndarray:
+def _array(tensor: keras.KerasTensor) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32")))

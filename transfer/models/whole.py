@@ -8,21 +8,21 @@ With their published classifiers at 1,000 classes: VGG16 at 224 px with `head.po
 import keras
 
 from transfer.config import HeadConfig
-from transfer.models import backbones, heads, truncation, weights
+from transfer.models import backbones, heads, weights
 from transfer.models.registry import Backbone
 
 
 def build(
     backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
 ) -> keras.Model:
-    """Build a truncated backbone and a head, all of it trainable.
+    """Build a truncated backbone and a head, both entirely trainable.
 
     Args:
         backbone: row of the table.
         truncate_at: cut point where it ends, or `top`.
         size: side of the images in pixels.
         classes: number of classes.
-        head: pooling, dense layers, dropout and L2; it standardises nothing, for the features change while it trains.
+        head: pooling, dense layers, dropout and L2; it does not standardise, since the features change during training.
         seed: of the weights.
         precision: of the backbone's products; the head computes in float32.
 
@@ -38,11 +38,11 @@ def build(
 def assemble(
     backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
 ) -> keras.Model:
-    """Do as `build`, with the trunk's weights as Keras draws them: where only shapes count, they need not exist."""
+    """Do as `build`, with the trunk's weights as Keras draws them; within a stateless scope, they take no memory."""
     base = backbones.build(backbone, size, precision)
     base.trainable = True
     images = keras.Input((size, size, 3), name="images", dtype="float32")
-    trunk = keras.Model(base.input, truncation.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
+    trunk = keras.Model(base.input, backbones.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
     vector = heads.pool(trunk(backbones.preprocess(images, backbone)), head.pooling)
     logits = heads.build(vector.shape[-1], classes, head, seed)(vector)
     return keras.Model(images, logits, name=backbone.name)

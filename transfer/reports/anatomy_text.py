@@ -1,4 +1,4 @@
-"""The anatomy of a network, and the arithmetic of a convolution, as text of at most 100 columns."""
+"""The anatomy of a network, and the arithmetic of a convolution, as text."""
 
 import csv
 import io
@@ -12,48 +12,45 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LONG = 40
-"""Networks of more layers are shown by blocks, unless all layers are asked for."""
+"""Networks with more layers are shown by blocks, unless all layers are asked for."""
 
-_WIDTH = 100
 _NOTES = """\
 multiply-adds: of convolutions, dense layers and products of matrices, for one image.
 field: side of what one value sees, in pixels, padding included{all}.
 stride: pixels between neighbours; start: first pixel that the first value sees (negative: padding).
-memory: what {what} one image, in float32."""
+memory: of the outputs of {what} for one image, in float32."""
 
 
 def block(table: "pd.DataFrame", network: str, title: str, every_layer: bool = False) -> str:
-    """Return the table of layers, or of blocks where the network is long, with totals and what the columns mean.
+    """Return the table of layers, or of blocks if the network is long, with totals and the meaning of the columns.
 
     Args:
         table: of `transfer.models.anatomy.layer_table.anatomy`.
-        network: its name, which is left out where it begins the name of a layer.
+        network: its name, which is left out at the beginning of layer names.
         title: first line.
-        every_layer: show all layers, however many they are.
+        every_layer: show all layers of a long network too.
     """
     by_blocks = len(table) > LONG and not every_layer
     shown = blocks(table) if by_blocks else table.assign(what=table["kind"]).rename(columns={"layer": "name"})
-    rows = [[str(row.name).removeprefix(f"{network}_"), row.what, *_figures(row)] for row in shown.itertuples()]
-    heads = ["block" if by_blocks else "layer", "layers" if by_blocks else "kind", "output", "parameters", "mult-adds", "field"]
-    heads += ["stride", "start", "memory"]
+    known = shown.astype(object).where(shown.notna(), None)  # what is missing becomes None
+    rows = [[row["name"].removeprefix(f"{network}_"), row["what"], *_figures(row)] for row in known.to_dict("records")]
+    heads = ["block", "layers"] if by_blocks else ["layer", "kind"]
+    heads += ["output", "parameters", "mult-adds", "field", "stride", "start", "memory"]
     total = ["total", str(len(table)) if by_blocks else "", "", f"{table['parameters'].sum():,}"]
     total += [short(int(table["multiply_adds"].sum())), "", "", "", f"{short(int(table['activation_bytes'].sum()))}B"]
-    lines = [title, "", *_aligned([heads, *rows, total]), ""]
+    lines = [title, "", *_aligned(heads, [*rows, total]), ""]
     unknown = sorted(set(table["kind"][table["multiply_adds"].isna()]))
     if unknown:
         lines.append(f"Not counted, because this kind of layer is not known: {', '.join(unknown)}.")
-    notes = _NOTES.format(
-        all="; all: everything" if table["whole_image"].any() else "",
-        what="all layers of a block give for" if by_blocks else "the layer gives for",
-    )
-    lines += notes.splitlines()
+    whole = "; all: the whole image" if table["whole_image"].any() else ""
+    lines += _NOTES.format(all=whole, what="all layers of a block" if by_blocks else "the layer").splitlines()
     if by_blocks:
         lines.append("output, field, stride and start are those of a block's last layer. --layers shows every layer.")
     return "\n".join(lines)
 
 
 def blocks(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Return one row for each block: sums of what adds up, the figures of the last layer for what does not."""
+    """Return one row for each block: sums of what adds up, otherwise the figures of its last layer."""
     groups = table.groupby("block", sort=False)
     summed = groups[["parameters", "multiply_adds", "activation_bytes"]].sum()
     last = groups.tail(1).set_index("block").drop(columns=list(summed.columns))
@@ -61,14 +58,14 @@ def blocks(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def write_csv(table: "pd.DataFrame", file: Path) -> None:
-    """Write the whole table, whole or not at all."""
+    """Write the table to a CSV file, whole or not at all."""
     buffer = io.StringIO()
     table.to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
     write_text(file, buffer.getvalue())
 
 
 def short(number: float) -> str:
-    """Return a number in four figures with its prefix: `15.47 G`, `86.70 M`, `612 `."""
+    """Return a number with four significant figures and its prefix: `15.47 G`, `86.70 M`, `612 `."""
     for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= 0.99995 * scale:
             return f"{number / scale:#.4g} {prefix}"
@@ -91,48 +88,41 @@ def convolution(layer: Convolution) -> str:
         f"memory         o*o*m*4 bytes = {o}*{o}*{m}*4 = {layer.activation_bytes:,} bytes (float32, one image)",
     ]
     if layer.padding == "same":
-        lines[3:3] = [f"               same: as many zeros as give ceil(n / s) = ceil({n} / {s}) = {o}"]
+        lines[3:3] = [f"               same: the zeros that make it ceil(n / s) = ceil({n} / {s}) = {o}"]
     lines += ["", "n: side of the input; k: of the kernel; s: stride; p: zeros; o: side of the output;"]
     return "\n".join([*lines, "c: channels of the input; m: filters, each with a bias."])
 
 
 def _figures(row: Any) -> list[str]:
-    import pandas as pd
-
-    counted = "?" if pd.isna(row.multiply_adds) else short(int(row.multiply_adds))
+    sides = {measure: (row[f"{measure}_height"], row[f"{measure}_width"]) for measure in ("field", "stride", "start")}
     return [
-        str(row.output), f"{row.parameters:,}", counted, _pair(row.field_height, row.field_width, row.whole_image, "all"),
-        _pair(row.stride_height, row.stride_width, row.whole_image, "-"),
-        _pair(row.start_height, row.start_width, row.whole_image, "-"), f"{short(int(row.activation_bytes))}B",
-    ]  # fmt: skip
+        row["output"],
+        f"{row['parameters']:,}",
+        "?" if row["multiply_adds"] is None else short(row["multiply_adds"]),
+        *(_pair(height, width, row["whole_image"], "all" if measure == "field" else "-") for measure, (height, width) in sides.items()),
+        f"{short(row['activation_bytes'])}B",
+    ]
 
 
-def _pair(height: Any, width: Any, whole: bool, instead: str) -> str:
-    import pandas as pd
-
-    if pd.isna(height):
+def _pair(height: int | None, width: int | None, whole: bool, instead: str) -> str:
+    if height is None:
         return "?"
     if whole:
         return instead
     return str(height) if height == width else f"{height}x{width}" if height > 0 else f"{height},{width}"
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Align columns, the first two to the left; names and kinds are shortened in their middle where the line is too long."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    free = _WIDTH - sum(widths[2:]) - len(widths) + 1
-    widths[1] = min(widths[1], max(free - widths[0], 15))
-    widths[0] = min(widths[0], max(free - widths[1], 12))
-    lines = []
+def _aligned(heads: list[str], rows: list[list[str]]) -> list[str]:
+    """Align columns, the first two to the left, as wide as the longest names: nothing is shortened or broken."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number < 2 else "right", no_wrap=True)
     for row in rows:
-        cells = [_shortened(cell, width).ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        lines.append(" ".join(cells).rstrip())
-    return lines
-
-
-def _shortened(text: str, width: int) -> str:
-    if len(text) <= width:
-        return text
-    head = (width - 2) // 2
-    return f"{text[:head]}..{text[len(text) - (width - 2 - head) :]}"
+        table.add_row(*row)
+    console = Console(file=io.StringIO(), width=1000, color_system=None, markup=False, emoji=False, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    return [line.rstrip() for line in captured.get().splitlines()]

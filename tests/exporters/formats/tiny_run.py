@@ -18,7 +18,7 @@ from transfer.data.pipeline import ImageSpec
 from transfer.evaluation.ood import Reference
 from transfer.exporters import saved_model
 from transfer.models import joined, parts
-from transfer.models.precision import building_in
+from transfer.models.backbones import building_in
 from transfer.runs import MANIFEST, MODEL, OOD_REFERENCE, Run
 
 if any(importlib.util.find_spec(name) is None for name in ("ai_edge_litert", "ai_edge_quantizer", "onnxruntime", "tf2onnx")):

@@ -1,4 +1,4 @@
-"""The table of layers: published figures of the networks, for whatever stands in the table."""
+"""The table of layers: the published figures of every network of the registry."""
 
 import math
 from functools import cache

@@ -48,7 +48,7 @@ def test_same_adds_the_fewest_zeros_and_the_odd_one_after(size: int, extent: int
     assert before + after == 0 or (size + before + after - 1 - extent) // stride + 1 == wanted - 1
 
 
-def test_the_numbers_stand_in_the_formulas() -> None:
+def test_the_formulas_show_the_numbers() -> None:
     text = anatomy_text.convolution(Convolution(3, 32, 3, 64, 2, 1))
     assert "32x32x3 -> 16x16x64" in text
     assert "ceil((n + 2p - (k - 1)) / s) = ceil((32 + 2*1 - (3 - 1)) / 2) = 16" in text
@@ -57,7 +57,7 @@ def test_the_numbers_stand_in_the_formulas() -> None:
     assert "65,536 bytes" in text
 
 
-def test_uneven_zeros_are_told_apart() -> None:
+def test_zeros_before_and_after_are_shown_if_they_differ() -> None:
     text = anatomy_text.convolution(Convolution(3, 32, 3, 8, 2, "same"))
     assert "padding 0 before and 1 after" in text
     assert "ceil((32 + 0 + 1 - (3 - 1)) / 2) = 16" in text

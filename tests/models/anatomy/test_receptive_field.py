@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.models.anatomy.layer_table import label
+from transfer.models.anatomy.layer_kinds import label
 from transfer.models.anatomy.multiply_adds import multiply_adds
 from transfer.models.anatomy.receptive_field import Field, Reach, receptive_field
-from transfer.models.anatomy.steps import Step, Steps
-from transfer.models.scratch import locally_connected, pooling
+from transfer.models.graph import Graph, Step
+from transfer.models.scratch import operations
 
 L = keras.layers
 SIDE = 96
@@ -42,7 +42,7 @@ def layer(kind: str, kernel: tuple[int, int], stride: int, padding: str, dilatio
 
 def analysed(model: keras.Model) -> tuple[list[Step], list[Field | None]]:
     """Return all steps of a model and their fields."""
-    steps = Steps(model).list
+    steps = Graph(model).steps
     fields: list[Field | None] = []
     for step in steps:
         fields.append(receptive_field(step, [fields[position] for position in step.inputs]))
@@ -107,7 +107,7 @@ def test_weights_of_a_layer_used_twice_are_counted_once() -> None:
 
 def test_blur_pooling_sees_its_filter() -> None:
     pixels = keras.Input((SIDE, SIDE, 1))
-    _, fields = analysed(keras.Model(pixels, pooling.pool(pixels, "blur", 2, 2, "pool", 3)))
+    _, fields = analysed(keras.Model(pixels, operations.pool(pixels, "blur", 2, 2, "pool", 3)))
     assert fields[-1] is not None
     assert (fields[-1].height.size, fields[-1].height.stride) == (4, 2)
 
@@ -117,7 +117,7 @@ def test_a_locally_connected_layer_counts_and_sees_as_its_convolution() -> None:
     local, shared = (
         analysed(keras.Model(pixels, output))
         for output in (
-            locally_connected.locally_connected(pixels, 4, 3, 2, "valid", "local", 0, bias_axes="ijm"),
+            operations.locally_connected(pixels, 4, 3, 2, "valid", "local", 0, bias_axes="ijm"),
             L.Conv2D(4, 3, 2)(pixels),
         )
     )

@@ -6,7 +6,6 @@ import pytest
 from tests.models.scratch.scratch_models import build, images, kinds, without_memory
 from transfer.errors import ConfigError
 from transfer.models.registry import SCRATCH
-from transfer.models.scratch import alexnet
 
 TINY = {"filters": (4, 6, 8, 6, 6), "dense": (16, 12)}
 
@@ -52,8 +51,7 @@ def test_it_adapts_to_other_sizes(size: int) -> None:
 def test_too_small_images_are_refused(size: int) -> None:
     with pytest.raises(ConfigError, match=f"alexnet needs images of at least 67 pixels a side. Received image_size={size}"):
         build("alexnet", size, **TINY)
-    assert SCRATCH["alexnet"].smallest == alexnet.SMALLEST
 
 
 def test_at_its_smallest_size_one_value_of_each_map_is_left() -> None:
-    assert build("alexnet", alexnet.SMALLEST, **TINY).get_layer("pool5").output.shape[1:3] == (1, 1)
+    assert build("alexnet", SCRATCH["alexnet"].smallest, **TINY).get_layer("pool5").output.shape[1:3] == (1, 1)

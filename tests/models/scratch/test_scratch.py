@@ -6,11 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.models.scratch.scratch_models import build, images, kinds, reloaded
 from transfer.models.registry import SCRATCH
-from transfer.models.scratch import local_response
 
 TINY: dict[str, tuple[int, dict[str, Any]]] = {
     "lenet": (16, {}),
@@ -100,11 +98,3 @@ def test_its_file_opens_in_safe_mode_without_this_package(name: str, variant: st
     model = tiny(name, **options)
     values = images(TINY[name][0])
     np.testing.assert_allclose(np.asarray(reloaded(model, tmp_path)(values)), np.asarray(model(values)), atol=1e-6)
-
-
-def test_local_response_normalisation_is_tensorflows() -> None:
-    images = keras.Input((4, 4, 7))
-    model = keras.Model(images, local_response.normalize(images))
-    values = np.random.default_rng(0).normal(0, 100, (2, 4, 4, 7)).astype(np.float32)
-    expected = tf.nn.local_response_normalization(values, depth_radius=2, bias=2.0, alpha=1e-4, beta=0.75)
-    np.testing.assert_allclose(np.asarray(model(values)), expected.numpy(), rtol=1e-4)

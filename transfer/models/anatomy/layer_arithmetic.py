@@ -21,14 +21,14 @@ class Convolution:
 
     Attributes:
         kernel: k, side of the kernels.
-        size: n, side of the map that it receives.
-        channels: c, channels of that map.
-        filters: m, number of kernels, and so of channels that it gives.
+        size: n, side of its input.
+        channels: c, channels of its input.
+        filters: m, number of kernels, and so of channels of its output.
         stride: s, step of the kernels.
-        padding: `valid` (none), `same`, or p, zeros added on every side. All are in values of the map.
+        padding: `valid` (none), `same`, or p, zeros added on every side. All sides are in values of the map.
 
     Raises:
-        ConfigError: where a number is too small, the padding is unknown, or the kernel is larger than the padded map.
+        ConfigError: if a number is too small, the padding is unknown, or the kernel is larger than the padded map.
     """
 
     kernel: int
@@ -42,10 +42,9 @@ class Convolution:
         for name in ("kernel", "size", "channels", "filters", "stride"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"The {name} of a convolution is a whole number from 1 on. Received {getattr(self, name)}.")
-        if isinstance(self.padding, str) and self.padding not in ("valid", "same"):
+        valid = self.padding in ("valid", "same") if isinstance(self.padding, str) else self.padding >= 0
+        if not valid:
             raise ConfigError(f"The padding of a convolution is same, valid, or a whole number from 0 on. Received {self.padding!r}.")
-        if not isinstance(self.padding, str) and self.padding < 0:
-            raise ConfigError(f"The padding of a convolution is same, valid, or a whole number from 0 on. Received {self.padding}.")
         if self.kernel > self.size + sum(self.zeros):
             raise ConfigError(
                 f"The kernel must not be larger than the padded image, {self.size + sum(self.zeros)} a side. "
@@ -54,14 +53,14 @@ class Convolution:
 
     @property
     def zeros(self) -> tuple[int, int]:
-        """Zeros added before and after the map, on each axis."""
+        """Zeros added before and after its input, on each axis."""
         if self.padding == "same":
             return same_padding(self.size, self.kernel, self.stride)
         return (0, 0) if isinstance(self.padding, str) else (self.padding, self.padding)
 
     @property
     def output(self) -> int:
-        """Side of the map that it gives: ceil((n + 2p - (k - 1)) / s)."""
+        """Side of its output: ceil((n + 2p - (k - 1)) / s)."""
         return -(-(self.size + sum(self.zeros) - (self.kernel - 1)) // self.stride)
 
     @property
@@ -71,17 +70,17 @@ class Convolution:
 
     @property
     def multiply_adds(self) -> int:
-        """Products that are summed for one image: o*o*k*k*c*m; those with padded zeros are counted, as is usual."""
+        """Products that are summed for one image: o*o*k*k*c*m; those with padded zeros count, as usual."""
         return self.output**2 * self.kernel**2 * self.channels * self.filters
 
     @property
     def activation_bytes(self) -> int:
-        """Memory of the map that it gives, for one image in float32."""
+        """Memory of its output for one image, in float32."""
         return 4 * self.output**2 * self.filters
 
 
 def read_padding(text: str) -> int | str:
-    """Read a padding as a person writes it: `same`, `valid`, or a number; `Convolution` checks it."""
+    """Parse a padding: `same`, `valid`, or a number; `Convolution` checks it."""
     try:
         return int(text)
     except ValueError:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from transfer.models.anatomy.receptive_field import Field
-    from transfer.models.anatomy.steps import Step, Steps
+    from transfer.models.graph import Graph
 
-CLASSIFIER = "classifier"
-"""Name of the block that a backbone's own classifier makes."""
+_MISSING = ["multiply_adds", *(f"{measure}_{axis}" for measure in ("field", "stride", "start") for axis in ("height", "width"))]
+"""Columns that may lack a figure."""
 
 
 def anatomy(network: str, size: int | None = None, channels: int = 3, classes: int | None = None) -> "pd.DataFrame":
@@ -26,20 +26,20 @@ def anatomy(network: str, size: int | None = None, channels: int = 3, classes: i
 
     Args:
         network: name of a pretrained backbone or of a network trained from scratch.
-        size: side of the images in pixels; empty: the network's own.
+        size: side of the images in pixels; the network's own by default.
         channels: channels of the images. Pretrained weights and the networks trained from scratch take 3 (RGB); a
-            backbone can be looked at with any number.
-        classes: with the classifier for so many classes: a backbone's as `keras.applications` has it (`include_top`), the
-            last layer of a network trained from scratch; empty: without.
+            backbone can be examined with any number.
+        classes: number of classes of the classifier to include: a backbone's as `keras.applications` has it
+            (`include_top`), the last layer of a network trained from scratch; without a classifier by default.
 
     Returns:
-        One row for each layer, in the order in which they compute. Columns: `layer`, `kind`; `block`, of a backbone the
-        first cut point at or above the layer (above the last one `classifier`), else the layer with a window or weights
-        that it follows; `output`, its shape as `height x width x channels`; `parameters`, trained or not; `multiply_adds`
-        for one image (`multiply_adds.py` says what counts; missing for kinds of layers that are not known);
+        One row for each layer, in the order of computing. Columns: `layer`, `kind`; `block`: for a backbone, the first cut
+        point at or above the layer (above the last one `classifier`), else the layer with a window or weights that it
+        follows; `output`: its shape as `height x width x channels`; `parameters`, trained or not; `multiply_adds` for one
+        image (`multiply_adds.py` says what counts; missing for unknown kinds of layers);
         `field_height`, `field_width`: pixels that one value sees, `stride_height`, `stride_width`: pixels between
         neighbouring values, `start_height`, `start_width`: first pixel that the first value sees, negative in the padding
-        (missing above unknown kinds); `whole_image`: whether every value depends on all places; `activation_bytes`:
+        (all missing above unknown kinds); `whole_image`: whether every value depends on all places; `activation_bytes`:
         memory of the output for one image in float32.
 
     Raises:
@@ -47,13 +47,13 @@ def anatomy(network: str, size: int | None = None, channels: int = 3, classes: i
     """
     found = check(network, size, channels, classes)
     side = size or found.size
-    # A thread of its own has a Keras state of its own: neither names nor weights without values stay behind.
+    # A new thread has its own Keras state: neither names nor weights without values are left behind.
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_table, found, side, channels, classes).result()
 
 
 def check(network: str, size: int | None, channels: int, classes: int | None) -> Backbone | Scratch:
-    """Return the network, after a check of what it takes that needs no TensorFlow. Raises ConfigError; see `anatomy`."""
+    """Return the network after checking what it takes, without TensorFlow. Raises ConfigError; see `anatomy`."""
     found = find(network)
     if size is not None:
         require_size(found.name, size, found.smallest)
@@ -69,63 +69,46 @@ def _table(found: Backbone | Scratch, size: int, channels: int, classes: int | N
     import keras
     import pandas as pd
 
+    from transfer.models import scratch
+    from transfer.models.anatomy.layer_kinds import label
+    from transfer.models.anatomy.multiply_adds import multiply_adds
     from transfer.models.anatomy.receptive_field import receptive_field
-    from transfer.models.anatomy.steps import Steps
+    from transfer.models.graph import Graph
 
     with keras.StatelessScope(initialize_variables=False):  # weights have shapes, but no values
-        model = _backbone(found, size, channels, classes) if isinstance(found, Backbone) else _scratch(found, size, classes)
-    steps = Steps(model)
-    blocks = _cut_points(found, model, steps) if isinstance(found, Backbone) else _starting_layers(steps)
+        if isinstance(found, Backbone):
+            model = _backbone(found, size, channels, classes)
+        else:
+            model = scratch.build(found, size, classes or 2, mean=127.5, variance=64.0**2, seed=0)
+    graph = Graph(model)
+    blocks = _cut_points(found, model, graph) if isinstance(found, Backbone) else _starting_layers(graph)
     fields: list[Field | None] = []
     rows = []
-    for step, block in zip(steps.list, blocks, strict=True):
+    for step, block in zip(graph.steps, blocks, strict=True):
         fields.append(receptive_field(step, [fields[position] for position in step.inputs]))
-        rows.append(_row(step, block, fields[-1]))
+        rows.append(
+            {
+                "layer": step.name,
+                "kind": label(step),
+                "block": block,
+                "output": "x".join(str(length) for length in step.output_shape),
+                "parameters": step.parameters,
+                "multiply_adds": multiply_adds(step),
+                **_field(fields[-1]),
+                "activation_bytes": 4 * step.output_values,
+            }
+        )
     if isinstance(found, Scratch) and classes is None:
-        del rows[max(position for position, step in enumerate(steps.list) if step.kind == "Dense") :]
-    table = pd.DataFrame(rows)
-    missing = [name for name in table.columns if name == "multiply_adds" or name.startswith(("field_", "stride_", "start_"))]
-    return table.astype(dict.fromkeys(missing, "Int64"))
+        del rows[max(position for position, step in enumerate(graph.steps) if step.kind == "Dense") :]
+    return pd.DataFrame(rows).astype(dict.fromkeys(_MISSING, "Int64"))
 
 
-def _row(step: "Step", block: str, field: "Field | None") -> dict[str, Any]:
-    from transfer.models.anatomy.multiply_adds import multiply_adds
-
-    reach = {
-        f"{measure}_{axis}": None if field is None else getattr(getattr(field, axis), attribute)
-        for measure, attribute in (("field", "size"), ("stride", "stride"), ("start", "start"))
-        for axis in ("height", "width")
-    }
-    return {
-        "layer": step.name,
-        "kind": label(step),
-        "block": block,
-        "output": "x".join(str(length) for length in step.output_shape),
-        "parameters": step.parameters,
-        "multiply_adds": multiply_adds(step),
-        **reach,
-        "whole_image": field is not None and field.whole,
-        "activation_bytes": 4 * step.outputs,
-    }
-
-
-def label(step: "Step") -> str:
-    """Return what a step is called in the table: `conv 3x3 /2` for a kernel of 3x3 at stride 2; else Keras's class."""
-    from transfer.models.anatomy.layer_kinds import NAMES
-    from transfer.models.anatomy.windows import window
-
-    words = [NAMES.get(step.kind, step.kind)]
-    groups = getattr(step.operation, "groups", 1) if step.kind == "Conv2D" else 1
-    if groups > 1:
-        words = ["depthwise" if groups == step.input_shapes[0][-1] else f"conv, {groups} groups"]
-    seen = window(step)
-    if seen is not None:
-        words.append("x".join(map(str, seen.kernel)))
-        if seen.stride != (1, 1):
-            words.append("/" + "x".join(str(step) for step in dict.fromkeys(seen.stride)))
-        if seen.dilation != (1, 1):
-            words.append(f"dilation {max(seen.dilation)}")
-    return " ".join(words)
+def _field(field: "Field | None") -> dict[str, Any]:
+    if field is None:
+        return dict.fromkeys(_MISSING[1:]) | {"whole_image": False}
+    sides = field.height, field.width
+    figures = [figure for kind in ("size", "stride", "start") for figure in (getattr(side, kind) for side in sides)]
+    return dict(zip(_MISSING[1:], figures, strict=True)) | {"whole_image": field.whole}
 
 
 def _backbone(backbone: Backbone, size: int, channels: int, classes: int | None) -> "keras.Model":
@@ -134,39 +117,33 @@ def _backbone(backbone: Backbone, size: int, channels: int, classes: int | None)
     builder: Any = getattr(keras.applications, backbone.builder)
     top: dict[str, Any] = {"include_top": False} if classes is None else {"include_top": True, "classes": classes}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's doubts about other numbers of channels
+        warnings.simplefilter("ignore")  # Keras warns of unusual numbers of channels
         model: keras.Model = builder(weights=None, input_shape=(size, size, channels), **top)
     return model
 
 
-def _scratch(network: Scratch, size: int, classes: int | None) -> "keras.Model":
-    from transfer.models import scratch
+def _cut_points(backbone: Backbone, model: "keras.Model", graph: "Graph") -> list[str]:
+    """Return for each step the first cut point at or above it, `classifier` above the last one.
 
-    return scratch.build(network, size, classes or 2, mean=127.5, variance=64.0**2, seed=0)
-
-
-def _cut_points(backbone: Backbone, model: "keras.Model", steps: "Steps") -> list[str]:
-    """Name for each step the first cut point at or above it.
-
-    Everything passes through a cut point, so that the steps below it are those before it in the order of computing. The last
-    cut point is the last map; a classifier works on vectors.
+    Everything passes through a cut point, so the steps below it are those before it in the order of computing. The last cut
+    point is the last map; a classifier works on vectors.
     """
-    from transfer.models.truncation import tensor_at
+    from transfer.models.backbones import tensor_at
 
-    last = max(position for position, step in enumerate(steps.list) if len(step.output_shape) == 3)
-    ends = [steps.maker(tensor_at(model, cut)) for cut in backbone.cuts[:-1]] + [last]
-    names = [CLASSIFIER] * len(steps.list)
+    last = max(position for position, step in enumerate(graph.steps) if len(step.output_shape) == 3)
+    ends = [graph.maker(tensor_at(model, cut)) for cut in backbone.cuts[:-1]] + [last]
+    names = ["classifier"] * len(graph.steps)
     for end, cut in reversed(list(zip(ends, backbone.cuts, strict=True))):
         names[: end + 1] = [cut.name] * (end + 1)
     return names
 
 
-def _starting_layers(steps: "Steps") -> list[str]:
-    """Name for each step the layer that it belongs to: a convolution, pooling or dense layer and what follows upon it."""
-    from transfer.models.anatomy.layer_kinds import GLOBAL, PRODUCTS, WINDOWED
+def _starting_layers(graph: "Graph") -> list[str]:
+    """Return for each step the layer it belongs to: a convolution, pooling or dense layer and what follows it."""
+    from transfer.models.anatomy.layer_kinds import CONVOLUTIONS, GLOBAL, POOLINGS, PRODUCTS
 
     names: list[str] = []
-    for step in steps.list:
-        starts = not names or step.kind in WINDOWED or step.kind in PRODUCTS or step.kind in GLOBAL
+    for step in graph.steps:
+        starts = not names or step.kind in CONVOLUTIONS | POOLINGS | PRODUCTS | GLOBAL
         names.append(step.name if starts else names[-1])
     return names

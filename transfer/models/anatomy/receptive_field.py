@@ -5,12 +5,11 @@ Araujo, Norris and Sim 2019, "Computing receptive fields of convolutional neural
 the paths. It is not cut at the border of the image: what lies outside is padding.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from transfer.models.anatomy.layer_kinds import GLOBAL, PADDED, PLACEWISE, PRODUCTS, RESHAPED
-from transfer.models.anatomy.steps import Step
-from transfer.models.anatomy.windows import window
+from transfer.models.anatomy.layer_kinds import GLOBAL, PADDED, PLACEWISE, PRODUCTS, RESHAPED, window
+from transfer.models.graph import Step
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Reach:
     """What is seen along one axis, in pixels.
 
     Attributes:
-        size: pixels that one value sees.
+        size: number of pixels that one value sees.
         stride: pixels between the fields of neighbouring values.
         start: first pixel that the first value sees; negative: padding.
     """
@@ -27,8 +26,8 @@ class Reach:
     stride: int = 1
     start: int = 0
 
-    def through(self, extent: int, stride: int, before: int) -> "Reach":
-        """Return the reach after a window so wide, moved by `stride`, with so many zeros before the first value."""
+    def through(self, extent: int, stride: int = 1, before: int = 0) -> "Reach":
+        """Return the reach after a window `extent` wide, moved by `stride`, with `before` zeros before the first value."""
         return Reach(self.size + (extent - 1) * self.stride, self.stride * stride, self.start - before * self.stride)
 
 
@@ -46,7 +45,7 @@ class Field:
 
 
 def receptive_field(step: Step, inputs: Sequence[Field | None]) -> Field | None:
-    """Return the field of a step from those of its inputs; None where a layer's kind, here or below, is not known."""
+    """Return the field of a step from those of its inputs; None if a layer's kind, here or below, is not known."""
     if step.kind == "InputLayer":
         return Field()
     known = [field for field in inputs if field is not None]
@@ -63,12 +62,11 @@ def receptive_field(step: Step, inputs: Sequence[Field | None]) -> Field | None:
     seen = window(step)
     if seen is None:
         return None
-    places = step.input_shapes[0]
-    return _each(known[0], lambda axis, reach: reach.through(seen.extent(axis), seen.stride[axis], seen.zeros_before(axis, places[axis])))
-
-
-def _each(field: Field, change: Callable[[int, Reach], Reach], whole: bool = False) -> Field:
-    return Field(change(0, field.height), change(1, field.width), field.whole or whole)
+    height, width = (
+        reach.through(seen.extent(axis), seen.stride[axis], seen.zeros_before(axis, step.input_shapes[0][axis]))
+        for axis, reach in enumerate((known[0].height, known[0].width))
+    )
+    return replace(known[0], height=height, width=width)
 
 
 def _places(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -77,11 +75,12 @@ def _places(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _everywhere(step: Step, field: Field) -> Field:
-    places = _places(step.input_shapes[0])
+    height, width = places = _places(step.input_shapes[0])
     if places == (1, 1):
         return field
-    keeps = _places(step.output_shape) == places  # a norm over all places is still a map
-    return _each(field, lambda axis, reach: reach.through(places[axis], 1 if keeps else places[axis], 0), whole=True)
+    if _places(step.output_shape) == places:  # a norm over all places is still a map
+        return Field(field.height.through(height), field.width.through(width), whole=True)
+    return Field(field.height.through(height, height), field.width.through(width, width), whole=True)
 
 
 def _moved(step: Step, field: Field) -> Field | None:
@@ -94,7 +93,7 @@ def _moved(step: Step, field: Field) -> Field | None:
         before = [pair[0] for pair in operation.padding]
     if len(step.input_shapes[0]) != 3 or len(before) != 2:
         return None
-    return _each(field, lambda axis, reach: reach.through(1, 1, before[axis]))
+    return replace(field, height=field.height.through(1, before=before[0]), width=field.width.through(1, before=before[1]))
 
 
 def _reshaped(step: Step, field: Field) -> Field | None:
@@ -108,18 +107,18 @@ def _merged(step: Step, fields: Sequence[Field]) -> Field | None:
     if step.kind == "Concatenate" and getattr(step.operation, "axis", -1) not in (-1, len(step.output_shape)):
         return None
     places = [_places(shape) for shape in step.input_shapes]
-    largest = max(places)
-    leading = [field for field, place in zip(fields, places, strict=True) if place == largest]
+    leading = [field for field, place in zip(fields, places, strict=True) if place == max(places)]
     strides = {(field.height.stride, field.width.stride) for field in leading}
-    if len(strides) > 1 and largest != (1, 1):
+    if len(strides) > 1 and max(places) != (1, 1):
         return None  # the branches move apart from place to place
+    height = _hull([field.height for field in fields], leading[0].height.stride)
+    width = _hull([field.width for field in fields], leading[0].width.stride)
+    return Field(height, width, any(field.whole for field in fields))
 
-    def hull(axis: int, reach: Reach) -> Reach:
-        all_reaches = [(field.height, field.width)[axis] for field in fields]
-        start = min(one.start for one in all_reaches)
-        return Reach(max(one.start + one.size for one in all_reaches) - start, reach.stride, start)
 
-    return _each(leading[0], hull, whole=any(field.whole for field in fields))
+def _hull(reaches: list[Reach], stride: int) -> Reach:
+    start = min(reach.start for reach in reaches)
+    return Reach(max(reach.start + reach.size for reach in reaches) - start, stride, start)
 
 
 def _over_space(step: Step) -> bool:

@@ -1,20 +1,20 @@
-"""What the networks trained from scratch are built of: layers with the options of the configuration and a seed each."""
+"""The layers of networks trained from scratch, with the options of the configuration and a seed each."""
 
 from typing import Any
 
 import keras
 
 from transfer.config import NetworkConfig
-from transfer.models.scratch import local_response, locally_connected, pooling
+from transfer.models.scratch import operations
 
 _NO_RECTIFIERS = ("tanh", "sigmoid")
-_MOMENTUM = 0.9  # Keras's 0.99 needs hundreds of steps before its averages are of any use
+_MOMENTUM = 0.9  # Keras's 0.99 needs hundreds of steps before its averages mean anything
 
 
 class Layers:
     """Makes the layers of one network, one after the other.
 
-    Every layer that draws numbers takes the next seed, so that the weights are a function of the seed alone.
+    Every layer that draws random numbers takes the next seed, so that the weights are a function of the seed alone.
     """
 
     def __init__(self, options: NetworkConfig, seed: int) -> None:
@@ -31,31 +31,35 @@ class Layers:
     def conv(
         self, x: keras.KerasTensor, filters: int, kernel: int, name: str, strides: int = 1, padding: str = "valid", local: bool = True
     ) -> keras.KerasTensor:
-        """Convolve a map (or connect it locally), normalise and activate; `local`: where local normalisation may stand."""
+        """Convolve a map (or connect it locally), normalise and activate; `local`: whether local normalisation may follow."""
         if self.options.locally_connected:
             bias, gain = None if self._batch else "ijm", 1.0 if self.options.activation in _NO_RECTIFIERS else 2.0
-            x = locally_connected.locally_connected(
+            x = operations.locally_connected(
                 x, filters, kernel, strides, padding, name, next(self._seeds), gain, bias_axes=bias,
                 kernel_regularizer=self._regularizer(),
             )  # fmt: skip
         else:
             x = keras.layers.Conv2D(filters, kernel, strides, padding, name=name, use_bias=not self._batch, **self._kernel())(x)
         x = self._activated(x, name)
-        return local_response.normalize(x) if local and self.options.normalization == "local" else x
+        return operations.local_response_normalization(x) if local and self.options.normalization == "local" else x
 
     def pool(self, x: keras.KerasTensor, size: int, stride: int, name: str) -> keras.KerasTensor:
-        """Pool a map as the options say; see `pooling.pool`."""
-        return pooling.pool(x, self.options.pooling or "max", size, stride, name, self.options.blur or 3)
+        """Pool a map as the options say; see `operations.pool`."""
+        return operations.pool(x, self.options.pooling or "max", size, stride, name, self.options.blur or 3)
+
+    def hidden(self, first: int = 1) -> dict[str, int]:
+        """Return the hidden layers of the option `dense`: `fc1`, `fc2`, ..., numbered from `first` -> units."""
+        return {f"fc{number}": units for number, units in enumerate(self.options.dense or (), start=first)}
 
     def dense(self, x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
-        """Add a hidden fully connected layer, normalised, activated, and dropout after it."""
+        """Add a hidden fully connected layer, normalised and activated, with dropout after it."""
         x = keras.layers.Dense(units, name=name, use_bias=not self._batch, **self._kernel())(x)
         return self.dropped(self._activated(x, name), f"{name}_dropout")
 
     def classify(self, x: keras.KerasTensor, classes: int, hidden: dict[str, int]) -> keras.KerasTensor:
         """Flatten a map, add the hidden layers (name -> units) and return the logits [n, classes].
 
-        Without a hidden layer, dropout falls on the flattened map.
+        Without a hidden layer, dropout applies to the flattened map.
         """
         x = keras.layers.Flatten(name="flatten")(x)
         for name, units in hidden.items():
@@ -67,9 +71,9 @@ class Layers:
         return keras.layers.Dense(classes, name="logits", kernel_initializer=initializer, kernel_regularizer=penalty, dtype="float32")(x)
 
     def dropped(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        """Add dropout, where there is any."""
-        share = self.options.dropout
-        return keras.layers.Dropout(share, seed=next(self._seeds), name=name)(x) if share else x
+        """Add dropout unless its rate is 0."""
+        rate = self.options.dropout
+        return keras.layers.Dropout(rate, seed=next(self._seeds), name=name)(x) if rate else x
 
     @property
     def _batch(self) -> bool:
@@ -81,7 +85,7 @@ class Layers:
         return keras.layers.Activation(self.options.activation or "relu", name=f"{name}_activation")(x)
 
     def _kernel(self) -> dict[str, Any]:
-        """Return where a kernel starts, He's way before ReLU and its kind and Glorot's else, and its penalty."""
+        """Return the initializer of a kernel, He's before ReLU and its kind, else Glorot's, and its penalty."""
         glorot = self.options.activation in _NO_RECTIFIERS
         initializer = keras.initializers.GlorotUniform if glorot else keras.initializers.HeNormal
         return {"kernel_initializer": initializer(next(self._seeds)), "kernel_regularizer": self._regularizer()}

@@ -7,34 +7,13 @@ two blocks of 10 maps without padding, then the class scores; 19,920 parameters 
 
 import keras
 
-from transfer.config import NetworkConfig
-from transfer.models.registry import SCRATCH, own_options, require_size
 from transfer.models.scratch.layers import Layers
 
 
-def build(size: int, classes: int, mean: float, variance: float, seed: int, options: NetworkConfig | None = None) -> keras.Model:
-    """Build a tiny VGG.
-
-    Args:
-        size: side of the images in pixels; the published one is 64.
-        classes: number of classes.
-        mean, variance: of the pixel values (0..255) of the training images.
-        seed: of the initial weights and dropout.
-        options: empty ones as published.
-
-    Returns:
-        Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes].
-
-    Raises:
-        ConfigError: where the images are too small for so many blocks.
-    """
-    chosen = own_options("tiny_vgg", options)
-    require_size("tiny_vgg", size, SCRATCH["tiny_vgg"].smallest_with(chosen))
-    layers = Layers(chosen, seed)
-    images, x = layers.pixels(size, mean, variance)
-    for block, filters in enumerate(chosen.filters or (), start=1):
+def logits(x: keras.KerasTensor, layers: Layers, classes: int) -> keras.KerasTensor:
+    """Standardised pixels [n, h, w, c] -> logits [n, classes]."""
+    for block, filters in enumerate(layers.options.filters or (), start=1):
         for number in (1, 2):
-            x = layers.conv(x, filters, 3, f"block{block}_conv{number}", padding=chosen.padding or "valid")
+            x = layers.conv(x, filters, 3, f"block{block}_conv{number}", padding=layers.options.padding or "valid")
         x = layers.pool(x, 2, 2, f"block{block}_pool")
-    hidden = {f"fc{number}": units for number, units in enumerate(chosen.dense or (), start=1)}
-    return keras.Model(images, layers.classify(x, classes, hidden), name="tiny_vgg")
+    return layers.classify(x, classes, layers.hidden())

@@ -1,4 +1,4 @@
-"""A backbone cut in two: prefix and suffix make the backbone again, from the same preprocessing, and nothing trains."""
+"""A backbone cut in two: prefix and suffix make the backbone again, after Keras's own preprocessing, and nothing trains."""
 
 import functools
 import gc
@@ -10,13 +10,12 @@ import pytest
 
 from transfer.config import HeadConfig
 from transfer.errors import ConfigError
-from transfer.models import backbones, heads, joined, truncation, weights
+from transfer.models import backbones, heads, joined, tunable, weights
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import BACKBONES, Backbone
 from transfer.system.progress import Silent
 
 HEAD = HeadConfig(dense=(4,), dropout=0.0)
-CASES = [(name, cut) for name, backbone in BACKBONES.items() for cut in backbone.cut_names]
 
 PREPROCESSING = {
     "vgg16": keras.applications.vgg16,
@@ -53,19 +52,11 @@ def built(name: str) -> keras.Model:
     return model
 
 
-@functools.cache
-def whole(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Preprocessed noise, and what the whole backbone makes of it."""
-    inputs = np.random.default_rng(0).normal(size=(2, *built(name).input_shape[1:])).astype(np.float32)
-    return inputs, np.asarray(built(name)(inputs, training=False))
-
-
 @pytest.fixture(scope="module", autouse=True)
 def release() -> Iterator[None]:
     """Give back the memory of nine networks when the last test of this file is done."""
     yield
     built.cache_clear()
-    whole.cache_clear()
     keras.utils.clear_session()
     gc.collect()
 
@@ -74,56 +65,44 @@ def random_images(backbone: Backbone) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (2, backbone.smallest, backbone.smallest, 3)).astype(np.float32)
 
 
+def prepared(name: str, images: np.ndarray) -> np.ndarray:
+    return PREPROCESSING[name].preprocess_input(images.copy())
+
+
 def pretrained(name: str) -> Pretrained:
     return Pretrained(BACKBONES[name], built(name), "random", "", BACKBONES[name].smallest, "float32")
 
 
-@pytest.mark.parametrize(("name", "cut_name"), CASES)
-def test_the_suffix_of_the_prefix_equals_the_backbone(name: str, cut_name: str) -> None:
-    cut = BACKBONES[name].cut(cut_name)
-    inputs, expected = whole(name)
-    features = truncation.prefix(built(name), cut)(inputs, training=False)
-    received = np.asarray(truncation.suffix(built(name), cut)(features, training=False))
-    assert np.isfinite(expected).all() and expected.std() > 1e-2  # random weights keep the signal
-    np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-
-
 @pytest.mark.parametrize("name", BACKBONES)
-def test_a_suffix_may_end_below_the_top(name: str) -> None:
+def test_the_suffix_of_the_prefix_equals_the_backbone_at_every_cut_point(name: str) -> None:
+    """From each cut point to the next one, as fine-tuning and the joined model build them, so that any two make the whole."""
     backbone, model = BACKBONES[name], built(name)
-    low, middle = backbone.cuts[0], backbone.cuts[len(backbone.cuts) // 2]
-    inputs, expected = whole(name)
-    between = truncation.suffix(model, low, middle)(truncation.prefix(model, low)(inputs, training=False), training=False)
-    received = np.asarray(truncation.suffix(model, middle)(between, training=False))
-    np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_suffix_at_the_top_is_the_identity_in_the_precision_of_the_backbone(precision: str) -> None:
-    backbone = BACKBONES["vgg16"]
-    model = backbones.build(backbone, 32, precision)
-    end = truncation.suffix(model, backbone.cut("top"))
-    features = keras.ops.cast(np.random.default_rng(0).normal(size=(2, 1, 1, 512)), precision)
-    received = end(features)
-    assert keras.backend.standardize_dtype(received.dtype) == precision
-    assert np.array_equal(np.asarray(keras.ops.cast(received, "float32")), np.asarray(keras.ops.cast(features, "float32")))
+    images = random_images(backbone)
+    outputs = [backbones.tensor_at(model, cut) for cut in backbone.cuts]
+    expected = [np.asarray(maps) for maps in keras.Model(model.input, outputs)(prepared(name, images), training=False)]
+    assert outputs[-1] is model.output and expected[-1].std() > 1e-2  # random weights keep the signal
+    received = backbones.prefix(model, backbone, backbone.cuts[0])(images, training=False)
+    for lower, upper, maps in zip(backbone.cuts, backbone.cuts[1:], expected[1:], strict=False):
+        head = heads.build(maps.shape[-1], 2, HEAD, 0)
+        received = tunable.build(pretrained(name), lower, upper, "avg", head, 0).suffix(received, training=False)
+        np.testing.assert_allclose(received, maps, rtol=1e-4, atol=1e-5 * np.abs(maps).max())
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_from_pixels_prepares_images_as_keras_does(name: str) -> None:
+def test_the_prefix_prepares_images_as_keras_does(name: str) -> None:
     backbone, model = BACKBONES[name], built(name)
     cut = backbone.cuts[0]
     images = random_images(backbone)
-    prepared = PREPROCESSING[name].preprocess_input(images.copy())
-    expected = np.asarray(truncation.prefix(model, cut)(prepared, training=False))
-    received = np.asarray(truncation.from_pixels(model, backbone, cut)(images, training=False))
+    below = keras.Model(model.input, backbones.tensor_at(model, cut))
+    expected = np.asarray(below(prepared(name, images), training=False))
+    received = np.asarray(backbones.prefix(model, backbone, cut)(images, training=False))
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_the_maps_have_the_published_channels_and_get_no_larger(name: str) -> None:
     backbone, model = BACKBONES[name], built(name)
-    shapes = [truncation.from_pixels(model, backbone, cut).output_shape for cut in backbone.cuts]
+    shapes = [backbones.prefix(model, backbone, cut).output_shape for cut in backbone.cuts]
     assert [shape[-1] for shape in shapes] == CHANNELS[name]
     sides = [backbone.smallest, *(shape[1] for shape in shapes)]
     assert sides == sorted(sides, reverse=True) and all(shape[1] == shape[2] for shape in shapes)
@@ -131,10 +110,10 @@ def test_the_maps_have_the_published_channels_and_get_no_larger(name: str) -> No
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_nothing_trains_in_any_part(name: str) -> None:
+def test_nothing_trains_in_the_backbone_and_its_prefix(name: str) -> None:
     backbone, model = BACKBONES[name], built(name)
     cut = backbone.cuts[1]
-    for part in (model, truncation.prefix(model, cut), truncation.suffix(model, cut), truncation.from_pixels(model, backbone, cut)):
+    for part in (model, backbones.prefix(model, backbone, cut)):
         assert part.weights and not part.trainable_weights
 
 
