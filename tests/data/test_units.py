@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.test_splits import CONFIG, SEEDS, digest_of, plain, table
+from transfer.data.groups import units
 from transfer.data.splits import divide, position
-from transfer.data.units import units
 from transfer.errors import DataError
 
 

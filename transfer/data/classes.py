@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from transfer.data import dataset as manifests
-from transfer.data.units import distinct
+from transfer.data.groups import distinct
 from transfer.errors import DataError
 
 MINIMUM = 3

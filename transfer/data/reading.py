@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transfer.data.decoding.decodable import TOGETHER, DecodeTest
-from transfer.data.decoding.examination import Header, examine
-from transfer.data.decoding.traits import ORDER, mislabelled
+from transfer.data.decoding.examination import ORDER, Header, examine, mislabelled
 from transfer.data.scan_memory import Verdict, now_ns
 
 BYTES_TOGETHER = 16_000_000

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.data.decoding.version import DECODER_VERSION
+from transfer.data.decoding import DECODER_VERSION
 from transfer.system.files import cache_home, replacing
 
 FORMAT = 1

@@ -14,7 +14,7 @@ import pandas as pd
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.classes import MINIMUM, leave_out_small, require_classes
-from transfer.data.units import by_class, units
+from transfer.data.groups import by_class, units
 from transfer.errors import DataError
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from transfer.data.decoding.version import DECODER_VERSION
+from transfer.data.decoding import DECODER_VERSION
 from transfer.data.pipeline import ImageSpec
 from transfer.features.store import FeatureSet
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained

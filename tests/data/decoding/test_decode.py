@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from tests.data.decoding import encoders as e
 from tests.data.samples import CLOSE, DEEP, EXACT, RGB, SIDE, TRANSCODED
 from transfer.data.decoding.decode import decode
-from transfer.data.decoding.shrink import to_square
+from transfer.data.decoding.resize import to_square
 from transfer.data.decoding.transcode import readable_bytes, to_png
 
 

@@ -11,7 +11,7 @@ from tests.data.decoding import encoders as e
 from tests.data.decoding.odd_files import CORPUS
 from tests.data.decoding.test_decode_in_graph import EDITS, damaged
 from tests.data.samples import ALPHAS, CLOSE, COLORS, DEEP, EXACT, FEW, GREY, RGB, RGBA, SIDE, TRANSCODED
-from transfer.data.decoding import examination, headers, traits
+from transfer.data.decoding import examination, headers
 from transfer.data.decoding.orientation import orientation
 
 NONE = "0" * 64
@@ -71,7 +71,7 @@ def test_each_peculiarity_has_its_word(data: bytes, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_a_name_that_announces_another_format_is_mislabelled(path: str, format: str, expected: bool) -> None:
-    assert traits.mislabelled(path, format) == expected
+    assert examination.mislabelled(path, format) == expected
 
 
 def both(data: bytes) -> tuple[examination.Header, examination.Header]:

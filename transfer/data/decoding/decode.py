@@ -4,15 +4,15 @@ What is handled: JPEG (EXIF orientation applied; grey and CMYK turned into RGB; 
 their size), PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey,
 24 and 32 bits), WebP (alpha). The format is read from the bytes, never from a file's name. Anything else is refused with
 an error in the graph; `transcode.py` turns what Pillow can open into PNG before it comes here. Whoever changes a result here
-raises `decoder_version.py`.
+raises `DECODER_VERSION`.
 """
 
 import tensorflow as tf
 
-from transfer.data.decoding import gif, webp
+from transfer.data.decoding import first_frame
 from transfer.data.decoding.bytes_in_graph import head, number, starts_with
 from transfer.data.decoding.orientation import orientation, upright
-from transfer.data.decoding.shrink import out_of_line, to_square
+from transfer.data.decoding.resize import out_of_line, to_square
 
 
 def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
@@ -21,7 +21,7 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
     Args:
         image_bytes: string scalar, an encoded image.
         size: side of the square result in pixels.
-        resize: `stretch`, `pad` or `crop` (see `shrink.to_square`).
+        resize: `stretch`, `pad` or `crop` (see `resize.to_square`).
         max_megapixels: an image with more pixels is refused before they are allocated.
 
     Returns:
@@ -109,10 +109,10 @@ def _other(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
 
 
 def _gif(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    frame = gif.first_frame(image_bytes)
+    frame = first_frame.first_gif_frame(image_bytes)
     with tf.control_dependencies(_refuse_larger(frame.canvas_height, frame.canvas_width, limit)):
         pixels = tf.io.decode_image(frame.image_bytes, channels=3, expand_animations=False)
-    return _with_alpha(gif.on_canvas(pixels, frame))
+    return _with_alpha(first_frame.on_canvas(pixels, frame))
 
 
 def _bmp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
@@ -144,7 +144,7 @@ def _bmp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
 
 
 def _webp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    image_bytes = webp.still(image_bytes)
+    image_bytes = first_frame.still_webp(image_bytes)
     data = head(image_bytes, 64)
     kind = number(data, 12, 4, False)
     lossless = number(data, 21, 4)

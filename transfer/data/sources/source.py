@@ -12,8 +12,8 @@ from transfer.config import DataConfig
 from transfer.data import groups, scan
 from transfer.data.sources import folder
 from transfer.data.sources.tables import listing, reading
+from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
-from transfer.data.sources.tfds import source as tfds_source
 from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def root(config: DataConfig, progress: Progress) -> Path:
     require(config)
     source = Path(str(config.source))
     if str(config.source).startswith(TFDS):
-        return tfds_source.listing(config, progress)[2]
+        return tfds_listing.listing(config, progress)[2]
     return listing.root_of(source, config.root) if reading.is_table(source) else source
 
 
@@ -104,7 +104,7 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> S
     """
     source, columns = Path(str(config.source)), None
     if str(config.source).startswith(TFDS):
-        found, ready_made, root = tfds_source.listing(config, progress)
+        found, ready_made, root = tfds_listing.listing(config, progress)
     elif reading.is_table(source):
         columns = reading.columns(source)
         found, ready_made, root = listing.listing(source, config.root, groups.column(config.group_by, columns), config.missing_files)

@@ -103,7 +103,7 @@ class Roles:
 def roles_of(names: Iterable[str], source: str) -> Roles:
     """Return what the splits of a set are for.
 
-    `train`, `validation`, `test` and the other names that people give them (`image_folder.SPLIT_NAMES`) are kept; others
+    `train`, `validation`, `test` and the other names that people give them (`folder.SPLIT_NAMES`) are kept; others
     (`unlabelled`, `extra`, `test_v2`) are left out: they were made for something else than these three, and mixing them in
     would change what the figures mean. Where a set has only one split, whatever its name, its images are divided by content.
 

@@ -9,7 +9,6 @@ from transfer.config import DataConfig
 from transfer.data.scan import Found
 from transfer.data.sources.tfds import builder as tfds_builder
 from transfer.data.sources.tfds import cache as tfds_cache
-from transfer.data.sources.tfds import image_folder as tfds_image_folder
 from transfer.data.sources.tfds.builder import first_line
 from transfer.data.sources.tfds.name import parse
 from transfer.data.sources.tfds.task import Roles, Task, roles_of, task_of
@@ -18,6 +17,9 @@ from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
+
+_ENDINGS = (".jpg", ".jpeg", ".png")  # those that ImageFolder reads
+_ELSEWHERE = "not read by ImageFolder: expected SPLIT/LABEL/IMAGE.jpg, .jpeg or .png"
 
 
 def listing(config: DataConfig, progress: Progress) -> tuple[list[Found], bool, Path]:
@@ -35,7 +37,7 @@ def listing(config: DataConfig, progress: Progress) -> tuple[list[Found], bool, 
     name = parse(str(config.source))
     if name.is_image_folder:
         root = Path(str(config.tfds_data_dir))
-        found, roles = tfds_image_folder.listing(root)
+        found, roles = _image_folder(root)
         _tell_left_out(roles, dict.fromkeys(roles.left_out, 0), progress)
         return found, roles.ready_made, root
     builder = tfds_builder.builder_of(name, config.tfds_data_dir)
@@ -111,3 +113,49 @@ def _broken(builder: "DatasetBuilder", split: str, why: str) -> str:
         f"The split {split} of the TFDS data set {builder.info.full_name} is broken or half-written: {why.rstrip('.')}. Delete the "
         f"folder and prepare the set again. Received {os.fspath(builder.data_dir)!r}."
     )
+
+
+def _image_folder(root: Path) -> tuple[list[Found], Roles]:
+    """Return every file of the folder, sorted by path, and what its splits are for.
+
+    What `ImageFolder` passes over, and the splits that are left out, are listed with that reason.
+
+    Raises:
+        DataError: where there is no such image, or the folder cannot be read.
+    """
+    try:
+        walked = list(_walk(root, ()))
+    except OSError as error:
+        raise DataError(f"The folder of tfds:ImageFolder cannot be read: {error.strerror}. Received {error.filename!r}.") from None
+    images = {parts for parts, is_folder in walked if _is_image(parts, is_folder)}
+    if not images:
+        raise DataError(f"tfds:ImageFolder expects ROOT/SPLIT/LABEL/IMAGE (.jpg, .jpeg or .png). Received {str(root)!r} without any.")
+    roles = roles_of(sorted({parts[0] for parts in images}), str(root))
+    found = [_found(parts, is_folder, parts in images, roles) for parts, is_folder in walked]
+    return sorted(found, key=lambda item: os.fsencode(item.path)), roles
+
+
+def _walk(root: Path, here: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Yield files, and folders that are not looked into, as the parts of their paths; no more than three levels deep."""
+    for name in os.listdir(root.joinpath(*here)):
+        parts = (*here, name)
+        is_folder = os.path.isdir(root.joinpath(*parts))
+        if is_folder and len(parts) < 3 and not name.startswith("."):
+            yield from _walk(root, parts)
+        else:
+            yield parts, is_folder
+
+
+def _is_image(parts: tuple[str, ...], is_folder: bool) -> bool:
+    return len(parts) == 3 and not is_folder and not parts[2].startswith(".") and parts[2].lower().endswith(_ENDINGS)
+
+
+def _found(parts: tuple[str, ...], is_folder: bool, is_image: bool, roles: Roles) -> Found:
+    path = "/".join(parts) + "/" * is_folder
+    if is_image and parts[0] in roles.splits:
+        return Found(path, parts[1], roles.splits[parts[0]])
+    if is_image:
+        return Found(path, "", "", f"split left out: {parts[0]} is none of train, validation and test")
+    if parts[-1].startswith("."):
+        return Found(path, "", "", f"hidden {'folder' if is_folder else 'file'}")
+    return Found(path, "", "", f"{'folder: ' if is_folder else ''}{_ELSEWHERE}")

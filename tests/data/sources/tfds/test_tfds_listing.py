@@ -17,7 +17,7 @@ from tests.data.sources.tfds.tfds_sets import CLASSES, features, images, prepare
 from transfer.config import DataConfig, read_yaml
 from transfer.data import dataset as manifests
 from transfer.data.sources import Source, read
-from transfer.data.sources.tfds import source as tfds_source
+from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.errors import DataError
 from transfer.system.files import beside
 from transfer.system.progress import Silent
@@ -115,7 +115,7 @@ def test_a_version_and_a_configuration_are_read_by_name(data_dir: Path) -> None:
 def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(data_dir, {"train": images(4), "test": images(2, 10, label=-1)})
     first, told = opened(data_dir), Told()
-    monkeypatch.setattr(tfds_source, "_raw", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(tfds_listing, "_raw", lambda *_: pytest.fail("read again"))
     second = opened(data_dir, progress=told)
     columns = [name for name in first.manifest if name != "mtime_ns"]
     assert second.manifest[columns].equals(first.manifest[columns])
