@@ -201,7 +201,7 @@ def test_the_terminal_is_told_of_progress_and_hears_nothing_else(data_dir: Path,
     told = Told()
     opened(data_dir, progress=told)
     assert told.steps["Reading pets"] == [6, 6]
-    assert told.said == ["Splits left out, being none of train, validation and test: extra (3 images)."]
+    assert told.said == ["Splits left out because they are not train, validation or test: extra (3 images)."]
     assert capfd.readouterr() == ("", "")
 
 
@@ -216,7 +216,7 @@ def test_broken_shards_are_one_clear_line_and_leave_no_cache(data_dir: Path, cac
     else:
         data = shard.read_bytes()
         shard.write_bytes(data[:-30] if harm == "cut short" else data[:40] + bytes(40) + data[80:])
-    with pytest.raises(DataError, match=r"The split train of the TFDS data set pets/1\.0\.0 is broken or half-written: ") as error:
+    with pytest.raises(DataError, match=r"The split train of the TFDS data set pets/1\.0\.0 is broken or incomplete: ") as error:
         opened(data_dir)
     assert "\n" not in str(error.value) and repr(str(data_dir / "pets" / "1.0.0")) in str(error.value)
     assert not [path for path in cache_folder.rglob("*") if path.is_file()]

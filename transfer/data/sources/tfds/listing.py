@@ -1,15 +1,18 @@
-"""A TFDS data set -> the images in it, as files: read through tensorflow-datasets, never decoded on the way."""
+"""A TFDS data set -> its images as files, encoded as they are in the set.
+
+Sets are read by tensorflow-datasets and copied into the cache (`cache.py`); the files of `tfds:ImageFolder`,
+ROOT/SPLIT/LABEL/IMAGE, are used where they are, by the rules of `tfds.folder_dataset.ImageFolder`.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.config import DataConfig
 from transfer.data.scan import Found
-from transfer.data.sources.tfds import builder as tfds_builder
-from transfer.data.sources.tfds import cache as tfds_cache
-from transfer.data.sources.tfds.builder import first_line
+from transfer.data.sources.tfds import cache
+from transfer.data.sources.tfds.builder import builder_of, download, first_line, quietly
 from transfer.data.sources.tfds.name import parse
 from transfer.data.sources.tfds.task import Roles, Task, roles_of, task_of
 from transfer.errors import DataError
@@ -18,90 +21,95 @@ from transfer.system.progress import Progress
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
 
-_ENDINGS = (".jpg", ".jpeg", ".png")  # those that ImageFolder reads
+_SUFFIXES = (".jpg", ".jpeg", ".png")  # that ImageFolder reads
 _ELSEWHERE = "not read by ImageFolder: expected SPLIT/LABEL/IMAGE.jpg, .jpeg or .png"
 
 
 def listing(config: DataConfig, progress: Progress) -> tuple[list[Found], bool, Path]:
     """Return the images of `data.source`, a TFDS data set.
 
-    The set is downloaded and prepared by tensorflow-datasets where it is not on this machine. Its encoded images are
-    written into the cache folder the first time, and found there afterwards.
+    A set that is not on this machine is downloaded and prepared by tensorflow-datasets. Its encoded images are written into
+    the cache folder the first time, and found there later.
 
     Returns:
-        The images, whether the set itself says which of them is in which split, and the folder where their paths start.
+        The images, whether the set itself has train, validation or test splits, and the folder where their paths start.
 
     Raises:
-        DataError: where there is no such set, it is not one of images with one class each, or it cannot be read.
+        DataError: if there is no such set, it is not one of images with one class each, or it cannot be read.
     """
     name = parse(str(config.source))
     if name.is_image_folder:
         root = Path(str(config.tfds_data_dir))
         found, roles = _image_folder(root)
-        _tell_left_out(roles, dict.fromkeys(roles.left_out, 0), progress)
+        _say_left_out(roles, {}, progress)
         return found, roles.ready_made, root
-    builder = tfds_builder.builder_of(name, config.tfds_data_dir)
+    builder = builder_of(name, config.tfds_data_dir)
     task = task_of(builder)
-    with tfds_builder.quietly():
+    with quietly():
         is_prepared = builder.is_prepared()
     if not is_prepared:
-        tfds_builder.download(builder, name, progress)
+        download(builder, name, progress)
         task = task_of(builder)  # some sets learn the names of their classes from what they download
     counts = {split: int(info.num_examples or 0) for split, info in builder.info.splits.items()}
     roles = roles_of(counts, str(config.source))
-    _tell_left_out(roles, counts, progress)
-    folder = tfds_cache.folder_of(builder)
+    _say_left_out(roles, counts, progress)
+    folder = cache.folder_of(builder)
     try:
-        print_ = tfds_cache.fingerprint(builder, task)
+        print_ = cache.fingerprint(builder, task)
     except OSError as error:
         raise DataError(f"The TFDS data set cannot be read: {error.strerror}. Received {os.fspath(builder.data_dir)!r}.") from None
-    found_before = tfds_cache.load(folder, print_)
-    return found_before or _fill(folder, print_, builder, task, roles, progress), roles.ready_made, folder
+    found_before = cache.load(folder, print_)
+    if found_before:
+        return found_before, roles.ready_made, folder
+    used = {split: counts[split] for split in roles.splits}
+    return cache.fill(folder, print_, roles.splits, _examples(builder, used, task, progress)), roles.ready_made, folder
 
 
-def _tell_left_out(roles: Roles, counts: dict[str, int], progress: Progress) -> None:
+def _say_left_out(roles: Roles, counts: Mapping[str, int], progress: Progress) -> None:
     if roles.left_out:
-        listed = ", ".join(f"{name} ({counts[name]:,} images)" if counts[name] else name for name in roles.left_out)
-        progress.say(f"Splits left out, being none of train, validation and test: {listed}.")
+        listed = ", ".join(f"{name} ({counts[name]:,} images)" if counts.get(name) else name for name in roles.left_out)
+        progress.say(f"Splits left out because they are not train, validation or test: {listed}.")
 
 
-def _fill(folder: Path, print_: str, builder: "DatasetBuilder", task: Task, roles: Roles, progress: Progress) -> list[Found]:
-    total = sum(int(builder.info.splits[name].num_examples or 0) for name in roles.splits)
-    with tfds_cache.Filling(folder) as filling:
-        with progress.step(f"Reading {builder.name}", total or None, "images") as advance:
-            for name, split in roles.splits.items():
-                for _ in filling.add(name, split, _examples(builder, name, task)):
-                    advance(1)
-        return filling.publish(print_)
+def _examples(builder: "DatasetBuilder", counts: Mapping[str, int], task: Task, progress: Progress) -> Iterator[tuple[str, bytes, str]]:
+    """Yield split, encoded image and class name of each example, in the order of the set's files.
 
-
-def _examples(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[tuple[bytes, str]]:
-    """Yield the encoded image and the class's name of each example of a split, in the order of the set's files.
+    Args:
+        builder: of a prepared set.
+        counts: split -> number of examples by the set's description.
+        task: the features to read.
+        progress: counts the examples.
 
     Raises:
-        DataError: where the set's files are broken, or hold fewer examples than the set says.
+        DataError: if the set's files are broken, or hold fewer or more examples than its description says.
     """
-    read, expected = 0, int(builder.info.splits[split].num_examples or 0)
-    try:
-        for example in _raw(builder, split, task):
-            read += 1
-            yield bytes(example[task.image]), task.class_name(int(example[task.label]))
-    except Exception as error:  # each of the formats of tensorflow-datasets has errors of its own
-        raise DataError(_broken(builder, split, f"after {read:,} of {expected:,} examples: {first_line(error)}")) from None
-    if read != expected:
-        raise DataError(_broken(builder, split, f"it holds {read:,} examples, its description says {expected:,}"))
+    with progress.step(f"Reading {builder.name}", sum(counts.values()) or None, "images") as advance:
+        for split, expected in counts.items():
+            examples, read = _raw(builder, split, task), 0
+            while True:
+                try:
+                    example = next(examples, None)
+                except Exception as error:  # each file format of tensorflow-datasets has errors of its own
+                    raise DataError(_broken(builder, split, f"after {read:,} of {expected:,} examples: {first_line(error)}")) from None
+                if example is None:
+                    break
+                read += 1
+                yield split, bytes(example[task.image]), task.class_name(int(example[task.label]))
+                advance(1)
+            if read != expected:
+                raise DataError(_broken(builder, split, f"it holds {read:,} examples, its description says {expected:,}"))
 
 
 def _raw(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[Any]:
     import tensorflow_datasets as tfds
 
     encoded = {task.image: tfds.decode.SkipDecoding()}
-    with tfds_builder.quietly():
+    with quietly():
         if builder.info.file_format in (tfds.core.FileFormat.ARRAY_RECORD, tfds.core.FileFormat.PARQUET):
             examples = iter(builder.as_data_source(split=split, decoders=encoded))
         else:
             wanted = tfds.decode.PartialDecoding({task.image: True, task.label: True}, decoders=encoded)
-            # One file after the other: the position of an example is then its place in the set.
+            # One file after the other, so that the position of an example is its position in the set.
             order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
             dataset = builder.as_dataset(split=split, decoders=wanted, shuffle_files=False, read_config=order)
             examples = dataset.as_numpy_iterator()
@@ -110,18 +118,18 @@ def _raw(builder: "DatasetBuilder", split: str, task: Task) -> Iterator[Any]:
 
 def _broken(builder: "DatasetBuilder", split: str, why: str) -> str:
     return (
-        f"The split {split} of the TFDS data set {builder.info.full_name} is broken or half-written: {why.rstrip('.')}. Delete the "
+        f"The split {split} of the TFDS data set {builder.info.full_name} is broken or incomplete: {why.rstrip('.')}. Delete the "
         f"folder and prepare the set again. Received {os.fspath(builder.data_dir)!r}."
     )
 
 
 def _image_folder(root: Path) -> tuple[list[Found], Roles]:
-    """Return every file of the folder, sorted by path, and what its splits are for.
+    """Return every file of a `tfds:ImageFolder`, sorted by path, and what its splits are used for.
 
-    What `ImageFolder` passes over, and the splits that are left out, are listed with that reason.
+    Files that `ImageFolder` does not read and splits that are left out are listed with that reason.
 
     Raises:
-        DataError: where there is no such image, or the folder cannot be read.
+        DataError: if there is no such image, or the folder cannot be read.
     """
     try:
         walked = list(_walk(root, ()))
@@ -136,7 +144,7 @@ def _image_folder(root: Path) -> tuple[list[Found], Roles]:
 
 
 def _walk(root: Path, here: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Yield files, and folders that are not looked into, as the parts of their paths; no more than three levels deep."""
+    """Yield the path parts of files, and of folders that are not searched; at most three levels deep."""
     for name in os.listdir(root.joinpath(*here)):
         parts = (*here, name)
         is_folder = os.path.isdir(root.joinpath(*parts))
@@ -147,7 +155,7 @@ def _walk(root: Path, here: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], 
 
 
 def _is_image(parts: tuple[str, ...], is_folder: bool) -> bool:
-    return len(parts) == 3 and not is_folder and not parts[2].startswith(".") and parts[2].lower().endswith(_ENDINGS)
+    return len(parts) == 3 and not is_folder and not parts[2].startswith(".") and parts[2].lower().endswith(_SUFFIXES)
 
 
 def _found(parts: tuple[str, ...], is_folder: bool, is_image: bool, roles: Roles) -> Found:
@@ -155,7 +163,7 @@ def _found(parts: tuple[str, ...], is_folder: bool, is_image: bool, roles: Roles
     if is_image and parts[0] in roles.splits:
         return Found(path, parts[1], roles.splits[parts[0]])
     if is_image:
-        return Found(path, "", "", f"split left out: {parts[0]} is none of train, validation and test")
+        return Found(path, "", "", f"split left out: {parts[0]} is not train, validation or test")
     if parts[-1].startswith("."):
         return Found(path, "", "", f"hidden {'folder' if is_folder else 'file'}")
     return Found(path, "", "", f"{'folder: ' if is_folder else ''}{_ELSEWHERE}")
