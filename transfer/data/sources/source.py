@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
 
 TFDS = tfds_name.PREFIX
-"""What the name of a TFDS data set begins with."""
+"""Prefix of the name of a TFDS data set."""
 NEAR_DUPLICATES = groups.NEAR_DUPLICATES
-"""The value of `data.group_by` that is settled only after the images were compared."""
+"""The value of `data.group_by` whose groups are known only after the images were compared."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What was read: the manifest, where its paths start, and whether the source itself names the splits."""
+    """A source that was read: where the paths of its manifest start, the manifest, and whether the source itself has splits."""
 
     root: Path
     manifest: pd.DataFrame
@@ -35,10 +35,10 @@ class Source:
 
 
 def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
-    """Return the keys of the configuration that name a source: a path, `tfds:NAME`, or a TFDS builder.
+    """Return the configuration keys that name a source: a path, `tfds:NAME`, or a TFDS builder.
 
     Raises:
-        DataError: for a builder that no name stands for.
+        DataError: if no name stands for the builder.
     """
     if tfds_name.is_builder(data):
         return tfds_name.settings_of(cast("DatasetBuilder", data))
@@ -51,7 +51,7 @@ def absolute(source: str) -> str:
 
 
 def options(config: DataConfig) -> str:
-    """Return what the source needs on a command line after its name: ` --root images`; empty where its name is enough."""
+    """Return the options that a command line needs after the name of the source, such as ` --root images`; may be empty."""
     source = str(config.source)
     if source.startswith(TFDS):
         return f" --tfds-data-dir {shlex.quote(config.tfds_data_dir)}" if config.tfds_data_dir else ""
@@ -59,16 +59,16 @@ def options(config: DataConfig) -> str:
 
 
 def own(config: DataConfig) -> list[Path]:
-    """Return what belongs to the user and is never written: the data folder or the table, and where a table's paths start."""
+    """Return the user's own places, which are never written to: the data folder or table, and where the table's paths start."""
     places = [config.root, config.tfds_data_dir, None if str(config.source).startswith(TFDS) else config.source]
     return [Path(place) for place in places if place]
 
 
 def require(config: DataConfig) -> None:
-    """Check that the source is there, as far as that can be seen at once and without TensorFlow.
+    """Check the source as far as that is possible at once and without TensorFlow.
 
     Raises:
-        DataError: where it is not.
+        DataError: if it does not exist or cannot be used.
     """
     source = Path(str(config.source))
     columns = None
@@ -82,10 +82,10 @@ def require(config: DataConfig) -> None:
 
 
 def root(config: DataConfig, progress: Progress) -> Path:
-    """Return where the paths of a manifest of `data.source` start, without reading the images; a TFDS set is made ready.
+    """Return where the paths of a manifest of `data.source` start, without reading images; prepares a TFDS set.
 
     Raises:
-        DataError: where the source is not there.
+        DataError: if the source does not exist.
     """
     require(config)
     source = Path(str(config.source))
@@ -97,10 +97,10 @@ def root(config: DataConfig, progress: Progress) -> Path:
 def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Source:
     """List the images of `data.source`, read each once, and return the manifest.
 
-    With `decode_test`, images whose pixels cannot be decoded are found now, and not by the frozen pass.
+    With `decode_test`, images whose pixels cannot be decoded are found now, not when features are extracted.
 
     Raises:
-        DataError: where the source cannot be used.
+        DataError: if the source cannot be used.
     """
     source, columns = Path(str(config.source)), None
     if str(config.source).startswith(TFDS):
