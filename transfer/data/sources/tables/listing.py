@@ -12,10 +12,10 @@ with only excluded rows is ignored. Other columns are ignored.
 import os
 import posixpath
 import stat
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -88,6 +88,11 @@ def _column(names: Sequence[str], wanted: str) -> str | None:
     return wanted if wanted in names else next((name for name in names if name.casefold() == wanted.casefold()), None)
 
 
+@lru_cache
+def _word(value: str) -> str:
+    return value.strip().casefold()
+
+
 class _Reader:
     """Collects the rows of one table and what is wrong with them."""
 
@@ -99,12 +104,13 @@ class _Reader:
         # Only the first row of each kind of problem, so that a million bad rows take no memory.
         self.problems: dict[str, tuple[int, str, str]] = {}
         self.counts: Counter[str] = Counter()
+        self.plain = cache(partial(reading.plain, table))  # a million rows share a few labels: one object for each
         own = os.fspath(root)
         self.starts = tuple(dict.fromkeys(start.rstrip("/") + "/" for start in (own, os.path.realpath(own))))
 
     def read(self, number: int, path: str, label: str, split: str, exclude: str, group: str) -> None:
         """Check one row and keep it."""
-        excluded = _EXCLUDE.get(exclude.strip().casefold())
+        excluded = _EXCLUDE.get(_word(exclude))
         if excluded is None:
             self._wrong(number, "the column exclude holds yes or nothing", exclude)
             return
@@ -114,10 +120,9 @@ class _Reader:
         if self.rows.setdefault(place, number) != number:
             self._wrong(number, f"the file is listed already, in row {self.rows[place]}", path)
             return
-        # Interned, because a million rows share a few labels.
-        label, group = (sys.intern(reading.plain(self.table, text)) for text in (label, group))
+        label, group = self.plain(label), self.plain(group)
         reason = f"excluded in {self.table.name}" if excluded else "missing file" if missing else ""
-        named = _SPLITS.get(split.strip().casefold())
+        named = _SPLITS.get(_word(split))
         if not excluded:
             if not label.strip():
                 self._wrong(number, "the label is empty", path)
