@@ -1,10 +1,9 @@
 """Encoded images -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
 
-What is handled: JPEG (EXIF orientation applied; grey and CMYK turned into RGB; large ones decoded at 1/2, 1/4 or 1/8 of
-their size), PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey,
-24 and 32 bits), WebP (alpha). The format is read from the bytes, never from a file's name. Anything else is refused with
-an error in the graph; `transcode.py` turns what Pillow can open into PNG before it comes here. Whoever changes a result here
-raises `DECODER_VERSION`.
+It reads JPEG (EXIF orientation applied; grey and CMYK converted to RGB; large images decoded at 1/2, 1/4 or 1/8 of their size),
+PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey, 24 and 32 bits) and
+WebP (alpha). The format is recognised by the bytes, never by the file's name. Anything else raises an error in the graph;
+`transcode.py` first converts to PNG what only Pillow can open. Raise `DECODER_VERSION` with any change of a result.
 """
 
 import tensorflow as tf
@@ -22,13 +21,13 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
         image_bytes: string scalar, an encoded image.
         size: side of the square result in pixels.
         resize: `stretch`, `pad` or `crop` (see `resize.to_square`).
-        max_megapixels: an image with more pixels is refused before they are allocated.
+        max_megapixels: an image with more pixels is refused before any is allocated.
 
     Returns:
         uint8 [size, size, 3], RGB, 0 to 255.
 
     Raises:
-        tf.errors.InvalidArgumentError: where the bytes are no image of these formats, damaged, or too large.
+        tf.errors.InvalidArgumentError: if the bytes are not an image of these formats, damaged, or too large.
     """
     limit = tf.constant(round(max_megapixels * 1e6), tf.int64)
     is_jpeg = starts_with(image_bytes, b"\xff\xd8\xff")
@@ -62,7 +61,7 @@ def _refuse_larger(height: tf.Tensor, width: tf.Tensor, limit: tf.Tensor) -> lis
 
 
 def _jpeg(image_bytes: tf.Tensor, size: int, limit: tf.Tensor) -> tf.Tensor:
-    """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 at which no side becomes smaller than the result."""
+    """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 at which no side is smaller than the result."""
     shape = tf.image.extract_jpeg_shape(image_bytes)[:2]
     spare = tf.reduce_min(shape) // size
     ratio_index = tf.reduce_sum(tf.cast(spare >= tf.constant([2, 4, 8]), tf.int32))
@@ -85,7 +84,7 @@ def _png(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
 
 @out_of_line
 def _alpha_of_few_bits(pixels: tf.Tensor, depth: tf.Tensor) -> tf.Tensor:
-    """Where a PNG has no alpha, TensorFlow fills it with the largest value of its depth: 15 instead of 255 for 4 bits."""
+    """Correct the alpha that TensorFlow gives a PNG without one: the largest value of its depth, such as 15 for 4 bits, not 255."""
     filler = tf.cast(2**depth - 1, tf.uint8)
     opaque = tf.reduce_all(pixels[:, :, 3] == filler)
     return tf.cond(opaque, lambda: _with_alpha(pixels[:, :, :3]), lambda: pixels)
@@ -98,11 +97,11 @@ def _orientation(image_bytes: tf.Tensor) -> tf.Tensor:
 
 @out_of_line
 def _other(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    """The formats that are seldom met."""
+    """The less common formats."""
     is_webp = starts_with(image_bytes, b"RIFF") & starts_with(image_bytes, b"WEBP", 8)
     is_format = tf.stack([starts_with(image_bytes, b"GIF8"), starts_with(image_bytes, b"BM"), is_webp])
-    known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are no JPEG, PNG, GIF, BMP or WebP image."])
-    with tf.control_dependencies([known] if known is not None else []):
+    is_known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are not a JPEG, PNG, GIF, BMP or WebP image."])
+    with tf.control_dependencies([is_known] if is_known is not None else []):
         which = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
     branches = [lambda: _gif(image_bytes, limit), lambda: _bmp(image_bytes, limit), lambda: _webp(image_bytes, limit)]
     return tf.switch_case(which, branches)

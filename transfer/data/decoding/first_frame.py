@@ -20,7 +20,7 @@ _SEARCHED = 1 << 20  # colour profile and other chunks before the first frame
 
 
 class Frame(NamedTuple):
-    """A still GIF (string scalar), and where its image lies on the canvas, in pixels (int64 scalars)."""
+    """A still GIF (string scalar), and the place of its image on the canvas, in pixels (int64 scalars)."""
 
     image_bytes: tf.Tensor
     top: tf.Tensor
@@ -32,10 +32,10 @@ class Frame(NamedTuple):
 
 
 def first_gif_frame(image_bytes: tf.Tensor) -> Frame:
-    """Cut the first frame out of a GIF, showing white where it was transparent.
+    """Cut the first frame out of a GIF, with white for transparent pixels.
 
     Raises:
-        tf.errors.InvalidArgumentError: where there is none.
+        tf.errors.InvalidArgumentError: if there is none.
     """
     data = head(image_bytes, tf.strings.length(image_bytes))
     end = tf.size(data) - 64
@@ -72,7 +72,7 @@ def on_canvas(pixels: tf.Tensor, frame: Frame) -> tf.Tensor:
 def _after_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
     """Return the position after a chain of sub-blocks and its terminator."""
     end = tf.size(data) - 64
-    # Nearly all sub-blocks have 255 bytes: those are passed over at once.
+    # Nearly all sub-blocks have 255 bytes: those are skipped at once.
     shorter = tf.concat([data[tf.minimum(position, end) : end : 256] != 255, [True]], 0)
     position += 256 * tf.argmax(tf.cast(shorter, tf.int32), output_type=tf.int32)
     (last,) = tf.while_loop(
@@ -117,12 +117,12 @@ def _is_animated(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def still_webp(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Return a still WebP of the first frame of an animated one, other WebP as it is. String scalar to string scalar.
+    """Return a still WebP of the first frame of an animated one; any other WebP unchanged. String scalar to string scalar.
 
     A first frame smaller than its canvas gives an image of the frame's size.
 
     Raises:
-        tf.errors.InvalidArgumentError: where an animated file has no frame.
+        tf.errors.InvalidArgumentError: if an animated file has no frame.
     """
     return tf.cond(_is_animated(image_bytes), lambda: _first_webp_frame(image_bytes), lambda: image_bytes)
 
