@@ -46,8 +46,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (["data", "--min-per-class", "2"], "data.min_per_class.*greater than or equal to 3.*Received data.min_per_class=2"),
         (["data", "--set", "check.max_leak=1"], r"Unknown .*'check\.max_leak'. Did you mean 'check\.max_leaks'"),
         (["data", "--set", "check.max_across=some"], r"check\.max_across.*Received check\.max_across='some'"),
-        (["data", "--group-by", "(a"], r"no regular expression: missing \).* at character 1.*Received '\(a'"),
-        (["data", "--group-by", "plant"], "a plain word gives the same group to all.*Received 'plant'"),
+        (["data", "--group-by", "(a"], r"not a regular expression: missing \).* at character 1.*Received '\(a'"),
+        (["data", "--group-by", "plant"], "a plain word would put all images in one group.*Received 'plant'"),
         (["tfds:"], "named tfds:NAME"),
         (["tfds:two words"], "named tfds:NAME.*Received 'tfds:two words'"),
         (["tfds:mnist", "--tfds-data-dir", "none"], "does not exist.*above mnist/.*none'"),
@@ -139,7 +139,7 @@ ROWS = {
     "labels that look alike": ("green/0.png,Green\ngreen/1.png,green \n", "case or white space only.*'Green' in row 2 .*'green ' in row 3"),
     "a path outside": ("green/0.png,green\n../../etc/passwd,red\n", r"Row 3 .* leads out of.*Received '\.\./\.\./etc/passwd'"),
     "a row twice": ("green/0.png,green\nred/0.png,red\ngreen/0.png,red\n", "Row 4 .* is listed already, in row 2"),
-    "another encoding": ("green/0.png,gr\u00fcn\n", "no UTF-8 text: row 2 holds the byte 0xFC"),
+    "another encoding": ("green/0.png,gr\u00fcn\n", "not UTF-8 text: row 2 holds the byte 0xFC"),
     "no rows": ("", "no rows below the names of its columns"),
 }
 
@@ -157,7 +157,7 @@ def test_a_row_that_cannot_be_used_is_one_line_with_its_number(call: Call, data:
 @pytest.mark.parametrize(
     ("source", "options", "words"),
     [
-        ("data", ["--group-by", "plant([0-9]+)"], "names no group in any path, for example in 'green/0.png'.*Received 'plant"),
+        ("data", ["--group-by", "plant([0-9]+)"], "finds no group in any path, for example in 'green/0.png'.*Received 'plant"),
         ("t.csv", ["--root", "data", "--group-by", "plant"], "column of data.group_by is empty for every image"),
         ("tfds:no_such_set", ["--tfds-data-dir", "data"], "no TFDS data set of this name.*Received 'tfds:no_such_set'"),
         ("tfds:coco/2017", ["--tfds-data-dir", "data"], "not an image classification set: its images have no class"),

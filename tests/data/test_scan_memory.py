@@ -91,6 +91,15 @@ def test_a_source_that_lists_some_files_does_not_make_the_others_forgotten(folde
     assert list(table["format"]) == ["TIFF", "PNG", "JPEG"]
 
 
+def test_files_with_the_same_verdict_remembered_by_two_scans_come_back(folder: Path, opened: Opened) -> None:
+    (folder / "e.jpg").write_bytes(JPEG)
+    scan(folder, names=["a.jpg"])
+    scan(folder, names=["e.jpg"])
+    opened.since()
+    assert list(scan(folder, names=["a.jpg", "b.png", "e.jpg"])["format"]) == ["JPEG", "PNG", "JPEG"]
+    assert opened.since() == ["b.png"]
+
+
 def test_a_scan_without_decode_test_does_not_count_as_one_with_it(folder: Path, opened: Opened) -> None:
     (folder / "a.jpg").write_bytes(CUT)
     assert scan(folder)["reason"][0] == ""

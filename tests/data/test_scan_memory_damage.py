@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.data.remembering import ALL, Opened, folder, later, opened, scan  # noqa: F401
 from transfer.data.decoding import decodable
 from transfer.data.scan import Found, examined
-from transfer.data.scan_memory import RACY_NS, Facts, Memory, Verdict, memory_path
+from transfer.data.scan_memory import RACY_NS, RECORD, Memory, Verdict, load, memory_path, recall, save
 from transfer.system.progress import Silent
 
 
@@ -52,14 +52,14 @@ def test_a_memory_that_is_gone_or_damaged_costs_a_scan_and_nothing_else(
 
 def test_a_flipped_bit_anywhere_is_noticed_or_harmless(folder: Path) -> None:
     scan(folder)
-    path, expected = memory_path(folder), Memory(folder, 100.0)
+    path, expected = memory_path(folder), load(folder, 100.0)
     data = path.read_bytes()
     for position in range(0, len(data), 7):
         path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
-        found = Memory(folder, 100.0)
-        if not found.empty:
-            assert (found._paths, found._facts.vocabulary) == (expected._paths, expected._facts.vocabulary)
-            assert all((array == getattr(expected._facts, name)).all() for name, array in found._facts.arrays().items())
+        found = load(folder, 100.0)
+        if found.paths:
+            assert (found.paths, found.verdicts) == (expected.paths, expected.verdicts)
+            assert (found.records == expected.records).all()
 
 
 def test_a_memory_of_another_folder_under_this_ones_name_is_not_believed(folder: Path, opened: Opened) -> None:
@@ -130,18 +130,19 @@ def test_what_was_remembered_comes_back_for_the_same_files_only(
     tmp_path_factory: pytest.TempPathFactory, rows: dict[str, tuple[int, str, bool]], asked: dict[str, tuple[int, str, bool]]
 ) -> None:
     root = tmp_path_factory.mktemp("root")
-    facts = Facts.of(len(rows))
-    facts.vocabulary[:] = [Verdict(word, "", True, word) for _, word, _ in rows.values()]
-    facts.verdicts[:] = range(len(rows))
-    facts.numbers[:, 0] = [size for size, _, _ in rows.values()]
-    facts.digests[:] = 7
-    facts.tested[:] = [tested for _, _, tested in rows.values()]
-    Memory(root, 1.0).save(root, list(rows), facts, np.full(len(rows), RACY_NS + 1))
+    verdicts = list(dict.fromkeys(Verdict(word, "", True, word) for _, word, _ in rows.values()))
+    records = np.zeros(len(rows), RECORD)
+    records["verdict"] = [verdicts.index(Verdict(word, "", True, word)) for _, word, _ in rows.values()]
+    records["identity"][:, 0] = [size for size, _, _ in rows.values()]
+    records["digest"] = 7
+    records["tested"] = [tested for _, _, tested in rows.values()]
+    save(root, 1.0, Memory(list(rows), records, verdicts), np.full(len(rows), RACY_NS + 1), load(root, 1.0))
     both = {**asked, **rows}
     identities = np.zeros((len(both), 4), np.int64)
     identities[:, 0] = [size for size, _, _ in both.values()]
-    known, found = Memory(root, 1.0).recall(list(both), identities, decode_tested=True)
+    memory = load(root, 1.0)
+    found = recall(memory, list(both), identities, decode_tested=True)
     expected = [name for name in both if name in rows and rows[name][2]]
-    assert [name for name, there in zip(both, known, strict=True) if there] == expected
-    assert [found.vocabulary[number].reason for number in found.verdicts] == [rows[name][1] for name in expected]
+    assert [name for name, row in zip(both, found, strict=True) if row >= 0] == expected
+    assert [memory.verdicts[memory.records["verdict"][row]].reason for row in found[found >= 0]] == [rows[name][1] for name in expected]
     memory_path(root).unlink()

@@ -197,7 +197,7 @@ class TestReadyMade:
     @pytest.mark.parametrize(
         ("weaker", "stronger"), [("train", "validation"), ("train", "test"), ("validation", "test")]
     )  # fmt: skip
-    def test_a_image_in_two_splits_is_kept_in_the_one_that_measures(self, weaker: str, stronger: str) -> None:
+    def test_an_image_in_two_splits_is_kept_in_the_one_that_measures(self, weaker: str, stronger: str) -> None:
         rows = [*self.folder(), ("a", digest_of(1), weaker), ("b", digest_of(1), stronger)]
         divided = divide(table(rows), CONFIG, 0, ready_made=True)
         assert divided["reason"].iloc[-2] == f"the same image is in {stronger}: b/{len(rows) - 1}.png"

@@ -42,7 +42,7 @@ def test_each_class_gives_so_many_distinct_images_or_all_it_has(images: list[tup
 
 @given(IMAGES, SEEDS, st.integers(1, 10))
 @settings(deadline=None, max_examples=60)
-def test_copies_of_a_image_stay_together(images: list[tuple[str, str]], seed: int, size: int) -> None:
+def test_exact_duplicates_stay_together(images: list[tuple[str, str]], seed: int, size: int) -> None:
     rows = table(images)
     inside = rows.index.isin(list(few(rows, rows.iloc[:0], size, seed, False)))
     assert rows.assign(inside=inside).groupby(["label", "digest"])["inside"].nunique().eq(1).all()
@@ -58,7 +58,7 @@ def test_the_order_of_the_rows_changes_nothing(images: list[tuple[str, str]], se
     assert few(rows, rows.iloc[:0], size, seed, False) == few(shuffled, rows.iloc[:0], size, seed, False)
 
 
-def test_a_image_that_is_added_puts_no_others_in_another_order() -> None:
+def test_adding_an_image_never_changes_the_order_of_others() -> None:
     names = [f"{number:064x}" for number in range(30)]
     before, after = ranking(names[:-1], "a", 0), ranking(names, "a", 0)
     assert [name for name in after if name != names[-1]] == before

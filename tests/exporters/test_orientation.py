@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 
 from tests.data.decoding import encoders as e
 from tests.reports.made_up_run import reference
-from transfer.data.decoding.transcode import readable_bytes
+from transfer.data.decoding.transcode import to_png
 from transfer.data.pipeline import ImageSpec
 from transfer.exporters import saved_model
 from transfer.exporters.served import Served
@@ -67,6 +67,6 @@ def test_without_the_mark_the_model_would_answer_otherwise(photograph: Image.Ima
 
 
 def test_a_turned_heic_gets_the_answer_of_the_upright_image(photograph: Image.Image, served: Served) -> None:
-    files = [readable_bytes(e.heic(_stored(photograph, value), value)) for value in (1, 3, 6)]
+    files = [to_png(e.heic(_stored(photograph, value), value)) for value in (1, 3, 6)]
     upright = served.probabilities([e.saved(photograph, "PNG")])
     assert np.abs(served.probabilities(files) - upright).max() <= TOLERANCE

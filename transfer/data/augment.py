@@ -1,4 +1,4 @@
-"""Seeded, stateless views of an image: the same (digest, view, seed) gives the same pixels, always and everywhere.
+"""Seeded, stateless views of an image: the same (digest, view, seed) always gives the same pixels.
 
 View 0 is the plain image. Views from 1 on are mirrored, cropped, rotated (one projective resampling, edges reflected)
 and changed in brightness, contrast and saturation, within the limits of the configuration.
@@ -11,7 +11,7 @@ import tensorflow as tf
 from transfer.config import AugmentConfig
 
 AUGMENT_VERSION = 1
-"""Part of the key of stored views above 0: raise it whenever their pixels change."""
+"""Part of the key of stored views from 1 on: raise it whenever their pixels change."""
 
 
 def view_seed(digest: str, view: int, seed: int) -> tuple[int, int]:
@@ -21,7 +21,7 @@ def view_seed(digest: str, view: int, seed: int) -> tuple[int, int]:
 
 
 def settings_tag(config: AugmentConfig, seed: int) -> str:
-    """Return what, beside digest and view index, determines a view's pixels: part of its key in the store."""
+    """Return what determines a view's pixels besides digest and view index: part of its key in the store."""
     limits = f"{config.flip:d},{config.crop:.15g},{config.color:.15g},{config.rotation:.15g}"
     return f"augment{AUGMENT_VERSION}:{limits},{seed}"
 

@@ -5,24 +5,24 @@ from collections import Counter
 import pandas as pd
 
 from transfer.data import dataset as manifests
-from transfer.data.units import distinct
+from transfer.data.groups import distinct
 from transfer.errors import DataError
 
 MINIMUM = 3
-"""Distinct images (or groups of images) that a class needs: one for each split."""
+"""Different images (or groups of images) that a class needs: one for each split."""
 
 _LEFT_OUT = "class left out"
 _SHOWN = 12
-_LISTED = 40  # classes that an error names, at most
+_LISTED = 40  # classes named in an error, at most
 _IMBALANCED = 10
 
 
 def balance(manifest: pd.DataFrame, class_weights: str) -> str:
-    """Return what a person should know before training: images of each class, and whether some classes have far more.
+    """Return the counts of images before training, with advice if some classes have many times as many as others.
 
     Args:
         manifest: all files.
-        class_weights: the setting of this name; `balanced` needs no advice.
+        class_weights: the setting `training.class_weights`; `balanced` needs no advice.
     """
     usable = manifests.used(manifest)
     counts = Counter(usable["label"]).most_common()
@@ -36,12 +36,12 @@ def balance(manifest: pd.DataFrame, class_weights: str) -> str:
         return text
     return (
         f"{text}\nThe largest class has {ratio:.0f} times as many images as the smallest; "
-        "--set training.class_weights=balanced makes them weigh the same."
+        "--set training.class_weights=balanced gives every class equal weight."
     )
 
 
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
-    """Skip the images of classes with fewer than `minimum` different ones."""
+    """Skip the images of classes with fewer than `minimum` different images."""
     usable = manifests.used(manifest)
     small = {label for label, count in distinct(usable).items() if count < minimum}
     reason = f"{_LEFT_OUT}: fewer than {minimum} images (data.min_per_class)"
@@ -49,14 +49,14 @@ def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
 
 
 def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
-    """Check that there are at least two classes of at least three distinct images each, with names of one line.
+    """Check that there are at least two classes of at least three different images each, with names on one line.
 
     Args:
         manifest: all files.
-        every_folder: whether a class folder without a usable image is an error; else it is no class.
+        every_folder: whether a class folder without a usable image is an error; otherwise it is ignored.
 
     Raises:
-        DataError: with the table of counts, or the names.
+        DataError: if not, with the counts or the names.
     """
     usable = manifests.used(manifest)
     left_out = manifest[manifest["reason"].str.startswith(_LEFT_OUT)]
@@ -72,7 +72,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
     labels = sorted(label for label in rows["label"].unique() if label)
     several_lines = [repr(label) for label in labels if "\n" in label or "\r" in label]
     if several_lines:
-        raise DataError(f"A class name is one line: a line of labels.txt. Give it another name. Received {_few(several_lines)}.")
+        raise DataError(f"A class name must fit on one line of labels.txt. Rename the class. Received {_few(several_lines)}.")
     counts = distinct(usable)
     small = [label for label in labels if counts.get(label, 0) < MINIMUM]
     table = _counted(rows, counts)
@@ -88,11 +88,11 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
 
 
 def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
-    """Return the counts of classes on one line, `cats 12, dogs 5 (1 different)`."""
+    """Return the counts of the classes on one line: `cats 12, dogs 5 (1 different)`."""
     images = Counter(manifests.used(manifest)["label"])
     labels = sorted(label for label in manifest["label"].unique() if label)
-    told = {label: f" ({different[label]} different)" for label in different if different[label] != images[label]}
-    return _few([f"{label} {images[label]}{told.get(label, '')}" for label in labels])
+    notes = {label: f" ({different[label]} different)" for label in different if different[label] != images[label]}
+    return _few([f"{label} {images[label]}{notes.get(label, '')}" for label in labels])
 
 
 def _few(names: list[str]) -> str:

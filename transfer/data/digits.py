@@ -9,12 +9,12 @@ from PIL import Image
 
 
 def write_folder(folder: Path, train: int, validation: int, test: int, seed: int = 0) -> Path:
-    """Write `folder/train|val|test/<digit>/*.png` with so many images a class, unless they are there.
+    """Write `folder/train|val|test/<digit>/*.png`.
 
     Args:
-        folder: written into; made where it is missing.
-        train, validation, test: images of each class; classes hold 174 to 183.
-        seed: which images.
+        folder: made if it is missing.
+        train, validation, test: images per class; the classes hold 174 to 183.
+        seed: chooses the images.
 
     Returns:
         `folder`.
@@ -37,7 +37,7 @@ def write_folder(folder: Path, train: int, validation: int, test: int, seed: int
 
 @cache
 def images() -> tuple[bytes, ...]:
-    """Return all 1,797 digits as PNG files, with the bytes that `write_folder` writes."""
+    """Return all 1,797 digits as PNG files, the same bytes that `write_folder` writes."""
     from sklearn.datasets import load_digits
 
     return tuple(_png(image) for image in load_digits().images)

@@ -1,4 +1,4 @@
-"""Manifest rows -> tf.data: images read and decoded ahead of the network that waits for them."""
+"""Manifest rows -> tf.data: images read and decoded ahead of the network."""
 
 import os
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class ImageSpec:
 
 
 def file_of(root: Path, row: "pd.Series[object]") -> bytes:
-    """Return the path whose bytes the decoder is given: the user's file, or the PNG made of it."""
+    """Return the path of the bytes to decode: the user's file, or its PNG in the cache."""
     transcoded = row["status"] == "transcoded"
     return os.fsencode(transcoded_path(str(row["digest"])) if transcoded else root / str(row["path"]))
 
@@ -44,13 +44,13 @@ def batches(
 ) -> tf.data.Dataset:
     """Return batches (position int64 [b], image uint8 [b, size, size, 3]), in the order of `files`.
 
-    Files that cannot be read or decoded are missing from the batches, so their positions never come up.
+    Files that cannot be read or decoded are left out of the batches, and so are their positions.
 
     Args:
         files: paths.
-        image_spec: size and decoder settings.
+        image_spec: size and settings of the decoder.
         batch_size: images in a batch; the last one may have fewer.
-        views: the seeds of the view of each file (`augment.view_seed`); none: the plain images.
+        views: the seeds of the view of each file (`augment.view_seed`); None: the plain images.
         augmentation: the limits of the views.
     """
     decoder = decoder_of(image_spec)
@@ -66,7 +66,7 @@ def batches(
     dataset = tf.data.Dataset.from_tensor_slices(rows)
     dataset = dataset.map(decoded, num_parallel_calls=workers, deterministic=True).ignore_errors(log_warning=False)
     options = tf.data.Options()
-    options.autotune.enabled = False  # every number is given
+    options.autotune.enabled = False  # all parallelism is set explicitly
     options.threading.private_threadpool_size = workers
     return dataset.batch(batch_size).prefetch(2).with_options(options)
 
@@ -78,7 +78,7 @@ def decoder_of(image_spec: ImageSpec) -> tf.types.experimental.ConcreteFunction:
 
 @cache
 def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experimental.ConcreteFunction:
-    """Return `decode` with these settings, traced once: that takes longer than decoding some dozens of images."""
+    """Return `decode` with these settings, traced once: tracing takes longer than decoding dozens of images."""
 
     def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
         return decode(image_bytes, size, resize, max_megapixels)
@@ -87,9 +87,9 @@ def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experime
 
 
 def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
-    """Decode one file again and return the reason for a person why it fails; empty where it does not."""
+    """Decode one file again and return the reason why that fails; empty if it does not."""
     try:
-        # Not with TensorFlow, whose message would hold the path, which may be no Unicode.
+        # Not with TensorFlow, whose message would hold the path, which may not be Unicode.
         data = Path(os.fsdecode(file)).read_bytes()
     except FileNotFoundError:
         return "vanished while the folder was read"
@@ -103,7 +103,7 @@ def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
 
 
 def refusal(error: tf.errors.OpError, data: bytes) -> str:
-    """Return the reason for a person why `decode` has raised this error for these bytes."""
+    """Return the reason why `decode` raised this error for these bytes."""
     if not isinstance(error, tf.errors.InvalidArgumentError):
         return f"cannot be decoded: {not_whole(data)}"
     hidden = "more pixels" in str(error)

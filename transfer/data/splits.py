@@ -16,7 +16,7 @@ from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.classes import MINIMUM, leave_out_small, require_classes
 from transfer.data.dataset import Dataset
-from transfer.data.units import by_class, units
+from transfer.data.groups import by_class, units
 from transfer.errors import DataError
 
 

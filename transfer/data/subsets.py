@@ -1,6 +1,7 @@
-"""Nested subsets of the training images: pure functions of the images' contents."""
+"""Nested subsets of the training images: pure functions of the images' content."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -11,10 +12,10 @@ Size = int | str
 
 
 def ranking(digests: Sequence[str], label: str, seed: int) -> list[str]:
-    """Return the distinct images of a class in the order in which a subset takes them.
+    """Return the digests of a class, each once, in the order in which subsets take them.
 
-    The place of an image depends on its content, its class and the seed alone: an image that is added or moved puts no
-    other two in another order.
+    The position of an image depends only on its content, its class and the seed: adding or moving an image never changes
+    the order of two others.
     """
 
     def place(digest: str) -> bytes:
@@ -27,8 +28,8 @@ def chosen(rows: pd.DataFrame, takes: Mapping[str, int], seed: int) -> pd.Series
     """Return which rows belong to a subset, bool, with the index of `rows`.
 
     Args:
-        rows: images of one split: `label`, `digest`. Copies of one image in a class count once and stay together.
-        takes: class -> how many distinct images; a class that has fewer gives all.
+        rows: images of one split: `label`, `digest`. Exact duplicates in a class count once and stay together.
+        takes: class -> number of different images; a class that has fewer gives all.
         seed: of the order.
     """
     by_class: dict[str, list[str]] = {}
@@ -40,20 +41,16 @@ def chosen(rows: pd.DataFrame, takes: Mapping[str, int], seed: int) -> pd.Series
 
 
 def distinct(rows: pd.DataFrame) -> dict[str, int]:
-    """Return class -> number of distinct images."""
-    pairs = set(zip(rows["label"], rows["digest"], strict=True))
-    counts: dict[str, int] = {}
-    for label, _ in pairs:
-        counts[label] = counts.get(label, 0) + 1
-    return counts
+    """Return class -> number of different images."""
+    return Counter(label for label, _ in set(zip(rows["label"], rows["digest"], strict=True)))
 
 
 def collapsed(sizes: Sequence[Size], most: int) -> tuple[list[Size], list[Size]]:
-    """Return the sizes to run, and those that are no other than `all` because no class has so many images.
+    """Return the sizes to run, and those that equal `all` because no class has more images.
 
     Args:
         sizes: as in the settings, `all` last.
-        most: images of the largest class.
+        most: number of images of the largest class.
     """
     beyond = [size for size in sizes if size != ALL and int(size) >= most]
     kept = [size for size in sizes if size not in beyond]
@@ -67,9 +64,9 @@ def subset(train: pd.DataFrame, validation: pd.DataFrame, size: Size, seed: int,
 
     Args:
         train, validation: rows of the two splits.
-        size: training images a class, or `all`.
+        size: training images per class, or `all`.
         seed: of the order in which images are taken.
-        proportional: take of each class of the validation the share that the training has of its own, at least one image.
+        proportional: keep the same share of each class in validation as in training, at least one image.
     """
     if size == ALL:
         return train.index.append(validation.index)

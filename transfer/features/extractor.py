@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from transfer.config import Config
 from transfer.data.dataset import Dataset
-from transfer.data.decoding.version import DECODER_VERSION
+from transfer.data.decoding import DECODER_VERSION
 from transfer.data.pipeline import ImageSpec
 from transfer.features import precision
 from transfer.features.store import FeatureSet

@@ -34,7 +34,7 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).a
 BOMB = e.png_header(20000, 31000) + e.chunk(b"IDAT", bytes(9))
 JPEG, PNG = e.saved(NOISE, "JPEG", quality=90), e.saved(NOISE, "PNG")
 EXIF_JPEG = e.with_orientation(RGB, 6)
-NOT_A_IMAGE = "not an image: unknown format"
+NOT_AN_IMAGE = "not an image: unknown format"
 TEXT = "not an image: text"
 
 
@@ -87,9 +87,9 @@ _DAMAGED = [
     Odd("text that begins like a BMP", "car.bmp", b"BMW makes cars and motorcycles.\n", "skipped", TEXT),
     Odd("HTML named .png", "page.png", b"<!DOCTYPE html>\n<html></html>\n", "skipped", TEXT),
     Odd("SVG", "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>\n', "skipped", TEXT),
-    Odd("PDF", "paper.pdf", e.saved(RGB, "PDF"), "skipped", NOT_A_IMAGE),
-    Odd("ZIP", "all.zip", _zip(), "skipped", NOT_A_IMAGE),
-    Odd("zeros", "zeros.jpg", bytes(5000), "skipped", NOT_A_IMAGE),
+    Odd("PDF", "paper.pdf", e.saved(RGB, "PDF"), "skipped", NOT_AN_IMAGE),
+    Odd("ZIP", "all.zip", _zip(), "skipped", NOT_AN_IMAGE),
+    Odd("zeros", "zeros.jpg", bytes(5000), "skipped", NOT_AN_IMAGE),
     Odd("file of 5 GB", "holiday.mp4", _video_size, "skipped", "too large: 5369 MB"),
     Odd("signature of JPEG only", "start.jpg", JPEG[:3], "skipped", "damaged: "),
     *(Odd(f"JPEG cut at {p} %", f"cut{p}.jpg", e.cut(JPEG, p / 100), "skipped", "damaged: ") for p in (2, 10, 50, 95)),
@@ -175,7 +175,7 @@ _PLACES = [
     Odd("broken link", "broken.png", _link("nowhere.png"), "skipped", "broken link"),
     Odd("link to itself", "self.png", _link("self.png"), "skipped", "cannot be read: "),
     Odd("file in a linked folder", "linked/there.png", _linked_folder),
-    Odd("link to the folder above", "loop/", _link("."), "skipped", "folder: was seen already"),
+    Odd("link to the folder above", "loop/", _link("."), "skipped", "folder: listed already"),
     Odd("hidden file", ".hidden.png", PNG, "skipped", "hidden file"),
     Odd("hidden folder", ".git/", lambda path: path.mkdir(), "skipped", "hidden folder"),
     Odd("Mac's shadow file", "._photo.jpg", b"\0\5\x16\7", "skipped", "hidden file"),

@@ -83,7 +83,7 @@ def test_damaged_bytes_get_the_verdict_of_the_decoder(kind: str, share: float, e
     data = damaged(ALL[kind], share, edits)
     header = examine(data, "0" * 64, 1.0)
     if data and not header.reason:
-        assert TESTER.reasons([(data, header)]) == [TESTER._last_word(data)]
+        assert TESTER.reasons([(data, header)]) == [TESTER._final_reason(data)]
 
 
 def test_the_reasons_are_those_of_the_frozen_pass(tester: DecodeTest, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from tests.data.decoding import encoders as e
 from tests.data.samples import CLOSE, DEEP, EXACT, RGB, SIDE, TRANSCODED
 from transfer.data.decoding.decode import decode
-from transfer.data.decoding.shrink import to_square
-from transfer.data.decoding.transcode import readable_bytes, to_png
+from transfer.data.decoding.resize import to_square
+from transfer.data.decoding.transcode import to_png
 
 
 def decoded(data: bytes, size: int = SIDE, **settings: object) -> np.ndarray:
@@ -46,7 +46,7 @@ def test_lossy_formats_give_nearly_the_pixels_of_pillow(data: bytes) -> None:
 def test_what_tensorflow_cannot_read_is_decoded_from_its_png(data: bytes) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         decoded(data)
-    assert np.abs(decoded(readable_bytes(data)) - with_pillow(data)).max() <= 0.502
+    assert np.abs(decoded(to_png(data)) - with_pillow(data)).max() <= 0.502
 
 
 def test_16_bit_grey_keeps_its_upper_8_bits() -> None:

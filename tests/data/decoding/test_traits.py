@@ -11,7 +11,7 @@ from tests.data.decoding import encoders as e
 from tests.data.decoding.odd_files import CORPUS
 from tests.data.decoding.test_decode_in_graph import EDITS, damaged
 from tests.data.samples import ALPHAS, CLOSE, COLORS, DEEP, EXACT, FEW, GREY, RGB, RGBA, SIDE, TRANSCODED
-from transfer.data.decoding import examination, headers, traits
+from transfer.data.decoding import examination, headers
 from transfer.data.decoding.orientation import orientation
 
 NONE = "0" * 64
@@ -71,17 +71,17 @@ def test_each_peculiarity_has_its_word(data: bytes, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_a_name_that_announces_another_format_is_mislabelled(path: str, format: str, expected: bool) -> None:
-    assert traits.mislabelled(path, format) == expected
+    assert examination.mislabelled(path, format) == expected
 
 
-def both(data: bytes) -> tuple[examination.Header, examination.Header]:
+def both(data: bytes) -> tuple[headers.Header, headers.Header]:
     """Return the verdict, and the one that Pillow alone gives."""
     read = headers.read(data)
     fast = examination.examine(data, NONE, 1.0)
-    return fast, examination._as_pillow_sees_it(data, NONE, 1.0, read) if data else fast
+    return fast, examination._with_pillow(data, NONE, 1.0, read) if data else fast
 
 
-def same(one: examination.Header, other: examination.Header) -> bool:
+def same(one: headers.Header, other: headers.Header) -> bool:
     """Whether two verdicts are one; the words of damage may differ."""
     facts = [(header.format, header.width, header.height, header.traits, header.reason) for header in (one, other)]
     return facts[0] == facts[1]
@@ -109,7 +109,7 @@ def test_ordinary_files_need_no_pillow(kind: str, monkeypatch: pytest.MonkeyPatc
         raise AssertionError("asked Pillow")
 
     monkeypatch.setattr(examination, "opened", refuse)
-    assert examination.examine(FILES[kind], NONE, 100.0).plain
+    assert examination.examine(FILES[kind], NONE, 100.0).sure
 
 
 @given(st.sampled_from(sorted(EXIF)), EDITS)

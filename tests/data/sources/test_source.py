@@ -174,7 +174,7 @@ def test_a_link_into_another_class_takes_nothing_from_it(tmp_path: Path) -> None
     source = scanned(tmp_path)
     assert set(columns(source, "path", "label", "reason")) == {
         ("a/1.png", "a", ""),
-        ("a/more/", "", "folder: was seen already, through another link"),
+        ("a/more/", "", "folder: listed already, through another link"),
         ("b/2.png", "b", ""),
     }
 

@@ -1,7 +1,7 @@
-"""Reading numbers out of file headers with TensorFlow ops, so that an exported graph can do it as well.
+"""Numbers and strings read from file headers with TensorFlow ops, so that an exported graph can do it too.
 
-All functions take `data`, an uint8 vector, and positions as int32 scalars; positions outside the vector read as its last
-byte, so that damaged files give wrong numbers (which the callers check) and never an out-of-range error.
+`data` is a uint8 vector; positions are int32 scalars. A position outside the vector reads its last byte: damaged files give
+wrong numbers, which the callers check, but never an out-of-range error.
 """
 
 import functools
@@ -10,11 +10,11 @@ from typing import Any
 import tensorflow as tf
 
 BYTES = [bytes([value]) for value in range(256)]
-"""Strings of one byte, by value: to write a number into a string."""
+"""Strings of one byte, by value: for writing a number into a string."""
 
 
 def head(image_bytes: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:
-    """Return the first `length` bytes of a string as an uint8 vector, padded with zeros to at least 64 bytes."""
+    """Return the first `length` bytes of a string as a uint8 vector, padded with zeros to at least 64 bytes."""
     data = tf.io.decode_raw(tf.strings.substr(image_bytes, 0, length), tf.uint8)
     return tf.pad(data, [[0, 64]])
 
@@ -26,7 +26,7 @@ def number(data: tf.Tensor, position: tf.Tensor | int, width: int, little: tf.Te
 
 @functools.cache
 def _number(width: int) -> Any:
-    """Return a function that is traced once and then is one node where it is called: headers hold many numbers."""
+    """Return a function that is traced once and is a single node in each caller: headers hold many numbers."""
 
     @tf.function(
         autograph=False, input_signature=[tf.TensorSpec([None], tf.uint8), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.bool)]
@@ -48,9 +48,9 @@ def starts_with(image_bytes: tf.Tensor, magic: bytes, position: int = 0) -> tf.T
 
 
 def part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor) -> tf.Tensor:
-    """Return the bytes from `start` to before `stop`, as many as there are. String scalar.
+    """Return the bytes from `start` to before `stop`, possibly fewer or none. String scalar.
 
-    `tf.strings.substr` fails where there are none, with a message that holds the bytes, which Python cannot always decode.
+    If there are none, `tf.strings.substr` fails with a message that holds the bytes, which Python cannot always decode.
     """
     start = tf.minimum(start, tf.strings.length(text))
     return tf.strings.substr(text, start, tf.maximum(stop - start, 0))

@@ -1,8 +1,8 @@
-"""Whether an image's pixels can be decoded, found out much faster than by decoding each as the network needs it.
+"""Whether an image's pixels can be decoded, tested much faster than by decoding it for the network.
 
-Ordinary JPEG and PNG files are decoded many at a time by TensorFlow's bare ops, JPEG at an eighth of its size: what may be
-damaged is the compressed data, which is read whole at any scale. Where that fails, and for all other files, the one decoder
-(`decode.py`) has the last word. TensorFlow is imported when the first image comes.
+Ordinary JPEG and PNG files are decoded many at a time by TensorFlow's plain ops, JPEG at an eighth of its size: damage is in
+the compressed data, all of which is read at any scale. If that fails, and for all other files, the one decoder (`decode.py`)
+decides. TensorFlow is imported with the first image.
 """
 
 import functools
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from transfer.data.decoding.examination import Header
+from transfer.data.decoding.headers import Header
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 TOGETHER = 128
 """Images decoded by one call."""
 
-_FEWER = 16  # where one of those is damaged, its neighbours are tried in calls of so many
+_FEWER = 16  # images decoded by one call when one of a larger call is damaged
 
-_SIDE = 64  # of the images that the one decoder makes here, pixels
-_LARGE = 1_000_000  # pixels of an image that is decoded by a call of its own, which bounds the memory
+_SIDE = 64  # pixels; of the images that the one decoder makes here
+_LARGE = 1_000_000  # pixels; a larger image is decoded by a call of its own, which bounds the memory
 
 
 class DecodeTest:
-    """Decodes images and forgets them; used by many threads at once."""
+    """Decodes images and discards the pixels; safe to use from many threads."""
 
     def __init__(self, max_megapixels: float) -> None:
         self.max_megapixels = max_megapixels
@@ -34,29 +34,29 @@ class DecodeTest:
         self._built: dict[tuple[str, int], Callable[[Any], Any]] = {}
 
     def reasons(self, images: Sequence[tuple[bytes, Header]]) -> list[str]:
-        """Return for each image why it cannot be decoded, in the words of `pipeline.why_undecodable`; empty where it can.
+        """Return for each image the reason why it cannot be decoded, as `pipeline.why_undecodable` gives it; empty if it can.
 
         Args:
             images: encoded images with their headers, none larger than the limit.
         """
         undecided = set(range(len(images)))
         for kind in ("JPEG", "PNG"):
-            plain = [number for number, (_, header) in enumerate(images) if header.plain and kind_of(header) == kind]
+            plain = [number for number, (_, header) in enumerate(images) if header.sure and _kind_of(header) == kind]
             undecided -= self._decodable(kind, plain, images)
-        return [self._last_word(data) if number in undecided else "" for number, (data, _) in enumerate(images)]
+        return [self._final_reason(data) if number in undecided else "" for number, (data, _) in enumerate(images)]
 
     def _decodable(self, kind: str, numbers: list[int], images: Sequence[tuple[bytes, Header]]) -> set[int]:
-        """Return those that the light test decodes."""
+        """Return the images that the plain ops decode."""
         large = {n for n in numbers if images[n][1].width * images[n][1].height > _LARGE}
         left, good = [n for n in numbers if n not in large], set(numbers)
         for size in (TOGETHER, _FEWER):
             groups = [left[start : start + size] for start in range(0, len(left), size)]
-            # Places that are left over cost a little as well: a few images are better tried by a smaller call.
+            # Unused places in a call cost a little too, so a few images wait for a smaller call.
             left = [n for group in groups if 8 * len(group) < size or not self._decodes(kind, size, group, images) for n in group]
         return good - {n for n in (*left, *large) if not self._decodes(kind, 1, [n], images)}
 
     def _decodes(self, kind: str, size: int, numbers: list[int], images: Sequence[tuple[bytes, Header]]) -> bool:
-        """Decode some images by the call that takes `size` of them; return whether none failed."""
+        """Decode images with the graph that takes `size` of them; return whether none failed."""
         import tensorflow as tf
 
         fillers = [self._filler[kind]] * (size - len(numbers)) if len(numbers) < size else []
@@ -66,7 +66,7 @@ class DecodeTest:
             return False
         return True
 
-    def _last_word(self, data: bytes) -> str:
+    def _final_reason(self, data: bytes) -> str:
         import tensorflow as tf
 
         from transfer.data.pipeline import refusal
@@ -79,7 +79,7 @@ class DecodeTest:
 
     @cached_property
     def _filler(self) -> dict[str, bytes]:
-        """Images of one pixel, for the places that are left over."""
+        """Images of one pixel, for unused places in a call."""
         import tensorflow as tf
 
         pixel = tf.zeros([1, 1, 3], tf.uint8)
@@ -92,14 +92,14 @@ class DecodeTest:
             return self._built[kind, count]
 
 
-def kind_of(header: Header) -> str:
-    """Return which decoder reads a format; an MPO is a JPEG followed by others."""
+def _kind_of(header: Header) -> str:
+    """Return the format whose decoder reads an image; an MPO is a JPEG followed by other images."""
     return "JPEG" if header.format == "MPO" else header.format
 
 
 @functools.cache
 def _compiled(kind: str, count: int, max_megapixels: float) -> Callable[[Any], Any]:
-    """Build a graph that decodes `count` strings and returns one number of each."""
+    """Build a graph that decodes `count` strings and returns one number for each."""
     import tensorflow as tf
 
     from transfer.data.decoding.decode import decode

@@ -1,18 +1,17 @@
 """Encoded images -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
 
-What is handled: JPEG (EXIF orientation applied; grey and CMYK turned into RGB; large ones decoded at 1/2, 1/4 or 1/8 of
-their size), PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey,
-24 and 32 bits), WebP (alpha). The format is read from the bytes, never from a file's name. Anything else is refused with
-an error in the graph; `transcode.py` turns what Pillow can open into PNG before it comes here. Whoever changes a result here
-raises `decoder_version.py`.
+It reads JPEG (EXIF orientation applied; grey and CMYK converted to RGB; large images decoded at 1/2, 1/4 or 1/8 of their size),
+PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey, 24 and 32 bits) and
+WebP (alpha). The format is recognised by the bytes, never by the file's name. Anything else raises an error in the graph;
+`transcode.py` first converts to PNG what only Pillow can open. Raise `DECODER_VERSION` with any change of a result.
 """
 
 import tensorflow as tf
 
-from transfer.data.decoding import gif, webp
+from transfer.data.decoding import first_frame
 from transfer.data.decoding.bytes_in_graph import head, number, starts_with
 from transfer.data.decoding.orientation import orientation, upright
-from transfer.data.decoding.shrink import out_of_line, to_square
+from transfer.data.decoding.resize import out_of_line, to_square
 
 
 def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
@@ -21,14 +20,14 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
     Args:
         image_bytes: string scalar, an encoded image.
         size: side of the square result in pixels.
-        resize: `stretch`, `pad` or `crop` (see `shrink.to_square`).
-        max_megapixels: an image with more pixels is refused before they are allocated.
+        resize: `stretch`, `pad` or `crop` (see `resize.to_square`).
+        max_megapixels: an image with more pixels is refused before any is allocated.
 
     Returns:
         uint8 [size, size, 3], RGB, 0 to 255.
 
     Raises:
-        tf.errors.InvalidArgumentError: where the bytes are no image of these formats, damaged, or too large.
+        tf.errors.InvalidArgumentError: if the bytes are not an image of these formats, damaged, or too large.
     """
     limit = tf.constant(round(max_megapixels * 1e6), tf.int64)
     is_jpeg = starts_with(image_bytes, b"\xff\xd8\xff")
@@ -62,7 +61,7 @@ def _refuse_larger(height: tf.Tensor, width: tf.Tensor, limit: tf.Tensor) -> lis
 
 
 def _jpeg(image_bytes: tf.Tensor, size: int, limit: tf.Tensor) -> tf.Tensor:
-    """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 at which no side becomes smaller than the result."""
+    """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 at which no side is smaller than the result."""
     shape = tf.image.extract_jpeg_shape(image_bytes)[:2]
     spare = tf.reduce_min(shape) // size
     ratio_index = tf.reduce_sum(tf.cast(spare >= tf.constant([2, 4, 8]), tf.int32))
@@ -85,7 +84,7 @@ def _png(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
 
 @out_of_line
 def _alpha_of_few_bits(pixels: tf.Tensor, depth: tf.Tensor) -> tf.Tensor:
-    """Where a PNG has no alpha, TensorFlow fills it with the largest value of its depth: 15 instead of 255 for 4 bits."""
+    """Correct the alpha that TensorFlow gives a PNG without one: the largest value of its depth, such as 15 for 4 bits, not 255."""
     filler = tf.cast(2**depth - 1, tf.uint8)
     opaque = tf.reduce_all(pixels[:, :, 3] == filler)
     return tf.cond(opaque, lambda: _with_alpha(pixels[:, :, :3]), lambda: pixels)
@@ -98,21 +97,21 @@ def _orientation(image_bytes: tf.Tensor) -> tf.Tensor:
 
 @out_of_line
 def _other(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    """The formats that are seldom met."""
+    """The less common formats."""
     is_webp = starts_with(image_bytes, b"RIFF") & starts_with(image_bytes, b"WEBP", 8)
     is_format = tf.stack([starts_with(image_bytes, b"GIF8"), starts_with(image_bytes, b"BM"), is_webp])
-    known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are no JPEG, PNG, GIF, BMP or WebP image."])
-    with tf.control_dependencies([known] if known is not None else []):
+    is_known = tf.debugging.Assert(tf.reduce_any(is_format), ["The bytes are not a JPEG, PNG, GIF, BMP or WebP image."])
+    with tf.control_dependencies([is_known] if is_known is not None else []):
         which = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
     branches = [lambda: _gif(image_bytes, limit), lambda: _bmp(image_bytes, limit), lambda: _webp(image_bytes, limit)]
     return tf.switch_case(which, branches)
 
 
 def _gif(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    frame = gif.first_frame(image_bytes)
+    frame = first_frame.first_gif_frame(image_bytes)
     with tf.control_dependencies(_refuse_larger(frame.canvas_height, frame.canvas_width, limit)):
         pixels = tf.io.decode_image(frame.image_bytes, channels=3, expand_animations=False)
-    return _with_alpha(gif.on_canvas(pixels, frame))
+    return _with_alpha(first_frame.on_canvas(pixels, frame))
 
 
 def _bmp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
@@ -144,7 +143,7 @@ def _bmp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
 
 
 def _webp(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    image_bytes = webp.still(image_bytes)
+    image_bytes = first_frame.still_webp(image_bytes)
     data = head(image_bytes, 64)
     kind = number(data, 12, 4, False)
     lossless = number(data, 21, 4)

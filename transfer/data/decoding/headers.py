@@ -1,7 +1,7 @@
 """Headers of ordinary JPEG and PNG files, read without Pillow, which takes several times as long for a small image.
 
-Sources: ITU-T T.81, annex B (JPEG); W3C PNG, third edition; CIPA DC-008 (EXIF 2.32), tag 0x0112. Whatever is unusual is left
-to Pillow, so that both always come to the same verdict.
+Anything unusual is left to Pillow, so that both always reach the same verdict.
+Sources: ITU-T T.81, annex B (JPEG); W3C PNG, third edition; CIPA DC-008 (EXIF 2.32), tag 0x0112.
 """
 
 import zlib
@@ -19,21 +19,26 @@ _TABLES = (0xFFC4, 0xFFDD, 0xFFFE)  # Huffman tables, restart interval, comment:
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _LENGTHS = {b"gAMA": 4, b"pHYs": 9, b"sRGB": 1, b"cHRM": 32}
 _IGNORED = (b"tIME", b"bKGD", b"sBIT", b"hIST")
-_TEXT = 1_000_000  # bytes of a comment that Pillow is sure to accept
+_TEXT = 1_000_000  # bytes of a comment that Pillow certainly accepts
 
 
 class Header(NamedTuple):
-    """What an ordinary header says; where not `sure`, Pillow is to be asked whether it agrees."""
+    """Format, size and traits of an image, and in `reason` why it cannot be used.
 
-    format: str
-    width: int
-    height: int
-    traits: tuple[str, ...]
-    sure: bool
+    `sure`: width and height are certain to be those that TensorFlow's decoders of JPEG and PNG will read.
+    """
+
+    format: str = ""
+    width: int = 0
+    height: int = 0
+    traits: tuple[str, ...] = ()
+    sure: bool = False
+    transcoded: bool = False
+    reason: str = ""
 
 
 def read(data: bytes) -> Header | None:
-    """Read the header of a JPEG or PNG as TensorFlow's decoders will read it; None where that is not certain."""
+    """Return the header of a JPEG or PNG; None if it is unusual. If it is not `sure`, ask Pillow as well."""
     try:
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg(data)
@@ -45,7 +50,7 @@ def read(data: bytes) -> Header | None:
 
 
 def _jpeg(data: bytes) -> Header | None:
-    """Walk through the segments up to the first scan."""
+    """Read the segments up to the first scan."""
     position, sure, frame, orientation = 2, True, None, 0
     while True:
         marker, length = _SEGMENT.unpack_from(data, position)
@@ -83,17 +88,14 @@ def _whole_tables(data: bytes, position: int, end: int) -> bool:
 
 
 def _plain_application(data: bytes, marker: int, start: int, end: int) -> bool:
-    """Whether an application's segment is one of which Pillow is known to make nothing."""
+    """Whether an application segment is one that Pillow is known to ignore."""
     if marker == 0xFFE0:
         return end - start >= 14 or not data.startswith(b"JFIF", start)
     return marker == 0xFFEE and (end - start >= 12 or not data.startswith(b"Adobe", start))
 
 
 def _orientation(data: bytes, start: int, end: int) -> int:
-    """Return the EXIF orientation, 1 to 8, in the TIFF structure at `start`; 1 where there is none.
-
-    As `orientation.py` reads it, which turns the image.
-    """
+    """Return the EXIF orientation, 1 to 8, in the TIFF structure at `start`; 1 if there is none. The same as `orientation.py`."""
     order = "<" if data[start : start + 2] == b"II" else ">"
     try:
         directory = start + Struct(order + "I").unpack_from(data, start + 4)[0]
@@ -108,7 +110,7 @@ def _orientation(data: bytes, start: int, end: int) -> int:
 
 
 def _png(data: bytes) -> Header | None:
-    """Walk through the chunks up to the pixels."""
+    """Read the chunks up to the pixels."""
     width, height, depth, color, compression, filters, interlace = _IHDR.unpack_from(data, 16)
     known = depth in _DEPTHS.get(color, ()) and not compression and not filters and interlace < 2
     if not (known and width and height and _CHUNK.unpack_from(data, 8) == (13, b"IHDR") and _checked(data, 8, 13)):
@@ -127,13 +129,13 @@ def _png(data: bytes) -> Header | None:
 
 
 def _checked(data: bytes, position: int, length: int) -> bool:
-    """Whether a chunk's checksum is right."""
+    """Whether a chunk has the right checksum."""
     (stored,) = _NUMBER.unpack_from(data, position + 8 + length)
     return zlib.crc32(data[position + 4 : position + 8 + length]) == stored
 
 
 def _plain_chunk(data: bytes, position: int, length: int, kind: bytes, color: int) -> bool:
-    """Whether a chunk before the pixels is one in which Pillow is known to find no fault."""
+    """Whether a chunk before the pixels is one that Pillow is known to accept."""
     if kind == b"tEXt":
         return length < _TEXT and data.find(b"\0", position + 9, position + 8 + length) > 0
     if kind == b"tRNS":

@@ -8,18 +8,18 @@ import tensorflow as tf
 from transfer.data.decoding.bytes_in_graph import head, number
 
 _SEARCHED = 131072  # the EXIF segment (64 KB at most) is the first or second of the file
-_ENTRIES = 64  # directory entries looked at; cameras write about a dozen
+_ENTRIES = 64  # directory entries that are read; cameras write about a dozen
 _FIELDS = [[2**8, 1, 0, 0, 0, 0, 0, 0], [0, 0, 2**8, 1, 0, 0, 0, 0], [0, 0, 0, 0, 2**24, 2**16, 2**8, 1]]
 
 
 def orientation(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Return the EXIF orientation, 1 to 8, of a JPEG given as a string scalar; 1 where there is none. int64 scalar."""
+    """Return the EXIF orientation, 1 to 8, of a JPEG (string scalar), as an int64 scalar; 1 if there is none."""
     data = head(image_bytes, _SEARCHED)
     end = tf.size(data) - 64
 
     def read(position: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Return a segment's position, marker, length and the first four bytes behind them."""
-        segment = tf.cast(data[tf.minimum(position, end) :][:8], tf.int64)  # behind the end lie zeros, which are no marker
+        """Return a segment's position, marker and length, and the four bytes after them."""
+        segment = tf.cast(data[tf.minimum(position, end) :][:8], tf.int64)  # the zeros after the end are not a marker
         return position, *tf.unstack(tf.linalg.matvec(tf.constant(_FIELDS, tf.int64), segment))
 
     def goes_on(position: tf.Tensor, marker: tf.Tensor, length: tf.Tensor, name: tf.Tensor) -> tf.Tensor:

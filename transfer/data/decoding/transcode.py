@@ -1,6 +1,6 @@
-"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), turned into PNG by Pillow on the way in.
+"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), converted to PNG by Pillow.
 
-The PNG lies in the user's cache folder, named by the digest of the original; the original is never touched.
+The PNG is kept in the user's cache folder under the digest of the original; the original is never changed.
 """
 
 import functools
@@ -17,18 +17,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from transfer.system.files import cache_home, write_bytes
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
-"""Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by further images."""
+"""Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
 
-_pillow = threading.Lock()  # Pillow's size limit and the filter of warnings belong to the whole process
+_pillow = threading.Lock()  # Pillow's size limit and the warning filters belong to the whole process
 
 
 class UnreadableError(Exception):
-    """A file that is no image; the text says why."""
+    """A file that cannot be read as an image; the text says why."""
 
 
 @functools.cache
 def _know_heif() -> None:
-    """Tell Pillow how to read HEIC and HEIF; late, since the library takes its time to load."""
+    """Let Pillow read HEIC and HEIF; done late, because the library is slow to load."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -36,7 +36,7 @@ def _know_heif() -> None:
 
 @contextmanager
 def _no_limit() -> Iterator[None]:
-    """Let Pillow open or decode whatever size: the callers have a limit of their own."""
+    """Let Pillow open and decode images of any size: the callers have a limit of their own."""
     with _pillow, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -51,7 +51,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     """Open an image's header with Pillow, without allocating its pixels and without Pillow's own size limit.
 
     Raises:
-        UnreadableError: where Pillow does not know the format or the header is damaged.
+        UnreadableError: if Pillow does not know the format or the header is damaged.
     """
     if data[4:8] == b"ftyp":  # the container of HEIF, AVIF and videos
         _know_heif()
@@ -67,7 +67,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
 
 
 def needs_transcoding(image: Image.Image, data: bytes) -> bool:
-    """Return whether TensorFlow's decoder cannot be given these bytes."""
+    """Return whether `decode.py` cannot decode these bytes."""
     if image.format == "BMP":
         header, bits, compression = (int.from_bytes(data[a:b], "little") for a, b in ((14, 18), (28, 30), (30, 34)))
         return not (header >= 40 and ((compression == 0 and bits in (8, 24, 32)) or (compression == 3 and bits == 32)))
@@ -77,11 +77,11 @@ def needs_transcoding(image: Image.Image, data: bytes) -> bool:
 def to_png(data: bytes) -> bytes:
     """Return the first frame of an image, upright, as an RGB or RGBA PNG.
 
-    More than 8 bits a sample lose the lower ones, as in `decode.py`. Floating-point samples count from 0 to 1 where none is
-    larger than that, else from 0 to 255.
+    Of more than 8 bits per sample, the upper 8 are kept, as in `decode.py`. Floating-point samples range from 0 to 1 if none is
+    larger, otherwise from 0 to 255.
 
     Raises:
-        UnreadableError: where Pillow cannot decode it.
+        UnreadableError: if Pillow cannot decode it.
     """
     with opened(data) as image:
         try:
@@ -112,23 +112,13 @@ def _of_floats(samples: np.ndarray) -> Image.Image:
 
 
 def transcoded_path(digest: str) -> Path:
-    """Return where the PNG of the image with this digest lies."""
+    """Return the path of the PNG of the image with this digest."""
     return cache_home() / "transcoded" / digest[:2] / f"{digest}.png"
 
 
 def transcode(data: bytes, digest: str) -> Path:
-    """Write the PNG of an image into the cache unless it is there; return its path."""
+    """Write the PNG of an image into the cache if it is not there; return its path."""
     path = transcoded_path(digest)
     if not path.exists():
         write_bytes(path, to_png(data))
     return path
-
-
-def readable_bytes(data: bytes) -> bytes:
-    """Return bytes that the decoder can be given: the same ones, or a PNG of them.
-
-    Raises:
-        UnreadableError: where the bytes are no image.
-    """
-    with opened(data) as image:
-        return to_png(data) if needs_transcoding(image, data) else data

@@ -1,4 +1,4 @@
-"""An image folder -> the files in it. Lists every file it sees, with the reason where it is passed over."""
+"""An image folder -> the files in it: every one, with the reason if it is skipped."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ SPLIT_NAMES = {
     "val": "validation", "valid": "validation", "validation": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-"""What people call a split, in small letters -> its name here."""
+"""Common names of splits, in lower case -> the name used here."""
 
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
 
@@ -20,10 +20,10 @@ def listing(root: Path) -> tuple[list[Found], bool]:
     """Return every file of `root/<class>/**/<image>` or `root/train|val|test/<class>/**/<image>`, sorted by path.
 
     Returns:
-        The files, and whether the folder itself says which of them is in which split.
+        The files, and whether the folder itself is divided into splits.
 
     Raises:
-        DataError: where the folder is missing, a file, or empty.
+        DataError: if the folder is missing, a file, or empty.
     """
     require_folder(root)
     ready_made = _has_split_folders(root)
@@ -31,24 +31,24 @@ def listing(root: Path) -> tuple[list[Found], bool]:
     if all(item.path.isascii() for item in found):
         found.sort()
     else:
-        found.sort(key=lambda item: os.fsencode(item.path))  # the order of the bytes, whatever the names are
+        found.sort(key=lambda item: os.fsencode(item.path))  # by bytes: the names may not be Unicode
     if not found:
         raise DataError(f"The folder is empty. Expected DATA/<class>/<image>. Received {str(root)!r}.")
     return found, ready_made
 
 
 def require_folder(folder: Path) -> None:
-    """Check that there is a data folder and that it can be read.
+    """Check that the data folder exists and can be read.
 
     Raises:
-        DataError: where there is none.
+        DataError: if not.
     """
-    if not os.path.exists(folder):  # noqa: PTH110  (the method of Path raises on names too long or out of reach)
-        raise DataError(f"The data folder does not exist. Expected a folder with one sub-folder a class. Received {str(folder)!r}.")
+    if not os.path.exists(folder):  # noqa: PTH110  (the method of Path raises for some names)
+        raise DataError(f"The data folder does not exist. Expected a folder with one sub-folder for each class. Received {str(folder)!r}.")
     if not os.path.isdir(folder):
         spreadsheet = " Save the spreadsheet as CSV (UTF-8)." if folder.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
         raise DataError(
-            "DATA is a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), or tfds:NAME, "
+            "DATA must be a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), or tfds:NAME, "
             f"not a file of another kind.{spreadsheet} Received {str(folder)!r}."
         )
     try:
@@ -61,14 +61,14 @@ def _folders(parent: Path) -> list[str]:
     try:
         names = os.listdir(parent)
     except OSError:
-        return []  # the walk says why
+        return []  # the walk gives the reason
     return sorted(name for name in names if not name.startswith(".") and os.path.isdir(parent / name))
 
 
 def _has_split_folders(root: Path) -> bool:
-    """Whether all folders are named like splits, and the training one holds class folders.
+    """Whether all folders have names of splits, and the training folder holds class folders.
 
-    The others need not: a test folder of unlabelled images is common, and is no class of its own.
+    The others need not: a test folder of unlabelled images is common, and is not a class.
     """
     names = _folders(root)
     splits = {name: SPLIT_NAMES.get(name.lower()) for name in names}
@@ -84,7 +84,7 @@ def _walk(root: Path, ready_made: bool) -> list[Found]:
 
     def inside(parts: tuple[str, ...]) -> None:
         folder, start = root.joinpath(*parts), "".join(f"{part}/" for part in parts)
-        own = parts[depth] if len(parts) == depth + 1 else ""  # the class whose folder this is
+        own = parts[depth] if len(parts) == depth + 1 else ""  # the class of this folder itself
         try:
             identity = os.stat(folder)
             with os.scandir(folder) as entries:
@@ -93,7 +93,7 @@ def _walk(root: Path, ready_made: bool) -> list[Found]:
             found.append(Found(start, own, "", f"folder: cannot be read, {error.strerror}"))
             return
         if (identity.st_dev, identity.st_ino) in visited:
-            found.append(Found(start, "", "", "folder: was seen already, through another link"))
+            found.append(Found(start, "", "", "folder: listed already, through another link"))
             return
         visited.add((identity.st_dev, identity.st_ino))
         if not listed and own:
@@ -114,7 +114,7 @@ def _walk(root: Path, ready_made: bool) -> list[Found]:
                 found.append(Found(start + name, label, split, reason))
 
     inside(())
-    for link in links:  # after all real folders, so that the link is the one that was seen already; grows meanwhile
+    for link in links:  # after all real folders, so that a link never hides one; grows meanwhile
         inside(link)
     return found
 
@@ -123,4 +123,4 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a link that leads to itself
+        return False  # a link to itself

@@ -10,24 +10,24 @@ from transfer.data import groups, scan
 from transfer.data.dataset import Dataset
 from transfer.data.sources import folder
 from transfer.data.sources.tables import listing, reading
+from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
-from transfer.data.sources.tfds import source as tfds_source
 from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
 
 TFDS = tfds_name.PREFIX
-"""What the name of a TFDS data set begins with."""
+"""Prefix of the name of a TFDS data set."""
 NEAR_DUPLICATES = groups.NEAR_DUPLICATES
-"""The value of `data.group_by` that is settled only after the images were compared."""
+"""The value of `data.group_by` whose groups are known only after the images were compared."""
 
 
 def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
-    """Return the keys of the configuration that name a source: a path, `tfds:NAME`, or a TFDS builder.
+    """Return the configuration keys that name a source: a path, `tfds:NAME`, or a TFDS builder.
 
     Raises:
-        DataError: for a builder that no name stands for.
+        DataError: if no name stands for the builder.
     """
     if tfds_name.is_builder(data):
         return tfds_name.settings_of(cast("DatasetBuilder", data))
@@ -40,7 +40,7 @@ def absolute(source: str) -> str:
 
 
 def options(config: DataConfig) -> str:
-    """Return what the source needs on a command line after its name: ` --root images`; empty where its name is enough."""
+    """Return the options that a command line needs after the name of the source, such as ` --root images`; may be empty."""
     source = str(config.source)
     if source.startswith(TFDS):
         return f" --tfds-data-dir {shlex.quote(config.tfds_data_dir)}" if config.tfds_data_dir else ""
@@ -48,16 +48,16 @@ def options(config: DataConfig) -> str:
 
 
 def own(config: DataConfig) -> list[Path]:
-    """Return what belongs to the user and is never written: the data folder or the table, and where a table's paths start."""
+    """Return the user's own places, which are never written to: the data folder or table, and where the table's paths start."""
     places = [config.root, config.tfds_data_dir, None if str(config.source).startswith(TFDS) else config.source]
     return [Path(place) for place in places if place]
 
 
 def require(config: DataConfig) -> None:
-    """Check that the source is there, as far as that can be seen at once and without TensorFlow.
+    """Check the source as far as that is possible at once and without TensorFlow.
 
     Raises:
-        DataError: where it is not.
+        DataError: if it does not exist or cannot be used.
     """
     source = Path(str(config.source))
     columns = None
@@ -71,29 +71,29 @@ def require(config: DataConfig) -> None:
 
 
 def root(config: DataConfig, progress: Progress) -> Path:
-    """Return where the paths of a manifest of `data.source` start, without reading the images; a TFDS set is made ready.
+    """Return where the paths of a manifest of `data.source` start, without reading images; prepares a TFDS set.
 
     Raises:
-        DataError: where the source is not there.
+        DataError: if the source does not exist.
     """
     require(config)
     source = Path(str(config.source))
     if str(config.source).startswith(TFDS):
-        return tfds_source.listing(config, progress)[2]
+        return tfds_listing.listing(config, progress)[2]
     return listing.root_of(source, config.root) if reading.is_table(source) else source
 
 
 def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Dataset:
     """List the images of `data.source`, read each once, and return them; none has a split but those that the source itself names.
 
-    With `decode_test`, images whose pixels cannot be decoded are found now, and not when their features are extracted.
+    With `decode_test`, images whose pixels cannot be decoded are found now, not when features are extracted.
 
     Raises:
-        DataError: where the source cannot be used.
+        DataError: if the source cannot be used.
     """
     source, columns = Path(str(config.source)), None
     if str(config.source).startswith(TFDS):
-        found, ready_made, root = tfds_source.listing(config, progress)
+        found, ready_made, root = tfds_listing.listing(config, progress)
     elif reading.is_table(source):
         columns = reading.columns(source)
         found, ready_made, root = listing.listing(source, config.root, groups.column(config.group_by, columns), config.missing_files)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer import __version__
-from transfer.data.decoding.version import DECODER_VERSION
+from transfer.data.decoding import DECODER_VERSION
 from transfer.errors import RunError
 from transfer.exporters.served import Served
 from transfer.reports.predicted import Summary

@@ -30,7 +30,7 @@ from transfer.system.progress import Silent
         ("a.png,x\nb.png,x\na/../a.png,x\n", "Row 4 .*: the file is listed already, in row 2. Received 'a/../a.png'"),
         ("a.png,x\na.png,y\na.png,x\n", "Row 3 .* listed already, in row 2. The same holds for 1 other row"),
         ("a.png,x\na,x\n", "Row 3 .* is a folder, not an image. Received 'a'"),
-        ("a.png,Cats\n\nb.png,cats\n", "case or white space only.* Received 'Cats' in row 2 and 'cats' in row 4"),
+        ("a.png,Cats\n\nb.png,cats\n", "only by case or white space.* Received 'Cats' in row 2 and 'cats' in row 4"),
         ("a.png,ice cream\nb.png,icecream \na/c.png,Icecream\n", "'ice cream' in row 2 and 'icecream ' in row 3 .* So do 1 other pairs"),
         ("a.png,caf\u00e9\nb.png,cafe\u0301\n", "write them the same way"),
         ("a.png,x\nb.png,x,y\n", "Row 3 of the table has 3 cells, its first row has 2"),
@@ -56,7 +56,7 @@ def test_words_that_are_no_split_or_no_exclusion_are_named(tmp_path: Path) -> No
     files(tmp_path, "a.png", "b.png")
     assert "Row 3" in (text := error(tmp_path, "path,label,split\na.png,x,\nb.png,x,tset\n"))
     assert "a split is train, validation, test, or empty" in text
-    assert "stands yes or nothing. Received 'perhaps'" in error(tmp_path, "path,label,exclude\na.png,x,perhaps\n")
+    assert "holds yes or nothing. Received 'perhaps'" in error(tmp_path, "path,label,exclude\na.png,x,perhaps\n")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_words_that_are_no_split_or_no_exclusion_are_named(tmp_path: Path) -> No
         ("path,label\na.png,x\n".encode("utf-16-le"), "NUL bytes, as UTF-16 does"),
         (b"", "The table is empty"),
         (b"\n\n", "The table is empty"),
-        (b"PK\x03\x04\x00\xff\xfe", "no UTF-8 text"),
+        (b"PK\x03\x04\x00\xff\xfe", "not UTF-8 text"),
         (b"path,label,label\na.png,x,y\n", "'label' more than once"),
-        (b"a.png,x\nb.png,y\n", "names its columns, at least path and label. Missing: path, label"),
+        (b"a.png,x\nb.png,y\n", "holds the names of its columns, at least path and label. Missing: path, label"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
@@ -129,7 +129,7 @@ def test_broken_parquet_is_named(tmp_path: Path) -> None:
     path = _parquet(tmp_path, path=["a.png"] * 5000, label=[str(number) for number in range(5000)])
     whole = path.read_bytes()
     for content in (b"", b"text", whole[:-1], whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :]):
-        assert "no whole Parquet file" in error(tmp_path, content, "data.parquet")
+        assert "not a complete Parquet file" in error(tmp_path, content, "data.parquet")
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_the_folder_of_data_sets_must_be_there(tmp_path: Path) -> None:
 
 def test_names_that_do_not_exist_are_refused_with_the_nearest(tmp_path: Path) -> None:
     prepare(tmp_path, {"train": images(2)})
-    assert "Near to it: mnist" in refusal("tfds:mnits", tmp_path)
-    assert "Near to it: pets." in refusal("tfds:petz", tmp_path)
-    assert "Near to it" not in refusal("tfds:qqqqqqqqqqqqqqqq", tmp_path)
+    assert "Did you mean: mnist" in refusal("tfds:mnits", tmp_path)
+    assert "Did you mean: pets?" in refusal("tfds:petz", tmp_path)
+    assert "Did you mean" not in refusal("tfds:qqqqqqqqqqqqqqqq", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_failing_download_says_why_and_what_to_do(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(tfds_builder, "_unreachable_hosts", lambda builder: [])
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     text = refusal("tfds:mnist", tmp_path)
-    assert "failed: Manual directory /x does not exist. Put the files there. Prepare it where" in text
+    assert "failed: Manual directory /x does not exist. Put the files there. Prepare it on a machine" in text
 
 
 def test_a_broken_description_is_refused(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_image_folder_takes_the_files_where_they_lie(tmp_path: Path, cache_folde
     }
     assert source.root == tmp_path and source.ready_made and not (cache_folder / "tfds").exists()
     reasons = dict(zip(source.table["path"], source.table["reason"], strict=True))
-    assert reasons["more/cat/5.png"] == "split left out: more is none of train, validation and test"
+    assert reasons["more/cat/5.png"] == "split left out: more is not train, validation or test"
     assert sorted(path for path, why in reasons.items() if why) == sorted([paths[4], *others[:2], "train/dog/deep/", ".x/", others[4]])
     assert {name: info.num_examples for name, info in builder.info.splits.items()} == {"train": 3, "test": 2, "more": 1}
 

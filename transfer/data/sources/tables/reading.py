@@ -1,7 +1,7 @@
-"""CSV and Parquet files -> rows of text, one after the other, so that a large table takes no more memory than a small one.
+"""CSV and Parquet files -> rows of text, one by one: a large table takes no more memory than a small one.
 
-CSV is UTF-8 with or without a byte order mark; its cells are separated as its first line is: by commas, semicolons or tabs.
-Rows are numbered as a spreadsheet shows them: the names of the columns are row 1. Rows without any text are passed over.
+CSV is UTF-8 with or without a byte order mark, separated by commas, semicolons or tabs, whichever the first line uses. Rows
+are numbered as in a spreadsheet: the names of the columns are row 1. Rows without any text are skipped.
 """
 
 import csv
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".tsv", ".parquet")
 _SEPARATORS = (",", ";", "\t")
 _ADVICE = "Save it as CSV in UTF-8"
-_BATCH = 16_384  # rows of a Parquet file that are in memory at once
+_BATCH = 16_384  # rows of a Parquet file in memory at once
 
 
 def is_table(source: str | os.PathLike[str]) -> bool:
-    """Return whether a source is called like a table; a folder may be called so as well."""
+    """Return whether a source has the name of a table and is not a folder."""
     return Path(source).suffix.lower() in SUFFIXES and not os.path.isdir(source)
 
 
 def columns(path: Path) -> list[str]:
-    """Return the names of the columns in their order, without white space around them.
+    """Return the names of the columns in order, without white space around them.
 
     Raises:
-        DataError: where there is no such table, or it cannot be read.
+        DataError: if the table does not exist, cannot be read, or has two columns of one name.
     """
     _require_file(path)
     names = _parquet_names(path) if _is_parquet(path) else _header(path)[1]
     double = sorted({name for name in names if name and names.count(name) > 1})
     if double:
-        raise DataError(f"The columns of a table have different names. Received {double[0]!r} more than once in {str(path)!r}.")
+        raise DataError(f"The columns of a table must have different names. Received {double[0]!r} more than once in {str(path)!r}.")
     return names
 
 
@@ -47,7 +47,7 @@ def rows(path: Path, names: Sequence[str | None]) -> Iterator[tuple[int, list[st
     """Yield the number of each row and its cells in the named columns; a column None gives empty cells.
 
     Raises:
-        DataError: where the table is damaged, not UTF-8, or a row has too many or too few cells, with the row.
+        DataError: if the table is damaged or not UTF-8, or a row has too many or too few cells, with the row.
     """
     where = columns(path)
     places = [None if name is None else where.index(name) for name in names]
@@ -72,21 +72,21 @@ def _require_file(path: Path) -> None:
 
 
 def _header(path: Path) -> tuple[str, list[str], bool]:
-    """Return the separator, the names of the columns, and whether blanks after a separator are no part of a cell.
+    """Return the separator, the names of the columns, and whether to skip the spaces after separators.
 
-    The separator is the one that gives the most cells, in a header that names `path` and `label` if any does.
+    The separator is the one that gives the most columns, with `path` and `label` among them if possible.
     """
     found = []
     for separator in _SEPARATORS:
-        # Not strict: what is quoted for one separator looks broken to the others.
+        # Not strict: quoting for one separator looks broken with the others.
         row = next(_records(path, separator, False, strict=False), (1, []))[1]
         names = [name.strip() for name in row]
         found.append(({"path", "label"} <= {name.casefold() for name in names}, len(names), separator, names, row))
     _, count, separator, names, row = max(found, key=lambda item: item[:2])
     if not any(names):
-        raise DataError(f"The table is empty. Expected a first row that names its columns, path and label. Received {str(path)!r}.")
+        raise DataError(f"The table is empty. Expected a first row with the names of its columns, path and label. Received {str(path)!r}.")
     if any("\0" in name for name in names):
-        raise DataError(f"The table is no UTF-8 text: its first row holds NUL bytes, as UTF-16 does. {_ADVICE}. Received {str(path)!r}.")
+        raise DataError(f"The table is not UTF-8 text: its first row holds NUL bytes, as UTF-16 does. {_ADVICE}. Received {str(path)!r}.")
     return separator, names, count > 1 and all(name.startswith(" ") for name in row[1:])
 
 
@@ -107,13 +107,13 @@ def _records(path: Path, separator: str, skip_blanks: bool, strict: bool = True)
 
 def _csv_fault(message: str) -> str:
     if "unexpected end" in message or "field limit" in message:
-        longer = f", or it is longer than {csv.field_size_limit():,} letters" * ("field limit" in message)
+        longer = f", or it is longer than {csv.field_size_limit():,} characters" * ("field limit" in message)
         return f"a quotation mark opens a cell and nothing closes it{longer}"
     return "a quotation mark inside a cell is not doubled" if "expected after" in message else message
 
 
 def _not_utf8(path: Path, separator: str) -> DataError:
-    """Find the row and the byte that are no UTF-8."""
+    """Return the error with the row and the byte that are not UTF-8."""
     with path.open("rb") as binary:
         start = binary.read(4)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -126,7 +126,7 @@ def _not_utf8(path: Path, separator: str) -> DataError:
                 place, byte = number, foreign[0]
                 break
     return DataError(
-        f"The table is no UTF-8 text: row {place} holds the byte 0x{byte:02X}, as other encodings (Latin-1, Windows) do. "
+        f"The table is not UTF-8 text: row {place} holds the byte 0x{byte:02X}, as other encodings (Latin-1, Windows) do. "
         f"{_ADVICE}. Received {str(path)!r}."
     )
 
@@ -141,8 +141,8 @@ def _csv_rows(path: Path, places: Sequence[int | None], width: int) -> Iterator[
         if len(row) != width:
             found = f"{len(row)} cell{'' if len(row) == 1 else 's'}"
             raise DataError(
-                f"Row {number} of the table has {found}, its first row has {width}. A cell that holds the separator "
-                f"{separator!r} stands in quotation marks. Received {str(path)!r}."
+                f"Row {number} of the table has {found}, its first row has {width}. Put cells that hold the separator "
+                f"{separator!r} in quotation marks. Received {str(path)!r}."
             )
         yield number, ["" if place is None else row[place] for place in places]
 
@@ -152,7 +152,7 @@ def _parquet(path: Path) -> Iterator["pyarrow.parquet.ParquetFile"]:
     import pyarrow
     import pyarrow.parquet
 
-    with path.open("rb") as opened:  # by Python: its name may be no Unicode, which pyarrow refuses
+    with path.open("rb") as opened:  # by Python: pyarrow refuses names that are not Unicode
         try:
             file = pyarrow.parquet.ParquetFile(opened)
         except (pyarrow.ArrowException, OSError) as error:
@@ -166,7 +166,7 @@ def _parquet_names(path: Path) -> list[str]:
 
 
 def _broken_parquet(path: Path, error: Exception) -> DataError:
-    return DataError(f"The table is no whole Parquet file: {' '.join(str(error).split())[:200]}. Received {str(path)!r}.")
+    return DataError(f"The table is not a complete Parquet file: {' '.join(str(error).split())[:200]}. Received {str(path)!r}.")
 
 
 def _parquet_rows(path: Path, places: Sequence[int | None]) -> Iterator[tuple[int, list[str]]]:
@@ -181,7 +181,9 @@ def _parquet_rows(path: Path, places: Sequence[int | None]) -> Iterator[tuple[in
                 _require_plain(path, name, file.schema_arrow.field(name).type)
         try:
             for batch in file.iter_batches(_BATCH, columns=[name for name in wanted if name is not None]):
-                taken = [[""] * len(batch) if name is None else _texts(batch.column(name)) for name in wanted]
+                taken = [
+                    [""] * len(batch) if name is None else [_text(value) for value in batch.column(name).to_pylist()] for name in wanted
+                ]
                 for row in zip(*taken, strict=True):
                     number += 1
                     if any(row):
@@ -199,12 +201,8 @@ def _require_plain(path: Path, name: str, kind: "pyarrow.DataType") -> None:
         raise DataError(f"Column {name!r} of the table holds {kind}. Expected text or numbers. Received {str(path)!r}.")
 
 
-def _texts(column: "pyarrow.Array") -> list[str]:
-    return [_text(value) for value in column.to_pylist()]
-
-
 def _text(value: object) -> str:
-    """Return a value of a Parquet file as text; whole numbers that pandas keeps as 1.0 (beside empty cells) are whole again."""
+    """Return a value of a Parquet file as text; pandas writes whole numbers beside empty cells as 1.0, which is text `1`."""
     if isinstance(value, str):
         return value
     if value is None or value != value:
@@ -213,5 +211,5 @@ def _text(value: object) -> str:
 
 
 def plain(path: Path, value: str) -> str:
-    """Return the text that a cell of this table stands for: those of CSV files are written for spreadsheets."""
+    """Return the text that a cell of this table stands for: cells of CSV files are written for spreadsheets."""
     return value if _is_parquet(path) else spreadsheet.text(value)

@@ -1,7 +1,8 @@
-"""The name of a TFDS data set -> its builder, with the data on this machine. Every failure is one clear line."""
+"""The name of a TFDS data set -> its builder, and the data on this machine. Every failure is one clear line."""
 
 import contextlib
 import difflib
+import fnmatch
 import io
 import logging
 import os
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _LISTED = 8  # names that an error shows at most
-_HOSTS = 3  # that are looked up before a download, at most
+_HOSTS = 3  # looked up before a download, at most
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keep the bars, lines and warnings of tensorflow-datasets and of what it calls from the terminal."""
+    """Keep the progress bars, lines and warnings of tensorflow-datasets and what it calls off the terminal."""
     from tensorflow_datasets.core.utils import tqdm_utils
 
     bars, level = getattr(tqdm_utils, "_active", True), logging.root.manager.disable
@@ -44,14 +45,14 @@ def quietly() -> Iterator[None]:
 def builder_of(name: Name, data_dir: str | None) -> "DatasetBuilder":
     """Return the builder of a name; its data need not be there yet.
 
-    Sets that lie on disk need no code: they are read from their own description.
+    A set on disk needs no code: it is read by its own description.
 
     Args:
-        name: of the set.
-        data_dir: folder of data sets; none: where tensorflow-datasets keeps them.
+        name: the parsed name of the set.
+        data_dir: folder of data sets; None: the default of tensorflow-datasets.
 
     Raises:
-        DataError: for a name, configuration or version that does not exist, or a description that cannot be read.
+        DataError: if the name, configuration or version does not exist, or the description cannot be read.
     """
     import tensorflow_datasets as tfds
 
@@ -75,7 +76,7 @@ def _why_not(name: Name, data_dir: str | None, error: Exception) -> str:
     if code is None and not folders:
         known = {*tfds.list_builders(with_community_datasets=False), *(entry for place in _places(data_dir) for entry in _inside(place))}
         near = difflib.get_close_matches(plain, sorted(known), n=5, cutoff=0.6)
-        return f"There is no TFDS data set of this name. {f'Near to it: {_few(near)}. ' if near else ''}{received}"
+        return f"There is no TFDS data set of this name. {f'Did you mean: {_few(near)}? ' if near else ''}{received}"
     configs = {
         *(code.builder_configs if code else ()),
         *(entry for folder in folders for entry in _inside(folder) if _versions(folder / entry)),
@@ -85,7 +86,7 @@ def _why_not(name: Name, data_dir: str | None, error: Exception) -> str:
         there = f"There are {len(configs)}: {_few(near, len(configs))}." if configs else "It has none."
         return f"{plain} has no such configuration. {there} {received}"
     versions = {version for folder in folders for version in _versions(folder / name.config)} | _of_code(code, name.config)
-    if name.version and not any(_matches(version, name.version) for version in versions):
+    if name.version and not fnmatch.filter(versions, name.version):
         return f"{plain} has no such version. There are: {_few(sorted(versions))}. {received}"
     if code is None and not name.config and not versions and configs:
         return f"{plain} has several configurations: name one, tfds:{plain}/CONFIG. There are: {_few(sorted(configs))}. {received}"
@@ -96,7 +97,7 @@ def download(builder: "DatasetBuilder", name: Name, progress: Progress) -> None:
     """Download and prepare a set whose data is not on this machine.
 
     Raises:
-        DataError: where that fails, with what was tried and what to do.
+        DataError: if that fails, with what was tried and what to do.
     """
     import tensorflow_datasets as tfds
 
@@ -106,7 +107,7 @@ def download(builder: "DatasetBuilder", name: Name, progress: Progress) -> None:
     if unreachable:
         reason = f"no address was found for {_few(unreachable)}"
     else:
-        progress.say(f"{name} is not in {folder.parent}: tensorflow-datasets downloads and prepares it. This can take long.")
+        progress.say(f"{name} is not in {folder.parent}: tensorflow-datasets downloads and prepares it, which can take a while.")
         try:
             with quietly():
                 builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
@@ -114,30 +115,29 @@ def download(builder: "DatasetBuilder", name: Name, progress: Progress) -> None:
         except Exception as error:  # as above
             reason = first_line(error)
     raise DataError(
-        f"The TFDS data set is not on this machine, and downloading and preparing it failed: {reason.rstrip('.')}. Prepare it where "
-        f"there is a network (tfds build {builder.name}), copy the folder {builder.name}/, and name the folder that holds it with "
+        f"The TFDS data set is not on this machine, and downloading and preparing it failed: {reason.rstrip('.')}. Prepare it on a machine "
+        f"with a network (tfds build {builder.name}), copy the folder {builder.name}/, and pass the folder that holds it as "
         f"--tfds-data-dir (data.tfds_data_dir). Received 'tfds:{name}', expected in {str(folder)!r}"
         f"{f'; other versions there: {_few(others)}' if others else ''}."
     )
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, on one line of at most 300 characters, without TensorFlow's names of nodes."""
+    """Return the text of an error on one line of at most 300 characters, without TensorFlow's names of nodes."""
     text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", str(error)) or type(error).__name__
     return " ".join(text.split())[:300].strip()
 
 
 def _unreachable_hosts(builder: "DatasetBuilder") -> list[str]:
-    """Return the hosts that the set comes from, where none has an address: tensorflow-datasets would try for minutes."""
+    """Return the hosts of the set's downloads if none of them has an address: tensorflow-datasets would try for minutes."""
     try:
         with quietly():
             addresses = list(builder.url_infos)
-    except Exception:  # read from files, or code without a list of its addresses
+    except Exception:  # a set read from files, or code that does not list its addresses
         return []
     hosts = sorted({host for host in (urllib.parse.urlsplit(address).hostname for address in addresses) if host})[:_HOSTS]
-    if urllib.request.getproxies():  # the proxy looks them up
-        return []
-    return hosts if hosts and not any(_has_address(host) for host in hosts) else []
+    proxied = bool(urllib.request.getproxies())  # then the proxy looks them up
+    return [] if proxied or any(_has_address(host) for host in hosts) else hosts
 
 
 def _has_address(host: str) -> bool:
@@ -165,16 +165,12 @@ def _versions(folder: Path) -> list[str]:
 
 
 def _of_code(code: Any, config: str) -> set[str]:
-    """Return the versions that a builder's code knows."""
+    """Return the versions that a builder's code supports."""
     if code is None:
         return set()
     chosen = code.builder_configs.get(config)
     own = (getattr(chosen, "version", None), *(getattr(chosen, "supported_versions", None) or ()))
     return {str(version) for version in (code.VERSION, *(code.SUPPORTED_VERSIONS or ()), *own) if version}
-
-
-def _matches(version: str, wanted: str) -> bool:
-    return all(part in ("*", here) for here, part in zip(version.split("."), wanted.split("."), strict=False))
 
 
 def _few(names: list[str], total: int | None = None) -> str:

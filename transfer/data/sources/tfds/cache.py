@@ -1,23 +1,22 @@
 """Encoded images of a TFDS data set, written once as files into the user's cache folder.
 
-    <cache>/tfds/<name>-<config>-<version>-<where it lies>/
-      index.json           what it was made of, and one row for each example: path, label, split, bytes
-      train/00000012.jpg   the bytes as they are encoded in the set; its split and its place in it
+    <cache>/tfds/<name>-<config>-<version>-<hash of its folder>/
+      index.json           fingerprint of the set, and one row for each example: path, label, split, bytes
+      train/00000012.jpg   the bytes as they are encoded in the set; its split and its position there
       test/...
 
-A folder appears whole or not at all. It is used as long as the set's own files are the same and no image is missing;
-else it is made anew, with the same paths. It can be deleted at any time.
+A folder appears whole or not at all. It is used as long as the set's own files are the same and no image is missing; otherwise
+it is made again, with the same paths. It can be deleted at any time.
 """
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from transfer.data.decoding.examination import announced
 from transfer.data.scan import Found
@@ -28,32 +27,31 @@ from transfer.system.files import cache_home
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
 
-_LAYOUT = 1  # counts up when the folder or its index becomes another
+_LAYOUT = 1  # raise it whenever the folder or its index changes
 _INDEX = "index.json"
-_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "JPEG 2000": ".jp2"}
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "JPEG 2000": ".jp2"}
 _UNLABELLED = "unlabelled: its label in the data set is no class"
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     path: str
     label: str
     split: str
-    size: int  # bytes; -1: not written, since it has no label
+    size: int  # bytes; -1: not written, because it has no label
 
 
 def folder_of(builder: "DatasetBuilder") -> Path:
-    """Return where the images of a set are kept: named by the set and by the folder that it lies in."""
+    """Return where the images of a set are kept: named by the set and by the folder that holds it."""
     place = hashlib.sha256(os.fsencode(builder.data_dir)).hexdigest()[:8]
     config = getattr(builder.builder_config, "name", "") or ""
     return cache_home() / "tfds" / "-".join(part for part in (builder.name, config, str(builder.version), place) if part)
 
 
 def fingerprint(builder: "DatasetBuilder", task: Task) -> str:
-    """Return a digest of what the images and labels are made of: the set's files by name, size and time, and its features.
+    """Return a digest of what determines the images and labels: names, sizes and times of the set's files, and its features.
 
     Raises:
-        OSError: where the set's folder cannot be read.
+        OSError: if the set's folder cannot be read.
     """
     with os.scandir(builder.data_dir) as entries:
         files = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)
@@ -62,7 +60,7 @@ def fingerprint(builder: "DatasetBuilder", task: Task) -> str:
 
 
 def load(folder: Path, print_: str) -> list[Found] | None:
-    """Return what the folder holds; None where it is missing, of another fingerprint, or not whole any more."""
+    """Return what the folder holds; None if it is missing, incomplete, or has another fingerprint."""
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         if index["fingerprint"] != print_:
@@ -74,55 +72,44 @@ def load(folder: Path, print_: str) -> list[Found] | None:
     return [_found(row) for row in rows] if whole else None
 
 
+def fill(folder: Path, print_: str, splits: Mapping[str, str], examples: Iterable[tuple[str, bytes, str]]) -> list[Found]:
+    """Write the images of a set; return what the folder holds then. An error or interruption leaves nothing behind.
+
+    Args:
+        folder: from `folder_of`.
+        print_: from `fingerprint`.
+        splits: name of a split in the set -> train, validation, test, or empty.
+        examples: name of the split, encoded image and name of the class (empty: none), in the order of the set.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # another process clears up at the same time
+        files.clear_up(folder.parent)
+    partial = files.beside(folder, "partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    counts = dict.fromkeys(splits, 0)
+    rows: list[_Row] = []
+    try:
+        for name in splits:
+            (partial / name).mkdir(parents=True)
+        for name, data, label in examples:
+            path = f"{name}/{counts[name]:08d}{_suffix(data)}"
+            counts[name] += 1
+            if label:
+                (partial / path).write_bytes(data)
+            rows.append(_Row(path, label, splits[name], len(data) if label else -1))
+        files.write_text(partial / _INDEX, json.dumps({"fingerprint": print_, "rows": rows}))
+        others = load(folder, print_)  # another process may have been faster, and may be reading it
+        if others is not None:
+            return others
+        files.publish_folder(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return [_found(row) for row in rows]
+
+
 def _found(row: _Row) -> Found:
     return Found(row.path, row.label, row.split) if row.size >= 0 else Found(row.path, "", "", _UNLABELLED)
 
 
-class Filling:
-    """A folder that is being filled. Leaving it without `publish` (an error, an interruption) leaves nothing behind."""
-
-    def __init__(self, folder: Path) -> None:
-        self._final = folder
-        self._partial = files.beside(folder, "partial")
-        self._rows: list[_Row] = []
-
-    def __enter__(self) -> "Filling":
-        self._final.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):  # another process clears up at the same time
-            files.clear_up(self._final.parent)
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
-
-    def add(self, name: str, split: str, examples: Iterator[tuple[bytes, str]]) -> Iterator[None]:
-        """Write the examples of a split one by one, yielding after each.
-
-        Args:
-            name: of the split in the set.
-            split: what it is for (train, validation, test), or empty.
-            examples: encoded images and the names of their classes, in the order of the set.
-        """
-        (self._partial / name).mkdir()
-        for position, (data, label) in enumerate(examples):
-            path = f"{name}/{position:08d}{_ending(data)}"
-            if label:
-                (self._partial / path).write_bytes(data)
-            self._rows.append(_Row(path, label, split, len(data) if label else -1))
-            yield
-
-    def publish(self, print_: str) -> list[Found]:
-        """Give the folder its final name; return what it holds."""
-        rows: Sequence[tuple[object, ...]] = [astuple(row) for row in self._rows]
-        files.write_text(self._partial / _INDEX, json.dumps({"fingerprint": print_, "rows": rows}))
-        others = load(self._final, print_)  # another process may have been faster, and may be reading it
-        if others is not None:
-            return others
-        files.publish_folder(self._partial, self._final)
-        return [_found(row) for row in self._rows]
-
-
-def _ending(data: bytes) -> str:
-    return ".bmp" if data.startswith(b"BM") else _ENDINGS.get(announced(data), "")
+def _suffix(data: bytes) -> str:
+    return ".bmp" if data.startswith(b"BM") else _SUFFIXES.get(announced(data), "")

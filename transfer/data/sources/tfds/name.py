@@ -23,7 +23,7 @@ _FOLDERS = ("ImageFolder", "image_folder")
 
 @dataclass(frozen=True)
 class Name:
-    """The parts of a name; `config` and `version` are empty where they are left to tensorflow-datasets."""
+    """The parts of a name; an empty `config` or `version` is left to tensorflow-datasets."""
 
     name: str
     config: str = ""
@@ -31,7 +31,7 @@ class Name:
 
     @property
     def is_image_folder(self) -> bool:
-        """Whether this is `tfds.folder_dataset.ImageFolder`: files as they lie, below SPLIT/LABEL/."""
+        """Whether this is `tfds.folder_dataset.ImageFolder`: files used where they are, below SPLIT/LABEL/."""
         return self.name in _FOLDERS
 
     def __str__(self) -> str:
@@ -39,10 +39,10 @@ class Name:
 
 
 def parse(source: str) -> Name:
-    """Take a name apart.
+    """Return the parts of a name.
 
     Raises:
-        DataError: where it has another form.
+        DataError: if it has another form.
     """
     found = _FORM.fullmatch(source)
     if found is None:
@@ -58,10 +58,10 @@ def parse(source: str) -> Name:
 
 
 def require(source: str, data_dir: str | None) -> None:
-    """Check the form of the name, and that there is a folder where the data set is to be looked for.
+    """Check the form of the name, and that the folder of data sets exists.
 
     Raises:
-        DataError: for another form, or a folder that is not there.
+        DataError: if the name has another form, or the folder does not exist.
     """
     name = parse(source)
     if data_dir is None and name.is_image_folder:
@@ -76,16 +76,16 @@ def require(source: str, data_dir: str | None) -> None:
 
 
 def is_builder(data: object) -> bool:
-    """Return whether this is a `tfds.core.DatasetBuilder`; without importing tensorflow-datasets, which its owner has done."""
+    """Return whether this is a `tfds.core.DatasetBuilder`, without importing tensorflow-datasets: whoever made one has done so."""
     tfds = sys.modules.get("tensorflow_datasets")
     return tfds is not None and isinstance(data, tfds.core.DatasetBuilder)
 
 
 def settings_of(builder: "DatasetBuilder") -> dict[str, str]:
-    """Return the keys of the configuration that name the same data set again.
+    """Return the configuration keys that name the data set of a builder.
 
     Raises:
-        DataError: for a builder that no name stands for: of several folders, or of a folder that is not ROOT/NAME[/CONFIG]/VERSION.
+        DataError: if no name stands for the builder: it has several folders, or one that is not ROOT/NAME[/CONFIG]/VERSION.
     """
     folder = Path(builder.data_dir).expanduser().absolute()
     if type(builder).__name__ == "ImageFolder":

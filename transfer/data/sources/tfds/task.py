@@ -1,4 +1,4 @@
-"""What a TFDS data set holds: which feature is the image, which is the class, and what its splits are for."""
+"""What a TFDS data set holds: which feature is the image, which is the class, and what its splits are used for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from transfer.errors import DataError
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
 
-_LISTED = 8  # features that an error shows at most
+_LISTED = 8  # features that an error shows, at most
 
 
 @dataclass(frozen=True)
 class Task:
-    """The features of the image and of the class, and the names of the classes (none: their numbers are their names)."""
+    """The features of the image and of the class, and the names of the classes (None: the numbers are the names)."""
 
     image: str
     label: str
     names: Sequence[str] | None
 
     def class_name(self, number: int) -> str:
-        """Return the name of a class; empty for a number that is none, such as the -1 of unlabelled images."""
+        """Return the name of a class; empty for a number that is no class, such as the -1 of unlabelled images."""
         if number < 0 or (self.names is not None and number >= len(self.names)):
             return ""
         return str(number) if self.names is None else self.names[number]
 
 
 def task_of(builder: "DatasetBuilder") -> Task:
-    """Return which features are learned from and learned: `supervised_keys`, else the only image and the only class label.
+    """Return the features of the image and of the class: `supervised_keys`, else the only image and the only class label.
 
     Raises:
-        DataError: where the set is not one of single, encoded images with one class each.
+        DataError: if the set does not hold one encoded image with one class in each example.
     """
     features = builder.info.features
     listed = dict(sorted(features.items())) if hasattr(features, "items") else {}
@@ -50,7 +50,7 @@ def task_of(builder: "DatasetBuilder") -> Task:
         supervised = "" if keys is None else f", supervised_keys {keys!r}"
         raise DataError(
             f"{builder.info.full_name} is not an image classification set: {why}. Expected one encoded image (Image) and one "
-            f"class (ClassLabel) an example. Received {shown or type(features).__name__}{more}{supervised}."
+            f"class (ClassLabel) in each example. Received {shown or type(features).__name__}{more}{supervised}."
         )
     return Task(images[0], labels[0], _names(listed[labels[0]]))
 
@@ -84,11 +84,11 @@ def _names(label: Any) -> list[str] | None:
 
 @dataclass(frozen=True)
 class Roles:
-    """What the splits of a set are for.
+    """What the splits of a set are used for.
 
     Attributes:
-        splits: name of a split that is used -> train, validation, test; empty: its images are divided as those of a folder.
-        left_out: names of those that are not used.
+        splits: name of a split that is used -> train, validation, test; empty: its images are divided like those of a folder.
+        left_out: names of the splits that are not used.
     """
 
     splits: Mapping[str, str]
@@ -96,19 +96,19 @@ class Roles:
 
     @property
     def ready_made(self) -> bool:
-        """Whether the set itself says which image is in which split."""
+        """Whether the set itself has train, validation or test splits."""
         return any(self.splits.values())
 
 
 def roles_of(names: Iterable[str], source: str) -> Roles:
-    """Return what the splits of a set are for.
+    """Return what the splits of a set are used for.
 
-    `train`, `validation`, `test` and the other names that people give them (`image_folder.SPLIT_NAMES`) are kept; others
-    (`unlabelled`, `extra`, `test_v2`) are left out: they were made for something else than these three, and mixing them in
-    would change what the figures mean. Where a set has only one split, whatever its name, its images are divided by content.
+    `train`, `validation`, `test` and their common other names (`folder.SPLIT_NAMES`) are kept. Others (`unlabelled`, `extra`,
+    `test_v2`) are left out: they serve another purpose, and mixing them in would change what the metrics mean. If a set has
+    only one split, whatever its name, its images are divided by content.
 
     Raises:
-        DataError: where there are several splits, and none to train on.
+        DataError: if there are several splits and none to train on.
     """
     listed = list(names)
     known = {name: SPLIT_NAMES[name.lower()] for name in listed if name.lower() in SPLIT_NAMES}

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.test_splits import CONFIG, SEEDS, digest_of, plain, table
+from transfer.data.groups import units
 from transfer.data.splits import divide, position
-from transfer.data.units import units
 from transfer.errors import DataError
 
 
@@ -17,7 +17,7 @@ def grouped(rows: list[tuple[str, str, str]], groups: list[str]) -> pd.DataFrame
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 12), st.sampled_from(["", "x", "y", "z"])), max_size=30), SEEDS)
 @settings(max_examples=80, deadline=None)
-def test_neither_copies_nor_groups_are_divided(more: list[tuple[str, int, str]], seed: int) -> None:
+def test_neither_duplicates_nor_groups_are_divided(more: list[tuple[str, int, str]], seed: int) -> None:
     rows = plain({"a": 6, "b": 6}) + [(label, digest_of(number), "") for label, number, _ in more]
     manifest = grouped(rows, [""] * 12 + [group for _, _, group in more])
     divided = divide(manifest, CONFIG, seed)
@@ -26,7 +26,7 @@ def test_neither_copies_nor_groups_are_divided(more: list[tuple[str, int, str]],
         assert (named.groupby(column)["split"].nunique() == 1).all()
 
 
-def test_a_copy_that_stands_in_two_groups_joins_them() -> None:
+def test_an_exact_duplicate_in_two_groups_joins_them() -> None:
     rows = [("a", digest_of(number), "") for number in (1, 2, 2, 3)] + plain({"b": 4})
     found = list(units(grouped(rows, ["y", "y", "x", "x", "", "", "", ""])))
     assert found[:4] == ["group x"] * 4
@@ -62,11 +62,11 @@ def test_a_training_image_whose_group_is_in_the_test_is_skipped_with_the_reason(
     assert (divided.loc[1:, "reason"] == "").all()
 
 
-def test_a_image_without_a_split_beside_named_ones_goes_to_its_copy_or_by_content() -> None:
+def test_an_image_without_a_split_beside_named_ones_goes_to_its_duplicate_or_by_content() -> None:
     named = [*plain({"a": 9, "b": 9}, "train"), *plain({"a": 9, "b": 9}, "validation", 50), *plain({"a": 9, "b": 9}, "test", 100)]
-    copies = [("a", digest, "") for _, digest, _ in (named[0], named[-1])]
+    duplicates = [("a", digest, "") for _, digest, _ in (named[0], named[-1])]
     free = plain({"a": 40, "b": 40}, "", 200)
-    divided = divide(table([*named, *copies, *free]), CONFIG, 0, ready_made=True)
+    divided = divide(table([*named, *duplicates, *free]), CONFIG, 0, ready_made=True)
     assert list(divided["split"][: len(named)]) == [split for _, _, split in named]
     assert list(divided["split"][len(named) : len(named) + 2]) == ["train", "test"]
     by_content = [position(digest, 0) for _, digest, _ in free]

@@ -11,7 +11,7 @@ _STRIP = 1 << 20  # pixels turned into floating point at a time
 def out_of_line(function: Any) -> Any:
     """Compile a function that is called rather than copied into the graph around it.
 
-    TensorFlow visits every node of a branch that is not taken; a branch that is one call costs nothing.
+    TensorFlow visits every node of a branch that is not taken; a branch that is one call costs nothing then.
     """
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
@@ -20,15 +20,14 @@ def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Te
     """Composite on white and resize.
 
     An image at least twice as large as the result is first reduced by whole factors (each pixel the mean of a block), in
-    strips of rows, so that a 100-megapixel drawing never exists in floating point; what remains, a factor under two, is
-    done by bilinear interpolation. The result is rounded to whole numbers, so that it can be stored as 8 bits a channel
-    without loss.
+    strips of rows, so that a 100-megapixel drawing never exists in floating point. The remaining factor, under two, is
+    bilinear interpolation. The result is rounded to whole numbers, and so can be stored as 8 bits per channel without loss.
 
     Args:
         pixels: uint8 [h, w, c], c of 3 (RGB) or 4 (RGBA, not premultiplied).
         size: side of the result in pixels.
         resize: `stretch` (both sides to `size`), `pad` (the longer side, white around), `crop` (the shorter, centre).
-        turned: turns the resized image upright, before it is padded or cropped: an odd row goes to the same side always.
+        turned: turns the resized image upright before it is padded or cropped, so that an odd row is always on the same side.
 
     Returns:
         uint8 [size, size, 3].
@@ -75,7 +74,7 @@ def _on_white(block: tf.Tensor) -> tf.Tensor:
     """Composite float32 [h, w, 4] on white; leave [h, w, 3] as it is."""
 
     def blended() -> tf.Tensor:
-        # Two small matrix products take the place of broadcasting alpha over the colours, which is 5 times slower.
+        # Two small matrix products: broadcasting alpha over the colours is 5 times slower.
         rgba = tf.reshape(block, [-1, 4])
         alpha = tf.matmul(rgba, tf.constant([[0.0] * 3] * 3 + [[1 / 255] * 3]))
         darkness = 255.0 - tf.matmul(rgba, tf.eye(4, 3))

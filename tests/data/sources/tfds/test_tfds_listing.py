@@ -18,7 +18,7 @@ from transfer.config import DataConfig, read_yaml
 from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
 from transfer.data.sources import read
-from transfer.data.sources.tfds import source as tfds_source
+from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.errors import DataError
 from transfer.system.files import beside
 from transfer.system.progress import Silent
@@ -116,7 +116,7 @@ def test_a_version_and_a_configuration_are_read_by_name(data_dir: Path) -> None:
 def test_the_second_reading_does_not_read_the_set(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(data_dir, {"train": images(4), "test": images(2, 10, label=-1)})
     first, told = opened(data_dir), Told()
-    monkeypatch.setattr(tfds_source, "_raw", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(tfds_listing, "_raw", lambda *_: pytest.fail("read again"))
     second = opened(data_dir, progress=told)
     columns = [name for name in first.table if name != "mtime_ns"]
     assert second.table[columns].equals(first.table[columns])
@@ -202,7 +202,7 @@ def test_the_terminal_is_told_of_progress_and_hears_nothing_else(data_dir: Path,
     told = Told()
     opened(data_dir, progress=told)
     assert told.steps["Reading pets"] == [6, 6]
-    assert told.said == ["Splits left out, being none of train, validation and test: extra (3 images)."]
+    assert told.said == ["Splits left out because they are not train, validation or test: extra (3 images)."]
     assert capfd.readouterr() == ("", "")
 
 
@@ -217,7 +217,7 @@ def test_broken_shards_are_one_clear_line_and_leave_no_cache(data_dir: Path, cac
     else:
         data = shard.read_bytes()
         shard.write_bytes(data[:-30] if harm == "cut short" else data[:40] + bytes(40) + data[80:])
-    with pytest.raises(DataError, match=r"The split train of the TFDS data set pets/1\.0\.0 is broken or half-written: ") as error:
+    with pytest.raises(DataError, match=r"The split train of the TFDS data set pets/1\.0\.0 is broken or incomplete: ") as error:
         opened(data_dir)
     assert "\n" not in str(error.value) and repr(str(data_dir / "pets" / "1.0.0")) in str(error.value)
     assert not [path for path in cache_folder.rglob("*") if path.is_file()]

@@ -1,9 +1,12 @@
-"""First frame of a GIF, alone and on white.
+"""The first frame of a GIF or an animated WebP, cut out of the bytes as a still image, before TensorFlow decodes it.
 
-TensorFlow paints the transparent pixels of a GIF black and gives no alpha channel, allocates all frames to return the
-first, and clips a first frame that is smaller than its canvas. So a GIF of the first frame alone is cut out of the bytes,
-its transparent colour made white, before TensorFlow decodes it; `on_canvas` then puts it where it belongs.
-Source: GIF89a specification, W3C, 1990, sections 15 to 24.
+TensorFlow 2.21 allocates all frames of a GIF to return the first, paints transparent pixels black without an alpha channel,
+and clips a first frame that is smaller than its canvas. So a GIF of the first frame alone is made, its transparent colour
+turned white, and `on_canvas` puts the decoded frame where it belongs. Asked for the first frame of an animated WebP,
+TensorFlow writes past its buffer; asked for all frames, it allocates them all. There the still image inside the first frame
+is cut out.
+Sources: GIF89a specification, W3C, 1990, sections 15 to 24; WebP container specification, Google, sections on the RIFF
+header, VP8X and ANMF.
 """
 
 from typing import NamedTuple
@@ -12,9 +15,12 @@ import tensorflow as tf
 
 from transfer.data.decoding.bytes_in_graph import BYTES, head, number, part
 
+_ANMF = 0x414E4D46
+_SEARCHED = 1 << 20  # colour profile and other chunks before the first frame
+
 
 class Frame(NamedTuple):
-    """A still GIF (string scalar), and where its image lies on the canvas, in pixels (int64 scalars)."""
+    """A still GIF (string scalar), and the place of its image on the canvas, in pixels (int64 scalars)."""
 
     image_bytes: tf.Tensor
     top: tf.Tensor
@@ -25,11 +31,11 @@ class Frame(NamedTuple):
     canvas_width: tf.Tensor
 
 
-def first_frame(image_bytes: tf.Tensor) -> Frame:
-    """Cut the first frame out of a GIF, showing white where it was transparent.
+def first_gif_frame(image_bytes: tf.Tensor) -> Frame:
+    """Cut the first frame out of a GIF, with white for transparent pixels.
 
     Raises:
-        tf.errors.InvalidArgumentError: where there is none.
+        tf.errors.InvalidArgumentError: if there is none.
     """
     data = head(image_bytes, tf.strings.length(image_bytes))
     end = tf.size(data) - 64
@@ -49,7 +55,7 @@ def first_frame(image_bytes: tf.Tensor) -> Frame:
     with tf.control_dependencies([found] if found is not None else []):
         left, top, width, height = (number(data, image + offset, 2) for offset in (1, 3, 5, 7))
     transparent = (control >= 0) & (number(data, control + 3, 1) % 2 == 1)
-    image_bytes = tf.cond(transparent, lambda: _on_white(image_bytes, data, control, image, packed), lambda: image_bytes)
+    image_bytes = tf.cond(transparent, lambda: _transparent_as_white(image_bytes, data, control, image, packed), lambda: image_bytes)
     canvas_width = tf.maximum(number(data, 6, 2), left + width)
     canvas_height = tf.maximum(number(data, 8, 2), top + height)
     return Frame(_alone(image_bytes, data, image), top, left, height, width, canvas_height, canvas_width)
@@ -66,7 +72,7 @@ def on_canvas(pixels: tf.Tensor, frame: Frame) -> tf.Tensor:
 def _after_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
     """Return the position after a chain of sub-blocks and its terminator."""
     end = tf.size(data) - 64
-    # Nearly all sub-blocks have 255 bytes: those are passed over at once.
+    # Nearly all sub-blocks have 255 bytes: those are skipped at once.
     shorter = tf.concat([data[tf.minimum(position, end) : end : 256] != 255, [True]], 0)
     position += 256 * tf.argmax(tf.cast(shorter, tf.int32), output_type=tf.int32)
     (last,) = tf.while_loop(
@@ -87,7 +93,7 @@ def _alone(image_bytes: tf.Tensor, data: tf.Tensor, image: tf.Tensor) -> tf.Tens
     return tf.strings.join([b"GIF89a", sides, before, b",\0\0\0\0", sides, pixels, b";"])
 
 
-def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, image: tf.Tensor, packed: tf.Tensor) -> tf.Tensor:
+def _transparent_as_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, image: tf.Tensor, packed: tf.Tensor) -> tf.Tensor:
     """Make the transparent entry of the colour table white and clear the transparency flag."""
     local = number(data, image + 9, 1)
     table = tf.where(local >= 128, image + 10, 13)
@@ -102,3 +108,43 @@ def _on_white(image_bytes: tf.Tensor, data: tf.Tensor, control: tf.Tensor, image
 def _spliced(text: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
     after = position + tf.strings.length(new)
     return tf.strings.join([part(text, 0, position), new, part(text, after, tf.strings.length(text))])
+
+
+def _is_animated(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Return whether a WebP string scalar has the animation flag. Bool scalar."""
+    data = head(image_bytes, 64)
+    return (number(data, 12, 4, False) == 0x56503858) & (number(data, 20, 1) // 2 % 2 == 1)
+
+
+def still_webp(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Return a still WebP of the first frame of an animated one; any other WebP unchanged. String scalar to string scalar.
+
+    A first frame smaller than its canvas gives an image of the frame's size.
+
+    Raises:
+        tf.errors.InvalidArgumentError: if an animated file has no frame.
+    """
+    return tf.cond(_is_animated(image_bytes), lambda: _first_webp_frame(image_bytes), lambda: image_bytes)
+
+
+def _first_webp_frame(image_bytes: tf.Tensor) -> tf.Tensor:
+    data = head(image_bytes, _SEARCHED)
+    end = tf.size(data) - 64
+
+    def following(position: tf.Tensor) -> tuple[tf.Tensor]:
+        size = tf.minimum(number(data, position + 4, 4), _SEARCHED)
+        return (position + 8 + tf.cast(size + size % 2, tf.int32),)
+
+    (frame,) = tf.while_loop(lambda position: (position < end) & (number(data, position, 4, False) != _ANMF), following, (tf.constant(12),))
+    found = tf.debugging.Assert(frame + 24 < end, ["The animated WebP has no frame."])
+    with tf.control_dependencies([found] if found is not None else []):
+        length = tf.cast(number(data, frame + 4, 4), tf.int32) - 16
+    pixels = part(image_bytes, frame + 24, frame + 24 + length)
+    sides = part(image_bytes, frame + 14, frame + 20)
+    total = tf.strings.length(pixels) + 22
+    header = [b"RIFF", _little_endian(total), b"WEBPVP8X", b"\n\0\0\0", b"\x10\0\0\0", sides]
+    return tf.strings.join([*header, pixels])
+
+
+def _little_endian(value: tf.Tensor) -> tf.Tensor:
+    return tf.strings.reduce_join(tf.gather(BYTES, value // tf.constant([1, 2**8, 2**16, 2**24]) % 256))
