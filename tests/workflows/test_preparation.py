@@ -13,7 +13,7 @@ from transfer.data import dataset as manifests
 from transfer.errors import DataError
 from transfer.features import store
 from transfer.features.extraction import extract
-from transfer.quality import seen as module
+from transfer.quality import stored_images
 from transfer.system.progress import Clock, Silent
 from transfer.workflows.preparation import Preparation
 from transfer.workflows.requests import with_source
@@ -38,9 +38,9 @@ def test_features_stored_before_anyone_glanced_are_not_computed_again(
         passed = count_passes(monkeypatch)
         made.compute(extractor, opened)
         assert passed() == 0
-        looked_at = module.seen(made.manifest, extractor, opened)
-    assert looked_at.thumbnails.shape == (usable["digest"].nunique(), 32, 32, 3)
-    assert {name: table.shape for name, table in looked_at.features.items()} == {"block1_pool:avg": (len(looked_at.rows), 64)}
+        images = stored_images.read(made.manifest, extractor, opened)
+    assert images.thumbnails.shape == (usable["digest"].nunique(), 32, 32, 3)
+    assert {name: table.shape for name, table in images.features.items()} == {"block1_pool:avg": (len(images.rows), 64)}
 
 
 def test_a_first_pass_makes_features_and_glances_of_each_image_once(

@@ -14,8 +14,8 @@ from transfer.data import sources
 from transfer.errors import WeightsError
 from transfer.features import store
 from transfer.models.registry import Backbone, find
-from transfer.quality import folder, limits, worksheet
-from transfer.quality.collect import collect
+from transfer.quality import folder, worksheet
+from transfer.quality.checks import collect
 from transfer.quality.findings import Findings
 from transfer.reports import check_html, thumbnails
 from transfer.system.files import write_text
@@ -106,7 +106,7 @@ def run(planned: CheckPlan, files_only: bool, progress: Progress) -> Checked:
             _write_page(findings, prepared, draft / folder.REPORT)
     if planned.write_manifest:
         worksheet.write(prepared.manifest, findings, planned.write_manifest, sources.own(config.data))
-    exceeded = limits.exceeded(findings, config.check) + shortcomings
+    exceeded = findings.exceeded(config.check) + shortcomings
     return Checked(prepared.root, planned.output, findings, prepared.manifest, exceeded, clock.rounded())
 
 

@@ -18,10 +18,11 @@ from transfer.features.store import Store
 from transfer.features.thumbnails import THUMBNAIL, WithThumbnail, thumbnail
 from transfer.models import joined
 from transfer.models.registry import Backbone, find
-from transfer.quality.collect import Likeness, collect
+from transfer.quality import near_duplicates, stored_images
+from transfer.quality.checks import collect
 from transfer.quality.findings import Findings
-from transfer.quality.seen import Seen
-from transfer.quality.seen import seen as looked_at
+from transfer.quality.near_duplicates import NearDuplicates
+from transfer.quality.stored_images import StoredImages
 from transfer.system import devices
 from transfer.system.progress import Clock, Progress
 from transfer.training import from_scratch
@@ -126,27 +127,27 @@ class Preparation:
         space.require(opened.path, records * each, records, self.progress)
 
     def check(self, extractor: FeatureExtractor, opened: Store, required: bool = True) -> Findings:
-        """Look at files, images and features, and divide again: images may have failed, near copies may belong together.
+        """Look at files, images and features, and divide again: images may have failed, near duplicates may belong together.
 
         Raises:
             DataError: as `divide`, where it is `required`.
         """
-        seen = looked_at(self.manifest, extractor, opened)
-        likeness = Likeness.of(seen, self.config.check)
-        self._regroup(seen, likeness)
+        images = stored_images.read(self.manifest, extractor, opened)
+        found = near_duplicates.find(images.features, images.thumbnails, self.config.check)
+        self._regroup(images, found)
         self.divide(required)
-        return collect(self.manifest, seen, likeness, self.config.check, self.config.seed)
+        return collect(self.manifest, images, found, self.config.check, self.config.seed)
 
     def divide_again(self, extractor: FeatureExtractor, opened: Store) -> None:
         """Divide once more, as `check` does, without its findings."""
         if self.config.data.group_by == NEAR_DUPLICATES:
-            seen = looked_at(self.manifest, extractor, opened)
-            self._regroup(seen, Likeness.of(seen, self.config.check))
+            images = stored_images.read(self.manifest, extractor, opened)
+            self._regroup(images, near_duplicates.find(images.features, images.thumbnails, self.config.check))
         self.divide()
 
-    def _regroup(self, seen: Seen, likeness: Likeness) -> None:
+    def _regroup(self, images: StoredImages, found: NearDuplicates) -> None:
         if self.config.data.group_by == NEAR_DUPLICATES:
-            groups = likeness.names(seen)
+            groups = found.group_names(images.rows)
             self._scanned = self._scanned.assign(group=pd.Series(groups, dtype=object).reindex(self._scanned.index, fill_value=""))
 
     def compute_views(self, extractor: FeatureExtractor, opened: Store) -> None:

@@ -1,0 +1,114 @@
+"""All checks of a data set, in order: facts of the files first, then what images and features say."""
+
+import numpy as np
+import pandas as pd
+
+from transfer.config import CheckConfig
+from transfer.data import dataset as manifests
+from transfer.quality import files, label_issues, leaks, outliers
+from transfer.quality.findings import COLUMNS, Findings
+from transfer.quality.near_duplicates import NearDuplicates
+from transfer.quality.stored_images import StoredImages
+
+NO_FEATURES = "Not checked: wrong labels and outliers. These checks need the features of a pretrained backbone (--backbone vgg16)."
+NO_IMAGES = (
+    "Not checked: near duplicates, wrong labels, outliers, blank images and border colours. These checks need the images' "
+    "features, which --files-only leaves out."
+)
+LEFT_OUT = (
+    "{:,} pairs of images are as similar as near duplicates, but hardly more similar than each of the two is to other images. They "
+    "were taken for different images, besides the {:,} pairs of near duplicates reported. check.near_duplicate_ratio=1 reports them too."
+)
+
+
+def collect(
+    manifest: pd.DataFrame, images: StoredImages | None, near_duplicates: NearDuplicates | None, config: CheckConfig, seed: int
+) -> Findings:
+    """Run all checks.
+
+    Args:
+        manifest: all files, divided where that was possible.
+        images: what is stored of the used images; none: only the files are checked.
+        near_duplicates: those among `images`.
+        config: limits of the checks.
+        seed: of the cross-validations.
+    """
+    usable = manifests.used(manifest)
+    thumbnails = dict(zip(images.rows["digest"], images.thumbnails, strict=True)) if images else {}
+    kinds, listed = files.peculiar(manifest, thumbnails, config.tiny)
+    notes = [] if images and images.features else [NO_FEATURES if images else NO_IMAGES]
+    if near_duplicates and near_duplicates.left_out:
+        notes.append(LEFT_OUT.format(near_duplicates.left_out, len(near_duplicates.pairs)))
+    tables = {
+        "classes": files.classes(manifest),
+        "formats": files.formats(usable),
+        "sizes": files.sizes(usable),
+        "kinds": kinds,
+        "files": listed,
+        "duplicates": files.duplicates(manifest),
+        "leaks": _leaks(usable.drop_duplicates("digest"), images, config, seed),
+    }
+    if images and near_duplicates:
+        rows = manifest.loc[images.rows.index]  # with the splits, which `images.rows` may be older than
+        tables["near_duplicates"] = _near_duplicates(rows, near_duplicates)
+        if images.features:
+            tables |= _by_features(rows, usable, images, near_duplicates.groups, config, seed)
+    return Findings(notes, unchecked=[name for name in ("near_duplicates", "label_issues", "outliers") if name not in tables], **tables)
+
+
+def _near_duplicates(rows: pd.DataFrame, found: NearDuplicates) -> pd.DataFrame:
+    pairs, facts = found.pairs, rows[["path", "label", "split"]].to_numpy()
+    sets = pd.factorize(found.groups[pairs.first])[0].tolist()
+    table = []
+    for number, first, second, similarity in zip(sets, facts[pairs.first], facts[pairs.second], pairs.similarity.tolist(), strict=True):
+        across = bool(first[2] and second[2] and first[2] != second[2])
+        table.append([number, *first, *second, similarity, across])
+    return pd.DataFrame(table, columns=COLUMNS["near_duplicates"], dtype=object)
+
+
+def _by_features(
+    rows: pd.DataFrame, usable: pd.DataFrame, images: StoredImages, groups: np.ndarray, config: CheckConfig, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Wrong labels and outliers, among the contents that occur in one class only: the others are contradictions anyway."""
+    one_label = usable.groupby("digest", sort=False)["label"].nunique() == 1
+    judged = np.flatnonzero(rows["digest"].map(one_label).to_numpy(bool) & (rows["reason"] == "").to_numpy())
+    rows = rows.iloc[judged]
+    names, labels = _numbered(rows["label"])
+    facts = rows[["path", "label", "split"]].to_numpy()
+    features = label_issues.joined(images.features, judged)
+    issues = label_issues.find(features, labels, groups[judged], config.folds, config.inverse_penalty, seed, config.max_rows)
+    far = outliers.find(features, labels, config.outlier_ratio)
+    wrong = [
+        [*facts[row.row], names[row.suggested], float(row.given_probability), float(row.suggested_probability)]
+        for row in issues.itertuples()
+    ]
+    apart = [[*facts[row.row], float(row.ratio)] for row in far.itertuples()]
+    return {
+        "label_issues": pd.DataFrame(wrong, columns=COLUMNS["label_issues"], dtype=object),
+        "outliers": pd.DataFrame(apart, columns=COLUMNS["outliers"], dtype=object),
+    }
+
+
+def _leaks(rows: pd.DataFrame, images: StoredImages | None, config: CheckConfig, seed: int) -> pd.DataFrame:
+    names, labels = _numbered(rows["label"])
+    if len(names) < 2:
+        return pd.DataFrame(columns=COLUMNS["leaks"], dtype=object)
+    width, height = rows["width"].to_numpy(np.float64), rows["height"].to_numpy(np.float64)
+    properties = {
+        "file size": rows["size"].to_numpy(np.float64),
+        "format": rows["format"].to_numpy(str),
+        "width": width,
+        "height": height,
+        "aspect ratio": width / np.maximum(height, 1),
+    }
+    if images:
+        colors = dict(zip(images.rows["digest"], leaks.border_color(images.thumbnails), strict=True))
+        properties["border colour"] = np.stack([colors[digest] for digest in rows["digest"]])
+    return leaks.find(properties, labels, names, config.folds, config.leak_margin, config.leak_level, seed, config.leak_saved)
+
+
+def _numbered(labels: pd.Series) -> tuple[list[str], np.ndarray]:
+    """Return the class names, sorted, and the number of each label among them, int64 [n]."""
+    names = sorted(set(labels))
+    numbers = {name: number for number, name in enumerate(names)}
+    return names, np.array([numbers[label] for label in labels], np.int64)
