@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from transfer.errors import ConfigError, RunError, unknown_name
-from transfer.evaluation.comparing_differences import Difference, holm, one_seed, several_seeds
+from transfer.evaluation.paired_differences import Difference, holm, one_seed, several_seeds
 from transfer.evaluation.intervals import wilson
 
 OVER_SEEDS, OVER_IMAGES = "t over seeds", "Wilson over images"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.evaluation.made_up_comparison import comparison
 from transfer.errors import ConfigError, RunError
-from transfer.evaluation.comparing import OVER_IMAGES, OVER_SEEDS, paired, sizes_in_order, summary
+from transfer.evaluation.learning_curves import OVER_IMAGES, OVER_SEEDS, paired, sizes_in_order, summary
 from transfer.evaluation.intervals import wilson
 
 TWO = {"frozen": {"1": 0.7, "10": 0.9}, "lenet": {"1": 0.5, "10": 0.9}}

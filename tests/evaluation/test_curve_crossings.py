@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.made_up_comparison import IMAGES
-from transfer.evaluation.comparing_crossing import between, crossings, stretches, verdicts
+from transfer.evaluation.curve_crossings import between, crossings, stretches, verdicts
 
 REAL, NOT = 0.001, 0.4
 

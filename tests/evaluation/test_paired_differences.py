@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
-from transfer.evaluation.comparing_differences import holm, one_seed, several_seeds
+from transfer.evaluation.paired_differences import holm, one_seed, several_seeds
 
 REPETITIONS = 400
 
