@@ -24,7 +24,7 @@ def paragraph(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -
     Args:
         runs: one row a run.
         summary: of these runs, by `evaluation.learning_curves.summary`.
-        paired: of these runs, by `evaluation.learning_curves.paired`.
+        paired: of these runs, by `evaluation.paired_differences.paired`.
     """
     return " ".join(parts(runs, summary, paired))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.evaluation import learning_curves
+from transfer.evaluation import learning_curves, paired_differences
 from transfer.reports.comparison import html, text
 from transfer.system.files import write_text
 from transfer.workflows.comparison import folder as names
@@ -58,7 +58,7 @@ def write(
         facts: further content of `comparison.json`.
     """
     summary = learning_curves.summary(table)
-    paired = learning_curves.paired(table, predicted, reference)
+    paired = paired_differences.paired(table, predicted, reference)
     paragraph = text.paragraph(table, summary, paired)
     _csv(folder / names.RUNS, table)
     _csv(folder / names.PREDICTIONS, predicted)
