@@ -48,7 +48,8 @@ def find(
     """
     groups = np.unique(np.asarray(groups), return_inverse=True)[1]
     fold = _folds(labels, groups, folds, seed)
-    rows = np.flatnonzero(_judged(labels, fold))
+    folds_of_class = pd.Series(fold).groupby(labels).transform("nunique")
+    rows = np.flatnonzero(folds_of_class > 1)  # else there are no others to learn the class from
     classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
         return _table(rows[:0], labels, classes, numbers[:0], np.zeros((0, 1)))
@@ -86,16 +87,6 @@ def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.
     fold = np.empty(count, np.int64)
     fold[order] = (np.arange(count) - start + first_fold[label[order]]) % folds
     result: np.ndarray = fold[groups]
-    return result
-
-
-def _judged(labels: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Whether the class of each row occurs in several folds, so that it can be learned from the others."""
-    classes = int(labels.max(initial=0)) + 1
-    lowest, highest = np.full(classes, np.iinfo(np.int64).max), np.full(classes, -1)
-    np.minimum.at(lowest, labels, fold)
-    np.maximum.at(highest, labels, fold)
-    result: np.ndarray = (lowest < highest)[labels]
     return result
 
 

@@ -77,18 +77,20 @@ def write(manifest: pd.DataFrame, findings: Findings | None, path: Path, protect
         DataError: if it may not or cannot be written there.
     """
     require_free(path, protected)
-    remarks = _Remarks(manifest, findings)
+    found = findings or Findings()
+    suggested = dict(zip(found.label_issues["path"], found.label_issues["suggested"], strict=True))
+    duplicate_of, notes = _duplicate_of(found, list(manifest["path"])), _notes(found)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)  # ends rows with \r\n, so cells with either of the two are quoted
     writer.writerow(COLUMNS)
     for row in manifest.itertuples(index=False):
-        if row.path.endswith("/"):
+        name = row.path
+        if name.endswith("/"):
             continue
-        name, skipped = row.path, bool(row.reason)
+        remarks = [row.reason] if row.reason else notes.get(name, []) if findings else row.traits.split()
         writer.writerow([
-            path_cell(name), cell(row.label), row.split, cell(row.group), "yes" if skipped else "",
-            cell(remarks.suggested.get(name, "")), path_cell(remarks.duplicate_of.get(name, "")),
-            cell("; ".join(remarks.of(name, row.reason, row.traits))),
+            path_cell(name), cell(row.label), row.split, cell(row.group), "yes" if row.reason else "",
+            cell(suggested.get(name, "")), path_cell(duplicate_of.get(name, "")), cell("; ".join(remarks)),
             row.format, row.width or "", row.height or "", row.size,
         ])  # fmt: skip
     try:
@@ -104,64 +106,40 @@ def _is_worksheet(path: Path) -> bool:
         return False
 
 
-class _Remarks:
-    """The findings about each path."""
+def _duplicate_of(findings: Findings, paths: list[str]) -> dict[str, str]:
+    """Return path -> the first of its exact duplicates; for files without these, the first of its near duplicates."""
+    found: dict[str, str] = {}
+    for first, *others in findings.duplicates.groupby("set", sort=False)["path"].agg(list):
+        found.update(dict.fromkeys(others, first))
+    order = {path: number for number, path in enumerate(paths)}
+    pairs = findings.near_duplicates.groupby("set", sort=False)[["path", "other_path"]].agg(list)
+    for members in pairs["path"] + pairs["other_path"]:
+        first, *others = sorted(set(members), key=lambda path: order.get(path, -1))
+        for path in others:
+            found.setdefault(path, first)
+    return found
 
-    def __init__(self, manifest: pd.DataFrame, findings: Findings | None) -> None:
-        self.suggested: dict[str, str] = {}
-        self.duplicate_of: dict[str, str] = {}
-        self._notes: dict[str, list[str]] = {}
-        self._with_kinds = findings is not None
-        if findings is not None:
-            order = {path: number for number, path in enumerate(manifest["path"])}
-            self._exact_duplicates(findings.duplicates)
-            self._near_duplicates(findings.near_duplicates, order)
-            self._labels(findings.label_issues)
-            self._rest(findings)
 
-    def of(self, path: str, reason: str, traits: str) -> list[str]:
-        """Return the notes on one file: why it is not used, or else what is peculiar about it."""
-        if reason:
-            return [reason]
-        return self._notes.get(path, []) + ([] if self._with_kinds else traits.split())
+def _notes(findings: Findings) -> dict[str, list[str]]:
+    """Return path -> what was found about the file, each finding once."""
+    notes: dict[str, dict[str, None]] = {}
 
-    def _note(self, path: str, text: str) -> None:
-        notes = self._notes.setdefault(path, [])
-        if text not in notes:
-            notes.append(text)
+    def note(path: str, text: str) -> None:
+        notes.setdefault(path, {})[text] = None
 
-    def _exact_duplicates(self, table: pd.DataFrame) -> None:
-        sets: dict[int, list[tuple[str, str]]] = {}
-        for row in table.itertuples(index=False):
-            sets.setdefault(row.set, []).append((row.path, row.label))
-        for members in sets.values():
-            for path, label in members:
-                if path != members[0][0]:
-                    self.duplicate_of[path] = members[0][0]
-                others = sorted({other for _, other in members if other != label})
-                if others:
-                    self._note(path, f"contradiction: also in {', '.join(others)}")
-
-    def _near_duplicates(self, table: pd.DataFrame, order: dict[str, int]) -> None:
-        sets: dict[int, set[str]] = {}
-        for row in table.itertuples(index=False):
-            sets.setdefault(row.set, set()).update((row.path, row.other_path))
-            if row.across:
-                self._note(row.path, f"near duplicate across splits: {row.other_path} is in {row.other_split}")
-                self._note(row.other_path, f"near duplicate across splits: {row.path} is in {row.split}")
-        for members in sets.values():
-            first = min(members, key=lambda path: order.get(path, -1))
-            for path in members - {first}:
-                self.duplicate_of.setdefault(path, first)
-
-    def _labels(self, table: pd.DataFrame) -> None:
-        for row in table.itertuples(index=False):
-            self.suggested[row.path] = row.suggested
-            given, other = row.given_probability, row.suggested_probability
-            self._note(row.path, f"label is likely wrong: probability {given:.2f}, that of {row.suggested} {other:.2f}")
-
-    def _rest(self, findings: Findings) -> None:
-        for row in findings.outliers.itertuples(index=False):
-            self._note(row.path, f"outlier: {row.ratio:.1f} times as far from its class as usual")
-        for row in findings.files.itertuples(index=False):
-            self._note(row.path, f"{row.kind}: {row.detail}" if row.detail else row.kind)
+    sets = findings.duplicates.groupby("set", sort=False)[["path", "label"]].agg(list)
+    for paths, labels in zip(sets["path"], sets["label"], strict=True):
+        for path, label in zip(paths, labels, strict=True):
+            if others := sorted(set(labels) - {label}):
+                note(path, f"contradiction: also in {', '.join(others)}")
+    for row in findings.across.itertuples(index=False):
+        note(row.path, f"near duplicate across splits: {row.other_path} is in {row.other_split}")
+        note(row.other_path, f"near duplicate across splits: {row.path} is in {row.split}")
+    for row in findings.label_issues.itertuples(index=False):
+        given, other = row.given_probability, row.suggested_probability
+        note(row.path, f"label is likely wrong: probability {given:.2f}, that of {row.suggested} {other:.2f}")
+    for row in findings.outliers.itertuples(index=False):
+        note(row.path, f"outlier: {row.ratio:.1f} times as far from its class as usual")
+    for row in findings.files.itertuples(index=False):
+        note(row.path, f"{row.kind}: {row.detail}" if row.detail else row.kind)
+    return {path: list(texts) for path, texts in notes.items()}
