@@ -47,7 +47,7 @@ def require_free(path: Path, protected: Iterable[Path]) -> None:
         raise DataError(f"--write-manifest writes a CSV file. Expected a name that ends in .csv. Received {str(path)!r}.")
     above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise DataError(f"--write-manifest lies in a folder that cannot be created or written to. Received {str(path)!r}.")
+        raise DataError(f"--write-manifest lies in a folder that cannot be made or written. Received {str(path)!r}.")
     place = path.parent.resolve() / path.name
     owned = list(protected)
     if any(os.path.isdir(own) and place.is_relative_to(own.resolve()) for own in owned):
