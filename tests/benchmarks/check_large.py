@@ -3,7 +3,7 @@
 
     python tests/benchmarks/check_large.py [--images 20000] [--classes 10]
 
-The features have the widths of all of VGG16's cut points; every fiftieth image is a copy of another, a little changed.
+The features have the widths of all of VGG16's cut points; every fiftieth image is a near duplicate of another.
 `ratio` is all checks beside the frozen pass over 40 seconds for 20,000 images. The peak is the operating system's own
 account (ru_maxrss) of a process of its own, in which making the images up counts too (`peak_before_gb`).
 """
@@ -55,18 +55,18 @@ def made_up(count: int, classes: int) -> tuple[pd.DataFrame, dict[str, np.ndarra
 def measure(count: int, classes: int) -> None:
     """Run all checks in this process and print the result."""
     from transfer.config import CheckConfig
-    from transfer.quality import collect, copies, files, label_issues, leaks, outliers
-    from transfer.quality.seen import Seen
+    from transfer.quality import checks, files, label_issues, leaks, near_duplicates, outliers
+    from transfer.quality.stored_images import StoredImages
 
     rows, features, thumbnails = made_up(count, classes)
     made = _peak()
     seconds: dict[str, float] = {}
-    for owner, name in ((copies, "find"), (label_issues, "find"), (outliers, "find"), (leaks, "find"), (files, "peculiar")):
+    for owner, name in ((near_duplicates, "find"), (label_issues, "find"), (outliers, "find"), (leaks, "find"), (files, "peculiar")):
         _timed(owner, name, seconds)
-    seen, config = Seen(rows, features, thumbnails), CheckConfig()
+    images, config = StoredImages(rows, features, thumbnails), CheckConfig()
     start = time.perf_counter()
-    likeness = collect.Likeness.of(seen, config)
-    findings = collect.collect(rows, seen, likeness, config, seed=0)
+    found = near_duplicates.find(features, thumbnails, config)
+    findings = checks.collect(rows, images, found, config, seed=0)
     total = time.perf_counter() - start
     result = {
         "benchmark": "check_large",
@@ -76,7 +76,7 @@ def measure(count: int, classes: int) -> None:
         "of_each": {name: round(value, 1) for name, value in seconds.items()},
         "peak_gb": round(_peak() / 1e9, 2),
         "peak_before_gb": round(made / 1e9, 2),
-        "copies": len(findings.near_duplicates),
+        "near_duplicates": len(findings.near_duplicates),
         "label_issues": len(findings.label_issues),
     }
     print(json.dumps(result))

@@ -38,12 +38,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NEAR_DUPLICATES = """
 import json, resource, time
 import numpy as np
-from transfer.quality import near_duplicates
+from transfer.quality import candidates
 vectors = np.random.default_rng(0).normal(size=(20_000, 512)).astype(np.float32)
 vectors[10_000:11_000] = vectors[:1000] + 0.1 * vectors[5000:6000]
 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
 started = time.perf_counter()
-found = near_duplicates.pairs(vectors, 0.9)
+found = candidates.pairs(vectors, 0.9)
 seconds = time.perf_counter() - started
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 print(json.dumps({"pairs": len(found), "seconds": round(seconds, 2), "peak_gb": round(peak, 2)}))

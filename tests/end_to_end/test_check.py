@@ -35,7 +35,7 @@ class Case:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     folder = tmp_path_factory.mktemp("check")
-    planted = make(folder / "dirty", per_class=100, wrong_labels=30, near_copies=80)
+    planted = make(folder / "dirty", per_class=100, wrong_labels=30, near_duplicates=80)
     before = contents(planted.root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_HOME", str(folder / "home"))
@@ -64,17 +64,17 @@ def test_every_exact_duplicate_and_every_contradiction_is_reported(case: Case) -
     assert sets(table[between]) == {frozenset(pair) for pair in case.planted.contradictions}
 
 
-def test_near_copies_are_found_and_little_else_is_called_one(case: Case) -> None:
-    planted = {frozenset((original, copy)) for original, copy, _ in case.planted.near_copies}
+def test_near_duplicates_are_found_and_little_else_is_called_one(case: Case) -> None:
+    planted = {frozenset((original, copy)) for original, copy, _ in case.planted.near_duplicates}
     found = {frozenset(pair) for pair in case.findings.near_duplicates[["path", "other_path"]].to_numpy().tolist()}
     assert len(planted & found) >= 0.95 * len(planted)
     assert len(planted & found) >= 0.95 * len(found)
 
 
-def test_near_copies_across_splits_are_marked(case: Case) -> None:
+def test_near_duplicates_across_splits_are_marked(case: Case) -> None:
     split = dict(zip(case.checked.manifest["path"], case.checked.manifest["split"], strict=True))
     marked = {frozenset(pair) for pair in case.findings.across[["path", "other_path"]].to_numpy().tolist()}
-    apart = {frozenset((original, copy)) for original, copy, _ in case.planted.near_copies if split[original] != split[copy]}
+    apart = {frozenset((original, copy)) for original, copy, _ in case.planted.near_duplicates if split[original] != split[copy]}
     assert len(apart) >= 40
     assert len(marked & apart) >= 0.95 * len(apart)
     assert all(len({split[path] for path in pair}) == 2 for pair in marked)
@@ -93,7 +93,7 @@ def test_wrong_labels_are_among_the_first_suggestions(case: Case) -> None:
     ("planted", "kind"),
     [
         ("truncated", "truncated or broken"), ("text", "not an image"), ("wrong extension", "mislabelled type"), ("blank", "blank"),
-        ("tiny", "tiny"), ("CMYK", "CMYK"), ("16-bit", "16 bits a channel"), ("animated", "animated"), ("alpha", "with transparency"),
+        ("tiny", "tiny"), ("CMYK", "CMYK"), ("16-bit", "16 bits per channel"), ("animated", "animated"), ("alpha", "with transparency"),
         ("EXIF-rotated", "EXIF-rotated"),
     ],
 )  # fmt: skip
@@ -142,7 +142,7 @@ def test_an_edited_table_given_back_is_the_data(case: Case, tmp_path: Path) -> N
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     wrong = rows["path"].isin(case.planted.wrong_labels)
     rows.loc[wrong, "label"] = [case.planted.wrong_labels[path] for path in rows.loc[wrong, "path"]]
-    copies = rows["path"].isin([copy for _, copy, _ in case.planted.near_copies])
+    copies = rows["path"].isin([copy for _, copy, _ in case.planted.near_duplicates])
     rows.loc[copies, "exclude"] = "yes"
     rows.to_csv(table, index=False)
     mended = transfer.check(table, SETTINGS, output=tmp_path / "mended", **{"data.root": str(case.planted.root)})

@@ -18,7 +18,7 @@ def drawn(count: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
-def test_the_factor_by_which_a_network_is_too_sure_is_found(factor: float) -> None:
+def test_the_factor_of_overconfidence_is_found(factor: float) -> None:
     logits, labels = drawn(4000, 2.0)
     found = calibration.temperature(logits * factor, labels)
     assert found == pytest.approx(factor, rel=0.08)
@@ -41,7 +41,7 @@ def test_the_log_loss_is_never_worse_by_more_than_the_caution_and_the_order_stay
     np.testing.assert_allclose(chosen, logits.max(1), rtol=1e-5)
 
 
-def test_a_few_images_that_are_all_right_do_not_ask_for_certainty() -> None:
+def test_a_few_images_that_are_all_right_do_not_lead_to_certainty() -> None:
     logits = np.eye(3)[[0, 1, 2, 0]] * 2.0
     values = calibration.probabilities(logits, calibration.temperature(logits, np.array([0, 1, 2, 0])))
     assert values.max() == pytest.approx(5 / 6, abs=0.01), "four of four: Platt's (n + 1) / (n + 2)"
@@ -51,7 +51,7 @@ def test_without_validation_images_nothing_changes() -> None:
     assert calibration.temperature(np.empty((0, 3)), np.empty(0, int)) == 1.0
 
 
-def test_what_there_was_before_can_be_had_again() -> None:
+def test_the_probabilities_before_calibration_can_be_restored() -> None:
     logits, labels = drawn(50, 3.0)
     values = calibration.probabilities(logits, 2.5)
     np.testing.assert_allclose(calibration.uncalibrated(values, 2.5), softmax(logits, axis=1), atol=1e-5)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from transfer.evaluation.intervals import wilson
-from transfer.evaluation.metrics import evaluate, expected_calibration_error, log_loss
+from transfer.evaluation.metrics import evaluate, expected_calibration_error, log_loss, wilson
 
 NAMES = ["a", "b", "c"]
 
@@ -149,3 +149,47 @@ def test_the_calibration_error_does_not_let_bins_cancel_out() -> None:
     probabilities = np.array([[0.95, 0.05]] * 10 + [[0.55, 0.45]] * 10)
     labels = np.array([0] * 5 + [1] * 5 + [0] * 10)  # too sure by 0.45, and not sure enough by 0.45
     assert expected_calibration_error(probabilities, labels) == pytest.approx(0.45)
+
+
+shares = st.integers(1, 10_000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
+
+
+def test_wilsons_interval_of_the_example_of_newcombe_1998() -> None:
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(shares)
+def test_wilsons_interval_is_that_of_scipy(share: tuple[int, int]) -> None:
+    successes, trials = share
+    expected = binomtest(successes, trials).proportion_ci(0.95, "wilson")
+    assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_without_trials_wilsons_interval_is_0_to_1() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(shares)
+def test_wilsons_interval_contains_the_share_and_lies_within_0_and_1(share: tuple[int, int]) -> None:
+    successes, trials = share
+    low, high = wilson(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1 and low < high
+
+
+@settings(max_examples=100, deadline=None)
+@given(shares)
+def test_wilsons_interval_of_failures_mirrors_that_of_successes(share: tuple[int, int]) -> None:
+    successes, trials = share
+    low, high = wilson(successes, trials)
+    assert wilson(trials - successes, trials) == pytest.approx((1 - high, 1 - low))
+
+
+@settings(max_examples=100, deadline=None)
+@given(shares)
+def test_more_trials_make_wilsons_interval_narrower_and_more_confidence_wider(share: tuple[int, int]) -> None:
+    successes, trials = share
+    low, high = wilson(successes, trials)
+    narrow, wide = wilson(4 * successes, 4 * trials), wilson(successes, trials, z=2.576)
+    assert narrow[1] - narrow[0] < high - low < wide[1] - wide[0]

@@ -1,4 +1,4 @@
-"""The distance to the training images: nearest ones, threshold, sample, and the file that keeps them."""
+"""The distance to the training images: the nearest, the threshold, the sample, and its file."""
 
 import os
 from pathlib import Path
@@ -27,24 +27,24 @@ def made(count: int = 5, neighbours: int = 2) -> Reference:
 @given(st.integers(1, 40), st.integers(0, 30), st.integers(1, 50), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
 def test_distances_are_those_to_the_nearest(count: int, asked: int, neighbours: int, seed: int) -> None:
-    known, rows = unit(count, seed=seed), unit(asked, seed=seed + 1)
-    received = ood.distances(known, rows, neighbours)
-    expected = [np.sort(1 - known.astype(float) @ row)[:neighbours].mean() for row in rows.astype(float)]
+    training, rows = unit(count, seed=seed), unit(asked, seed=seed + 1)
+    received = ood.distances(training, rows, neighbours)
+    expected = [np.sort(1 - training.astype(float) @ row)[:neighbours].mean() for row in rows.astype(float)]
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
 @given(st.integers(20, 200), st.floats(0.01, 0.5), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
 def test_at_most_the_stated_share_of_the_validation_images_lies_above_the_threshold(count: int, share: float, seed: int) -> None:
-    known, validation = unit(30, seed=seed), unit(count, seed=seed + 1)
-    limit = ood.threshold(known, validation, 3, share)
-    above = (ood.distances(known, validation, 3) > limit).mean()
+    training, validation = unit(30, seed=seed), unit(count, seed=seed + 1)
+    limit = ood.threshold(training, validation, 3, share)
+    above = (ood.distances(training, validation, 3) > limit).mean()
     assert share - 2 / count <= above <= share
 
 
-def test_copies_alone_leave_a_threshold_above_zero() -> None:
-    known = unit(3)
-    assert 0 < ood.threshold(known, known, 1, 0.05) < 1e-3
+def test_duplicates_alone_leave_a_threshold_above_zero() -> None:
+    training = unit(3)
+    assert 0 < ood.threshold(training, training, 1, 0.05) < 1e-3
 
 
 def test_without_validation_images_the_training_images_judge_each_other() -> None:
@@ -83,7 +83,7 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     read = Reference.read(tmp_path / "ood_reference.npz")
     np.testing.assert_array_equal(read.embeddings, odd.embeddings)
     assert (read.paths, read.labels, read.thumbnails) == (odd.paths, odd.labels, odd.thumbnails)
-    assert (read.neighbours, read.threshold, read.thumbnail(1)) == (3, 0.125, b"\xff\xd8")
+    assert (read.neighbours, read.threshold, read.thumbnails[1]) == (3, 0.125, b"\xff\xd8")
 
 
 def test_a_missing_file_is_a_run_of_an_earlier_version(tmp_path: Path) -> None:

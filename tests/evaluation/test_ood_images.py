@@ -28,5 +28,5 @@ def test_digits_are_left_out_where_they_were_trained_on() -> None:
     assert set(ood_images.images(2, seen)) == {"parts of photographs"}
 
 
-def test_none_are_wanted() -> None:
+def test_a_count_of_zero_gives_none() -> None:
     assert ood_images.images(0, set()) == {}

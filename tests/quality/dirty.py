@@ -20,7 +20,7 @@ from tests.data.decoding import encoders as e
 from transfer.data.splits import position
 
 HOW = ("rescaled", "recompressed", "cropped", "brightness")
-"""Kinds of near copies."""
+"""Kinds of near duplicates."""
 
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
 
@@ -32,7 +32,7 @@ class Planted:
     Attributes:
         root: the folder: `root/<class>/<image>`.
         wrong_labels: path -> the class that it came from.
-        near_copies: (original, copy, how), the copy in the original's class.
+        near_duplicates: (original, copy, how), the copy in the original's class.
         duplicates: (original, file of the same bytes in the same class).
         contradictions: (original, file of the same bytes in another class).
         odd: path -> what is peculiar about it.
@@ -40,7 +40,7 @@ class Planted:
 
     root: Path
     wrong_labels: dict[str, str] = field(default_factory=dict)
-    near_copies: list[tuple[str, str, str]] = field(default_factory=list)
+    near_duplicates: list[tuple[str, str, str]] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     contradictions: list[tuple[str, str]] = field(default_factory=list)
     odd: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ def make(
     source: Path | None = None,
     *,
     wrong_labels: int = 40,
-    near_copies: int = 100,
+    near_duplicates: int = 100,
     duplicates: int = 10,
     contradictions: int = 6,
     across: float = 0.5,
@@ -63,8 +63,8 @@ def make(
     Args:
         target: folder to be made; must not exist.
         source: clean folder `source/<class>/<image>`, copied; none: the digits of scikit-learn, enlarged to 64 pixels.
-        wrong_labels, near_copies, duplicates, contradictions: how many of each; no image gets two of them.
-        across: share of the near copies, at least, that fall in another split than their original (split seed 0).
+        wrong_labels, near_duplicates, duplicates, contradictions: how many of each; no image gets two of them.
+        across: share of the near duplicates, at least, that fall in another split than their original (split seed 0).
         seed: of everything.
         per_class: images of each class, at most; none: all.
     """
@@ -82,10 +82,10 @@ def make(
     def elsewhere(path: Path) -> str:
         return str(random.choice([label for label in classes if label != path.parent.name]))
 
-    for number, original in _first(chosen, near_copies):
+    for number, original in _first(chosen, near_duplicates):
         how = HOW[number % len(HOW)]
-        copy = _near_copy(original, how, number < across * near_copies, random)
-        planted.near_copies.append((name(original), name(copy), how))
+        copy = _near_duplicate(original, how, number < across * near_duplicates, random)
+        planted.near_duplicates.append((name(original), name(copy), how))
     for _, original in _first(chosen, duplicates):
         copy = original.with_name(f"{original.stem}_again{original.suffix}")
         shutil.copyfile(original, copy)
@@ -101,7 +101,7 @@ def make(
     for (_, original), (what, (suffix, content)) in zip(_first(chosen, len(ODD)), ODD.items(), strict=True):
         odd = original.with_name(f"odd_{what.replace(' ', '_')}{suffix}")
         odd.write_bytes(content(_opened(original)))
-        original.unlink()  # else it would be a near copy of it
+        original.unlink()  # else it would be a near duplicate of it
         planted.odd[name(odd)] = what
     return planted
 
@@ -142,8 +142,8 @@ def _opened(path: Path) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
 
 
-def _near_copy(original: Path, how: str, across: bool, random: np.random.Generator) -> Path:
-    """Write a near copy beside an image; with `across`, try until it falls in another split."""
+def _near_duplicate(original: Path, how: str, across: bool, random: np.random.Generator) -> Path:
+    """Write a near duplicate beside an image; with `across`, try until it falls in another split."""
     image, split = _opened(original), _split(original.read_bytes())
     while True:
         suffix, content = _changed(image, how, random)
@@ -222,7 +222,7 @@ def _main(arguments: list[str]) -> None:
     planted = make(given.target, given.source, seed=given.seed)
     lines = []
     lines += [f"wrong label\t{path}\t{label}" for path, label in planted.wrong_labels.items()]
-    lines += [f"{how}\t{copy}\t{original}" for original, copy, how in planted.near_copies]
+    lines += [f"{how}\t{copy}\t{original}" for original, copy, how in planted.near_duplicates]
     lines += [f"duplicate\t{copy}\t{original}" for original, copy in planted.duplicates]
     lines += [f"contradiction\t{copy}\t{original}" for original, copy in planted.contradictions]
     lines += [f"{what}\t{path}" for path, what in planted.odd.items()]

@@ -18,7 +18,7 @@ from transfer.errors import DataError
 from transfer.features.extraction import compute_missing, extract
 from transfer.features.extractor import load_extractor
 from transfer.features.store import open_store
-from transfer.quality import seen as module
+from transfer.quality import stored_images
 from transfer.quality.checks import check
 from transfer.system.progress import Silent
 from transfer.workflows.settings import with_source
@@ -41,7 +41,7 @@ def test_features_stored_without_thumbnails_are_not_computed_again(
         passed = count_passes(monkeypatch)
         assert extract(dataset, extractor, store, config, Silent()) == dataset
         assert passed() == 0
-        stored = module.seen(dataset.table, extractor, store)
+        stored = stored_images.read(dataset.table, extractor, store)
     assert stored.thumbnails.shape == (dataset.used["digest"].nunique(), 32, 32, 3)
     assert {name: table.shape for name, table in stored.features.items()} == {"block1_pool:avg": (len(stored.rows), 64)}
 

@@ -47,7 +47,7 @@ def test_every_trait_is_a_kind_that_says_what_is_done(trait: str) -> None:
     assert not others
 
 
-def test_a_image_with_several_traits_counts_for_each() -> None:
+def test_an_image_with_several_traits_counts_for_each() -> None:
     found = kinds(row("a/1.gif", traits="alpha animated"), row("a/2.png", traits="alpha"))
     assert {kind: count for kind, (count, _) in found.items()} == {"with transparency": 2, "animated": 1}
 
@@ -56,7 +56,7 @@ def test_small_images_are_tiny_by_their_shorter_side() -> None:
     assert kinds(row("a/1", width=31), row("a/2", height=31), row("a/3", width=32, height=32))["tiny"][0] == 2
 
 
-def test_a_image_of_one_colour_is_blank_and_one_of_two_is_not() -> None:
+def test_an_image_of_one_colour_is_blank_and_one_of_two_is_not() -> None:
     blank = np.full((32, 32, 3), (9, 200, 30), np.uint8)
     other = blank.copy()
     other[4, 5] = 0
@@ -89,7 +89,7 @@ def test_duplicates_between_classes_come_first_and_are_contradictions() -> None:
     assert Findings(duplicates=found).contradictions == 1
 
 
-def test_a_copy_that_was_left_out_because_of_the_test_is_still_a_duplicate_but_empty_files_are_not() -> None:
+def test_a_file_left_out_because_of_the_test_is_still_a_duplicate_but_empty_files_are_not() -> None:
     rows = [row("a/1", digest="x", split="test"), row("a/2", digest="x", split="", reason="the same image is in test: a/1")]
     rows += [row(f"a/{number}", digest="e", reason="empty file") for number in (3, 4)]
     assert list(files.duplicates(table(*rows))["path"]) == ["a/1", "a/2"]

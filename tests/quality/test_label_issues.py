@@ -80,16 +80,16 @@ def test_numbers_of_classes_may_have_gaps() -> None:
     assert found[["row", "given", "suggested"]].to_numpy().tolist()[:1] == [[0, 9, 1]]
 
 
-def test_copies_with_the_same_wrong_label_do_not_vouch_for_each_other() -> None:
+def test_near_duplicates_with_the_same_wrong_label_do_not_confirm_each_other() -> None:
     features, labels = made_up(100, 2, spread=0.3)
-    copies = np.array([0, 2, 4, 6, 8])
-    features[copies] = features[0]
-    labels[copies] = 1
+    duplicates = np.array([0, 2, 4, 6, 8])
+    features[duplicates] = features[0]
+    labels[duplicates] = 1
     groups = alone(labels)
-    groups[copies] = 0
+    groups[duplicates] = 0
     fold = label_issues._folds(labels, groups, 5, 0)
-    assert len(set(fold[copies])) == 1
-    assert set(label_issues.find(features, labels, groups)["row"]) == set(copies)
+    assert len(set(fold[duplicates])) == 1
+    assert set(label_issues.find(features, labels, groups)["row"]) == set(duplicates)
 
 
 def test_groups_may_have_names() -> None:

@@ -1,4 +1,4 @@
-"""Properties of files that tell the class, and those that do not."""
+"""Properties of files that give the class away, and those that do not."""
 
 import numpy as np
 import pytest
@@ -86,7 +86,7 @@ def test_the_margin_and_the_level_are_what_is_asked_for() -> None:
 
 def test_what_is_the_same_for_all_has_no_rule() -> None:
     found = one("width", np.full(300, 64.0))
-    assert found["rule"] == "no rule: it is the same for all classes"
+    assert str(found["rule"]).startswith("no rule")
     assert found["accuracy"] <= found["majority"]  # type: ignore[operator]
 
 

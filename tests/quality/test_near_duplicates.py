@@ -1,75 +1,148 @@
-"""Pairs of alike vectors and the groups that hang together by them, against brute force."""
+"""Near duplicates are found; different images, also those of a kind that all look alike, are not taken for them."""
+
+from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from transfer.quality.near_duplicates import Pairs, groups, pairs, union
+from tests.quality.made_up_duplicates import CHANGES, DIGITS, digits, recompressed, thumbnail
+from transfer.config import CheckConfig
+from transfer.quality import near_duplicates
+from transfer.quality.candidates import Pairs
+from transfer.quality.near_duplicates import NearDuplicates, groups, standing_out
 
-
-def vectors(count: int, width: int, seed: int) -> np.ndarray:
-    table = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
-    return table / np.linalg.norm(table, axis=1, keepdims=True)
-
-
-def as_set(found: Pairs) -> set[tuple[int, int]]:
-    return set(zip(found.first.tolist(), found.second.tolist(), strict=True))
-
-
-def brute_force(table: np.ndarray, threshold: float) -> set[tuple[int, int]]:
-    cosine = table.astype(np.float64) @ table.T.astype(np.float64)
-    return {(i, j) for i in range(len(table)) for j in range(i + 1, len(table)) if cosine[i, j] >= threshold}
+CHANGED = 60
+THRESHOLD, RATIO = 0.97, 0.4
 
 
-@settings(deadline=None, max_examples=40)
-@given(count=st.integers(0, 40), seed=st.integers(0, 99), block=st.integers(1, 17), threshold=st.sampled_from([-1.5, 0.2, 0.6, 0.9]))
-def test_pairs_are_those_of_brute_force_whatever_the_block(count: int, seed: int, block: int, threshold: float) -> None:
-    table = vectors(count, 3, seed)
-    found = pairs(table, threshold, neighbours=count + 1, block=block)
-    assert as_set(found) == brute_force(table, threshold)
-    assert len(as_set(found)) == len(found)
+def find(thumbnails: np.ndarray, features: Mapping[str, np.ndarray] | None = None, **settings: float) -> NearDuplicates:
+    return near_duplicates.find(features or {}, thumbnails, CheckConfig(**settings))
 
 
-@settings(deadline=None, max_examples=40)
-@given(count=st.integers(2, 40), seed=st.integers(0, 99), block=st.integers(1, 17), neighbours=st.integers(1, 5))
-def test_each_row_keeps_its_nearest_ones(count: int, seed: int, block: int, neighbours: int) -> None:
-    table = vectors(count, 4, seed)
-    found = as_set(pairs(table, -2.0, neighbours, block))
-    cosine = table @ table.T
-    np.fill_diagonal(cosine, -9)
-    for row in range(count):
-        for other in np.argsort(-cosine[row])[: min(neighbours, count - 1)]:
-            assert (min(row, other), max(row, other)) in found
-    assert len(found) <= count * (neighbours + 1)
+@cache
+def planted() -> tuple[np.ndarray, Pairs]:
+    """Digits, then near duplicates of the first ones, each kind in turn: the thumbnails and what is found."""
+    changes = list(CHANGES.values())
+    changed = [changes[number % len(changes)](image) for number, image in enumerate(digits()[:CHANGED])]
+    thumbnails = np.stack([thumbnail(image) for image in [*digits(), *changed]])
+    return thumbnails, find(thumbnails).pairs
 
 
-def test_the_smaller_row_stands_first_and_the_most_alike_pair_on_top() -> None:
-    found = pairs(vectors(50, 3, 0), 0.5)
-    assert (found.first < found.second).all()
-    assert (np.diff(found.similarity) <= 0).all()
-    assert (found.first.dtype, found.second.dtype, found.similarity.dtype) == (np.int64, np.int64, np.float32)
+def test_planted_near_duplicates_are_found_and_hardly_anything_else() -> None:
+    _, found = planted()
+    pairs = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    true = {(number, DIGITS + number) for number in range(CHANGED)}
+    assert len(pairs & true) >= 0.95 * len(true)
+    assert len(pairs & true) >= 0.95 * len(pairs)
 
 
-def test_rows_of_zeros_are_like_nothing() -> None:
-    assert len(pairs(np.zeros((5, 3), np.float32), 0.1)) == 0
+def test_the_same_pairs_are_found_whatever_features_say() -> None:
+    thumbnails, alone = planted()
+    features = {"cut": np.random.default_rng(0).normal(size=(len(thumbnails), 40)), "dead": np.zeros((len(thumbnails), 3))}
+    found = find(thumbnails, features).pairs
+    assert set(zip(alone.first, alone.second, strict=True)) <= set(zip(found.first, found.second, strict=True))
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-5])
-def test_thousands_of_equal_vectors_stay_one_group_with_few_pairs(noise: float) -> None:
-    table = np.full((3000, 8), 8**-0.5) + np.random.default_rng(0).normal(size=(3000, 8)) * noise
-    table = np.concatenate([table, -table[:10]]).astype(np.float32)
-    found = pairs(table / np.linalg.norm(table, axis=1, keepdims=True), 0.99, neighbours=4, block=256)
-    assert len(found) <= 5 * 3010
-    assert np.bincount(groups(3010, found)).tolist() == [3000, 10]
+def test_another_color_is_another_image() -> None:
+    pixels = np.zeros((2, 32, 32, 3), np.uint8)
+    pixels[0, 8:24, 8:24] = [200, 60, 60]
+    pixels[1, 8:24, 8:24] = [60, 200, 60]
+    assert len(find(pixels).pairs) == 0
 
 
-def test_a_pair_of_several_tables_keeps_its_largest_similarity() -> None:
-    one = Pairs(np.array([0, 1]), np.array([1, 2]), np.array([0.5, 0.7], np.float32))
-    two = Pairs(np.array([0]), np.array([1]), np.array([0.9], np.float32))
-    found = union(one, two)
-    assert as_set(found) == {(0, 1), (1, 2)}
-    assert found.similarity.tolist() == pytest.approx([0.9, 0.7])
+def test_images_of_one_color_are_near_duplicates_of_those_with_the_same() -> None:
+    colors = np.array([255, 0, 254, 128, 255, 1])
+    thumbnails = np.broadcast_to(colors[:, None, None, None], (6, 32, 32, 3)).astype(np.uint8)
+    assert find(thumbnails).groups.tolist() == [0, 1, 0, 2, 0, 1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_images_are_no_problem(count: int) -> None:
+    thumbnails = np.zeros((count, 32, 32, 3), np.uint8)
+    assert len(find(thumbnails, {"cut": np.zeros((count, 4), np.float32)}).pairs) == count * (count - 1) // 2
+
+
+def test_figures_of_one_kind_are_left_out_and_counted_and_a_near_duplicate_among_them_is_found() -> None:
+    """Stripes of slightly different widths and places: similar to many others, but no near duplicates."""
+    random = np.random.default_rng(0)
+    across = np.linspace(-1, 1, 128)
+    figures = []
+    for width, place, slope in random.uniform([0.3, -0.1, -0.06], [0.4, 0.1, 0.06], (80, 3)):
+        inside = np.abs(across[None] - place - slope * across[:, None]) < width
+        figures.append(Image.fromarray((inside * 230).astype(np.uint8)))
+    thumbnails = np.stack([thumbnail(image) for image in [*figures, recompressed(figures[0])]])
+    found, every = find(thumbnails), find(thumbnails, near_duplicate_ratio=1)
+    assert (0, 80) in set(zip(found.pairs.first.tolist(), found.pairs.second.tolist(), strict=True))
+    assert found.left_out > 20
+    assert len(every.pairs) == len(found.pairs) + found.left_out
+    assert every.left_out == 0
+
+
+def all_pairs(difference: np.ndarray) -> tuple[Pairs, np.ndarray]:
+    """Every pair of the rows of a square table of differences, and its similarity."""
+    first, second = np.triu_indices(len(difference), 1)
+    similarity = (1 - difference[first, second]).astype(np.float32)
+    return Pairs(first, second, similarity), similarity
+
+
+def judged(difference: np.ndarray, ratio: float = RATIO) -> set[tuple[int, int]]:
+    """The pairs that stand out; similarities below the threshold are exact only on request."""
+    candidates, similarity = all_pairs(difference)
+    known = np.where(similarity >= THRESHOLD, similarity, -1)
+
+    def agreement(first: np.ndarray, second: np.ndarray, least: float) -> np.ndarray:
+        exact = (1 - difference[first, second]).astype(np.float32)
+        return np.where(exact >= least, exact, -1)
+
+    chosen = candidates.chosen(standing_out(candidates, known, THRESHOLD, ratio, agreement))
+    return set(zip(chosen.first.tolist(), chosen.second.tolist(), strict=True))
+
+
+def test_a_pair_far_from_all_others_is_kept() -> None:
+    difference = np.full((12, 12), 0.8)
+    difference[3, 7] = difference[7, 3] = 0.029
+    assert judged(difference) == {(3, 7)}
+
+
+@pytest.mark.parametrize("others", [0.025, 0.04, 0.07])
+def test_images_similar_to_many_others_are_no_near_duplicates(others: float) -> None:
+    difference = np.full((12, 12), others)
+    difference[3, 7] = difference[7, 3] = 0.029
+    assert judged(difference) == set()
+
+
+def test_a_near_duplicate_among_similar_images_is_kept() -> None:
+    difference = np.full((12, 12), 0.04)
+    difference[3, 7] = difference[7, 3] = 0.012
+    assert judged(difference) == {(3, 7)}
+
+
+@pytest.mark.parametrize(("size", "kept"), [(8, True), (10, False)])
+def test_up_to_eight_near_duplicates_of_one_image_are_kept(size: int, kept: bool) -> None:
+    difference = np.full((30, 30), 0.8)
+    difference[:size, :size] = 0.02
+    assert len(judged(difference)) == (size * (size - 1) // 2 if kept else 0)
+
+
+def test_a_long_series_of_almost_equal_images_stays_together() -> None:
+    assert len(judged(np.full((20, 20), 0.005))) == 190
+
+
+def test_few_images_are_judged_by_the_threshold_alone() -> None:
+    assert len(judged(np.full((5, 5), 0.02))) == 10
+
+
+def test_a_ratio_of_one_leaves_nothing_out() -> None:
+    assert len(judged(np.full((12, 12), 0.025), ratio=1)) == 66
+
+
+def test_no_pairs_are_no_problem() -> None:
+    assert judged(np.zeros((1, 1))) == set()
 
 
 @settings(deadline=None, max_examples=50)
@@ -77,7 +150,7 @@ def test_a_pair_of_several_tables_keeps_its_largest_similarity() -> None:
     count=st.integers(1, 20),
     edges=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)).filter(lambda edge: edge[0] < edge[1]), max_size=25),
 )
-def test_groups_are_the_rows_that_can_be_reached(count: int, edges: list[tuple[int, int]]) -> None:
+def test_groups_are_the_rows_connected_by_pairs(count: int, edges: list[tuple[int, int]]) -> None:
     edges = [edge for edge in edges if edge[1] < count]
     first, second = np.array([*edges, (0, 0)][: len(edges)] or np.empty((0, 2)), np.int64).reshape(-1, 2).T
     found = groups(count, Pairs(first, second, np.ones(len(edges), np.float32)))
@@ -88,3 +161,9 @@ def test_groups_are_the_rows_that_can_be_reached(count: int, edges: list[tuple[i
         reached = (reached.astype(int) @ reached.astype(int)) > 0
     assert ((found[:, None] == found[None]) == reached).all()
     assert list(dict.fromkeys(found.tolist())) == list(range(found.max() + 1))
+
+
+def test_a_group_has_the_name_of_its_smallest_digest_and_an_image_alone_has_none() -> None:
+    rows = pd.DataFrame({"digest": ["c" * 64, "b" * 64, "a" * 64, "d" * 64]}, index=[7, 8, 11, 12])
+    found = NearDuplicates(Pairs(np.array([0, 1]), np.array([3, 3]), np.ones(2, np.float32)), np.array([0, 0, 1, 0]))
+    assert found.group_names(rows) == {7: "near " + "b" * 16, 8: "near " + "b" * 16, 12: "near " + "b" * 16}

@@ -22,13 +22,13 @@ def test_planted_outliers_come_first_and_wide_classes_may_be_wide() -> None:
     assert (np.diff(found["ratio"]) <= 0).all()
 
 
-def test_a_image_of_another_class_is_far_from_its_own() -> None:
+def test_an_image_of_another_class_is_far_from_its_own() -> None:
     features, labels = clouds()
     labels[3] = 1
     assert outliers.find(features, labels, limit=2.0)["row"].tolist()[:1] == [3]
 
 
-def test_two_copies_of_an_outlier_do_not_hide_each_other() -> None:
+def test_duplicates_of_an_outlier_do_not_hide_each_other() -> None:
     features, labels = clouds()
     features[7] = features[8] = 20
     assert set(outliers.find(features, labels, limit=2.5)["row"]) == {7, 8}

@@ -160,11 +160,13 @@ class OODConfig(Section):
 class CheckConfig(Section):
     """What `transfer check` calls conspicuous, and from where on `--strict` fails."""
 
-    near_copy: float = Field(
-        0.97, gt=0, le=1, description="similarity from which on two images are near copies; 0: as if moved by 1/32 of the side"
+    near_duplicate: float = Field(
+        0.97, gt=0, le=1, description="smallest similarity of near duplicates; 0: as different as if moved by 1/32 of the side"
     )
-    near_copy_ratio: float = Field(0.4, gt=0, le=1, description="and differ by at most so much of what each does from its 8th; 1: any")
-    neighbours: int = Field(5, ge=1, description="candidates for a near copy looked at more closely, for each image")
+    near_duplicate_ratio: float = Field(
+        0.4, gt=0, le=1, description="largest difference of near duplicates, as a share of that from each one's 8th nearest; 1: any"
+    )
+    neighbours: int = Field(5, ge=1, description="candidates for near duplicates compared with each image")
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-validations")
     inverse_penalty: float = Field(
         0.01, gt=0, description="C of the logistic regression that finds wrong labels; smaller is more regularised"
@@ -178,6 +180,6 @@ class CheckConfig(Section):
     images: int = Field(48, ge=1, description="images of each kind of finding that the page shows, about")
     max_unusable: float = Field(0.0, ge=0, le=1, description="--strict: share of files that cannot be used")
     max_contradictions: int = Field(0, ge=0, description="--strict: images that stand in several classes")
-    max_across: int = Field(0, ge=0, description="--strict: pairs of near copies in different splits")
+    max_across: int = Field(0, ge=0, description="--strict: pairs of near duplicates in different splits")
     max_label_issues: float = Field(0.05, ge=0, le=1, description="--strict: share of labels that are likely wrong")
     max_leaks: int = Field(0, ge=0, description="--strict: properties of files that tell the class")

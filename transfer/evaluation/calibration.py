@@ -1,7 +1,7 @@
-"""Temperature scaling (Guo et al., "On calibration of modern neural networks", ICML 2017): one number that mends confidence.
+"""Temperature scaling (Guo et al., "On calibration of modern neural networks", ICML 2017): one number that corrects confidence.
 
-Logits are divided by a temperature that is chosen on the validation split; the order of the classes, and so the accuracy,
-stays the same.
+Logits are divided by a temperature chosen on the validation split. The order of the classes, and so the accuracy, stays the
+same.
 """
 
 import numpy as np
@@ -15,14 +15,14 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature with the smallest log loss.
 
     Each true class counts (n + 1) / (n + 2) instead of 1, as in Platt's "Probabilistic outputs for support vector machines"
-    (1999): else a few validation images, all of them right, would ask for boundless confidence.
+    (1999). Otherwise a few validation images, all of them right, would lead to boundless confidence.
 
     Args:
         logits: float [n, classes].
         labels: true class numbers, int [n].
 
     Returns:
-        0.05 to 20; above 1: the network was too sure. 1 where there is no image.
+        0.05 to 20; above 1: the network was overconfident. 1 without images.
     """
     count, classes = logits.shape
     if not count:
@@ -40,13 +40,13 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def probabilities(logits: np.ndarray, at: float) -> np.ndarray:
-    """Return float32 [n, classes] at a temperature."""
+    """Return the probabilities at a temperature, float32 [n, classes]."""
     result: np.ndarray = softmax(logits.astype(np.float64) / at, axis=1).astype(np.float32)
     return result
 
 
 def uncalibrated(calibrated: np.ndarray, at: float) -> np.ndarray:
-    """Return the probabilities that there would be without the temperature, float64 [n, classes]."""
+    """Undo the temperature: return the probabilities without it, float64 [n, classes]."""
     logarithms = np.log(np.maximum(calibrated.astype(np.float64), np.finfo(np.float32).tiny))
     result: np.ndarray = softmax(logarithms * at, axis=1)
     return result

@@ -1,9 +1,9 @@
-"""How far an image is from the training data: its distance to the nearest of them, in the space of the features.
+"""Out-of-distribution detection: the distance of an image to the nearest training images, in feature space.
 
 Sun, Ming, Zhu and Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022): features of length 1, and
-the distance to the k nearest of the training images. The features are those that enter the head: on the clip art, with
-VGG16, they tell digits and photographs from drawings with an area under the curve of 0.995 and more; the last hidden layer
-of the head, which has learned to see nothing but the classes, reaches 0.7 to 0.8.
+the distance to the k nearest training images. The features are those that enter the head: on the clip art, with VGG16, they
+tell digits and photographs from drawings with an area under the ROC curve of at least 0.995. The last hidden layer of the head,
+which has learned to tell only the classes apart, reaches 0.7 to 0.8.
 """
 
 import io
@@ -18,20 +18,20 @@ import numpy as np
 from transfer.errors import RunError
 from transfer.system.files import write_bytes
 
-_SMALLEST = 1e-6  # a threshold of zero, where all validation images are copies, would divide by zero
+_SMALLEST = 1e-6  # a threshold of zero (all validation images are duplicates) would divide by zero
 _AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The sample of the training images with which others are compared.
+    """The sample of the training images that other images are compared with.
 
     Attributes:
         embeddings: float32 [m, d], rows of length 1.
         paths, labels: of the m images, as in the manifest.
-        neighbours: how many of the nearest count.
-        threshold: mean distance to these (0..2) above which an image is called unknown.
-        thumbnails: m JPEG files, or empty bytes.
+        neighbours: number of nearest images whose distances are averaged.
+        threshold: mean distance (0..2) above which an image is out of distribution.
+        thumbnails: m small JPEG files, or empty bytes.
     """
 
     embeddings: np.ndarray
@@ -42,7 +42,7 @@ class Reference:
     thumbnails: list[bytes]
 
     def ood_score(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return float32 [n] for rows of length 1 [n, d]: the mean distance to the nearest, where 1 is the threshold."""
+        """Return the mean distance to the nearest images in units of the threshold, float32 [n], for rows of length 1 [n, d]."""
         return distances(self.embeddings, embeddings, self.neighbours) / np.float32(self.threshold)
 
     def nearest(self, embedding: np.ndarray, count: int) -> list[tuple[int, float]]:
@@ -50,12 +50,8 @@ class Reference:
         distance = 1 - self.embeddings @ np.asarray(embedding, np.float32)
         return [(int(position), float(max(distance[position], 0.0))) for position in np.argsort(distance, kind="stable")[:count]]
 
-    def thumbnail(self, position: int) -> bytes:
-        """Return a small JPEG of an image; empty where there is none."""
-        return self.thumbnails[position]
-
     def write(self, path: Path) -> None:
-        """Write the file: arrays of numbers only."""
+        """Write the file: numeric arrays only, so that reading it runs no code."""
         texts = {name: _packed([text.encode("utf-8", "surrogateescape") for text in getattr(self, name)]) for name in ("paths", "labels")}
         packed = texts | {"thumbnails": _packed(self.thumbnails)}
         arrays: dict[str, Any] = {f"{name}_{part}": array for name, parts in packed.items() for part, array in parts.items()}
@@ -71,7 +67,7 @@ class Reference:
         """Read the file that `write` wrote.
 
         Raises:
-            RunError: where it is missing or damaged.
+            RunError: if it is missing or damaged.
         """
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
@@ -84,15 +80,15 @@ class Reference:
                 )  # fmt: skip
         except FileNotFoundError:
             raise RunError(
-                "The run keeps no training images to compare with: it was made by an earlier version. Expected the file "
+                "The run has no training images to compare with: it was made by an earlier version. Expected the file "
                 f"{path.name}. Fit again. Received {str(path.parent)!r}."
             ) from None
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise RunError(f"The training images kept with the run cannot be read: {error}. Received {str(path)!r}.") from None
+            raise RunError(f"The training images stored with the run cannot be read: {error}. Received {str(path)!r}.") from None
 
 
 def rounded(embeddings: np.ndarray) -> np.ndarray:
-    """Return float32 values as the file and the export hold them, in 16 bit."""
+    """Round to float16, as the file and the export store the values, and return float32."""
     return embeddings.astype(np.float16).astype(np.float32)
 
 
@@ -101,53 +97,53 @@ def distances(reference: np.ndarray, embeddings: np.ndarray, neighbours: int) ->
     count = min(neighbours, len(reference))
     parts = [np.empty(0, np.float32)]
     for start in range(0, len(embeddings), _AT_ONCE):
-        alike = embeddings[start : start + _AT_ONCE] @ reference.T
-        parts.append(1 - np.partition(alike, len(reference) - count, axis=1)[:, len(reference) - count :].mean(1))
+        cosine = embeddings[start : start + _AT_ONCE] @ reference.T
+        parts.append(1 - np.partition(cosine, len(reference) - count, axis=1)[:, len(reference) - count :].mean(1))
     return np.concatenate(parts)
 
 
 def threshold(reference: np.ndarray, validation: np.ndarray, neighbours: int, false_alarms: float) -> float:
-    """Return the distance that so large a share of the validation images exceed, at most; of training images, without any.
+    """Return the distance that at most a share of the validation images (without any: of the training images) exceed.
 
     Args:
         reference, validation: rows of length 1, [m, d] and [n, d].
-        neighbours: how many of the nearest count.
-        false_alarms: share, 0 to 1.
+        neighbours: number of nearest images whose distances are averaged.
+        false_alarms: the share, 0 to 1.
     """
     judged = distances(reference, validation, neighbours) if len(validation) else distances(reference, reference, neighbours + 1)
     return max(float(np.quantile(judged, 1 - false_alarms, method="higher")), _SMALLEST)
 
 
 def sample(labels: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Return positions of at most `most` images, sorted: the same number of each class as far as there are as many.
+    """Return sorted positions of at most `most` images: equally many of each class, as far as it has them.
 
     Args:
         labels: class numbers, int [n].
-        most: images kept.
-        seed: which.
+        most: images to keep.
+        seed: of the choice.
     """
     if len(labels) <= most:
         return np.arange(len(labels))
     shuffled = np.random.default_rng(seed).permutation(len(labels))
-    rank = np.empty(len(labels), np.int64)  # how many of its class come before it
+    rank = np.empty(len(labels), np.int64)  # number of images of its class before it
     for label in np.unique(labels):
         of_class = shuffled[labels[shuffled] == label]
         rank[of_class] = np.arange(len(of_class))
     return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")[:most]])
 
 
-def against(test: np.ndarray, others: np.ndarray) -> dict[str, float]:
+def against(test: np.ndarray, other_data: np.ndarray) -> dict[str, float]:
     """Compare the ood_score of images of other data [m] with that of the test images [n].
 
     Returns:
-        `images` (m), `auroc` (area under the ROC curve: the chance that one of them is farther away than a test image) and
-        `flagged` (share of them above the threshold).
+        `images` (m), `auroc` (area under the ROC curve: the probability that one of them has a higher score than a test
+        image) and `flagged` (the share of them above the threshold).
     """
     from sklearn.metrics import roc_auc_score
 
-    strange = np.concatenate([np.zeros(len(test)), np.ones(len(others))])
-    auroc = float(roc_auc_score(strange, np.concatenate([test, others])))
-    return {"images": len(others), "auroc": auroc, "flagged": float((others > 1).mean())}
+    is_other = np.concatenate([np.zeros(len(test)), np.ones(len(other_data))])
+    auroc = float(roc_auc_score(is_other, np.concatenate([test, other_data])))
+    return {"images": len(other_data), "auroc": auroc, "flagged": float((other_data > 1).mean())}
 
 
 def _packed(parts: Sequence[bytes]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Images of other data, which a classifier should call unknown: digits and photographs that scikit-learn brings along."""
+"""Images of other data, which should be out of distribution: the digits and photographs that come with scikit-learn."""
 
 import hashlib
 import io
@@ -13,19 +13,19 @@ from transfer.data import digits
 _SMALLEST, _LARGEST = 96, 300  # side of a part of a photograph, in pixels
 
 
-def images(count: int, seen: Collection[str], seed: int = 0) -> dict[str, list[bytes]]:
+def images(count: int, trained_on: Collection[str], seed: int = 0) -> dict[str, list[bytes]]:
     """Return `count` images of each kind, PNG.
 
     Args:
-        count: of each kind; 0: nothing.
-        seen: SHA-256 of the files that were trained on: the digits are left out where one of them is among these.
-        seed: which ones.
+        count: of each kind; 0: none at all.
+        trained_on: SHA-256 of the files trained on; the digits are left out if one of them is among these.
+        seed: of the choice.
     """
     if not count:
         return {}
     found = {"parts of photographs": list(_parts_of_photographs(count, seed))}
     every = digits.images()
-    if not any(hashlib.sha256(file).hexdigest() in seen for file in every):
+    if not any(hashlib.sha256(file).hexdigest() in trained_on for file in every):
         chosen = np.random.default_rng(seed).permutation(len(every))[:count]
         found["handwritten digits"] = [every[number] for number in chosen]
     return found
@@ -38,7 +38,7 @@ def _parts_of_photographs(count: int, seed: int) -> tuple[bytes, ...]:
 
 
 def photographs(kinds: Sequence[str]) -> list[bytes]:
-    """Return part of a photograph, encoded in each of these kinds (JPEG, PNG)."""
+    """Return a part of a photograph in each of these formats (JPEG, PNG)."""
     generator = np.random.default_rng(0)
     return [_encoded(_part_of_a_photograph(generator), kind) for kind in kinds]
 
@@ -53,7 +53,7 @@ def _part_of_a_photograph(generator: np.random.Generator) -> np.ndarray:
 
 def _encoded(pixels: np.ndarray, kind: str) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, compress_level=1)  # of PNG: soon made rather than small
+    Image.fromarray(pixels).save(buffer, kind, compress_level=1)  # of PNG: fast rather than small
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Tables of predictions: facts of each image, then one column for each class."""
+"""Tables of predictions: facts of each image, then one column per class."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def table(facts: pd.DataFrame, probabilities: np.ndarray, classes: list[str]) -> pd.DataFrame:
-    """Return the facts of n images with their probabilities beside them.
+    """Return the facts of n images, followed by their probabilities.
 
     Args:
         facts: n rows.
@@ -15,14 +15,14 @@ def table(facts: pd.DataFrame, probabilities: np.ndarray, classes: list[str]) ->
         classes: names of the columns, see `columns`.
     """
     joined = pd.concat([facts.reset_index(drop=True), pd.DataFrame(probabilities)], axis=1, ignore_index=True)
-    joined.columns = pd.Index(columns(list(facts.columns), classes), dtype=object)  # a name that is no Unicode does not fit Arrow's strings
+    joined.columns = pd.Index(columns(list(facts.columns), classes), dtype=object)  # names that are not Unicode do not fit Arrow's strings
     return joined
 
 
 def columns(facts: Sequence[str], classes: Sequence[str]) -> list[str]:
-    """Return the names of a table's columns, no two alike.
+    """Return the names of a table's columns, all different.
 
-    A class called like a fact gets `class ` in front, as often as it takes where a class of that name is there as well.
+    A class that has the name of a fact gets the prefix `class `, repeated until no other class has that name.
     """
     taken = {*facts, *classes}
     names = []

@@ -1,12 +1,12 @@
-"""Two small images laid over each other: how much of the one is in the other, once it is moved and scaled a little?
+"""Alignment of small images: how well do two images agree once one is moved and scaled a little?
 
-A copy that was cropped shows the same things a little larger and a little elsewhere. Shift and scale of both axes are
-found by Gauss-Newton steps (Baker and Matthews 2004, "Lucas-Kanade 20 years on", the inverse compositional method), for
-hundreds of pairs at a time. Brightness and contrast may differ. Most pairs are seen to be different images at half the
-size, before or after the first steps; only the others are looked at closely.
+A cropped image shows the same things slightly larger and slightly shifted. Shift and scale of both axes are found by
+Gauss-Newton steps (Baker and Matthews 2004, "Lucas-Kanade 20 years on", the inverse compositional method), for hundreds of
+pairs at a time. Brightness and contrast may differ. Most pairs prove to be different images at half the size, before or after
+the first steps; only the others are aligned at full size.
 
-What remains is measured against what a displacement by one pixel would change: fine drawings have sharp edges, at which
-even a true copy differs a little, while smooth figures that differ as much are different figures.
+What remains is compared with what a displacement by one pixel would change: fine drawings have sharp edges, at which even
+near duplicates differ a little, while smooth figures that differ as much are different figures.
 """
 
 import numpy as np
@@ -15,33 +15,33 @@ from transfer.system.resources import spread
 
 _LARGEST_SCALE = 0.12
 _LARGEST_SHIFT = 0.08  # of the side
-_NOISE = 4.0  # grey levels squared: weaker variation is none
-_CONTRAST = 1.3  # a copy's contrast may be so many times higher or lower
+_NOISE = 4.0  # grey levels squared: a smaller variance is noise
+_CONTRAST = 1.3  # the contrasts of near duplicates may differ by this factor
 
-# What copies (rescaled, compressed, cropped by up to 5 % a side, darker) of drawings, digits, clothes and photographs reach
-# at half the size: correlations of at least 0.47 unmoved, 0.95 after one step, 0.96 after two.
+# At half the size, near duplicates (rescaled, compressed, cropped by up to 5 % a side, darker) of drawings, digits, clothes and
+# photographs reach correlations of at least 0.47 unmoved, 0.95 after one step, 0.96 after two.
 _UNMOVED = 0.4
 _MOVED = (0.85, 0.9)
-_COARSE_EXCESS, _COARSE_SLACK = 2.0, 0.02  # more remains there than at full size, by so many times and so much
+_COARSE_EXCESS, _COARSE_SLACK = 2.0, 0.02  # more remains there than at full size: by this factor, plus this much
 
 
 def agreement(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, least: float, block: int = 256) -> np.ndarray:
-    """Return how alike each pair of images is, where that is about `least` or more.
+    """Return the similarity of each pair of images, where that is about `least` or more.
 
     Args:
         thumbnails: uint8 [n, s, s, 3], s even, RGB, smoothed.
         first, second: rows of the pairs, int [m].
-        least: pairs that are clearly less alike are not looked at closely.
-        block: pairs worked on at a time by each thread.
+        least: pairs that are clearly less similar are not aligned at full size.
+        block: pairs aligned at a time by each thread.
 
     Returns:
-        float32 [m], at most 1: one less the share of the pixels' variance that remains after alignment, where a
-        displacement by one pixel counts as 1. -1 for pairs that are clearly below `least`. Two images of one colour each
-        have 1 where the colours are nearly the same.
+        float32 [m], at most 1: 1 minus the share of the pixels' variance that remains after alignment, where a displacement
+        by one pixel counts as 1. -1 for pairs that are clearly below `least`. Two images of one colour each get 1 if the
+        colours are nearly the same.
     """
     found = np.full(len(first), -1, np.float32)
     coarse = grey(halved(thumbnails))
-    order = np.argsort(first, kind="stable")  # pairs of one image together: its slopes are found once
+    order = np.argsort(first, kind="stable")  # pairs of one image together: its slopes are computed once
 
     def compare(start: int) -> None:
         rows = order[start : start + block]
@@ -52,7 +52,7 @@ def agreement(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, lea
             slopes, inverse = _slopes(grey_one)
             for _ in range(3):
                 scale, shift = _step(grey_one, grey_other, slopes, inverse, scale, shift)
-            remaining = 1 - _correlation(one, other, scale, shift)
+            remaining = 1 - _aligned_correlation(one, other, scale, shift)
             found[rows] = np.maximum(1 - remaining / np.sqrt(_fineness(one) * _fineness(other)), -1)
 
     spread(compare, range(0, len(first), block))
@@ -62,8 +62,8 @@ def agreement(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, lea
 def _promising(
     coarse: np.ndarray, first: np.ndarray, second: np.ndarray, rows: np.ndarray, least: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return those of these pairs that may be copies, and the scale and shift of each, by grey images at half the size."""
-    rows = rows[_likeness(coarse[first[rows]], coarse[second[rows]]) >= _UNMOVED]
+    """Return those of these pairs that may be near duplicates, with their scale and shift, from grey images at half the size."""
+    rows = rows[_correlation(coarse[first[rows]], coarse[second[rows]]) >= _UNMOVED]
     scale, shift = np.zeros((2, len(rows), 2), np.float32)
     ones, which = np.unique(first[rows], return_inverse=True)
     slopes, inverse = _slopes(coarse[ones])
@@ -72,7 +72,7 @@ def _promising(
             break
         one, other = coarse[first[rows]], coarse[second[rows]]
         scale, shift = _step(one, other, slopes[which], inverse[which], scale, shift)
-        like = _correlation(one[..., None], other[..., None], scale, shift)
+        like = _aligned_correlation(one[..., None], other[..., None], scale, shift)
         keep = like >= limit
         rows, which, scale, shift = rows[keep], which[keep], scale[keep], shift[keep]
         one, other, like = one[keep], other[keep], like[keep]
@@ -84,7 +84,7 @@ def _promising(
 
 
 def smoothed(thumbnails: np.ndarray, block: int = 1024) -> np.ndarray:
-    """Blur a little, uint8 [n, s, s, c] -> the same: moved images are interpolated, and no sharper than that."""
+    """Blur slightly, uint8 [n, s, s, c] -> the same: aligned images are interpolated, so the others must be no sharper."""
     result = np.empty_like(thumbnails)
     for start in range(0, len(thumbnails), block):
         part = thumbnails[start : start + block].astype(np.uint16)
@@ -122,7 +122,7 @@ def _slopes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     down, right = np.gradient(images, axis=(1, 2))
     slopes = np.stack([down, down * along[:, None], right, right * along], 1).reshape(count, 4, side * side) * side
     normal = slopes @ slopes.transpose(0, 2, 1)
-    # Where an image has no slope in a direction, it is not moved in it.
+    # An image without slope in a direction is not moved in it.
     normal += np.eye(4, dtype=np.float32) * (1e-3 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1.0)
     return slopes, np.linalg.inv(normal)
 
@@ -135,7 +135,7 @@ def _step(
     error = (_matched(first, moved, seen) - first) * seen
     step = (inverse @ (slopes @ error.reshape(len(first), slopes.shape[2], 1)))[:, :, 0]
     move, grow = np.clip(step[:, 0::2], -0.1, 0.1), np.clip(step[:, 1::2], -0.1, 0.1)
-    # The step was found on the first image; undone, and put in front of what was known.
+    # The step was found on the first image: it is inverted and composed with the earlier ones.
     shift = np.clip(shift - (1 + scale) * move / (1 + grow), -_LARGEST_SHIFT, _LARGEST_SHIFT)
     scale = np.clip((1 + scale) / (1 + grow) - 1, -_LARGEST_SCALE, _LARGEST_SCALE)
     return scale, shift
@@ -171,15 +171,15 @@ def _matched(first: np.ndarray, second: np.ndarray, seen: np.ndarray) -> np.ndar
     return mean + np.clip(gain, 0.5, 2) * (second - other_mean)
 
 
-def _correlation(first: np.ndarray, second: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Correlation of images [m, s, s, c] where they overlap, after the second ones are moved; less where contrasts differ."""
+def _aligned_correlation(first: np.ndarray, second: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Correlation of images [m, s, s, c] where they overlap, with the second ones moved; lower if contrasts differ."""
     channels = range(second.shape[-1])
     moved, seen = zip(*(_moved(second[..., channel], scale, shift) for channel in channels), strict=True)
-    return _likeness(first, np.stack(moved, -1), np.stack(seen, -1))
+    return _correlation(first, np.stack(moved, -1), np.stack(seen, -1))
 
 
-def _likeness(first: np.ndarray, second: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-    """Correlation of images [m, ...] where a weight of 0 or 1 says so, float32 [m]."""
+def _correlation(first: np.ndarray, second: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Correlation of images [m, ...] where their weight is 1 and not 0, float32 [m]; lower if contrasts differ."""
     count, size = len(first), int(np.prod(first.shape[1:]))
     first, second = first.reshape(count, size), second.reshape(count, size)
     weight = np.ones_like(first) if weight is None else weight.reshape(count, size)
@@ -191,7 +191,7 @@ def _likeness(first: np.ndarray, second: np.ndarray, weight: np.ndarray | None =
     plain = (variance < _NOISE) & (other_variance < _NOISE)
     same_color = np.abs(mean - other_mean) < 8
     variance, other_variance = np.maximum(variance, _NOISE), np.maximum(other_variance, _NOISE)
-    # What is left of an unlike contrast adds to the variance that remains, like any other difference.
+    # A difference in contrast beyond that adds to the variance that remains.
     excess = np.maximum(np.abs(np.log(variance / other_variance)) / 2 - np.log(_CONTRAST), 0)
     correlation = product / np.sqrt(variance * other_variance) - excess**2 / 2
     return np.where(plain, same_color, correlation).astype(np.float32)

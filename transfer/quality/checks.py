@@ -1,18 +1,33 @@
-"""The checks of a dataset whose features are stored, and the splits that follow from what they find."""
+"""All checks of a data set, in order, and the splits that follow from what they find."""
 
-from transfer.config import Config
+import numpy as np
+import pandas as pd
+
+from transfer.config import CheckConfig, Config
+from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.data.splits import split
 from transfer.features.extractor import FeatureExtractor
 from transfer.features.store import Store
-from transfer.quality.collect import Likeness, collect
-from transfer.quality.findings import Findings
-from transfer.quality.seen import Seen, seen
+from transfer.quality import files, label_issues, leaks, near_duplicates, outliers, stored_images
+from transfer.quality.findings import COLUMNS, Findings
+from transfer.quality.near_duplicates import NearDuplicates
+from transfer.quality.stored_images import StoredImages
+
+NO_FEATURES = "Not checked: wrong labels and outliers. These checks need the features of a pretrained backbone (--backbone vgg16)."
+NO_IMAGES = (
+    "Not checked: near duplicates, wrong labels, outliers, blank images and border colours. These checks need the images' "
+    "features, which --files-only leaves out."
+)
+LEFT_OUT = (
+    "{:,} pairs of images are as similar as near duplicates, but hardly more similar than each of the two is to other images. They "
+    "were taken for different images, besides the {:,} pairs of near duplicates reported. check.near_duplicate_ratio=1 reports them too."
+)
 
 
 def check(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, required: bool = True) -> tuple[Dataset, Findings]:
-    """Look at files, images and features; split again, since images may have failed and near duplicates may belong together.
+    """Run all checks on a dataset, and split it again: images may have failed, and near duplicates may belong together.
 
     Args:
         dataset: extracted.
@@ -21,24 +36,116 @@ def check(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: C
         required: see `splits.split`.
 
     Returns:
-        The dataset as it is split now, and what was found.
+        The dataset with its splits now, and the findings.
 
     Raises:
         DataError: as `splits.split`, where it is `required`.
     """
-    stored = seen(dataset.table, extractor, store)
-    likeness = Likeness.of(stored, config.check)
-    dataset = split(_grouped(dataset, config, stored, likeness), config.data, config.seed, required)
-    return dataset, collect(dataset.table, stored, likeness, config.check, config.seed)
+    images = stored_images.read(dataset.table, extractor, store)
+    found = near_duplicates.find(images.features, images.thumbnails, config.check)
+    dataset = split(_grouped(dataset, config, images, found), config.data, config.seed, required)
+    return dataset, collect(dataset.table, images, found, config.check, config.seed)
 
 
 def split_again(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config) -> Dataset:
-    """Split a dataset once more, as `check` does, without looking for anything but groups."""
+    """Split a dataset once more, as `check` does, looking for nothing but groups."""
     if config.data.group_by == NEAR_DUPLICATES:
-        stored = seen(dataset.table, extractor, store)
-        dataset = _grouped(dataset, config, stored, Likeness.of(stored, config.check))
+        images = stored_images.read(dataset.table, extractor, store)
+        found = near_duplicates.find(images.features, images.thumbnails, config.check)
+        dataset = _grouped(dataset, config, images, found)
     return split(dataset, config.data, config.seed)
 
 
-def _grouped(dataset: Dataset, config: Config, stored: Seen, likeness: Likeness) -> Dataset:
-    return dataset.grouped(likeness.names(stored)) if config.data.group_by == NEAR_DUPLICATES else dataset
+def _grouped(dataset: Dataset, config: Config, images: StoredImages, found: NearDuplicates) -> Dataset:
+    return dataset.grouped(found.group_names(images.rows)) if config.data.group_by == NEAR_DUPLICATES else dataset
+
+
+def collect(manifest: pd.DataFrame, images: StoredImages | None, found: NearDuplicates | None, config: CheckConfig, seed: int) -> Findings:
+    """Run all checks.
+
+    Args:
+        manifest: all files, divided where that was possible.
+        images: what is stored of the used images; none: only the files are checked.
+        found: near duplicates among `images`.
+        config: limits of the checks.
+        seed: of the cross-validations.
+    """
+    usable = manifests.used(manifest)
+    thumbnails = dict(zip(images.rows["digest"], images.thumbnails, strict=True)) if images else {}
+    kinds, listed = files.peculiar(manifest, thumbnails, config.tiny)
+    notes = [] if images and images.features else [NO_FEATURES if images else NO_IMAGES]
+    if found and found.left_out:
+        notes.append(LEFT_OUT.format(found.left_out, len(found.pairs)))
+    tables = {
+        "classes": files.classes(manifest),
+        "formats": files.formats(usable),
+        "sizes": files.sizes(usable),
+        "kinds": kinds,
+        "files": listed,
+        "duplicates": files.duplicates(manifest),
+        "leaks": _leaks(usable.drop_duplicates("digest"), images, config, seed),
+    }
+    if images and found:
+        rows = manifest.loc[images.rows.index]  # with the splits, which `images.rows` may be older than
+        tables["near_duplicates"] = _near_duplicates(rows, found)
+        if images.features:
+            tables |= _by_features(rows, usable, images, found.groups, config, seed)
+    return Findings(notes, unchecked=[name for name in ("near_duplicates", "label_issues", "outliers") if name not in tables], **tables)
+
+
+def _near_duplicates(rows: pd.DataFrame, found: NearDuplicates) -> pd.DataFrame:
+    pairs, facts = found.pairs, rows[["path", "label", "split"]].to_numpy()
+    sets = pd.factorize(found.groups[pairs.first])[0].tolist()
+    table = []
+    for number, first, second, similarity in zip(sets, facts[pairs.first], facts[pairs.second], pairs.similarity.tolist(), strict=True):
+        across = bool(first[2] and second[2] and first[2] != second[2])
+        table.append([number, *first, *second, similarity, across])
+    return pd.DataFrame(table, columns=COLUMNS["near_duplicates"], dtype=object)
+
+
+def _by_features(
+    rows: pd.DataFrame, usable: pd.DataFrame, images: StoredImages, groups: np.ndarray, config: CheckConfig, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Wrong labels and outliers, among the contents that occur in one class only: the others are contradictions anyway."""
+    one_label = usable.groupby("digest", sort=False)["label"].nunique() == 1
+    judged = np.flatnonzero(rows["digest"].map(one_label).to_numpy(bool) & (rows["reason"] == "").to_numpy())
+    rows = rows.iloc[judged]
+    names, labels = _numbered(rows["label"])
+    facts = rows[["path", "label", "split"]].to_numpy()
+    features = label_issues.joined(images.features, judged)
+    issues = label_issues.find(features, labels, groups[judged], config.folds, config.inverse_penalty, seed, config.max_rows)
+    far = outliers.find(features, labels, config.outlier_ratio)
+    wrong = [
+        [*facts[row.row], names[row.suggested], float(row.given_probability), float(row.suggested_probability)]
+        for row in issues.itertuples()
+    ]
+    apart = [[*facts[row.row], float(row.ratio)] for row in far.itertuples()]
+    return {
+        "label_issues": pd.DataFrame(wrong, columns=COLUMNS["label_issues"], dtype=object),
+        "outliers": pd.DataFrame(apart, columns=COLUMNS["outliers"], dtype=object),
+    }
+
+
+def _leaks(rows: pd.DataFrame, images: StoredImages | None, config: CheckConfig, seed: int) -> pd.DataFrame:
+    names, labels = _numbered(rows["label"])
+    if len(names) < 2:
+        return pd.DataFrame(columns=COLUMNS["leaks"], dtype=object)
+    width, height = rows["width"].to_numpy(np.float64), rows["height"].to_numpy(np.float64)
+    properties = {
+        "file size": rows["size"].to_numpy(np.float64),
+        "format": rows["format"].to_numpy(str),
+        "width": width,
+        "height": height,
+        "aspect ratio": width / np.maximum(height, 1),
+    }
+    if images:
+        colors = dict(zip(images.rows["digest"], leaks.border_color(images.thumbnails), strict=True))
+        properties["border colour"] = np.stack([colors[digest] for digest in rows["digest"]])
+    return leaks.find(properties, labels, names, config.folds, config.leak_margin, config.leak_level, seed, config.leak_saved)
+
+
+def _numbered(labels: pd.Series) -> tuple[list[str], np.ndarray]:
+    """Return the class names, sorted, and the number of each label among them, int64 [n]."""
+    names = sorted(set(labels))
+    numbers = {name: number for number, name in enumerate(names)}
+    return names, np.array([numbers[label] for label in labels], np.int64)

@@ -1,4 +1,4 @@
-"""What is peculiar about the files, and what is done with them: facts of the manifest, and blank images."""
+"""Facts of the files: kinds of peculiar files and what is done with them, formats, sizes, classes, exact duplicates."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -15,36 +15,36 @@ _SKIPPED = {
     "cannot be read": "unreadable",
     "empty file": "empty",
     "too large": "oversized",
-    "folder": "folder passed over",
+    "folder": "skipped folder",
     "class left out": "in a class that was left out",
 }
-"""What the beginning of a reason is called; other reasons are their own name."""
+"""Beginning of a reason -> name of its kind. Other reasons name themselves."""
 
 _TRAITS = {
-    "mislabelled": ("mislabelled type", "used: the bytes say what they are, not the name"),
+    "mislabelled": ("mislabelled type", "used: the format is read from the bytes, not from the name"),
     "animated": ("animated", "used: the first frame"),
     "alpha": ("with transparency", "used: on white"),
-    "cmyk": ("CMYK", "used: turned into RGB"),
-    "16-bit": ("16 bits a channel", "used: reduced to 8 bits"),
-    "rotated": ("EXIF-rotated", "used: turned upright"),
+    "cmyk": ("CMYK", "used: converted to RGB"),
+    "16-bit": ("16 bits per channel", "used: reduced to 8 bits"),
+    "rotated": ("EXIF-rotated", "used: rotated upright"),
 }
-_TRANSCODED = ("read by Pillow", "used: a PNG of it is kept in the cache")
-_TINY = ("tiny", "used, enlarged: little can be seen")
-_BLANK = ("blank", "used, and teaches nothing: better excluded")
+_TRANSCODED = ("read by Pillow", "used: converted to a PNG in the cache")
+_TINY = ("tiny", "used, enlarged: little detail is left")
+_BLANK = ("blank", "used, but of no value for training: better excluded")
 _NOT_USED = "not used"
 _AS_MEANT = {"excluded in": "not used, as the table says", "class left out": "not used, as asked"} | dict.fromkeys(
     ("hidden file", "hidden folder", "system file"), "not used, as usual"
 )
-"""What is said of files that nobody wanted to be used, by the beginning of their reason: they are no fault of the data."""
+"""Beginning of a reason -> treatment of files that were left out on purpose: they are no fault of the data."""
 
 
 def peculiar(manifest: pd.DataFrame, thumbnails: Mapping[str, np.ndarray], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Collect peculiar files by kind.
+    """List the peculiar files by kind.
 
     Args:
         manifest: all files.
         thumbnails: digest -> uint8 [s, s, 3].
-        tiny: images with a side of fewer pixels are tiny.
+        tiny: images with a shorter side than this, in pixels, are tiny.
 
     Returns:
         The tables `kinds` and `files` of `Findings`.
@@ -94,7 +94,7 @@ def _blank(thumbnails: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
 
 
 def formats(usable: pd.DataFrame) -> pd.DataFrame:
-    """Return how many used images there are of each format."""
+    """Return the number of used images of each format."""
     counts = usable["format"].value_counts()
     return pd.DataFrame({"format": counts.index, "images": counts.to_numpy()}, columns=COLUMNS["formats"], dtype=object)
 
@@ -109,7 +109,7 @@ def sizes(usable: pd.DataFrame) -> pd.DataFrame:
 
 
 def classes(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return used images, their share and their splits for each class, the largest class first."""
+    """Return the used images of each class, their share and their splits, the largest class first."""
     usable = manifests.used(manifest)
     rows = []
     for label in dict.fromkeys(manifest.loc[manifest["label"] != "", "label"]):
@@ -120,7 +120,7 @@ def classes(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the sets of images with the same bytes, those that stand in several classes first, then the largest."""
+    """Return the sets of files with the same bytes, those found in several classes first, then the largest."""
     images = manifest[(manifest["digest"] != "") & ((manifest["reason"] == "") | manifest["reason"].str.startswith("the same image"))]
     sets: dict[str, list[tuple]] = {}
     for row in images.itertuples(index=False):

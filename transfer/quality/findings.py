@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from transfer.config import CheckConfig
 from transfer.system.files import write_text
 
 _IMAGE = ["path", "label", "split"]
@@ -23,7 +24,7 @@ COLUMNS: dict[str, list[str]] = {
     "outliers": [*_IMAGE, "ratio"],
     "leaks": ["property", "accuracy", "majority", "leak", "rule"],
 }
-"""Columns of each table."""
+"""The columns of each table."""
 
 
 def _empty(name: str) -> pd.DataFrame:
@@ -32,26 +33,25 @@ def _empty(name: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Findings:
-    """Tables (pandas); those whose check did not run are empty, and `notes` says so.
+    """Tables (pandas). Those whose check did not run are empty, and `notes` says so.
 
     Attributes:
-        notes: sentences for a person: what was not checked, and why.
-        classes: one row a class: used images, their share (0 to 1) of all used ones, and how many lie in each split.
-        formats: one row a format of the bytes (`JPEG`): used images.
+        notes: sentences for the reader: what was not checked, and why.
+        classes: one row per class: used images, their share (0 to 1) of all used images, and the number in each split.
+        formats: one row per format of the bytes (`JPEG`): used images.
         sizes: rows `width`, `height`, `megapixels`: smallest, median and largest of the used images.
         kinds: one row for each kind of peculiar file that occurs (`truncated or broken`, `animated`, `EXIF-rotated`):
-            how many, and what is done with them (a sentence).
-        files: the files of each kind, with a detail where there is one.
-        duplicates: files with the same bytes; rows of one set (numbered from 0) belong together; `contradiction` where the
-            set lies in several classes.
-        near_duplicates: pairs of images that are nearly the same, the most similar first; `set` numbers the groups of
-            images that hang together; `similarity` is the correlation of the pixels, at most 1; `across` where the two
-            lie in different splits.
+            the number of files, and what is done with them (a sentence).
+        files: the files of each kind, some with a detail.
+        duplicates: exact duplicates, files with the same bytes; rows of one set (numbered from 0) belong together;
+            `contradiction` where the set lies in several classes.
+        near_duplicates: pairs of near duplicates, the most similar first; `set` numbers the groups of images connected by
+            pairs; `similarity` is the correlation of the pixels, at most 1; `across` where the two lie in different splits.
         label_issues: images whose label is likely wrong, the likeliest first; probabilities are out of fold.
-        outliers: images far from their own class, the farthest first; `ratio` is the distance over the class's usual one.
-        leaks: properties of the file (not of what is seen) and how well each alone tells the class: cross-validated accuracy
-            of a decision stump against the share of the largest class; `leak` where that is more than chance allows;
-            `rule` says it in words.
+        outliers: images far from their own class, the farthest first; `ratio` is the distance divided by the class's median.
+        leaks: properties of the file (not of what it shows) and how well each alone predicts the class: cross-validated
+            accuracy of a decision stump, and the share of the largest class; `leak` where the difference is more than
+            chance allows; `rule` states the stump in words.
         unchecked: names of the tables that are empty because their check did not run; `splits` where the data cannot be divided.
     """
 
@@ -75,15 +75,36 @@ class Findings:
 
     @property
     def across(self) -> pd.DataFrame:
-        """The pairs of near copies that lie in different splits."""
+        """The pairs of near duplicates that lie in different splits."""
         return self.near_duplicates[self.near_duplicates["across"].astype(bool)]
 
+    def exceeded(self, config: CheckConfig) -> list[str]:
+        """Return a sentence for each limit that is exceeded, for continuous integration: what was found, the limit and its key.
+
+        Files left out on purpose (excluded in a table, hidden, in a class that was left out) count towards no limit.
+        """
+        images = int(self.classes["images"].sum())
+        unusable = int(self.kinds.loc[self.kinds["treatment"] == "not used", "images"].sum())
+        found = {
+            "max_unusable": (unusable / max(images + unusable, 1), "share of files that cannot be used"),
+            "max_contradictions": (self.contradictions, "images found in several classes"),
+            "max_across": (len(self.across), "pairs of near duplicates in different splits"),
+            "max_label_issues": (len(self.label_issues) / max(images, 1), "share of labels that are likely wrong"),
+            "max_leaks": (int(self.leaks["leak"].astype(bool).sum()), "properties of files that give the class away"),
+        }
+        limits = config.model_dump()
+        return [
+            f"{what}: {value:.3g}, the limit is {limits[name]:g} (check.{name})"
+            for name, (value, what) in found.items()
+            if value > limits[name]
+        ]
+
     def write(self, path: Path) -> None:
-        """Write all tables as JSON, whole or not at all."""
+        """Write all tables as JSON, atomically."""
         content: dict[str, Any] = {"notes": self.notes, "unchecked": self.unchecked}
         for name in COLUMNS:
             content[name] = getattr(self, name).astype(object).to_numpy().tolist()
-        # Escaped: names of files that are no Unicode (surrogates) survive.
+        # JSON escapes surrogates: file names that are not Unicode survive.
         write_text(path, json.dumps(content, default=lambda value: value.item()) + "\n")
 
     @classmethod

@@ -1,7 +1,7 @@
-"""Likely wrong labels: images that a simple classifier, fitted on other images, would give to another class.
+"""Likely wrong labels: images that a simple classifier, fitted on other images, assigns to another class.
 
-Confident learning (Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels"), as
-cleanlab has it, on out-of-fold probabilities of a logistic regression on standardised features.
+Confident learning (Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels"), by
+cleanlab, on out-of-fold probabilities of a logistic regression on standardised features.
 """
 
 import contextlib
@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from transfer.quality.vectors import standardized
+from transfer.quality.candidates import standardized
 from transfer.system.resources import spread
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
-_ITERATIONS = 100  # what is not settled by then changes probabilities, but hardly their order
-_MANY = 1000  # with fewer images than these the penalty shrinks, which would drown them
-_CLEARLY = 20  # another class that is so many times more probable is suggested in any case
-_FEWEST = 20  # images of a class that are learned from, at least, where it has them
+_ITERATIONS = 100  # more would change the probabilities, but hardly their order
+_MANY = 1000  # with fewer images the penalty is reduced in proportion, or it would outweigh them
+_CLEARLY = 20  # a class this many times more probable than the given one is always suggested
+_FEWEST = 20  # images of each class to learn from, at least, if it has as many
 
 
 def find(
@@ -35,20 +35,21 @@ def find(
 
     Args:
         features: float [n, d].
-        labels: class numbers, int [n], from 0 on.
-        groups: rows of one group (near copies) are never divided between learning and judging, int or str [n].
+        labels: class numbers, int [n], from 0.
+        groups: rows of one group (near duplicates) are never divided between fitting and judging, int or str [n].
         folds: of the cross-validation.
         inverse_penalty: C of the logistic regression; smaller is more regularised.
         seed: of the folds.
-        max_rows: rows that are learned from in each fold, at most; all are judged.
+        max_rows: rows fitted on in each fold, at most; all are judged.
 
     Returns:
-        Table with the columns `COLUMNS`, the likeliest first; probabilities are of classifiers that did not see the row's
-        group. Images of classes that have a single group are not judged. Empty where fewer than two classes are left.
+        Table with the columns `COLUMNS`, the likeliest first; the probabilities are those of classifiers that did not see
+        the row's group. Images of classes with a single group are not judged. Empty if fewer than two classes are left.
     """
     groups = np.unique(np.asarray(groups), return_inverse=True)[1]
     fold = _folds(labels, groups, folds, seed)
-    rows = np.flatnonzero(_judged(labels, fold))
+    folds_of_class = pd.Series(fold).groupby(labels).transform("nunique")
+    rows = np.flatnonzero(folds_of_class > 1)  # else there are no others to learn the class from
     classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
         return _table(rows[:0], labels, classes, numbers[:0], np.zeros((0, 1)))
@@ -60,25 +61,25 @@ def find(
 
 
 def joined(features: Mapping[str, np.ndarray], rows: np.ndarray | None = None) -> np.ndarray:
-    """Put the features of several cut points side by side, each value standardised over the rows chosen: float32 [m, d]."""
+    """Put the features of several cut points side by side, each value standardised over the chosen rows: float32 [m, d]."""
     count = len(next(iter(features.values()))) if rows is None else len(rows)
     result = np.empty((count, sum(table.shape[1] for table in features.values())), np.float32)
     start = 0
-    for table in features.values():  # one by one: all together need several times the memory
+    for table in features.values():  # one at a time: all together would need several times the memory
         result[:, start : start + table.shape[1]] = standardized(table if rows is None else table[rows])
         start += table.shape[1]
     return result
 
 
 def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Deal groups to folds, class by class, the large ones first: int [n].
+    """Deal groups to folds, class by class, large groups first: int [n].
 
-    What scikit-learn's StratifiedGroupKFold is for; that takes minutes for 100,000 groups.
+    scikit-learn's StratifiedGroupKFold does the same, but takes minutes for 100,000 groups.
     """
     random = np.random.default_rng(seed)
     count = int(groups.max(initial=-1)) + 1
     label = np.zeros(count, np.int64)
-    label[groups[::-1]] = labels[::-1]  # of its first row
+    label[groups[::-1]] = labels[::-1]  # that of its first row
     size = np.bincount(groups, minlength=count)
     order = np.lexsort((random.permutation(count), -size, label))
     start = np.searchsorted(label[order], label[order])
@@ -89,18 +90,8 @@ def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.
     return result
 
 
-def _judged(labels: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Whether the class of each row lies in several folds, so that it can be learned from others."""
-    classes = int(labels.max(initial=0)) + 1
-    lowest, highest = np.full(classes, np.iinfo(np.int64).max), np.full(classes, -1)
-    np.minimum.at(lowest, labels, fold)
-    np.maximum.at(highest, labels, fold)
-    result: np.ndarray = (lowest < highest)[labels]
-    return result
-
-
 def _out_of_fold(table: np.ndarray, labels: np.ndarray, fold: np.ndarray, inverse_penalty: float, max_rows: int, seed: int) -> np.ndarray:
-    """Probabilities of each row by a classifier that learned from other folds: float64 [n, classes]."""
+    """Probabilities of each row, by a classifier fitted on the other folds: float64 [n, classes]."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -117,13 +108,13 @@ def _out_of_fold(table: np.ndarray, labels: np.ndarray, fold: np.ndarray, invers
             probabilities[np.ix_(part, model.classes_)] = model.predict_proba(table[part])
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an unfinished optimisation is said in `_ITERATIONS`
+        warnings.simplefilter("ignore")  # unfinished optimisations are intended, see `_ITERATIONS`
         spread(judge, np.unique(fold).tolist())
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Choose rows at random, of each class its share of `most`, but some of every class."""
+    """Choose rows at random: of each class its share of `most`, but at least a few."""
     if len(rows) <= most:
         return rows
     rows = np.random.default_rng(seed).permutation(rows)
@@ -135,15 +126,15 @@ def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndar
 
 
 def _ranked(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Rows that confident learning calls wrong, or whose label is clearly less probable; the least probable label first."""
+    """Rows that confident learning calls wrong, or whose label is clearly less probable; the least probable labels first."""
     from cleanlab.filter import find_label_issues
 
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         found = np.asarray(find_label_issues(labels, probabilities, n_jobs=1), bool)
     given, best = probabilities[np.arange(len(labels)), labels], probabilities.max(axis=1)
-    # Where nearly all images are recognised with ease, confident learning expects as much of every class that is
-    # suggested, and passes over one in five.
+    # Where nearly all images are easy, confident learning demands a similar certainty of every class it suggests, and
+    # misses one wrong label in five.
     wrong = (found | (best >= _CLEARLY * given)) & (probabilities.argmax(axis=1) != labels)
     rows = np.flatnonzero(wrong)
     result: np.ndarray = rows[np.argsort(given[rows], kind="stable")]

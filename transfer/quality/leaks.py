@@ -1,7 +1,7 @@
-"""Leaks: properties of a file, not of what is seen, that tell the class: all dogs are PNG, all cats are small files.
+"""Leaks: properties of a file, not of what it shows, that give the class away: all dogs are PNG, all cats are small files.
 
-A network learns such a property instead of the images, and fails where it no longer holds. Each is judged by the best
-rule with one threshold (a decision stump), found on some images and tried on others.
+A network may learn such a property instead of the image, and fail where it no longer holds. Each property is judged by its
+best rule with one threshold (a decision stump), cross-validated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,16 @@ _CHANNELS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class _Judged:
-    """How well a rule did on images that it was not made from, against always the largest class; shares, 0 to 1."""
+    """How well a rule did on held-out images, against always answering the largest class; shares, 0 to 1."""
 
     accuracy: float
     majority: float
-    chance: float  # how probable so many more right answers are, if the rule were worth nothing
+    chance: float  # probability of so many more right answers if the rule were worthless
     rule: str
 
     @property
     def gain(self) -> float:
-        """Share of the errors of always the largest class that the rule saves."""
+        """Share of the errors of always answering the largest class that the rule avoids."""
         return (self.accuracy - self.majority) / max(1 - self.majority, 1e-9)
 
 
@@ -52,23 +52,22 @@ def find(
 ) -> pd.DataFrame:
     """Judge each property.
 
-    A stump answers two classes, so that besides it one for each class against all others is tried: one class of many whose
-    files are all PNG is a leak, though it hardly changes the accuracy over all classes.
+    A stump tells two classes apart, so each class is also tried against all others: where one class of many is all PNG, that
+    is a leak, though it hardly changes the accuracy over all classes.
 
     Args:
         properties: name -> float [n], float [n, 3] (a colour), or str [n].
-        labels: class numbers, int [n], from 0 on.
+        labels: class numbers, int [n], from 0.
         names: of the classes.
         folds: of the cross-validation.
-        margin: a leak's rule is right for a larger share of the images than always the largest class, by at least so
-            much.
-        level: probability of a false alarm over all properties and classes, at most (Bonferroni).
+        margin: a leak's rule beats the accuracy of always answering the largest class by at least this much.
+        level: largest probability of a false alarm over all properties and classes (Bonferroni).
         seed: of the folds.
-        saved: a leak's rule for one class against the others saves at least this share of the errors of `never this class`.
+        saved: a leak's rule for one class against the others avoids at least this share of the errors of never answering it.
 
     Returns:
-        Table with the columns `COLUMNS`, one row a property: the rule over all classes, or the one for a single class
-        where that is a leak.
+        Table with the columns `COLUMNS`, one row per property: the rule over all classes, or the one for a single class
+        if that is a leak.
     """
     fold = np.empty(len(labels), np.int64)
     order = np.lexsort((np.random.default_rng(seed).permutation(len(labels)), labels))
@@ -89,7 +88,7 @@ def find(
 
 
 def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of numbers by what a rule calls them; a column of text becomes one of 0 and 1 for each value."""
+    """Name in a rule -> column of numbers; text becomes a column of 0 and 1 for each of its values."""
     values = np.asarray(values)
     if values.dtype.kind in "US" or values.dtype == object:
         return {f"{name}={value}": (values == value).astype(np.float64) for value in np.unique(values.astype(str))}
@@ -104,7 +103,7 @@ def _judge_single(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: 
 
 
 def _judge(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], fold: np.ndarray) -> _Judged:
-    """Cross-validate the best stump; labels of -1 are those of all other classes."""
+    """Cross-validate the best stump; a label of -1 stands for all other classes."""
     from scipy.stats import binom
 
     table = np.column_stack(list(columns.values()))
@@ -115,7 +114,7 @@ def _judge(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequenc
             present, counts = np.unique(labels[learned], return_counts=True)
             right[judged] = _fitted(table[learned], labels[learned]).predict(table[judged]) == labels[judged]
             usual[judged] = labels[judged] == present[counts.argmax()]
-    # McNemar's exact test: only images that one of both answers gets right say anything.
+    # McNemar's exact test: only images that just one of the two answers gets right count.
     better, worse = int((right & ~usual).sum()), int((usual & ~right).sum())
     chance = float(binom.sf(better - 1, better + worse, 0.5))
     words = _in_words(_fitted(table, labels), list(columns), names)
@@ -131,7 +130,7 @@ def _fitted(table: np.ndarray, labels: np.ndarray) -> Any:
 def _in_words(stump: Any, columns: list[str], names: Sequence[str]) -> str:
     tree = stump.tree_
     if tree.node_count < 3:
-        return "no rule: it is the same for all classes"
+        return "no rule: the property is the same for all classes"
     shares = tree.value[1:3, 0] * (stump.classes_ >= 0)
     high = bool(shares[1].max() >= shares[0].max())
     label = names[int(stump.classes_[shares[int(high)].argmax()])]

@@ -1,138 +1,143 @@
-"""Rows of a table of vectors that are much alike, and the groups that hang together by them.
+"""Near duplicates: the same image rescaled, recompressed, slightly cropped, brighter or darker.
 
-All cosines are computed, in blocks of matrix products, so that memory stays bounded: 100,000 vectors have five thousand
-million pairs, and only the wanted ones are kept.
+They are found in three steps:
+
+1. Candidates: for each image the few others whose features or thumbnails are most similar (`candidates`), however small their
+   cosine, since the cosines of near duplicates differ between networks and data sets.
+2. The pixels decide: one image is aligned with the other, and what remains must be small (`alignment`). This needs no tuning
+   to the network, and tells near duplicates from different images of the same shape.
+3. Where a whole class looks alike (trousers on black, 28 pixels wide), a pair must also be much more similar than each of its
+   images is to others. As keypoints are compared with their second match (Lowe 2004, "Distinctive image features from
+   scale-invariant keypoints", section 7.1), images are compared with their eighth, so that up to eight near duplicates of one
+   image still count as such.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
+import pandas as pd
 
-from transfer.system.resources import spread
+from transfer.config import CheckConfig
+from transfer.quality import alignment, candidates
+from transfer.quality.candidates import Pairs
+
+_LEAST_COSINE = 0.3
+_RANK = 8
+_FEWEST = 5  # an image compared with fewer others is judged by the threshold alone
+_SURE = 0.01  # smaller differences are always near duplicates: long series of one scene stay together
+
+Agreement = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of rows, the most alike first.
+class NearDuplicates:
+    """Which of n images are near duplicates.
 
     Attributes:
-        first: int64 [m], the smaller row.
-        second: int64 [m], the larger row.
-        similarity: float32 [m], 1 for the same.
+        pairs: rows of the images, the most similar pairs first; similarities are those of `alignment.agreement`.
+        groups: number of each image's group, int64 [n]; see `groups`.
+        left_out: number of pairs above the threshold that were left out because both images are similar to many others.
     """
 
-    first: np.ndarray
-    second: np.ndarray
-    similarity: np.ndarray
+    pairs: Pairs
+    groups: np.ndarray
+    left_out: int = 0
 
-    def __len__(self) -> int:
-        return len(self.first)
+    def group_names(self, rows: pd.DataFrame) -> dict[int, str]:
+        """Return the name of the group of each image that has near duplicates.
 
-    def chosen(self, which: np.ndarray) -> "Pairs":
-        """Return the pairs that a mask or positions choose."""
-        return Pairs(self.first[which], self.second[which], self.similarity[which])
+        Args:
+            rows: of the manifest, [n].
+
+        Returns:
+            Index of the row -> name, made of the smallest digest of the group.
+        """
+        digests = rows["digest"].to_numpy()
+        members = pd.Series(digests).groupby(self.groups)
+        name, size = members.transform("min").to_numpy(), members.transform("size").to_numpy()
+        return {int(row): f"near {name[number][:16]}" for number, row in enumerate(rows.index) if size[number] > 1}
 
 
-def pairs(vectors: np.ndarray, threshold: float, neighbours: int = 16, block: int = 1024) -> Pairs:
-    """Find the pairs of vectors that are at least so much alike.
-
-    A row that is like thousands of others (all-white images) keeps only its `neighbours` most similar ones and the first
-    of them all, by which rows that are all alike stay one group.
+def find(features: Mapping[str, np.ndarray], thumbnails: np.ndarray, config: CheckConfig) -> NearDuplicates:
+    """Compare n images with each other.
 
     Args:
-        vectors: float32 [n, d], unit length, so that products are cosines; rows of zeros are like nothing.
-        threshold: smallest cosine, -1 to 1.
-        neighbours: pairs that each row brings in, at most, beside the one with the first.
-        block: rows multiplied at a time; memory is about 16 * block ** 2 bytes for each core, and the result.
+        features: cut point and pooling -> float [n, width]; empty for networks without stored features.
+        thumbnails: uint8 [n, s, s, 3], s even: the images averaged down to a few pixels.
+        config: `near_duplicate`, `near_duplicate_ratio` and `neighbours`.
     """
-    vectors = np.ascontiguousarray(vectors, np.float32)
-    of_blocks = spread(lambda start: _of_block(vectors, start, threshold, neighbours, block), range(0, len(vectors), block))
-    found = [_NOTHING, *of_blocks]
-    return _sorted(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    threshold, neighbours = config.near_duplicate, config.neighbours
+    thumbnail_rows = candidates.thumbnail_vectors(thumbnails)
+    tables = [candidates.pairs(thumbnail_rows, _LEAST_COSINE, neighbours), _of_one_color(thumbnails, thumbnail_rows)]
+    if features:
+        tables.append(candidates.pairs(candidates.feature_vectors(features), _LEAST_COSINE, neighbours))
+    compared = candidates.union(*tables)
+    agreement = partial(alignment.agreement, alignment.smoothed(thumbnails))
+    similarity = agreement(compared.first, compared.second, threshold)
+    chosen = standing_out(compared, similarity, threshold, config.near_duplicate_ratio, agreement)
+    left_out = np.count_nonzero(similarity >= threshold) - np.count_nonzero(chosen)
+    pairs = candidates.union(Pairs(compared.first, compared.second, similarity).chosen(chosen))
+    return NearDuplicates(pairs, groups(len(thumbnails), pairs), int(left_out))
 
 
-def union(*tables: Pairs) -> Pairs:
-    """Put tables of pairs together; a pair that stands in several keeps its largest similarity."""
-    columns = [[getattr(table, name) for table in tables] for name in ("first", "second", "similarity")]
-    return _sorted(*(np.concatenate(column) for column in columns))
-
-
-def groups(n: int, found: Pairs) -> np.ndarray:
-    """Number the groups of rows that hang together by pairs, directly or through others.
+def groups(n: int, pairs: Pairs) -> np.ndarray:
+    """Number the groups of rows that are connected by pairs, directly or through others.
 
     Returns:
-        int64 [n]: from 0 on, in the order of each group's first row; a row without a pair is a group of its own.
+        int64 [n]: from 0, in the order of each group's first row; a row without a pair is a group of its own.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    graph = coo_array((np.ones(len(found), np.int8), (found.first, found.second)), shape=(n, n))
+    graph = coo_array((np.ones(len(pairs), np.int8), (pairs.first, pairs.second)), shape=(n, n))
     _, numbers = connected_components(graph, directed=False)
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse].astype(np.int64)
+    return pd.factorize(numbers)[0].astype(np.int64)
 
 
-class _Kept(NamedTuple):
-    """What some rows keep: row and other row, int [m], and their cosine, float32 [m]."""
+def standing_out(compared: Pairs, similarity: np.ndarray, threshold: float, ratio: float, agreement: Agreement) -> np.ndarray:
+    """Choose the pairs above a threshold that are much more similar than either image is to others.
 
-    row: np.ndarray
-    other: np.ndarray
-    cosine: np.ndarray
+    Args:
+        compared: all pairs that were compared.
+        similarity: of each pair, at most 1, exact where it is at least `threshold`; float32 [m].
+        threshold: smallest similarity of near duplicates.
+        ratio: largest difference (1 - similarity) of near duplicates, as a share of each image's difference from its eighth
+            most similar image; 1 chooses all pairs above the threshold.
+        agreement: (first, second, least) -> similarity of these pairs, exact where it is at least `least`.
 
-
-_NOTHING = _Kept(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-
-
-def _of_block(vectors: np.ndarray, start: int, threshold: float, neighbours: int, block: int) -> _Kept:
-    rows = vectors[start : start + block]
-    best, least = _NOTHING, np.full(len(rows), threshold, np.float32)
-    for across in range(0, len(vectors), block):
-        cosine = rows @ vectors[across : across + block].T
-        if start == across:
-            np.fill_diagonal(cosine, -np.inf)
-        row, other = _above(cosine, least, neighbours)
-        if len(row):
-            new = _Kept(row, other + across, cosine[row, other])
-            best, least = _limited(_Kept(*map(np.concatenate, zip(best, new, strict=True))), least, neighbours)
-    return best._replace(row=best.row + start)
-
-
-def _above(cosine: np.ndarray, least: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of at least each row's least cosine; of rows with very many, only the most similar and the first."""
-    above = cosine >= least[:, None]
-    many = np.flatnonzero(np.count_nonzero(above, axis=1) > neighbours + 1)
-    if len(many):
-        first = above[many].argmax(axis=1)
-        nearest = np.argpartition(-cosine[many], neighbours - 1, axis=1)[:, :neighbours]
-        above[many] = False
-        above[many[:, None], nearest] = True
-        above[many, first] = True
-    row, other = np.nonzero(above)
-    return row, other
+    Returns:
+        bool [m], false below the threshold.
+    """
+    above = similarity >= threshold
+    unsure = above & (1 - similarity > _SURE)
+    if ratio >= 1 or not unsure.any():
+        return above
+    first, second = compared.first, compared.second
+    asked = np.zeros(int(second.max()) + 1, bool)
+    asked[first[unsure]] = asked[second[unsure]] = True
+    others = np.flatnonzero((asked[first] | asked[second]) & ~above)
+    difference = 1 - similarity
+    difference[others] = 1 - agreement(first[others], second[others], 1 - (1 - threshold) / ratio)
+    usual = _of_rank(np.concatenate([first, second]), np.concatenate([difference, difference]), len(asked))
+    result: np.ndarray = above & (~unsure | (difference <= ratio * np.minimum(usual[first], usual[second])))
+    return result
 
 
-def _limited(kept: _Kept, least: np.ndarray, neighbours: int) -> tuple[_Kept, np.ndarray]:
-    """Keep each row's most similar ones and the first of all; what comes later must be above those of a row that is full."""
-    order = np.lexsort((kept.other, -kept.cosine, kept.row))
-    row, other, cosine = (column[order] for column in kept)
-    starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-    sizes = np.diff(np.r_[starts, len(row)])
-    rank = np.arange(len(row)) - np.repeat(starts, sizes)
-    keep = (rank < neighbours) | (other == np.repeat(np.minimum.reduceat(other, starts), sizes))
-    full = rank == neighbours - 1
-    least = least.copy()
-    least[row[full]] = np.nextafter(cosine[full], np.float32(np.inf))
-    return _Kept(row[keep], other[keep], cosine[keep]), least
+def _of_rank(rows: np.ndarray, difference: np.ndarray, count: int) -> np.ndarray:
+    """Return each row's eighth smallest difference, or its largest where it has fewer; infinite where it has very few."""
+    order = np.lexsort((difference, rows))
+    numbers = np.bincount(rows, minlength=count)
+    last = np.cumsum(numbers) - 1
+    usual = difference[order][np.maximum(last - np.maximum(numbers - _RANK, 0), 0)]
+    return np.where(numbers >= _FEWEST, usual, np.inf)
 
 
-def _sorted(first: np.ndarray, second: np.ndarray, similarity: np.ndarray) -> Pairs:
-    """Each pair once, its smaller row first; the most similar pairs first."""
-    low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second).astype(np.int64)
-    order = np.lexsort((-similarity, high, low))
-    low, high, similarity = low[order], high[order], similarity[order]
-    new = np.ones(len(low), bool)
-    new[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    low, high, similarity = low[new], high[new], similarity[new].astype(np.float32)
-    order = np.lexsort((high, low, -similarity))
-    return Pairs(low[order], high[order], similarity[order])
+def _of_one_color(thumbnails: np.ndarray, thumbnail_rows: np.ndarray) -> Pairs:
+    """Pair images of one colour, whose vectors are zeros, each with the one of the next colour."""
+    plain = np.flatnonzero(~thumbnail_rows.any(axis=1))
+    color = np.round(thumbnails[plain].mean(axis=(1, 2)) / 8)
+    order = plain[np.lexsort((*color.T, color.sum(axis=1)))]
+    first, second = np.minimum(order[:-1], order[1:]), np.maximum(order[:-1], order[1:])
+    return Pairs(first, second, np.ones(len(first), np.float32))

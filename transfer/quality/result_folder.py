@@ -1,4 +1,4 @@
-"""The folder that `transfer check` writes: the only place that knows its file names. It appears whole or not at all."""
+"""The folder that `transfer check` writes, atomically: the only place that knows its file names."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,17 +1,17 @@
-"""The table that a person edits: one row for each file, with what the checks say of it; given back, it is the data source.
+"""The table for editing by hand: one row per file, with the findings about it. Once edited, it is the data source.
 
-    path, label, split, group   as in the manifest; to be changed at will: to relabel, to move to another split
-    exclude                     yes: the file is not used; filled in for those that cannot be used, or were left out
+    path, label, split, group   as in the manifest; change them to relabel a file or move it to another split
+    exclude                     yes: the file is not used; filled in for files that cannot be used or were left out
     suggested_label             where the label is likely wrong
-    copy_of                     the first of the files with the same or nearly the same image
+    duplicate_of                the first of its exact or near duplicates
     notes                       what is peculiar about the file, and why it was not used
     format, width, height, size facts
 
-The file is UTF-8 with a byte order mark, by which spreadsheets know the encoding, and has commas. Cells that a spreadsheet
-would take for a formula, and names that are no Unicode, are written as `data/cells.py` says and come back unchanged.
-`transfer.data.sources.tables` reads columns by name, so columns may be added, removed (except path and label) and reordered, and
-rows sorted; a row that is deleted is a file that is not used. What a spreadsheet does to cells of its own accord, such as
-turning a class `01` into 1, is undone by nobody: import the columns as text.
+The file is UTF-8 with a byte order mark, which tells spreadsheets the encoding, and separated by commas. Cells that a
+spreadsheet would take for a formula, and names that are not Unicode, are escaped (`data/sources/tables/spreadsheet.py`) and come
+back unchanged. `transfer.data.sources.tables` reads columns by name, so columns may be added, removed (except path and label) and
+reordered, and rows sorted; a file whose row is deleted is not used. What a spreadsheet does to cells by itself, such as turning
+a class `01` into 1, cannot be undone: import the columns as text.
 """
 
 import csv
@@ -29,7 +29,7 @@ from transfer.quality.findings import Findings
 from transfer.system.files import write_bytes
 
 COLUMNS = [
-    "path", "label", "split", "group", "exclude", "suggested_label", "copy_of", "notes", "format", "width", "height", "size",
+    "path", "label", "split", "group", "exclude", "suggested_label", "duplicate_of", "notes", "format", "width", "height", "size",
 ]  # fmt: skip
 
 
@@ -38,10 +38,10 @@ def require_free(path: Path, protected: Iterable[Path]) -> None:
 
     Args:
         path: a file (.csv): a new one, or an earlier table of this kind, which is replaced.
-        protected: what belongs to the user (`sources.own`): folders in which nothing is written, files that stay.
+        protected: what belongs to the user (`sources.own`): folders that are not written to, files that stay.
 
     Raises:
-        DataError: where it may not.
+        DataError: if it may not.
     """
     if path.suffix.lower() != ".csv":
         raise DataError(f"--write-manifest writes a CSV file. Expected a name that ends in .csv. Received {str(path)!r}.")
@@ -58,7 +58,7 @@ def require_free(path: Path, protected: Iterable[Path]) -> None:
         return
     if not _is_worksheet(path):
         raise DataError(
-            "--write-manifest replaces only a table that it wrote (with the columns exclude, suggested_label, copy_of, ...). "
+            "--write-manifest replaces only a table that it wrote (with the columns exclude, suggested_label, duplicate_of, ...). "
             f"Choose another name. Received {str(path)!r}."
         )
     if any(own.is_file() and path.samefile(own) for own in owned):
@@ -66,30 +66,31 @@ def require_free(path: Path, protected: Iterable[Path]) -> None:
 
 
 def write(manifest: pd.DataFrame, findings: Findings | None, path: Path, protected: Iterable[Path] = ()) -> None:
-    """Write the table, whole or not at all.
+    """Write the table, atomically.
 
     Args:
-        manifest: every file seen; divided, for the splits to be in the table. Rows of folders are left out.
+        manifest: every file seen, with its split if the table is to have splits. Rows of folders are left out.
         findings: what the checks found; none: only the facts of the manifest are written.
-        path: see `require_free`.
-        protected: the same.
+        path, protected: see `require_free`.
 
     Raises:
-        DataError: where it may not or cannot be written there.
+        DataError: if it may not or cannot be written there.
     """
     require_free(path, protected)
-    remarks = _Remarks(manifest, findings)
+    found = findings or Findings()
+    suggested = dict(zip(found.label_issues["path"], found.label_issues["suggested"], strict=True))
+    duplicate_of, notes = _duplicate_of(found, list(manifest["path"])), _notes(found)
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)  # \r\n after rows, so that cells with either of the two are quoted
+    writer = csv.writer(buffer)  # ends rows with \r\n, so cells with either of the two are quoted
     writer.writerow(COLUMNS)
     for row in manifest.itertuples(index=False):
-        if row.path.endswith("/"):
+        name = row.path
+        if name.endswith("/"):
             continue
-        name, skipped = row.path, bool(row.reason)
+        remarks = [row.reason] if row.reason else notes.get(name, []) if findings else row.traits.split()
         writer.writerow([
-            path_cell(name), cell(row.label), row.split, cell(row.group), "yes" if skipped else "",
-            cell(remarks.suggested.get(name, "")), path_cell(remarks.copy_of.get(name, "")),
-            cell("; ".join(remarks.of(name, row.reason, row.traits))),
+            path_cell(name), cell(row.label), row.split, cell(row.group), "yes" if row.reason else "",
+            cell(suggested.get(name, "")), path_cell(duplicate_of.get(name, "")), cell("; ".join(remarks)),
             row.format, row.width or "", row.height or "", row.size,
         ])  # fmt: skip
     try:
@@ -105,64 +106,40 @@ def _is_worksheet(path: Path) -> bool:
         return False
 
 
-class _Remarks:
-    """What the findings say of each path."""
+def _duplicate_of(findings: Findings, paths: list[str]) -> dict[str, str]:
+    """Return path -> the first of its exact duplicates; for files without these, the first of its near duplicates."""
+    found: dict[str, str] = {}
+    for first, *others in findings.duplicates.groupby("set", sort=False)["path"].agg(list):
+        found.update(dict.fromkeys(others, first))
+    order = {path: number for number, path in enumerate(paths)}
+    pairs = findings.near_duplicates.groupby("set", sort=False)[["path", "other_path"]].agg(list)
+    for members in pairs["path"] + pairs["other_path"]:
+        first, *others = sorted(set(members), key=lambda path: order.get(path, -1))
+        for path in others:
+            found.setdefault(path, first)
+    return found
 
-    def __init__(self, manifest: pd.DataFrame, findings: Findings | None) -> None:
-        self.suggested: dict[str, str] = {}
-        self.copy_of: dict[str, str] = {}
-        self._notes: dict[str, list[str]] = {}
-        self._with_kinds = findings is not None
-        if findings is not None:
-            order = {path: number for number, path in enumerate(manifest["path"])}
-            self._exact_copies(findings.duplicates)
-            self._near_copies(findings.near_duplicates, order)
-            self._labels(findings.label_issues)
-            self._rest(findings)
 
-    def of(self, path: str, reason: str, traits: str) -> list[str]:
-        """Return the notes of one file: why it is not used, or else what is peculiar about it."""
-        if reason:
-            return [reason]
-        return self._notes.get(path, []) + ([] if self._with_kinds else traits.split())
+def _notes(findings: Findings) -> dict[str, list[str]]:
+    """Return path -> what was found about the file, each finding once."""
+    notes: dict[str, dict[str, None]] = {}
 
-    def _note(self, path: str, text: str) -> None:
-        notes = self._notes.setdefault(path, [])
-        if text not in notes:
-            notes.append(text)
+    def note(path: str, text: str) -> None:
+        notes.setdefault(path, {})[text] = None
 
-    def _exact_copies(self, table: pd.DataFrame) -> None:
-        sets: dict[int, list[tuple[str, str]]] = {}
-        for row in table.itertuples(index=False):
-            sets.setdefault(row.set, []).append((row.path, row.label))
-        for members in sets.values():
-            for path, label in members:
-                if path != members[0][0]:
-                    self.copy_of[path] = members[0][0]
-                others = sorted({other for _, other in members if other != label})
-                if others:
-                    self._note(path, f"contradiction: also in {', '.join(others)}")
-
-    def _near_copies(self, table: pd.DataFrame, order: dict[str, int]) -> None:
-        sets: dict[int, set[str]] = {}
-        for row in table.itertuples(index=False):
-            sets.setdefault(row.set, set()).update((row.path, row.other_path))
-            if row.across:
-                self._note(row.path, f"near copy across splits: {row.other_path} is in {row.other_split}")
-                self._note(row.other_path, f"near copy across splits: {row.path} is in {row.split}")
-        for members in sets.values():
-            first = min(members, key=lambda path: order.get(path, -1))
-            for path in members - {first}:
-                self.copy_of.setdefault(path, first)
-
-    def _labels(self, table: pd.DataFrame) -> None:
-        for row in table.itertuples(index=False):
-            self.suggested[row.path] = row.suggested
-            given, other = row.given_probability, row.suggested_probability
-            self._note(row.path, f"label is likely wrong: probability {given:.2f}, of {row.suggested} {other:.2f}")
-
-    def _rest(self, findings: Findings) -> None:
-        for row in findings.outliers.itertuples(index=False):
-            self._note(row.path, f"outlier: {row.ratio:.1f} times as far from its class as is usual")
-        for row in findings.files.itertuples(index=False):
-            self._note(row.path, f"{row.kind}: {row.detail}" if row.detail else row.kind)
+    sets = findings.duplicates.groupby("set", sort=False)[["path", "label"]].agg(list)
+    for paths, labels in zip(sets["path"], sets["label"], strict=True):
+        for path, label in zip(paths, labels, strict=True):
+            if others := sorted(set(labels) - {label}):
+                note(path, f"contradiction: also in {', '.join(others)}")
+    for row in findings.across.itertuples(index=False):
+        note(row.path, f"near duplicate across splits: {row.other_path} is in {row.other_split}")
+        note(row.other_path, f"near duplicate across splits: {row.path} is in {row.split}")
+    for row in findings.label_issues.itertuples(index=False):
+        given, other = row.given_probability, row.suggested_probability
+        note(row.path, f"label is likely wrong: probability {given:.2f}, that of {row.suggested} {other:.2f}")
+    for row in findings.outliers.itertuples(index=False):
+        note(row.path, f"outlier: {row.ratio:.1f} times as far from its class as usual")
+    for row in findings.files.itertuples(index=False):
+        note(row.path, f"{row.kind}: {row.detail}" if row.detail else row.kind)
+    return {path: list(texts) for path, texts in notes.items()}

@@ -70,7 +70,7 @@ def _number(name: str | None, labels: list[str], names: list[str]) -> int:
 def _nearest(reference: Reference, embedding: np.ndarray, count: int) -> list[dict[str, Any]]:
     found = []
     for position, distance in reference.nearest(embedding, count):
-        thumbnail = reference.thumbnail(position)
+        thumbnail = reference.thumbnails[position]
         shown = _data_uri("jpeg", thumbnail) if thumbnail else ""
         found.append({"label": printable(reference.labels[position]), "distance": float(distance), "thumbnail": shown})
     return found

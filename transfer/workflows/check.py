@@ -18,8 +18,7 @@ from transfer.features.extraction import extract
 from transfer.features.extractor import load_extractor
 from transfer.features.store import open_store
 from transfer.models.registry import Backbone, find
-from transfer.quality import checks, limits, result_folder, worksheet
-from transfer.quality.collect import collect
+from transfer.quality import checks, result_folder, worksheet
 from transfer.quality.findings import Findings
 from transfer.reports import check_html, thumbnails
 from transfer.system import devices
@@ -104,7 +103,7 @@ def run(request: CheckRequest, progress: Progress) -> Checked:
             _write_page(findings, dataset, config, draft / result_folder.REPORT)
     if request.write_manifest:
         worksheet.write(dataset.table, findings, request.write_manifest, sources.own(config.data))
-    exceeded = limits.exceeded(findings, config.check) + shortcomings
+    exceeded = findings.exceeded(config.check) + shortcomings
     return Checked(dataset.root, request.output, findings, dataset.table, exceeded, clock.rounded())
 
 
@@ -128,7 +127,7 @@ def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, prog
                     dataset = extract(dataset, extractor, store, config, progress)
                 with clock("checks"):
                     return (*checks.check(dataset, extractor, store, config, required=False), unlooked)
-    return dataset, collect(dataset.table, None, None, config.check, config.seed), unlooked
+    return dataset, checks.collect(dataset.table, None, None, config.check, config.seed), unlooked
 
 
 def _write_page(findings: Findings, dataset: Dataset, config: Config, target: Path) -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.made_up_comparison import comparison
-from transfer.evaluation.comparing import paired, summary
+from transfer.evaluation.learning_curves import summary
+from transfer.evaluation.paired_differences import paired
 from transfer.reports.comparison import figures
 
 SIZES = {"1": 0.3, "2": 0.4, "5": 0.5, "10": 0.6, "25": 0.7, "100": 0.8, "all": 0.9}

@@ -7,7 +7,8 @@ import pytest
 
 from tests.evaluation.made_up_comparison import comparison
 from tests.reports.page import Page
-from transfer.evaluation.comparing import paired, summary
+from transfer.evaluation.learning_curves import summary
+from transfer.evaluation.paired_differences import paired
 from transfer.reports.comparison.html import render
 from transfer.reports.comparison.text import paragraph
 

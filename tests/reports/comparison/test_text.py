@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.made_up_comparison import comparison
-from transfer.evaluation.comparing import paired, summary
+from transfer.evaluation.learning_curves import summary
+from transfer.evaluation.paired_differences import paired
 from transfer.reports.comparison.text import block, paragraph
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transfer.evaluation.intervals import wilson
+from transfer.evaluation.metrics import wilson
 from transfer.exporters.formats.runtimes import Runtime
 from transfer.system.progress import Progress
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from transfer.evaluation.comparing_crossing import LEVEL
+from transfer.evaluation.curve_crossings import LEVEL
 from transfer.reports.comparison import words
 
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from transfer.evaluation.comparing import sizes_in_order
-from transfer.evaluation.comparing_crossing import between, verdicts
+from transfer.evaluation.curve_crossings import between, verdicts
+from transfer.evaluation.learning_curves import sizes_in_order
 from transfer.reports.comparison import words
 from transfer.reports.figures import plain, svg
 from transfer.reports.names import shortened

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.evaluation.comparing_crossing import LEVEL, between, pairs
+from transfer.evaluation.curve_crossings import LEVEL, between, pairs
 from transfer.reports import page
 from transfer.reports.comparison import figures, words
 from transfer.reports.comparison import table as comparison_table
@@ -30,8 +30,8 @@ def render(
     Args:
         name: of the comparison.
         runs: one row a run.
-        summary: of these runs, by `evaluation.comparing.summary`.
-        paired: of these runs, by `evaluation.comparing.paired`.
+        summary: of these runs, by `evaluation.learning_curves.summary`.
+        paired: of these runs, by `evaluation.learning_curves.paired`.
         config: the settings as YAML, shown at the end; "" for none.
         facts: names and values of how the comparison was made (data, machine, versions), shown at the end.
     """

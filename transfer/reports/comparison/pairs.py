@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from transfer.evaluation.comparing_crossing import Stretch, between, stretches
+from transfer.evaluation.curve_crossings import Stretch, between, stretches
 from transfer.reports.comparison import words
 
 

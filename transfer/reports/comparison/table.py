@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 from rich.cells import cell_len
 
-from transfer.evaluation.comparing import OVER_SEEDS, sizes_in_order
+from transfer.evaluation.learning_curves import OVER_SEEDS, sizes_in_order
 from transfer.reports.comparison import words
 from transfer.reports.names import padded, printable
 

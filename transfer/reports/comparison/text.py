@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from transfer.evaluation.comparing_crossing import between, pairs, verdicts
+from transfer.evaluation.curve_crossings import between, pairs, verdicts
 from transfer.reports.comparison import caveats, words
 from transfer.reports.comparison import pairs as comparison_pairs
 from transfer.reports.comparison import table as comparison_table
@@ -23,8 +23,8 @@ def paragraph(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -
 
     Args:
         runs: one row a run.
-        summary: of these runs, by `evaluation.comparing.summary`.
-        paired: of these runs, by `evaluation.comparing.paired`.
+        summary: of these runs, by `evaluation.learning_curves.summary`.
+        paired: of these runs, by `evaluation.paired_differences.paired`.
     """
     return " ".join(parts(runs, summary, paired))
 

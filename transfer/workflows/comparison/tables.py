@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.evaluation import comparing
+from transfer.evaluation import learning_curves, paired_differences
 from transfer.reports.comparison import html, text
 from transfer.system.files import write_text
 from transfer.workflows.comparison import folder as names
@@ -57,8 +57,8 @@ def write(
         reference: method that the others are compared with; none: all pairs.
         facts: further content of `comparison.json`.
     """
-    summary = comparing.summary(table)
-    paired = comparing.paired(table, predicted, reference)
+    summary = learning_curves.summary(table)
+    paired = paired_differences.paired(table, predicted, reference)
     paragraph = text.paragraph(table, summary, paired)
     _csv(folder / names.RUNS, table)
     _csv(folder / names.PREDICTIONS, predicted)

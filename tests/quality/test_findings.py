@@ -1,11 +1,10 @@
-"""Limits for the continuous integration of a data set."""
+"""Findings: limits for the continuous integration of a data set."""
 
 import pandas as pd
 import pytest
 
 from transfer.config import CheckConfig
 from transfer.quality.findings import COLUMNS, Findings
-from transfer.quality.limits import exceeded
 
 
 def findings(**tables: list[list[object]]) -> Findings:
@@ -28,16 +27,16 @@ FOUND = {"max_unusable": 0.02, "max_contradictions": 1, "max_across": 1, "max_la
 
 @pytest.mark.parametrize("limit", CASES)
 def test_each_limit_has_its_own_sentence_with_the_key(limit: str) -> None:
-    sentences = exceeded(findings(**CASES[limit]), CheckConfig())
+    sentences = findings(**CASES[limit]).exceeded(CheckConfig())
     assert len(sentences) == 1
     assert f"(check.{limit})" in sentences[0]
 
 
 @pytest.mark.parametrize("limit", CASES)
 def test_what_equals_the_limit_is_allowed(limit: str) -> None:
-    assert exceeded(findings(**CASES[limit]), CheckConfig(**{limit: FOUND[limit]})) == []
+    assert findings(**CASES[limit]).exceeded(CheckConfig(**{limit: FOUND[limit]})) == []
 
 
 def test_clean_data_passes() -> None:
-    assert exceeded(findings(), CheckConfig()) == []
-    assert exceeded(Findings(), CheckConfig()) == []
+    assert findings().exceeded(CheckConfig()) == []
+    assert Findings().exceeded(CheckConfig()) == []

@@ -1,14 +1,19 @@
-"""The intervals and tests of a difference say what they claim."""
+"""Which runs are compared with which, and that intervals and tests of a difference keep what they claim."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
-from transfer.evaluation.comparing_differences import holm, one_seed, several_seeds
+from tests.evaluation.made_up_comparison import comparison
+from transfer.errors import ConfigError, RunError
+from transfer.evaluation.paired_differences import holm, one_seed, paired, several_seeds
 
 REPETITIONS = 400
+TWO = {"frozen": {"1": 0.7, "10": 0.9}, "lenet": {"1": 0.5, "10": 0.9}}
+THREE = TWO | {"tuned": {"10": 0.95, "all": 0.99}}
 
 
 def outcomes(random: np.random.Generator, seeds: int, images: int, seed_spread: float, image_spread: float, rest: float) -> np.ndarray:
@@ -75,7 +80,7 @@ def test_the_interval_of_one_seed_is_that_of_bonett_and_price() -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
-def test_methods_that_agree_on_few_images_are_not_surely_alike(seeds: int) -> None:
+def test_methods_that_agree_on_few_images_are_not_certainly_equal(seeds: int) -> None:
     signs = np.zeros((seeds, 20), np.int8)
     found = one_seed(signs[0]) if seeds == 1 else several_seeds(signs, 2000)
     assert found.value == 0 and found.p == 1
@@ -138,3 +143,76 @@ def test_adjusted_p_are_larger_at_most_1_and_in_the_same_order(p: list[float]) -
     order = np.argsort(values, kind="stable")
     assert np.all(np.diff(adjusted[order]) >= 0)
     assert len(p) == 0 or adjusted.min() == pytest.approx(min(len(p) * values.min(), 1.0))
+
+
+def test_all_pairs_are_compared_at_the_sizes_both_have() -> None:
+    table = paired(*comparison(THREE))
+    found = list(table[["method_a", "method_b", "size"]].itertuples(index=False, name=None))
+    assert found == [("frozen", "lenet", "1"), ("frozen", "lenet", "10"), ("frozen", "tuned", "10"), ("lenet", "tuned", "10")]
+
+
+def test_with_a_reference_each_is_compared_with_it() -> None:
+    table = paired(*comparison(THREE), reference="lenet")
+    found = list(table[["method_a", "method_b", "size"]].itertuples(index=False, name=None))
+    assert found == [("frozen", "lenet", "1"), ("frozen", "lenet", "10"), ("tuned", "lenet", "10")]
+
+
+def test_a_reference_that_is_no_method_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'frozen'"):
+        paired(*comparison(TWO), reference="frosen")
+
+
+def test_the_difference_is_that_of_the_accuracies() -> None:
+    runs, predicted = comparison(TWO, seeds=3)
+    row = paired(runs, predicted).iloc[0]
+    means = runs.groupby(["method", "size"])["accuracy"].mean()
+    assert row["difference"] == pytest.approx(means["frozen", "1"] - means["lenet", "1"])
+    assert row["low"] < row["difference"] < row["high"]
+    assert (row["seeds"], row["test_images"], row["test"]) == (3, 400, "bootstrap")
+
+
+def test_one_seed_is_tested_by_mcnemar() -> None:
+    runs, predicted = comparison(TWO, seeds=1, images=40, noise=0)
+    row = paired(runs, predicted).iloc[0]
+    assert row["test"] == "mcnemar"
+    assert row["p"] == pytest.approx(2 * 0.5**8), "8 of 40 images are right with frozen alone"
+
+
+def test_only_seeds_that_both_have_are_compared() -> None:
+    runs, predicted = comparison(TWO, seeds=3, without=[("frozen", "1", 0), ("lenet", "1", 2)])
+    table = paired(runs, predicted)
+    assert list(table["seeds"]) == [1, 3]
+    assert list(table["test"]) == ["mcnemar", "bootstrap"]
+    both = runs[(runs["seed"] == 1) & (runs["size"] == "1")].set_index("method")["accuracy"]
+    assert table["difference"][0] == pytest.approx(both["frozen"] - both["lenet"])
+
+
+def test_no_common_seed_no_row() -> None:
+    runs, predicted = comparison(TWO, seeds=2, without=[("frozen", "1", 0), ("lenet", "1", 1)])
+    assert list(paired(runs, predicted)["size"]) == ["10"]
+
+
+def test_p_is_adjusted_over_all_rows() -> None:
+    table = paired(*comparison(THREE))
+    assert table["p_adjusted"].min() == pytest.approx(min(1.0, len(table) * table["p"].min()))
+    assert (table["p_adjusted"] >= table["p"]).all()
+
+
+def test_one_method_gives_an_empty_table_with_its_columns() -> None:
+    table = paired(*comparison({"frozen": {"1": 0.7}}))
+    assert table.empty
+    assert {"method_a", "difference", "p_adjusted", "test"} <= set(table.columns)
+
+
+def test_a_run_without_predictions_is_an_error() -> None:
+    runs, predicted = comparison(TWO)
+    with pytest.raises(RunError, match=r"Received 'lenet-10-4'"):
+        paired(runs, predicted.drop(columns="lenet-10-4"))
+
+
+def test_classes_called_by_numbers_are_compared_as_names() -> None:
+    """A table read back has numbers where it was written with text."""
+    runs, predicted = comparison(TWO, seeds=1, noise=0)
+    numbers = predicted.replace({"cat": "3", "dog": "8"})
+    numbers["label"] = np.full(len(numbers), 3)
+    pd.testing.assert_frame_equal(paired(runs, numbers), paired(runs, predicted))
