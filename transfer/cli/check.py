@@ -35,14 +35,14 @@ def check(
 
     terminal = started()
     from transfer.data import sources
-    from transfer.reports import findings_text
+    from transfer.reports.check import text
     from transfer.workflows import check
 
     checked = check.run(planned, files_only, terminal)
     source = str(data or planned.config.data.source)
     words, table = sources.options(planned.config.data), str(planned.write_manifest or "")
     width = shutil.get_terminal_size((100, 24)).columns
-    print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
+    print(text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
     if strict and checked.exceeded:
         for sentence in checked.exceeded:
             print(f"not passed: {sentence}", file=sys.stderr)

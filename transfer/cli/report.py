@@ -21,7 +21,7 @@ def report(
     from transfer.cli.terminal import started
 
     terminal = started()
-    from transfer.reports import text
+    from transfer.reports.run import text
     from transfer.workflows import report
 
     if other is not None:

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from transfer.quality.findings import Findings
+from transfer.reports.findings import unused
 from transfer.reports.names import printable, shortened
-from transfer.reports.summary import unused
 
 _NAME = 56  # letters of a path under an image; the whole path shows when one points at it
 _CLASS = 32  # letters of a class

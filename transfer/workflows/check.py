@@ -17,7 +17,8 @@ from transfer.models.registry import Backbone, find
 from transfer.quality import folder, limits, worksheet
 from transfer.quality.collect import collect
 from transfer.quality.findings import Findings
-from transfer.reports import check_html, thumbnails
+from transfer.reports import thumbnails
+from transfer.reports.check import page
 from transfer.system.files import write_text
 from transfer.system.progress import Clock, Progress, Silent
 from transfer.workflows.check_request import CheckPlan, check_plan
@@ -115,7 +116,7 @@ def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None
     images = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
     facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.image_spec.size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
-    check_html.write(findings, images, target, title, facts, most, source, root, sources.options(data))
+    page.write(findings, images, target, title, facts, most, source, root, sources.options(data))
 
 
 def _findings(prepared: Preparation, files_only: bool) -> tuple[Findings, str]:

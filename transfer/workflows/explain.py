@@ -145,34 +145,34 @@ class _Explainer:
 
     def _draw(self, file: Path, data: bytes) -> Image:
         from transfer.models import looking
-        from transfer.reports import activations, explained
+        from transfer.reports.explanation import figures
 
         labels = self._served.labels
         first = self._served.explain([data], [-1])
         probabilities = first.answers.probabilities[0]
         best = int(probabilities.argmax())
-        views = [explained.View(labels[best], float(probabilities[best]), first.heat[0])]
+        views = [figures.View(labels[best], float(probabilities[best]), first.heat[0])]
         for name in self._classes:
             number = labels.index(name)
             if number != best:
-                views.append(explained.View(name, float(probabilities[number]), self._served.explain([data], [number]).heat[0]))
+                views.append(figures.View(name, float(probabilities[number]), self._served.explain([data], [number]).heat[0]))
         stem = self._free_stem(file)
-        drawn = {f"{stem}.png": explained.draw(file.name, first.images[0], views, float(first.answers.ood_score[0]))}
+        drawn = {f"{stem}.png": figures.heat_maps(file.name, first.images[0], views, float(first.answers.ood_score[0]))}
         maps = looking.activations(self._model, first.images, self.layers)
-        drawn |= {self._of_layer(stem, layer): activations.draw(layer, maps[layer][0]) for layer in self.layers}
+        drawn |= {self._of_layer(stem, layer): figures.activations(layer, maps[layer][0]) for layer in self.layers}
         for name, content in drawn.items():
             write_bytes(self._folder / name, content)
         return Image(file, labels[best], float(probabilities[best]), tuple(drawn))
 
     def _write_filters(self) -> str:
         from transfer.models import looking
-        from transfer.reports import filters
+        from transfer.reports.explanation import figures
 
         found = looking.first_filters(self._model)
         self._taken.add(FILTERS)
         if found is None:
             return ""
-        write_bytes(self._folder / FILTERS, filters.draw(found.layer, found.kernels, found.whole))
+        write_bytes(self._folder / FILTERS, figures.filters(found.layer, found.kernels, found.whole))
         count, height, width, _ = found.kernels.shape
         return f"the {count} {'units' if found.whole else 'filters'} of {found.layer}, {height}x{width}"
 
@@ -198,7 +198,7 @@ def safe(name: str) -> str:
 
 
 def summary(done: Explanations) -> dict[str, Any]:
-    """Return what the command line prints; see `report/explained_text.py`."""
+    """Return what the command line prints; see `reports/explanation/text.py`."""
     images = [
         {"path": str(item.path), "label": item.label, "score": item.score, "file": item.files[0] if item.files else "", "error": item.error}
         for item in done.images

@@ -17,9 +17,10 @@ from transfer.evaluation import ood
 from transfer.exporters.formats import table
 from transfer.exporters.served import Served
 from transfer.quality.findings import Findings
-from transfer.reports import cards, gallery, html, thumbnails
-from transfer.reports.gallery import Gallery
+from transfer.reports import cards, thumbnails
 from transfer.reports.heat import overlay
+from transfer.reports.run import gallery, page
+from transfer.reports.run.gallery import Gallery
 from transfer.runs import FINDINGS, METRICS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
@@ -58,19 +59,18 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
     findings = Findings.read(run.path / FINDINGS) if (run.path / FINDINGS).exists() else None
     chosen = gallery.choose(run)
     small: dict[str, str] = {}
-    heated: dict[str, html.Heated] = {}
+    heated: dict[str, page.Heated] = {}
     missing = 0
     if root is not None:
         wanted = {one.path for one in (*chosen.mistakes, *chosen.plain())}
-        wanted |= set(cards.paths(findings, html.FINDINGS_SHOWN)) if findings else set()
+        wanted |= set(cards.paths(findings, page.FINDINGS_SHOWN)) if findings else set()
         rows = run.manifest[run.manifest["path"].isin(wanted) & (run.manifest["digest"] != "")]
         there = _unchanged(root, rows)
         missing = len(rows) - len(there)
         small = thumbnails.thumbnails(root, there, data=build([run.config]).data)
         if served is not None:
             heated = _heated(served, root, there, chosen)
-    page = html.render(run, findings, small, html.Images(chosen, small, heated), table.read(run))
-    write_text(run.report, page)
+    write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated), table.read(run)))
     return missing
 
 
@@ -86,7 +86,7 @@ def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[same(row) for _, row in rows.iterrows()]] if len(rows) else rows
 
 
-def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, html.Heated]:
+def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:
     """Return for each mistake what spoke for the predicted class and what for the right one, over what the network saw."""
     files = {str(row["path"]): os.fsdecode(file_of(root, row)) for _, row in rows.iterrows()}
     shown = [one for one in chosen.mistakes if one.path in files]
@@ -102,7 +102,7 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
         thumbnails.uri_of(overlay(image, heat).resize((_HEATED, _HEATED)))
         for image, heat in zip(explained.images, explained.heat, strict=True)
     ]
-    return {one.path: html.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}
+    return {one.path: page.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}
 
 
 def judge_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def test_the_whole_paragraph_of_a_crossing() -> None:
     """20 points of 400 images are 80 discordant ones on one side; with 2 more: 80/402 +- 1.96 sqrt((82/402 - (80/402)^2) / 402)."""
     told = paragraph(*tables({"frozen": FROZEN, "lenet": LENET}, seconds={"frozen": 20, "lenet": 50}, energy="estimate"))
     found = re.search(r"frozen is better, by 20\.0 points \((.*) to (.*)\) with 1 image a class\.", told)
-    assert told.startswith("2 methods were compared at 3 sizes from 1 to 252 images a class, with 5 seeds, always on the same 400 test pi")
+    assert told.startswith("2 methods were compared at 3 sizes from 1 to 252 images a class, with 5 seeds, always on the same 400 test im")
     assert "With 1 image a class frozen has the highest accuracy, 50.0 % (the same with each seed)." in told
     assert "With all images (252 a class) lenet has the highest accuracy, 95.0 % (the same with each seed)." in told
     assert "With all images (252 a class) lenet is better than frozen, by 10.0 points" in told

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import TransferError
-from transfer.reports.comparison import html
+from transfer.reports.comparison import page
 from transfer.workflows.comparison import training
 from transfer.workflows.comparison.jobs import Job
 from transfer.workflows.comparison.records import Record
@@ -59,5 +59,5 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     """Let nothing be trained and no figure be drawn; tell what would be trained."""
     stand_in = Trainings()
     monkeypatch.setattr(training, "train", stand_in)
-    monkeypatch.setattr(html, "render", lambda *tables: "page")
+    monkeypatch.setattr(page, "render", lambda *tables: "page")
     return stand_in

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from transfer.evaluation.comparing import sizes_in_order
 from transfer.evaluation.comparing_crossing import between, verdicts
 from transfer.reports.comparison import words
-from transfer.reports.figures import plain, svg
+from transfer.reports.drawing import plain, svg
 from transfer.reports.names import shortened
 
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from transfer.quality.findings import Findings
-from transfer.reports import page
+from transfer.reports import templates
 from transfer.reports.cards import Album
+from transfer.reports.findings import absent, items, sentence
 from transfer.reports.names import printable, records
-from transfer.reports.summary import absent, items, sentence
 from transfer.system.files import write_text
 
-_TEMPLATE = "check.html.jinja"
+_TEMPLATE = "check/page.html.jinja"
 _CLASSES = 24  # further ones are folded away
 
 
@@ -55,7 +55,7 @@ def render(
         root: where the paths of the source start.
         options: of the command line that the source needs beside its name, ` --root images`.
     """
-    return page.render(
+    return templates.render(
         _TEMPLATE,
         title=printable(title),
         data=printable(shlex.quote(data) + options),

@@ -12,7 +12,9 @@ from tests.reports.made_up_run import write_run
 from tests.reports.page import Page
 from transfer.evaluation import predictions
 from transfer.features.inventory import StoredSet
-from transfer.reports import figures, html, tables, text
+from transfer.reports import tables
+from transfer.reports.run import figures, text
+from transfer.reports.run import page as run_page
 from transfer.runs import CUT_POINTS, Draft, Run
 from transfer.workflows import report
 
@@ -26,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def page(run: Run) -> Page:
-    return Page(html.render(run))
+    return Page(run_page.render(run))
 
 
 def test_the_page_loads_nothing(run: Run, page: Page) -> None:
@@ -34,7 +36,7 @@ def test_the_page_loads_nothing(run: Run, page: Page) -> None:
     for name, value in page.attributes:
         if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
             assert (value or "").startswith(("#", "data:image/png;base64")), (name, value)
-    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", html.render(run))
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", run_page.render(run))
 
 
 def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:
@@ -42,7 +44,7 @@ def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "")
         assert any(shown in found.replace("\udce9", "").replace("?", "") for found in page.texts), name
     assert "b" not in page.tags
-    assert "<b>" not in html.render(run)
+    assert "<b>" not in run_page.render(run)
 
 
 def test_the_page_can_be_written_whatever_the_names_are(tmp_path: Path) -> None:
@@ -67,13 +69,13 @@ def test_probabilities_and_their_calibration_are_told_in_words_and_figures(page:
 def test_how_well_other_data_is_noticed_is_told(run: Run, page: Page) -> None:
     at = page.texts.index("handwritten digits")
     assert page.texts[at + 1 : at + 4] == ["30", "90 %", "0.990"]
-    assert "do not rely on" not in html.render(run)
+    assert "do not rely on" not in run_page.render(run)
 
 
 def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     run.metrics["ood"]["others"]["photographs"] = {"images": 30, "auroc": 0.3, "flagged": 0.0}
-    assert "does not notice photographs: do not rely on" in " ".join(html.render(run).split())
+    assert "does not notice photographs: do not rely on" in " ".join(run_page.render(run).split())
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
 def test_the_cost_is_told_with_where_the_figure_comes_from(tmp_path: Path, wh: float | None, source: str, said: str) -> None:
     run = write_run(tmp_path / "run")
     run.metrics["energy"].update(wh=wh, source=source)
-    assert said in " ".join(html.render(run).split())
+    assert said in " ".join(run_page.render(run).split())
 
 
 def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
@@ -91,14 +93,14 @@ def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
     figures = {"bytes": 2_500_000, "accuracy": 0.5, "accuracy_ci95": [0.25, 0.75], **speed}
     exports = [{"format": "savedmodel", "quantization": "none", **figures}]
     exports.append({"format": "litert", "quantization": "int8", **figures, "same_label": 0.875, "largest_difference": 0.03})
-    texts = Page(html.render(run, exports=exports)).texts
+    texts = Page(run_page.render(run, exports=exports)).texts
     at = texts.index("litert")
     assert texts[at : at + 8] == ["litert", "int8", "2.5", "0.500 (0.250 to 0.750)", "0.875", "3.0e-02", "5.2", "190.5"]
 
 
 def test_the_worst_class_comes_first(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", ("a", "b", "c"))
-    texts = Page(html.render(run)).texts
+    texts = Page(run_page.render(run)).texts
     # The made-up classifier is right about the class in the middle only.
     rows = [found for found in texts if found in ("a", "b", "c")]
     assert rows[:3] == ["a", "c", "b"]
@@ -106,10 +108,10 @@ def test_the_worst_class_comes_first(tmp_path: Path) -> None:
 
 def test_the_table_of_cut_points_is_there_exactly_where_they_were_compared(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    assert "Cut points" not in Page(html.render(run)).texts
+    assert "Cut points" not in Page(run_page.render(run)).texts
     _cut_points().to_csv(run.path / CUT_POINTS, index=False)
     again = Run(run.path)
-    page = Page(html.render(again))
+    page = Page(run_page.render(again))
     assert "Cut points" in page.texts
     assert ("class", "chosen") in page.attributes
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from tests.reports.made_up_findings import HOSTILE, clean, filled, table
 from transfer.quality.findings import COLUMNS, Findings
-from transfer.reports.findings_text import block, line
+from transfer.reports.check.text import block, line
 from transfer.reports.names import padded, printable, shortened
 
 MANY = [f"class {number}" for number in range(300)]

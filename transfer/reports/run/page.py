@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfer.quality.findings import Findings
-from transfer.reports import figures, page
+from transfer.reports import templates
 from transfer.reports.cards import Album
-from transfer.reports.gallery import Gallery, choose
+from transfer.reports.findings import items, sentence
 from transfer.reports.names import printable, records
-from transfer.reports.summary import items, sentence
+from transfer.reports.run import figures
+from transfer.reports.run.gallery import Gallery, choose
 from transfer.runs import Draft, Run
 
-_TEMPLATE = "report.html.jinja"
+_TEMPLATE = "run/page.html.jinja"
 _BLIND = 0.8  # area under the curve below which `ood_score` is called of little use
 
 FINDINGS_SHOWN = 6
@@ -53,7 +54,7 @@ def render(
         exports: the table of the run's exports, as `exports.json` holds it.
     """
     shown = images or Images(choose(run), {}, {})
-    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), images=shown, exports=exports)
+    return templates.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), images=shown, exports=exports)
 
 
 def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:

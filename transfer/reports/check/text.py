@@ -9,8 +9,8 @@ import pandas as pd
 from rich.cells import cell_len
 
 from transfer.quality.findings import Findings
+from transfer.reports.findings import LOOK, MEND, NOTE, Item, absent, enumerated, items, unused
 from transfer.reports.names import padded, printable, shortened
-from transfer.reports.summary import LOOK, MEND, NOTE, Item, absent, enumerated, items, unused
 
 _WIDTH = 100
 _NARROWEST = 60  # columns; on narrower terminals lines are broken by the terminal

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tests.reports.made_up_run import write_run
 from transfer.evaluation import predictions
-from transfer.reports.gallery import MISTAKES, choose
+from transfer.reports.run.gallery import MISTAKES, choose
 from transfer.runs import PREDICTIONS, Draft, Run
 
 CLASSES = ["red", "green", "blue"]

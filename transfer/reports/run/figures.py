@@ -1,14 +1,10 @@
 """Figures of a run, drawn with matplotlib and returned as SVG text for the page."""
 
-import io
-import warnings
-from typing import Any
-
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from transfer.reports.drawing import plain, svg
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
@@ -72,20 +68,3 @@ def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -
     axes.plot(x, y, color=_BLUE, linewidth=1)
     axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
     return svg(figure)
-
-
-def plain(name: str) -> str:
-    """A file name that is no Unicode, as something that can be drawn; `$` would begin a formula."""
-    return name.encode("utf-8", "replace").decode().replace("$", r"\$")
-
-
-def svg(figure: Figure) -> str:
-    """Return a figure as the text of an `<svg>` element."""
-    buffer = io.StringIO()
-    options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
-    # Text stays text: the reader's browser has fonts for scripts that matplotlib's own font lacks.
-    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        FigureCanvasSVG(figure).print_svg(buffer, **options)
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

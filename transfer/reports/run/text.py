@@ -5,7 +5,7 @@ import shlex
 import pandas as pd
 
 from transfer.quality.findings import Findings
-from transfer.reports import findings_text
+from transfer.reports.check import text as check_text
 from transfer.runs import FINDINGS, Run
 
 _WORST = 3
@@ -35,7 +35,7 @@ def block(run: Run) -> str:
         f"Report         {run.report}",
         f"Try next       transfer serve {shlex.quote(str(run.path))}",
     ]
-    doubts = findings_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
+    doubts = check_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
     return "\n".join([*lines, *(["", doubts] if doubts else [])])
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from transfer.evaluation.comparing_crossing import LEVEL, between, pairs
-from transfer.reports import page
+from transfer.reports import templates
 from transfer.reports.comparison import figures, words
 from transfer.reports.comparison import table as comparison_table
 from transfer.reports.comparison.text import parts, told_pairs
 from transfer.reports.names import printable, records
 
-_TEMPLATE = "comparison.html.jinja"
+_TEMPLATE = "comparison/page.html.jinja"
 _DRAWN = 6
 """Pairs whose differences are drawn, unless the text tells of more; the others are folded away, and all are in the table."""
 
@@ -37,7 +37,7 @@ def render(
     """
     sizes, cells = comparison_table.cells(summary)
     told = told_pairs(summary, paired)
-    return page.render(
+    return templates.render(
         _TEMPLATE,
         name=printable(name),
         told=[printable(part) for part in parts(runs, summary, paired)],

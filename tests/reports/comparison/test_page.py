@@ -8,7 +8,7 @@ import pytest
 from tests.evaluation.made_up_comparison import comparison
 from tests.reports.page import Page
 from transfer.evaluation.comparing import paired, summary
-from transfer.reports.comparison.html import render
+from transfer.reports.comparison.page import render
 from transfer.reports.comparison.text import paragraph
 
 METHODS = {"frozen": {"1": 0.5, "10": 0.8, "all": 0.85}, "lenet": {"1": 0.3, "all": 0.95}}
