@@ -1,4 +1,4 @@
-"""`transfer report`: the page of a run, made again."""
+"""`transfer report`."""
 
 import webbrowser
 from pathlib import Path
@@ -9,12 +9,10 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    other: Annotated[
-        Path | None, typer.Option(help="Images of other data: how well are they told from the run's own? Kept in the run's metrics.")
-    ] = None,
+    other: Annotated[Path | None, typer.Option(help="Images of other data: how well are they detected? Kept in the run's metrics.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Make a run's report.html again."""
+    """Write a run's report.html again."""
     from transfer.runs import Run
 
     opened = Run(run)
@@ -25,9 +23,9 @@ def report(
     from transfer.workflows import report
 
     if other is not None:
-        print(text.others(other.name, report.judge_other(opened, other, terminal)))
+        print(text.other_data(other.name, report.judge_other(opened, other, terminal)))
     for line in report.again(Run(run), terminal):
         print(line)
     print(f"Report         {opened.report}")
     if open_it and not webbrowser.open(opened.report.absolute().as_uri()):
-        print("There is no browser here that could be opened; open the file in one.")
+        print("No browser could be started here; open the file in one.")

@@ -1,20 +1,20 @@
-"""What was found, in the order in which a person should deal with it: the words of the terminal and of the pages."""
+"""What the checks found, the most urgent first, as text for the terminal and the pages."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from transfer.quality.findings import Findings
+from transfer.reports.words import counted, listed
 
-MEND, LOOK, NOTE = "mend first", "worth a look", "dealt with"
-"""How urgent: the figures cannot be trusted before it is mended; a person should look; nothing needs to be done."""
+FIX, LOOK, NOTE = "fix first", "worth a look", "no action needed"
+"""Urgency: metrics cannot be trusted until it is fixed; a person should look; nothing needs to be done."""
 
 EDIT = "`transfer check DATA --write-manifest FILE.csv`"
 GROUP = "`transfer fit DATA --group-by near-duplicates`"
 
 _TABLES = {"across": "near_duplicates", "near": "near_duplicates", "labels": "label_issues", "outliers": "outliers"}
-"""The tables that kinds of findings are made of, where their check may be left out."""
+"""Tables behind those kinds of findings whose check can be left out."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Item:
         key: name of its section in the page.
         title: heading of its section.
         count: how many.
-        unit: what is counted, singular and plural.
-        urgency: `MEND`, `LOOK` or `NOTE`.
-        brief: what it is, or what to do, in a few words.
+        unit: its name, singular and plural.
+        urgency: `FIX`, `LOOK` or `NOTE`.
+        brief: its effect or what to do, in a few words.
         meaning: what it is and why it matters, in a sentence or two.
         action: what the reader can do.
     """
@@ -43,17 +43,17 @@ class Item:
 
     @property
     def phrase(self) -> str:
-        """`1 pair of near copies across splits`, `1,200 likely wrong labels`."""
+        """`1 pair of near duplicates across splits`, `1,200 likely wrong labels`."""
         return counted(self.count, *self.unit)
 
 
 def items(findings: Findings) -> list[Item]:
-    """Return every kind of finding, also those that did not occur (count 0), the most urgent first."""
+    """Return every kind of finding, the most urgent first; count 0 where there is none."""
     return [_across(findings), _contradictions(findings), _labels(findings), _leaks(findings), *_lesser(findings)]
 
 
 def absent(findings: Findings) -> list[str]:
-    """Return the titles of what was looked for and not found."""
+    """Return the titles of what was checked and not found."""
     left_out = {key for key, table in _TABLES.items() if table in findings.unchecked}
     if "splits" in findings.unchecked:
         left_out.add("across")
@@ -63,27 +63,16 @@ def absent(findings: Findings) -> list[str]:
 def sentence(findings: Findings) -> str:
     """Return the result in one sentence or two."""
     images = int(findings.classes["images"].sum())
-    start = f"{counted(images, 'image', 'images')} in {counted(len(findings.classes), 'class', 'classes')}."
+    start = f"{counted(images, 'image')} in {counted(len(findings.classes), 'class', 'classes')}."
     found = [item for item in items(findings) if item.count]
-    mend = [item.phrase for item in found if item.urgency == MEND]
+    fix = [item.phrase for item in found if item.urgency == FIX]
     look = [item.phrase for item in found if item.urgency == LOOK]
-    nothing = f"Nothing that must be mended was found{' by the checks that ran' if findings.notes else ''}."
-    if mend:
-        return f"{start} Mend first: {enumerated(mend)}."
+    nothing = f"Nothing that must be fixed was found{' by the checks that ran' if findings.notes else ''}."
+    if fix:
+        return f"{start} Fix first: {listed(fix)}."
     if look:
-        return f"{start} {nothing} Worth a look: {enumerated(look)}."
+        return f"{start} {nothing} Worth a look: {listed(look)}."
     return f"{start} {nothing}"
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Return `1 image` or `1,200 images`."""
-    return f"{count:,} {one if count == 1 else many}"
-
-
-def enumerated(phrases: Iterable[str]) -> str:
-    """Return `a, b and c`."""
-    *first, last = phrases
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _across(findings: Findings) -> Item:
@@ -91,42 +80,41 @@ def _across(findings: Findings) -> Item:
     differ = int((pairs["label"] != pairs["other_label"]).sum())
     under = f" {differ:,} of the pairs {'has' if differ == 1 else 'have'} two different labels." if differ else ""
     return Item(
-        "across", "near copies across splits", len(pairs),
-        ("pair of near copies across splits", "pairs of near copies across splits"), MEND,
-        "the test figure flatters; keep copies together",
-        "Two images that are nearly the same lie in different splits: what is tested was seen in training, so the test figure "
-        f"is better than the truth.{under}",
-        f"Keep copies together with {GROUP}, or exclude one of each pair in the table of {EDIT}.",
+        "across", "near duplicates across splits", len(pairs),
+        ("pair of near duplicates across splits", "pairs of near duplicates across splits"), FIX,
+        "test accuracy is inflated; keep near duplicates in one split",
+        "Two nearly identical images lie in different splits: the model is tested on what it saw in training, so test accuracy "
+        f"is inflated.{under}",
+        f"Keep near duplicates in one split with {GROUP}, or exclude one of each pair in the table of {EDIT}.",
     )  # fmt: skip
 
 
 def _contradictions(findings: Findings) -> Item:
     return Item(
-        "contradictions", "contradictions", findings.contradictions, ("contradiction", "contradictions"), MEND,
+        "contradictions", "contradictions", findings.contradictions, ("contradiction", "contradictions"), FIX,
         "the same file in several classes; at most one label is right",
-        "The very same file lies in several classes: at most one of its labels is right.",
+        "The same file lies in several classes: at most one of its labels is right.",
         f"Decide which label is right; exclude or relabel the other files in the table of {EDIT}.",
     )  # fmt: skip
 
 
 def _labels(findings: Findings) -> Item:
     return Item(
-        "labels", "likely wrong labels", len(findings.label_issues), ("likely wrong label", "likely wrong labels"), MEND,
-        "look at each; some will be right",
-        "A classifier trained on the other images does not believe these labels. The likeliest mistakes come first; some of "
+        "labels", "likely wrong labels", len(findings.label_issues), ("likely wrong label", "likely wrong labels"), FIX,
+        "review each; some will be right",
+        "A classifier trained on the other images disagrees with these labels. The likeliest errors come first; some of "
         "the labels will be right.",
-        f"Look at each, and correct the column `label` in the table of {EDIT}.",
+        f"Review each, and correct the column `label` in the table of {EDIT}.",
     )  # fmt: skip
 
 
 def _leaks(findings: Findings) -> Item:
     return Item(
-        "leaks", "leaks", int(findings.leaks["leak"].astype(bool).sum()), ("leak", "leaks"), MEND,
-        "the file alone gives the class away; treat all classes alike",
-        "A property of the file alone, not of what it shows, tells the class better than chance. A network may learn that "
-        "instead of the image, and will then fail on files from elsewhere.",
-        "Give all classes the same treatment (source, size, format, border), or make sure that the files met in use differ "
-        "in the same way.",
+        "leaks", "leaks", int(findings.leaks["leak"].astype(bool).sum()), ("leak", "leaks"), FIX,
+        "a property of the file gives the class away; treat all classes alike",
+        "A property of the file, not of its content, predicts the class better than always naming the largest one. A network may learn "
+        "that property instead of the content, and then fail on files from elsewhere.",
+        "Treat all classes alike (source, size, format, border), or make sure that files in production differ in the same way.",
     )  # fmt: skip
 
 
@@ -137,39 +125,38 @@ def _lesser(findings: Findings) -> list[Item]:
     out = unused(kinds)
     return [
         Item(
-            "near", "near copies inside one split", inside,
-            ("set of near copies inside one split", "sets of near copies inside one split"), LOOK,
-            "such an image counts several times",
-            "Images that are nearly the same, all in one split: the test figure is not touched, but such an image counts "
-            "several times.",
-            f"Leave them, or exclude the spare ones in the table of {EDIT}.",
+            "near", "near duplicates inside one split", inside,
+            ("set of near duplicates inside one split", "sets of near duplicates inside one split"), LOOK,
+            "such an image has more weight than others",
+            "Nearly identical images, all in one split: test accuracy is not inflated, but such an image has more weight than others.",
+            f"Leave them, or exclude the extra ones in the table of {EDIT}.",
         ),
         Item(
             "outliers", "outliers", len(findings.outliers), ("outlier", "outliers"), LOOK,
             "far from their own class; exclude what does not belong",
-            "Images far from all others of their own class: some show something else altogether, some are only rare.",
+            "Images far from all others of their own class: some do not belong to the class, some are only rare.",
             f"Exclude or relabel what does not belong in the table of {EDIT}; keep what is only rare.",
         ),
         Item(
             "unused", "files that are not used", int(kinds.loc[out, "images"].sum()),
             ("file that is not used", "files that are not used"), LOOK,
-            "passed over",
-            "Files that were passed over, each for the reason that heads its list.",
-            "They are passed over and change nothing; replace those that should count.",
+            "skipped",
+            "Files that were skipped, listed by reason.",
+            "They have no effect; replace those that should be used.",
         ),
         Item(
             "duplicates", "exact duplicates", int(plain["set"].nunique()),
             ("set of exact duplicates in one class", "sets of exact duplicates in one class"), NOTE,
-            "never divided between splits",
-            "Files with the same bytes in one class. They are never divided between splits, so no figure suffers, but such a "
-            "image counts several times.",
-            f"Nothing must be done; the spare ones can be excluded in the table of {EDIT}.",
+            "always in the same split",
+            "Files with the same bytes in one class. They are always in the same split, so no metric is inflated, but such a "
+            "image has more weight than others.",
+            f"No action is needed; the extra ones can be excluded in the table of {EDIT}.",
         ),
         Item(
-            "kinds", "peculiar files", int(kinds.loc[~out, "images"].sum()), ("peculiar file", "peculiar files"), NOTE,
-            "used, after a special treatment",
-            "Files that are used, with a special treatment. One file can be of several kinds.",
-            "What is done is said with each kind. Replace the originals where that is not what you want.",
+            "kinds", "unusual files", int(kinds.loc[~out, "images"].sum()), ("unusual file", "unusual files"), NOTE,
+            "used after conversion",
+            "Files that are converted before they are used. One file can be of several kinds.",
+            "The conversion is named with each kind. Replace the originals where it is not what you want.",
         ),
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A run's page made, or made again: its files, its images as far as they are still there, and what its export says of them."""
+"""report(): the page of a run, with those images that are still there and what its export sees in them."""
 
 import hashlib
 import json
@@ -30,10 +30,10 @@ _HEATED = 160  # pixels a side of an image with its heat map
 
 
 def again(run: Run, progress: Progress) -> list[str]:
-    """Make the page of a finished run again.
+    """Write the page of a finished run again.
 
     Returns:
-        What is missing in it and why, for a person; empty: nothing.
+        What is missing in it and why, as sentences; empty: nothing.
     """
     config = build([run.config])
     try:
@@ -42,19 +42,19 @@ def again(run: Run, progress: Progress) -> list[str]:
         write(run, None, None)
         return [f"The page shows no images of the data: {error}"]
     missing = write(run, root, Served(run.export))
-    return [f"{missing} images are gone or have changed and are not shown."] if missing else []
+    return [f"{missing} images are missing or have changed and are not shown."] if missing else []
 
 
 def write(run: Run, root: Path | None, served: Served | None) -> int:
     """Write a run's page.
 
     Args:
-        run: finished, or a draft that has all its tables.
+        run: finished, or a draft with all its tables.
         root: where the manifest's paths start; none: the page shows no images.
-        served: the run's export, for what it looked at; none: the page does not tell.
+        served: the run's export, for heat maps of the mistakes; none: the page has none.
 
     Returns:
-        How many of the images that should be shown are gone or have changed.
+        Number of images that should be shown but are missing or have changed.
     """
     findings = Findings.read(run.path / FINDINGS) if (run.path / FINDINGS).exists() else None
     chosen = gallery.choose(run)
@@ -87,7 +87,7 @@ def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:
-    """Return for each mistake what spoke for the predicted class and what for the right one, over what the network saw."""
+    """Return for each mistake the evidence for the predicted class and for the right one, over the image as the network saw it."""
     files = {str(row["path"]): os.fsdecode(file_of(root, row)) for _, row in rows.iterrows()}
     shown = [one for one in chosen.mistakes if one.path in files]
     try:
@@ -97,7 +97,7 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
         asked = [served.labels.index(name) for one in shown for name in (one.predicted, one.label)]
         explained = served.explain([file for file in data for _ in range(2)], asked)
     except (OSError, tf.errors.OpError):
-        return {}  # a file has just changed, or the copy made for the decoder was pruned: the page does without
+        return {}  # a file has just changed, or the copy made for the decoder was pruned: no heat maps
     drawn = [
         thumbnails.uri_of(overlay(image, heat).resize((_HEATED, _HEATED)))
         for image, heat in zip(explained.images, explained.heat, strict=True)
@@ -106,12 +106,12 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
 
 
 def judge_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
-    """Let a run's export judge images of other data, and keep the figures with the run, under the name of their folder.
+    """Measure how well a run's export detects images of other data, and keep the figures in the run's metrics.
 
     Args:
-        run: finished; its `metrics.json` is written anew.
-        other: an image, or a folder of images.
-        progress: told of each image.
+        run: finished; its `metrics.json` is rewritten.
+        other: an image, or a folder of images; its name names the figures.
+        progress: of the images.
 
     Returns:
         What `ood.against` returns.

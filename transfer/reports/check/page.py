@@ -47,11 +47,11 @@ def render(
 
     Args:
         findings: what was found.
-        thumbnails: path -> data URI; `cards.paths` says which ones the page shows.
+        thumbnails: path -> data URI, for the paths of `cards.paths`.
         title: the page's heading.
         facts: names and values of how the check was made (data, network, seconds), shown at the end.
-        most: images shown in a section, about; the number given to `cards.paths`.
-        data: the source as the user gave it, for the commands to try.
+        most: images shown per section, about; the number given to `cards.paths`.
+        data: the source as the user gave it, for the suggested commands.
         root: where the paths of the source start.
         options: of the command line that the source needs beside its name, ` --root images`.
     """

@@ -1,4 +1,4 @@
-"""Figures of a comparison. Each is narrow enough to be read on a telephone; the page sets them side by side where there is room."""
+"""Figures of a comparison. Each is narrow enough to be read on a phone; the page sets them side by side where there is room."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from transfer.evaluation.comparing import sizes_in_order
 from transfer.evaluation.comparing_crossing import between, verdicts
-from transfer.reports.comparison import words
+from transfer.reports.comparison import quantities
 from transfer.reports.drawing import plain, svg
 from transfer.reports.names import shortened
 
@@ -25,12 +25,12 @@ _ROOM = 0.055  # of the axis, that the name of a size needs
 
 
 def learning_curves(summary: pd.DataFrame) -> str:
-    """Return accuracy against images a class, with intervals; `all` stands at its true number."""
+    """Return accuracy against images per class, with intervals; `all` stands at its true number."""
     figure, axes = _figure(summary)
     for _, rows, style in _methods(summary):
         _with_interval(axes, rows["images_per_class"], rows, style)
     _sizes_axis(axes, sizes_in_order(summary))
-    return _finished(figure, axes, "training images a class")
+    return _finished(figure, axes, "training images per class")
 
 
 def against_seconds(summary: pd.DataFrame) -> str:
@@ -73,7 +73,7 @@ def differences(paired: pd.DataFrame, first: str, second: str) -> str:
     reach = max(float(np.abs([low, high]).max()), 1.0)
     axes.set_ylim(min(float(low.min()), -0.15 * reach) - 0.08 * reach, max(float(high.max()), 0.15 * reach) + 0.08 * reach)
     _sizes_axis(axes, {str(row["size"]): float(row["images_per_class"]) for _, row in rows.iterrows()})
-    axes.set(xlabel="training images a class", ylabel="difference, points")
+    axes.set(xlabel="training images per class", ylabel="difference, points")
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
     _open(axes)
     return svg(figure)
@@ -110,10 +110,10 @@ def _sizes_axis(axes: Axes, sizes: dict[str, float]) -> None:
     reach = max(float(np.log10(places[-1] / places[0])), 1e-9)
     kept: list[tuple[str, float]] = []
     for name, place in reversed(sizes.items()):  # from the right: `all` is never left out
-        if not kept or np.log10(kept[0][1] / place) > (2 if kept[0][0] == words.ALL else 1) * _ROOM * reach:
+        if not kept or np.log10(kept[0][1] / place) > (2 if kept[0][0] == quantities.ALL else 1) * _ROOM * reach:
             kept.insert(0, (name, place))
     axes.xaxis.set_major_locator(FixedLocator([place for _, place in kept]))
-    axes.set_xticklabels([f"all\n({words.images(place)})" if name == words.ALL else name for name, place in kept])
+    axes.set_xticklabels([f"all\n({quantities.images(place)})" if name == quantities.ALL else name for name, place in kept])
     axes.xaxis.set_minor_locator(NullLocator())
 
 

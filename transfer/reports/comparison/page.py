@@ -7,7 +7,7 @@ import pandas as pd
 
 from transfer.evaluation.comparing_crossing import LEVEL, between, pairs
 from transfer.reports import templates
-from transfer.reports.comparison import figures, words
+from transfer.reports.comparison import figures, quantities
 from transfer.reports.comparison import table as comparison_table
 from transfer.reports.comparison.text import parts, told_pairs
 from transfer.reports.names import printable, records
@@ -29,13 +29,13 @@ def render(
 
     Args:
         name: of the comparison.
-        runs: one row a run.
+        runs: one row per run.
         summary: of these runs, by `evaluation.comparing.summary`.
         paired: of these runs, by `evaluation.comparing.paired`.
         config: the settings as YAML, shown at the end; "" for none.
         facts: names and values of how the comparison was made (data, machine, versions), shown at the end.
     """
-    sizes, cells = comparison_table.cells(summary)
+    heads, cells = comparison_table.cells(summary)
     told = told_pairs(summary, paired)
     return templates.render(
         _TEMPLATE,
@@ -48,22 +48,17 @@ def render(
         estimated=bool((summary["energy_source"] == "estimate").any()),
         differences=[_difference(paired, a, b) for a, b in [*told, *(pair for pair in pairs(paired) if pair not in told)]],
         drawn=max(_DRAWN, len(told)),
-        sizes=[_head(size, summary) for size in sizes],
+        sizes=heads,
         methods=_methods(cells, summary),
         summary=records(summary),
-        paired=_paired(paired),
-        words=words,
+        paired=records(paired.assign(real=paired["p_adjusted"].astype(float) < LEVEL)),
+        quantities=quantities,
         level=LEVEL,
         one_seed=bool((paired["seeds"] == 1).any()),
         many_seeds=bool((paired["seeds"] > 1).any()),
         config=config,
         facts={printable(key): printable(value) for key, value in (facts or {}).items()},
     )
-
-
-def _head(size: str, summary: pd.DataFrame) -> str:
-    images = summary.loc[summary["size"] == size, "images_per_class"].iloc[0]
-    return f"all ({words.images(images)})" if size == words.ALL else size
 
 
 def _difference(paired: pd.DataFrame, first: str, second: str) -> dict[str, Any]:
@@ -83,8 +78,3 @@ def _methods(cells: Mapping[str, list[str]], summary: pd.DataFrame) -> list[dict
 
 def _accuracy(cell: str) -> float:
     return float(cell.split()[0]) if cell else -1.0
-
-
-def _paired(paired: pd.DataFrame) -> list[dict[str, Any]]:
-    table = paired.assign(real=paired["p_adjusted"].astype(float) < LEVEL)
-    return records(table)

@@ -1,4 +1,4 @@
-"""Figures of an explanation: where the network looked in an image, its first filters, the activation maps of a layer."""
+"""Figures of an explanation: where the network looked in an image, its first filters, activation maps of a layer."""
 
 import math
 from collections.abc import Sequence
@@ -33,30 +33,30 @@ class View:
 
 
 def heat_maps(file: str, image: np.ndarray, views: Sequence[View], ood_score: float) -> bytes:
-    """Return a PNG: the image as the network saw it, and beside it once for each view with the heat map over it.
+    """Return a PNG: the image as the network saw it, and beside it, for each view, the image under its heat map.
 
     Args:
         file: name of the image.
         image: uint8 [s, s, 3].
         views: the most probable class first.
-        ood_score: 1 is the threshold above which an image is unlike those of the training.
+        ood_score: of the image; above 1 it is out of distribution.
     """
     panels = 1 + len(views)
     lines = [_words(file, _LETTERS * panels), f"{_words(views[0].name)}, {probability(views[0].probability)}"]
     if ood_score > 1:
-        lines.append(f"unlike anything seen in training (ood_score {ood_score:.2f})")
+        lines.append(f"out of distribution (ood_score {ood_score:.2f})")
     figure = Figure(figsize=(3.2 * panels, 3.7 + 0.2 * len(lines)), layout="constrained")
     first, *others = figure.subplots(1, panels)
     _show(first, image, "as the network saw it", f"{image.shape[1]}x{image.shape[0]} pixels")
     for axes, view in zip(others, views, strict=True):
-        said = "the more yellow, the more it speaks for it" if view.heat.max(initial=0) > 0 else "nothing in the image speaks for it"
+        said = "the more yellow, the more evidence" if view.heat.max(initial=0) > 0 else "no evidence in the image"
         _show(axes, np.asarray(heat.overlay(image, view.heat)), f"{_words(view.name)}  {probability(view.probability)}", said)
     figure.suptitle("\n".join(lines), fontsize=11, fontweight="bold")
     return png(figure)
 
 
 def probability(share: float) -> str:
-    """Return a probability in percent; what would be rounded to nothing or to everything is told apart from it."""
+    """Return a probability in percent; what would be rounded to 0 or 1 is `< 0.1 %` or `> 99.9 %`."""
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
@@ -86,7 +86,7 @@ def filters(layer: str, kernels: np.ndarray, whole: bool) -> bytes:
     which = f"the first {len(shown)} of {count}" if len(shown) < count else str(count)
     kind = f"{'units that see all' if whole else 'filters of'} {height}x{width}{' pixels' if whole else ''}"
     tiles = centred(shown)
-    note = "mid-grey: weight 0; each on its own scale" + (", in the colours that it answers to" if channels == 3 else "")
+    note = "mid-grey: weight 0; each on its own scale" + (", in the colours that excite it" if channels == 3 else "")
     return _grid(tiles if channels == 3 else tiles[..., 0], f"{plain(layer)}: {which} {kind}", note)
 
 
@@ -125,7 +125,7 @@ def spread(maps: np.ndarray) -> np.ndarray:
 
 
 def mosaic(tiles: np.ndarray, gap: int = 1) -> np.ndarray:
-    """Lay tiles out in rows, as nearly square as can be.
+    """Lay tiles out in rows, as square as possible.
 
     Args:
         tiles: [n, h, w] or [n, h, w, 3], floats in 0..1; n at least 1.
@@ -169,5 +169,5 @@ def _grid(tiles: np.ndarray, title: str, note: str, colour_map: str = "gray", si
 
 
 def _white_gaps(image: np.ndarray) -> np.ndarray:
-    """Colour images cannot say that a place is empty: there it is white; in maps of numbers NaN stays empty."""
+    """Make gaps white in colour images, which cannot show NaN; matplotlib leaves it empty in maps of numbers."""
     return np.where(np.isnan(image), 1, image) if image.ndim == 3 else image

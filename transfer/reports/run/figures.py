@@ -24,7 +24,7 @@ def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
         epochs = np.arange(1, len(history) + 1)
         axes.plot(epochs, history[name], color=_BLUE, label="training")
         axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
-        axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="kept")
+        axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="best epoch")
         for start in starts:
             axes.axvline(start + 0.5, color="black", linewidth=0.8, label=f"{history['stage'].iloc[start]} begins")
         axes.set(xlabel="epoch", ylabel=name)
@@ -66,5 +66,5 @@ def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -
     size = [8 + 150 * (number == i).mean() for i in filled]
     axes.scatter(x, y, s=size, color=_BLUE)
     axes.plot(x, y, color=_BLUE, linewidth=1)
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     return svg(figure)
