@@ -48,7 +48,7 @@ def arm(moment: str, number: int) -> None:
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
         "export": (tf.saved_model, "save", 1, False),
         "publishing": (files, "publish_folder", 1, True),
-        "page of a check": (page, "write", 1, False),
+        "page of a check": (page, "render", 1, False),
         "replacing a check": (os, "rename", 1, False),
         "table of a check": (worksheet, "write", 1, True),
     }

@@ -116,7 +116,7 @@ def _write_page(findings: Findings, prepared: Preparation, target: Path) -> None
     images = thumbnails.of_findings(findings, prepared.root, manifest, most, data)
     facts = {"Data": str(data.source), "Network": f"{prepared.network.name}, {prepared.image_spec.size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(prepared.root)
-    page.write(findings, images, target, title, facts, most, source, root, sources.options(data))
+    write_text(target, page.render(findings, images, title, facts, most, source, root, sources.options(data)))
 
 
 def _findings(prepared: Preparation, files_only: bool) -> tuple[Findings, str]:

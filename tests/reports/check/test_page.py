@@ -51,7 +51,7 @@ def test_every_link_leads_to_a_section_and_no_name_is_used_twice(case: str) -> N
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     findings, target = filled(HOSTILE, HOSTILE), tmp_path / "check.html"
     images = dict.fromkeys(cards.paths(findings, 48), IMAGE)
-    check_page.write(findings, images, target, HOSTILE[0], {HOSTILE[1]: HOSTILE[2]}, data=HOSTILE[5])
+    target.write_text(check_page.render(findings, images, HOSTILE[0], {HOSTILE[1]: HOSTILE[2]}, data=HOSTILE[5]), encoding="utf-8")
     source = target.read_text(encoding="utf-8")
     assert "<script" not in source
     assert "onerror=" not in re.sub(r"&lt;.*?&gt;", "", source)

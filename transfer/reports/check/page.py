@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,25 +11,9 @@ from transfer.reports import templates
 from transfer.reports.cards import Album
 from transfer.reports.findings import absent, items, sentence
 from transfer.reports.names import printable, records
-from transfer.system.files import write_text
 
 _TEMPLATE = "check/page.html.jinja"
 _CLASSES = 24  # further ones are folded away
-
-
-def write(
-    findings: Findings,
-    thumbnails: Mapping[str, str],
-    target: Path,
-    title: str,
-    facts: Mapping[str, str] | None = None,
-    most: int = 48,
-    data: str = "DATA",
-    root: str = "ROOT",
-    options: str = "",
-) -> None:
-    """Write the page, whole or not at all; see `render`."""
-    write_text(target, render(findings, thumbnails, title, facts, most, data, root, options))
 
 
 def render(
