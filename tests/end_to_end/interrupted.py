@@ -37,7 +37,7 @@ def arm(moment: str, number: int) -> None:
     from transfer.data import reading
     from transfer.features.store import Store
     from transfer.quality import worksheet
-    from transfer.reports import check_html
+    from transfer.reports.check import page
     from transfer.system import files
     from transfer.training import fitting
 
@@ -48,7 +48,7 @@ def arm(moment: str, number: int) -> None:
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
         "export": (tf.saved_model, "save", 1, False),
         "publishing": (files, "publish_folder", 1, True),
-        "page of a check": (check_html, "write", 1, False),
+        "page of a check": (page, "render", 1, False),
         "replacing a check": (os, "rename", 1, False),
         "table of a check": (worksheet, "write", 1, True),
     }

@@ -76,7 +76,7 @@ def test_files_are_judged_without_a_network_and_what_was_left_out_is_not_called_
     assert [line.partition(":")[0] for line in lines] == ["Scanning"]
     absent = " ".join(printed[printed.index("None found") : printed.index("Not checked")].split())
     assert "contradictions" in absent
-    for kind in ("near copies", "labels", "outliers"):
+    for kind in ("near duplicates", "labels", "outliers"):
         assert kind not in absent
     page = (tmp_path / "result" / "report.html").read_text(encoding="utf-8")
     assert "likely wrong labels" not in page

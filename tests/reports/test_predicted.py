@@ -29,7 +29,7 @@ def test_few_files_are_shown_one_by_one() -> None:
         "cat          0.500  0.png",
         "a dog        0.500  1.png",
         "                 -  2.png  (not an image)",
-        "cat          0.500  3.png  (unlike anything seen in training)",
+        "cat          0.500  3.png  (out of distribution)",
     ]
 
 
@@ -38,9 +38,9 @@ def test_many_files_are_counted() -> None:
     found.add(rows(["", "", ""], ["too large: 120 megapixels, the limit is 100", "not an image", "too large: 7 MB is more"], start=200))
     assert block(found).splitlines() == [
         "151 images classified, 3 not",
-        "  cat         90",
-        "  dog         61",
-        "1 of them is unlike anything seen in training",
+        "  cat  90",
+        "  dog  61",
+        "1 of them is out of distribution",
         "not classified: 2 too large, such as 200.png",
         "not classified: 1 not an image, such as 201.png",
         "Name an --output (.csv, .parquet) for the table of all.",

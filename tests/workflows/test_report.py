@@ -40,11 +40,11 @@ def page_of(run: Run) -> Page:
     return Page(run.report.read_text(encoding="utf-8"))
 
 
-def test_mistakes_are_shown_with_what_spoke_for_each_class(shared: tuple[Run, Path]) -> None:
+def test_mistakes_are_shown_with_what_was_evidence_for_each_class(shared: tuple[Run, Path]) -> None:
     run, _ = shared
     assert report.again(run, Silent()) == []
     page = page_of(run)
-    assert "what spoke for blue" in page.texts and "what spoke for red" in page.texts
+    assert "evidence for blue" in page.texts and "evidence for red" in page.texts
     images = [value for name, value in page.attributes if name == "src"]
     assert len(images) == 2 * 3 + 3, "two mistakes with two heat maps each, and each class's own image"
     assert all((image or "").startswith("data:image/") for image in images)
@@ -61,9 +61,9 @@ def test_images_that_changed_or_are_gone_are_left_out_and_counted(tmp_path: Path
     run, data = made(tmp_path)
     (data / "red" / "test.png").unlink()
     Image.new("RGB", (9, 9), (1, 2, 3)).save(data / "blue" / "test.png")
-    assert report.again(run, Silent()) == ["2 images are gone or have changed and are not shown."]
+    assert report.again(run, Silent()) == ["2 images are missing or have changed and are not shown."]
     page = page_of(run)
-    assert "what spoke for blue" not in page.texts and "not shown" in page.texts
+    assert "evidence for blue" not in page.texts and "not shown" in page.texts
     assert len([name for name, _ in page.attributes if name == "src"]) == 1
 
 
@@ -72,7 +72,7 @@ def test_without_the_data_the_page_is_made_without_images(tmp_path: Path) -> Non
     data.rename(tmp_path / "elsewhere")
     (said,) = report.again(run, Silent())
     assert said.startswith("The page shows no images of the data: ")
-    assert "The worst mistakes" in page_of(run).headings
+    assert "Worst mistakes" in page_of(run).headings
 
 
 def test_the_command_makes_the_page_and_says_where_it_is(shared: tuple[Run, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_open_asks_for_a_browser(shared: tuple[Run, Path], capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["report", str(run.path), "--open"])
     assert asked == [run.report.absolute().as_uri()]
-    assert "There is no browser" in capsys.readouterr().out
+    assert "No browser" in capsys.readouterr().out
 
 
 def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,13 +104,13 @@ def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit) as done:
         main(["report", str(run.path), "--other", str(strange)])
     assert done.value.code == 0
-    assert "3 images of white things: 100.0% called unknown, area under the ROC curve 1.000" in capsys.readouterr().out
+    assert "3 images of white things: 100.0% detected as out of distribution (good), AUROC 1.000" in capsys.readouterr().out
     kept = Run(run.path).metrics["ood"]["others"]
     assert kept["white things"] == {"images": 3, "auroc": 1.0, "flagged": 1.0} and "handwritten digits" in kept
     assert "white things" in page_of(run).texts
 
 
-def test_other_data_without_a_image_is_a_clear_error(shared: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_data_without_an_image_is_a_clear_error(shared: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(SystemExit) as done:
         main(["report", str(shared[0].path), "--other", str(tmp_path)])

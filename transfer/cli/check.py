@@ -36,14 +36,14 @@ def check(
 
     terminal = started()
     from transfer.data import sources
-    from transfer.reports import findings_text
+    from transfer.reports.check import text
     from transfer.workflows import check
 
     checked = check.run(request, terminal)
     source = str(data or request.config.data.source)
     words, table = sources.options(request.config.data), str(request.write_manifest or "")
     width = shutil.get_terminal_size((100, 24)).columns
-    print(findings_text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
+    print(text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
     if strict and checked.exceeded:
         for sentence in checked.exceeded:
             print(f"not passed: {sentence}", file=sys.stderr)

@@ -25,9 +25,9 @@ def explain(
     from transfer.cli.terminal import started
 
     terminal = started()
-    from transfer.reports import explained_text
+    from transfer.reports.explanation import text
 
     done = explain.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
-    print(explained_text.block(**explain.summary(done)))
+    print(text.block(**explain.summary(done)))
     if any(item.error for item in done.images):
         raise typer.Exit(1)

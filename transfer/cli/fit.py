@@ -29,7 +29,7 @@ def fit(
     from transfer.cli.terminal import started
 
     terminal = started()
-    from transfer.reports import text
+    from transfer.reports.run import text
     from transfer.workflows import fit
 
     run = fit.run(request, terminal)

@@ -1,4 +1,4 @@
-"""`transfer report`: the page of a run, made again."""
+"""`transfer report`."""
 
 import webbrowser
 from pathlib import Path
@@ -9,27 +9,25 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    other: Annotated[
-        Path | None, typer.Option(help="Images of other data: how well are they told from the run's own? Kept in the run's metrics.")
-    ] = None,
+    other: Annotated[Path | None, typer.Option(help="Images of other data: how well are they detected? Kept in the run's metrics.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Make a run's report.html again."""
+    """Write a run's report.html again."""
     from transfer.runs import Run
 
     opened = Run(run)
     from transfer.cli.terminal import started
 
     terminal = started()
-    from transfer.reports import text
+    from transfer.reports.run import text
     from transfer.workflows import report
 
     if other is not None:
         from transfer.workflows import ood
 
-        print(text.others(other.name, ood.evaluate_other(opened, other, terminal)))
+        print(text.other_data(other.name, ood.evaluate_other(opened, other, terminal)))
     for line in report.again(Run(run), terminal):
         print(line)
     print(f"Report         {opened.report}")
     if open_it and not webbrowser.open(opened.report.absolute().as_uri()):
-        print("There is no browser here that could be opened; open the file in one.")
+        print("No browser could be started here; open the file in one.")

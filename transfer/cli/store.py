@@ -1,8 +1,11 @@
 """The command line of the feature store: `transfer store show` and `transfer store prune`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from transfer.features.inventory import StoredSet
 
 app = typer.Typer(help="Show or prune the store of computed features.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -11,21 +14,19 @@ app = typer.Typer(help="Show or prune the store of computed features.", rich_mar
 def show() -> None:
     """List the feature sets and their sizes."""
     from transfer.features import inventory
-    from transfer.reports import tables
 
-    print(tables.feature_sets(inventory.listing()))
+    print(feature_sets(inventory.listing()))
 
 
 @app.command("prune")
 def prune(
-    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="Delete sets not used for so many days.")] = None,
+    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="Delete sets unused for this number of days.")] = None,
     ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Delete this set.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Delete all sets.")] = False,
 ) -> None:
-    """Delete feature sets; they are computed again when they are needed."""
+    """Delete feature sets; they are computed again when needed."""
     from transfer.errors import StoreError
     from transfer.features import inventory
-    from transfer.reports import tables
 
     if older_than is None and not ids and not everything:
         raise StoreError("Say what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
@@ -33,4 +34,26 @@ def prune(
     unknown = [name for name in ids or [] if name not in known]
     if unknown:
         raise StoreError(f"There is no such feature set; transfer store show lists them. Received {unknown[0]!r}.")
-    print(tables.pruned(inventory.prune(older_than, ids, everything)))
+    deleted = inventory.prune(older_than, ids, everything)
+    print(f"Deleted {_total(deleted)}.")
+
+
+def feature_sets(sets: "list[StoredSet]") -> str:
+    """Return the table of `transfer store show`."""
+    from transfer.reports.terminal import table
+
+    if not sets:
+        return "The feature store is empty."
+    rows = [
+        [
+            item.id, item.network, str(item.size), item.precision, "damaged" if item.records < 0 else f"{item.records:,}",
+            f"{item.bytes / 1e6:.1f}", f"{item.days_unused:.1f}",
+        ]
+        for item in sets
+    ]  # fmt: skip
+    head = ["id", "network", "size", "precision", "records", "MB", "days unused"]
+    return "\n".join([*table(head, rows, left=(0, 1, 3)), _total(sets)])
+
+
+def _total(sets: "list[StoredSet]") -> str:
+    return f"{len(sets)} feature {'set' if len(sets) == 1 else 'sets'}, {sum(item.bytes for item in sets) / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""Findings and thumbnails -> what the pages show of each kind: cards with an image, and the rest as lines of text."""
+"""Findings and thumbnails -> what the pages show of each kind: cards with an image, the rest as lines of text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from transfer.quality.findings import Findings
+from transfer.reports.findings import unused
 from transfer.reports.names import printable, shortened
-from transfer.reports.summary import unused
 
-_NAME = 56  # letters of a path under an image; the whole path shows when one points at it
-_CLASS = 32  # letters of a class
+_NAME = 56  # columns of a path under an image; the whole path is its tooltip
+_CLASS = 32  # columns of a class name
 _OF_A_SET = 8  # images shown of a set
 _PAIRS_OF_A_SET = 3
 _LISTED = 500  # lines of text after the images
@@ -24,8 +24,8 @@ class Card:
     Attributes:
         path: as in the manifest.
         name, full: the path as a person can read it, short and whole.
-        label, split: where it lies.
-        image: data URI of the thumbnail; empty where there is none.
+        label, split: its class and split.
+        image: data URI of the thumbnail; empty: there is none.
         why: why there is none.
     """
 
@@ -40,7 +40,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Part:
-    """One section: what is shown with images, further lines of text, and how many more there are than these."""
+    """One section: what is shown with images, further lines of text, and the number of those left out."""
 
     shown: list[dict[str, Any]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Album:
         return self._sets([(rows, {}) for rows in self._first_sets(wanted)], wanted["set"].nunique())
 
     def _first_sets(self, table: pd.DataFrame) -> list[pd.DataFrame]:
-        """Return the rows of each set, of no more sets than can be named: there may be tens of thousands."""
+        """Return the rows of each set, of no more sets than can be listed: there may be tens of thousands."""
         first = table["set"].drop_duplicates().head(self.most + _LISTED)
         return [rows for _, rows in table[table["set"].isin(first)].groupby("set", sort=False)]
 
@@ -125,7 +125,7 @@ class Album:
         return _part(shown, table.iloc[self.most :], lambda row: printable(f"{row.path}: {row.label} -> {row.suggested}"))
 
     def _outliers(self) -> Part:
-        """Classes in the order of their farthest image."""
+        """Return outliers by class, in the order of their farthest image."""
         table, of_class = self.findings.outliers, dict[str, list[dict[str, Any]]]()
         for row in table.head(self.most).itertuples():
             item = {"card": self._card(row.path, row.label, row.split), "ratio": float(row.ratio)}
@@ -150,7 +150,7 @@ class Album:
 
 
 def paths(findings: Findings, most: int) -> list[str]:
-    """Return the paths of all images that a page shows which shows at most about `most` in a section."""
+    """Return the paths of all images on a page that shows about `most` per section."""
     return list(Album(findings, {}, most).paths)
 
 

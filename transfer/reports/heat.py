@@ -1,8 +1,8 @@
 """Where a network looked, as colour over an image.
 
 The colours are those of plasma (Smith and van der Walt 2015, matplotlib) without its brightest tenth: their lightness rises
-all the way, so that they can be told apart with any colour vision and in grey, and their hot end still shows on white paper.
-They stand here as a table because importing matplotlib would take a server longer than everything else in this file.
+throughout, so they can be told apart with any colour vision and in grey, and the hot end is visible on white paper. They are a
+table here because importing matplotlib would slow the start of a server.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def rgba(heat: np.ndarray, side: int) -> Image.Image:
     """Return a heat map as a layer to lay over an image.
 
     Args:
-        heat: [h, w], 0 (cold) to 1 (hot); what lies outside is clipped, what is no number counts as cold.
+        heat: [h, w], 0 (cold) to 1 (hot); values outside are clipped, NaN counts as cold.
         side: of the image in pixels.
 
     Returns:
@@ -49,8 +49,8 @@ def overlay(image: np.ndarray, heat: np.ndarray) -> Image.Image:
 def _enlarged(heat: np.ndarray, side: int) -> np.ndarray:
     """Return float32 [side, side] in 0..1.
 
-    Bicubic: bilinear enlargement of 7 x 7 values shows their corners. But only where that is not 0, for a bicubic one
-    swings above 0 once more beyond the neighbours of a hot place.
+    Bicubic, because bilinear enlargement of 7 x 7 values shows their corners; but only where the bilinear one is not 0, because
+    bicubic interpolation overshoots beyond the neighbours of a hot place.
     """
     clean = Image.fromarray(np.clip(np.nan_to_num(np.asarray(heat, np.float32), nan=0.0), 0, 1))
     smooth, near = (np.asarray(clean.resize((side, side), how)) for how in (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""Names of files and classes as a person can read them: one line, no control characters, no longer than there is room."""
+"""Names of files and classes made printable: one line, no control characters, no longer than there is room."""
 
 from typing import Any
 
@@ -30,11 +30,6 @@ def shortened(name: str, width: int) -> str:
     room = max(width - len(_GAP), 2)
     head, tail = set_cell_size(name, room // 2), set_cell_size(name[::-1], room - room // 2)[::-1]
     return head.rstrip() + _GAP + tail.lstrip()
-
-
-def padded(name: str, width: int) -> str:
-    """Return a name shortened and filled up with spaces to exactly `width` columns."""
-    return set_cell_size(shortened(name, width), width)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Small images for the pages, decoded by the project's one decoder, as data URIs."""
+"""Thumbnails for the pages, decoded by the project's one decoder, as data URIs."""
 
 import base64
 import dataclasses
@@ -27,16 +27,16 @@ def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, 
 
     Args:
         root: where the manifest's paths start.
-        rows: of the manifest. Also those that are not used are tried: whatever the reason, a person wants to see them.
+        rows: of the manifest, also of files that are not used.
         size: side in pixels; the image keeps its shape, with white around.
-        most: thumbnails, at most: the first of the rows have them.
-        data: the decoder's limits; its `resize` does not count.
+        most: the largest number of thumbnails: those of the first rows.
+        data: the decoder's limits; its `resize` is ignored.
 
     Returns:
         Path -> `data:image/...;base64,...`, a JPEG, or a PNG where that is smaller. Images that cannot be decoded are
         missing.
     """
-    shown = rows[rows["digest"] != ""].drop_duplicates("path").head(most)  # the others were not even read
+    shown = rows[rows["digest"] != ""].drop_duplicates("path").head(most)  # without a digest a file was never read
     return {path: _uri(image) for path, image in _decoded(root, shown, size, data)}
 
 
@@ -72,7 +72,7 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
 
 
 def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
-    """Return thumbnails of the images that a page shows which shows at most about `most` in a section; see `thumbnails`."""
+    """Return thumbnails of the images on a page that shows about `most` per section; see `thumbnails`."""
     return thumbnails(root, manifest[manifest["path"].isin(cards.paths(findings, most))], data=data)
 
 

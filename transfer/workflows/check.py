@@ -20,7 +20,8 @@ from transfer.features.store import open_store
 from transfer.models.registry import Backbone, find
 from transfer.quality import checks, result_folder, worksheet
 from transfer.quality.findings import Findings
-from transfer.reports import check_html, thumbnails
+from transfer.reports import thumbnails
+from transfer.reports.check import page
 from transfer.system import devices
 from transfer.system.files import write_text
 from transfer.system.progress import Clock, Progress, Silent
@@ -135,4 +136,4 @@ def _write_page(findings: Findings, dataset: Dataset, config: Config, target: Pa
     images = thumbnails.of_findings(findings, dataset.root, dataset.table, most, data)
     facts = {"Data": str(data.source), "Network": f"{config.backbone}, {size} px"}
     title, source, root = f"Data check: {data_name(str(data.source))}", str(data.source), str(dataset.root)
-    check_html.write(findings, images, target, title, facts, most, source, root, sources.options(data))
+    write_text(target, page.render(findings, images, title, facts, most, source, root, sources.options(data)))

@@ -1,11 +1,11 @@
-"""Explain a run's answers: heat maps, first filters and activation maps as PNG files."""
+"""explain(): where a run's network looks in images, its first filters and its activation maps, as PNG files."""
 
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transfer.config import build
 from transfer.data import sources
@@ -14,14 +14,19 @@ from transfer.runs import Run
 from transfer.system.files import write_bytes
 from transfer.system.progress import Progress, Silent
 
+if TYPE_CHECKING:
+    import keras
+
+    from transfer.exporters.served import Served
+
 DEFAULT_OUTPUT = "explanations"
 FILTERS = "filters.png"
-_LONGEST = 100  # bytes of an image's or a layer's name that a file is called by; a name of a file has 255
+_LONGEST = 100  # bytes of an image's or a layer's name in the name of a file, which may have 255
 
 
 @dataclass(frozen=True)
 class Image:
-    """What was made of one image.
+    """The explanation of one image.
 
     Attributes:
         path: as it was given.
@@ -42,8 +47,8 @@ class Explanations:
     """What `explain` wrote.
 
     Attributes:
-        folder: where the files lie.
-        filters: what `filters.png` shows; empty where the network has no filters that could be shown.
+        folder: of the files.
+        filters: what `filters.png` shows; empty where the network has no filters that can be shown.
         layers: whose activation maps were written.
         images: one for each, in the order given.
     """
@@ -52,6 +57,25 @@ class Explanations:
     filters: str
     layers: tuple[str, ...]
     images: list[Image] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A run's models, and what is asked of them.
+
+    Attributes:
+        served: the export, for heat maps.
+        model: the Keras model, for filters and activations.
+        layers: whose activations are drawn.
+        classes: whose heat maps are drawn beside that of the most probable class.
+        max_megapixels: larger images are refused.
+    """
+
+    served: "Served"
+    model: "keras.Model"
+    layers: tuple[str, ...]
+    classes: tuple[str, ...]
+    max_megapixels: float
 
 
 def explain(
@@ -63,33 +87,34 @@ def explain(
     layers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Explanations:
-    """Draw where a run's network looks in images, what its first filters are, and what its layers make of the images.
+    """Draw where a run's network looks in images, its first filters, and the activation maps of its layers.
 
     Args:
         run: whose export (heat maps) and Keras model (filters, activations) are used.
         paths: images, or folders of images.
         output: folder for the PNG files; none: `explanations/<name of the run>`. Files of the same names are replaced.
-        classes: further classes whose heat maps are wanted beside the most probable one's.
-        layers: whose activation maps are wanted; none: three along the network.
-        progress: told of each image.
+        classes: classes whose heat maps are drawn beside that of the most probable class.
+        layers: whose activation maps are drawn; none: three along the network.
+        progress: of the images; none: nothing is printed.
 
     Raises:
-        ConfigError: for a class or a layer that is not there.
-        DataError: where a path is not there, or the output lies in the user's data.
-        RunError: where the run cannot be loaded, or was made before exports could explain themselves.
+        ConfigError: for an unknown class or layer.
+        DataError: where a path does not exist, or the output lies in the user's data.
+        RunError: where the run cannot be loaded, or its export is of an earlier version.
     """
     given = [Path(path) for path in paths]
     folder = plan(run, given, output, classes)
     from transfer.workflows.predict import expand
 
     files = expand(given)
-    explainer = _Explainer(run, folder, classes, layers)
+    loaded = _load(run, classes, layers)
+    filters = _write_filters(loaded.model, folder)
+    images = []
     with (progress or Silent()).step("Explaining", len(files)) as advance:
-        images = []
-        for file in files:
-            images.append(explainer.explain(file))
+        for file, names in zip(files, names_of(files, loaded.layers), strict=True):
+            images.append(_explain(file, loaded, folder, names))
             advance(1)
-    return Explanations(folder, explainer.filters, tuple(explainer.layers), images)
+    return Explanations(folder, filters, loaded.layers, images)
 
 
 def plan(run: Run, paths: Iterable[Path], output: str | os.PathLike[str] | None, classes: Sequence[str] = ()) -> Path:
@@ -106,101 +131,98 @@ def plan(run: Run, paths: Iterable[Path], output: str | os.PathLike[str] | None,
     return folder
 
 
-class _Explainer:
-    """The loaded models, and the names already taken in the folder."""
-
-    def __init__(self, run: Run, folder: Path, classes: Sequence[str], layers: Sequence[str]) -> None:
-        import keras
-
-        from transfer.exporters.served import Served
-        from transfer.models import looking
-
-        self._folder, self._classes = folder, list(dict.fromkeys(classes))
-        self._limit = float(run.config.get("data.max_megapixels", 100.0))
-        self._model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
-        looking.require(self._model, layers)
-        self.layers = list(dict.fromkeys(layers)) or looking.along(self._model)
-        self._served = Served(run.export)
-        self._taken: set[str] = set()
-        self.filters = self._write_filters()
-
-    def explain(self, file: Path) -> Image:
-        """Write the files of one image."""
-        import tensorflow as tf
-
-        from transfer.serving import admission
-        from transfer.serving.refusals import ImageError
-
-        try:
-            data = admission.unusual(file.read_bytes() if file.is_file() else b"", self._limit).data
-            return self._draw(file, data)
-        except ImageError as error:
-            return Image(file, error=error.text)
-        except tf.errors.InvalidArgumentError:
-            return Image(file, error=admission.DAMAGED)
-        except OSError as error:
-            if error.filename is None or Path(os.fsdecode(error.filename)) != file:
-                raise  # not the image, but what is written
-            return Image(file, error=f"cannot be read: {error.strerror}")
-
-    def _draw(self, file: Path, data: bytes) -> Image:
-        from transfer.models import looking
-        from transfer.reports import activations, explained
-
-        labels = self._served.labels
-        first = self._served.explain([data], [-1])
-        probabilities = first.answers.probabilities[0]
-        best = int(probabilities.argmax())
-        views = [explained.View(labels[best], float(probabilities[best]), first.heat[0])]
-        for name in self._classes:
-            number = labels.index(name)
-            if number != best:
-                views.append(explained.View(name, float(probabilities[number]), self._served.explain([data], [number]).heat[0]))
-        stem = self._free_stem(file)
-        drawn = {f"{stem}.png": explained.draw(file.name, first.images[0], views, float(first.answers.ood_score[0]))}
-        maps = looking.activations(self._model, first.images, self.layers)
-        drawn |= {self._of_layer(stem, layer): activations.draw(layer, maps[layer][0]) for layer in self.layers}
-        for name, content in drawn.items():
-            write_bytes(self._folder / name, content)
-        return Image(file, labels[best], float(probabilities[best]), tuple(drawn))
-
-    def _write_filters(self) -> str:
-        from transfer.models import looking
-        from transfer.reports import filters
-
-        found = looking.first_filters(self._model)
-        self._taken.add(FILTERS)
-        if found is None:
-            return ""
-        write_bytes(self._folder / FILTERS, filters.draw(found.layer, found.kernels, found.whole))
-        count, height, width, _ = found.kernels.shape
-        return f"the {count} {'units' if found.whole else 'filters'} of {found.layer}, {height}x{width}"
-
-    def _free_stem(self, file: Path) -> str:
-        """Return a name by which no earlier image's files are called, also where capitals do not count."""
+def names_of(files: Sequence[Path], layers: Sequence[str]) -> list[list[str]]:
+    """Return for each image the names of its files, heat maps first; no two are the same, also where case does not count."""
+    taken, found = {FILTERS}, []
+    for file in files:
         wanted, number = safe(file.stem), 1
-        while True:
-            stem = wanted if number == 1 else f"{wanted}-{number}"
-            names = {name.casefold() for name in (f"{stem}.png", *(self._of_layer(stem, layer) for layer in self.layers))}
-            if not names & self._taken:
-                self._taken |= names
-                return stem
+        names = _names(wanted, layers)
+        while taken & {name.casefold() for name in names}:
             number += 1
-
-    @staticmethod
-    def _of_layer(stem: str, layer: str) -> str:
-        return f"{stem}.{safe(layer)}.png"
+            names = _names(f"{wanted}-{number}", layers)
+        taken |= {name.casefold() for name in names}
+        found.append(names)
+    return found
 
 
 def safe(name: str) -> str:
-    """Return a name that every file system takes: letters, digits and `_ - .`, no dot in front, not too long."""
+    """Return a name that every file system accepts: letters, digits and `_ - .`, no leading dot, not too long."""
     return re.sub(r"[^\w.-]", "_", name).encode()[:_LONGEST].decode(errors="ignore").lstrip(".") or "image"
 
 
 def summary(done: Explanations) -> dict[str, Any]:
-    """Return what the command line prints; see `report/explained_text.py`."""
+    """Return what the command line prints; see `reports/explanation/text.py`."""
     images = [
         {"path": str(item.path), "label": item.label, "score": item.score, "file": item.files[0] if item.files else "", "error": item.error}
         for item in done.images
     ]
     return {"folder": str(done.folder), "filters": done.filters, "layers": done.layers, "images": images}
+
+
+def _load(run: Run, classes: Sequence[str], layers: Sequence[str]) -> _Loaded:
+    import keras
+
+    from transfer.exporters.served import Served
+    from transfer.models import looking
+
+    model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
+    looking.require(model, layers)
+    chosen = dict.fromkeys(layers) or looking.along(model)
+    limit = float(run.config.get("data.max_megapixels", 100.0))
+    return _Loaded(Served(run.export), model, tuple(chosen), tuple(dict.fromkeys(classes)), limit)
+
+
+def _write_filters(model: "keras.Model", folder: Path) -> str:
+    """Write the first filters, and return what they are; empty where the network has none that can be shown."""
+    from transfer.models import looking
+    from transfer.reports.explanation import figures
+
+    found = looking.first_filters(model)
+    if found is None:
+        return ""
+    write_bytes(folder / FILTERS, figures.filters(found.layer, found.kernels, found.whole))
+    count, height, width, _ = found.kernels.shape
+    return f"the {count} {'units' if found.whole else 'filters'} of {found.layer}, {height}x{width}"
+
+
+def _explain(file: Path, loaded: _Loaded, folder: Path, names: Sequence[str]) -> Image:
+    """Write the files of one image."""
+    import tensorflow as tf
+
+    from transfer.serving import admission
+    from transfer.serving.refusals import ImageError
+
+    try:
+        content = file.read_bytes() if file.is_file() else b""
+    except OSError as error:
+        return Image(file, error=f"cannot be read: {error.strerror}")
+    try:
+        label, score, drawn = _draw(file.name, admission.unusual(content, loaded.max_megapixels).data, loaded)
+    except ImageError as error:
+        return Image(file, error=error.text)
+    except tf.errors.InvalidArgumentError:
+        return Image(file, error=admission.DAMAGED)
+    for name, png in zip(names, drawn, strict=True):
+        write_bytes(folder / name, png)
+    return Image(file, label, score, tuple(names))
+
+
+def _draw(name: str, data: bytes, loaded: _Loaded) -> tuple[str, float, list[bytes]]:
+    """Return the most probable class, its probability, and the figures: heat maps, then each layer's activations."""
+    from transfer.models import looking
+    from transfer.reports.explanation import figures
+
+    labels = loaded.served.labels
+    numbers = [-1, *(labels.index(asked) for asked in loaded.classes)]  # -1: the most probable class
+    found = loaded.served.explain([data] * len(numbers), numbers)
+    probabilities, ood_score = found.answers.probabilities[0], float(found.answers.ood_score[0])
+    best = int(probabilities.argmax())
+    shown = {best: found.heat[0]} | {number: heat for number, heat in zip(numbers[1:], found.heat[1:], strict=True) if number != best}
+    views = [figures.View(labels[number], float(probabilities[number]), heat) for number, heat in shown.items()]
+    maps = looking.activations(loaded.model, found.images[:1], loaded.layers)
+    drawn = [figures.heat_maps(name, found.images[0], views, ood_score)]
+    return labels[best], float(probabilities[best]), drawn + [figures.activations(layer, maps[layer][0]) for layer in loaded.layers]
+
+
+def _names(stem: str, layers: Sequence[str]) -> list[str]:
+    return [f"{stem}.png", *(f"{stem}.{safe(layer)}.png" for layer in layers)]

@@ -1,4 +1,4 @@
-"""A run's page made, or made again: its files, its images as far as they are still there, and what its export says of them."""
+"""report(): the page of a run, with those images that are still there and what its export sees in them."""
 
 import hashlib
 import os
@@ -14,9 +14,10 @@ from transfer.errors import DataError
 from transfer.exporters.formats import table
 from transfer.exporters.served import Served
 from transfer.quality.findings import Findings
-from transfer.reports import cards, gallery, html, thumbnails
-from transfer.reports.gallery import Gallery
+from transfer.reports import cards, thumbnails
 from transfer.reports.heat import overlay
+from transfer.reports.run import gallery, page
+from transfer.reports.run.gallery import Gallery
 from transfer.runs import FINDINGS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
@@ -25,10 +26,10 @@ _HEATED = 160  # pixels a side of an image with its heat map
 
 
 def again(run: Run, progress: Progress) -> list[str]:
-    """Make the page of a finished run again.
+    """Write the page of a finished run again.
 
     Returns:
-        What is missing in it and why, for a person; empty: nothing.
+        What is missing in it and why, as sentences; empty: nothing.
     """
     config = build([run.config])
     try:
@@ -37,36 +38,35 @@ def again(run: Run, progress: Progress) -> list[str]:
         write(run, None, None)
         return [f"The page shows no images of the data: {error}"]
     missing = write(run, root, Served(run.export))
-    return [f"{missing} images are gone or have changed and are not shown."] if missing else []
+    return [f"{missing} images are missing or have changed and are not shown."] if missing else []
 
 
 def write(run: Run, root: Path | None, served: Served | None) -> int:
     """Write a run's page.
 
     Args:
-        run: finished, or a draft that has all its tables.
+        run: finished, or a draft with all its tables.
         root: where the manifest's paths start; none: the page shows no images.
-        served: the run's export, for what it looked at; none: the page does not tell.
+        served: the run's export, for heat maps of the mistakes; none: the page has none.
 
     Returns:
-        How many of the images that should be shown are gone or have changed.
+        Number of images that should be shown but are missing or have changed.
     """
     findings = Findings.read(run.path / FINDINGS) if (run.path / FINDINGS).exists() else None
     chosen = gallery.choose(run)
     small: dict[str, str] = {}
-    heated: dict[str, html.Heated] = {}
+    heated: dict[str, page.Heated] = {}
     missing = 0
     if root is not None:
         wanted = {one.path for one in (*chosen.mistakes, *chosen.plain())}
-        wanted |= set(cards.paths(findings, html.FINDINGS_SHOWN)) if findings else set()
+        wanted |= set(cards.paths(findings, page.FINDINGS_SHOWN)) if findings else set()
         rows = run.manifest[run.manifest["path"].isin(wanted) & (run.manifest["digest"] != "")]
         there = _unchanged(root, rows)
         missing = len(rows) - len(there)
         small = thumbnails.thumbnails(root, there, data=build([run.config]).data)
         if served is not None:
             heated = _heated(served, root, there, chosen)
-    page = html.render(run, findings, small, html.Images(chosen, small, heated), table.read(run))
-    write_text(run.report, page)
+    write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated), table.read(run)))
     return missing
 
 
@@ -82,8 +82,8 @@ def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[same(row) for _, row in rows.iterrows()]] if len(rows) else rows
 
 
-def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, html.Heated]:
-    """Return for each mistake what spoke for the predicted class and what for the right one, over what the network saw."""
+def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:
+    """Return for each mistake the evidence for the predicted class and for the right one, over the image as the network saw it."""
     files = {str(row["path"]): os.fsdecode(file_of(root, row)) for _, row in rows.iterrows()}
     shown = [one for one in chosen.mistakes if one.path in files]
     try:
@@ -93,9 +93,9 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
         asked = [served.labels.index(name) for one in shown for name in (one.predicted, one.label)]
         explained = served.explain([file for file in data for _ in range(2)], asked)
     except (OSError, tf.errors.OpError):
-        return {}  # a file has just changed, or the copy made for the decoder was pruned: the page does without
+        return {}  # a file has just changed, or the copy made for the decoder was pruned: no heat maps
     drawn = [
         thumbnails.uri_of(overlay(image, heat).resize((_HEATED, _HEATED)))
         for image, heat in zip(explained.images, explained.heat, strict=True)
     ]
-    return {one.path: html.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}
+    return {one.path: page.Heated(*drawn[2 * number : 2 * number + 2]) for number, one in enumerate(shown)}

@@ -43,8 +43,8 @@ def test_each_method_is_in_the_legend(draw: object) -> None:
 
 
 def test_methods_differ_in_more_than_colour() -> None:
-    runs, _ = comparison(MANY, seeds=1)
-    styles = [style for _, _, style in figures._methods(summary(runs))]
+    means = summary(comparison(MANY, seeds=1)[0])
+    styles = [style for _, _, style in figures._methods(means, means)]
     assert len({(style["color"], style["marker"]) for style in styles}) == 12
     assert len({style["marker"] for style in styles[:9]}) == 9
 
@@ -53,7 +53,7 @@ def test_a_method_looks_alike_in_all_figures() -> None:
     means, _ = made(frozen=SIZES, lenet=SIZES)
     some = means[means["method"] == "lenet"]
     [(_, _, style)] = figures._methods(some, means)
-    assert style["color"] == list(figures._methods(means))[1][2]["color"]
+    assert style["color"] == list(figures._methods(means, means))[1][2]["color"]
 
 
 def test_energy_that_was_not_measured_gives_no_figure() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transfer.errors import TransferError
-from transfer.reports.comparison import html
+from transfer.reports.comparison import page
 from transfer.workflows.comparison import trials
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial
@@ -59,5 +59,5 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     """Let nothing be trained and no figure be drawn; tell what would be trained."""
     stand_in = Trainings()
     monkeypatch.setattr(trials, "train_trial", stand_in)
-    monkeypatch.setattr(html, "render", lambda *tables: "page")
+    monkeypatch.setattr(page, "render", lambda *tables: "page")
     return stand_in

@@ -1,4 +1,4 @@
-"""Figures of a comparison. Each is narrow enough to be read on a telephone; the page sets them side by side where there is room."""
+"""Figures of a comparison, narrow enough for a phone; the page places them side by side where there is room."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,36 +11,29 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from transfer.evaluation.curve_crossings import between, verdicts
 from transfer.evaluation.learning_curves import sizes_in_order
-from transfer.reports.comparison import words
-from transfer.reports.figures import plain, svg
+from transfer.reports.comparison import quantities
+from transfer.reports.drawing import plain, svg
 from transfer.reports.names import shortened
 
 # Okabe and Ito's colours, without their yellow, which is too light for a line on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _LINES = ("-", "--", "-.", ":")
-_WIDTH = 4.6  # inches; 440 px in a browser, so that letters stay readable when shrunk to 350
+_WIDTH = 4.6  # inches: 440 px in a browser, still readable when shrunk to 350
 _LONGEST_NAME = 24
-_ROOM = 0.055  # of the axis, that the name of a size needs
+_ROOM = 0.055  # share of the axis that the name of a size needs
 
 
 def learning_curves(summary: pd.DataFrame) -> str:
-    """Return accuracy against images a class, with intervals; `all` stands at its true number."""
-    figure, axes = _figure(summary)
-    for _, rows, style in _methods(summary):
-        _with_interval(axes, rows["images_per_class"], rows, style)
+    """Return accuracy against images per class, with intervals; `all` is at its true number."""
+    figure, axes = _accuracies(summary, summary, "images_per_class")
     _sizes_axis(axes, sizes_in_order(summary))
-    return _finished(figure, axes, "training images a class")
+    return _finished(figure, axes, "training images per class")
 
 
 def against_seconds(summary: pd.DataFrame) -> str:
-    """Return accuracy against the seconds that a run takes from nothing; a line joins the sizes of a method."""
-    figure, axes = _figure(summary)
-    for _, rows, style in _methods(summary[summary["seconds"] > 0], summary):
-        _with_interval(axes, rows["seconds"], rows, style)
-    axes.set_xscale("log")
-    _plain_numbers(axes)
-    return _finished(figure, axes, "seconds of a run")
+    """Return accuracy against the seconds of a run from nothing; a line joins the sizes of a method."""
+    return _costs(summary[summary["seconds"] > 0], summary, "seconds", "seconds of a run")
 
 
 def against_energy(summary: pd.DataFrame) -> str:
@@ -48,17 +41,12 @@ def against_energy(summary: pd.DataFrame) -> str:
     measured = summary[summary["energy_wh"] > 0]
     if measured.empty:
         return ""
-    figure, axes = _figure(measured)
-    for _, rows, style in _methods(measured, summary):
-        _with_interval(axes, rows["energy_wh"], rows, style)
-    axes.set_xscale("log")
-    _plain_numbers(axes)
-    counted = (measured["energy_source"] == "counter").all()
-    return _finished(figure, axes, f"watt-hours of a run{'' if counted else ' (estimate)'}")
+    counter = (measured["energy_source"] == "counter").all()
+    return _costs(measured, summary, "energy_wh", f"watt-hours of a run{'' if counter else ' (estimate)'}")
 
 
 def differences(paired: pd.DataFrame, first: str, second: str) -> str:
-    """Return the difference of two methods by size, with intervals. Filled: really different; hollow: it cannot be told."""
+    """Return the difference of two methods by size, with intervals. Filled markers are significant, hollow ones are not."""
     rows = between(paired, first, second)
     figure = Figure(figsize=(_WIDTH, 2.6), layout="constrained")
     axes = figure.subplots()
@@ -69,25 +57,38 @@ def differences(paired: pd.DataFrame, first: str, second: str) -> str:
         colour = {1: _COLOURS[0], -1: _COLOURS[1], 0: "#777777"}[verdict]
         marker = {1: "^", -1: "v", 0: "o"}[verdict]
         axes.plot(place, value, marker, color=colour, markersize=8, markerfacecolor=colour if verdict else "white", zorder=3)
-    # Both sides of 0 are seen, whichever the differences are on.
+    # Both sides of 0 are visible, whatever the differences.
     reach = max(float(np.abs([low, high]).max()), 1.0)
     axes.set_ylim(min(float(low.min()), -0.15 * reach) - 0.08 * reach, max(float(high.max()), 0.15 * reach) + 0.08 * reach)
     _sizes_axis(axes, {str(row["size"]): float(row["images_per_class"]) for _, row in rows.iterrows()})
-    axes.set(xlabel="training images a class", ylabel="difference, points")
+    axes.set(xlabel="training images per class", ylabel="difference, points")
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
     _open(axes)
     return svg(figure)
 
 
-def _figure(summary: pd.DataFrame) -> tuple[Figure, Axes]:
-    names = summary["method"].nunique()
-    figure = Figure(figsize=(_WIDTH, 3.2 + 0.24 * ((names + 1) // 2)), layout="constrained")
-    return figure, figure.subplots()
+def _costs(rows: pd.DataFrame, every: pd.DataFrame, column: str, label: str) -> str:
+    figure, axes = _accuracies(rows, every, column)
+    axes.set_xscale("log")
+    _plain_numbers(axes)
+    return _finished(figure, axes, label)
 
 
-def _methods(rows: pd.DataFrame, every: pd.DataFrame | None = None) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    """Yield each method with its rows and how it is drawn: the same in all figures, so the place in `every` counts."""
-    names = list((rows if every is None else every)["method"].unique())
+def _accuracies(rows: pd.DataFrame, every: pd.DataFrame, column: str) -> tuple[Figure, Axes]:
+    """Draw the accuracies of these rows, with intervals, against a column; methods look as in the figures of `every` row."""
+    height = 3.2 + 0.24 * ((rows["method"].nunique() + 1) // 2)
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    for _, some, style in _methods(rows, every):
+        value, low, high = (100 * some[name].to_numpy(float) for name in ("accuracy", "accuracy_low", "accuracy_high"))
+        errors = [value - low, high - value]
+        axes.errorbar(some[column], value, errors, linewidth=1.6, elinewidth=1, capsize=2.5, markersize=5.5, **style)
+    return figure, axes
+
+
+def _methods(rows: pd.DataFrame, every: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
+    """Yield each method with its rows and its style, which follows from its place in `every` and so is the same in all figures."""
+    names = list(every["method"].unique())
     for method, some in rows.groupby("method", sort=False):
         number = names.index(method)
         style = {
@@ -95,11 +96,6 @@ def _methods(rows: pd.DataFrame, every: pd.DataFrame | None = None) -> Iterator[
             "linestyle": _LINES[number % len(_LINES)], "label": _drawable(str(method)),
         }  # fmt: skip
         yield str(method), some.sort_values("images_per_class"), style
-
-
-def _with_interval(axes: Axes, x: pd.Series, rows: pd.DataFrame, style: dict[str, Any]) -> None:
-    value, low, high = (100 * rows[name].to_numpy(float) for name in ("accuracy", "accuracy_low", "accuracy_high"))
-    axes.errorbar(x, value, [value - low, high - value], linewidth=1.6, elinewidth=1, capsize=2.5, markersize=5.5, **style)
 
 
 def _sizes_axis(axes: Axes, sizes: dict[str, float]) -> None:
@@ -110,15 +106,15 @@ def _sizes_axis(axes: Axes, sizes: dict[str, float]) -> None:
     reach = max(float(np.log10(places[-1] / places[0])), 1e-9)
     kept: list[tuple[str, float]] = []
     for name, place in reversed(sizes.items()):  # from the right: `all` is never left out
-        if not kept or np.log10(kept[0][1] / place) > (2 if kept[0][0] == words.ALL else 1) * _ROOM * reach:
+        if not kept or np.log10(kept[0][1] / place) > (2 if kept[0][0] == quantities.ALL else 1) * _ROOM * reach:
             kept.insert(0, (name, place))
     axes.xaxis.set_major_locator(FixedLocator([place for _, place in kept]))
-    axes.set_xticklabels([f"all\n({words.images(place)})" if name == words.ALL else name for name, place in kept])
+    axes.set_xticklabels([f"all\n({quantities.images(place)})" if name == quantities.ALL else name for name, place in kept])
     axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Name 1, 2 and 5 of each power of ten where there are few powers, else the powers; as numbers, not as 10 to the n."""
+    """Label 1, 2 and 5 of each power of ten, or fewer where the axis has many powers, in plain digits."""
     low, high = axes.get_xlim()
     powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     steps = (1, 2, 5) if np.log10(high / low) < 1.6 else (1, 3) if np.log10(high / low) < 3 else (1,)
@@ -146,6 +142,6 @@ def _open(axes: Axes) -> None:
 
 
 def _drawable(name: str) -> str:
-    """A name in a legend: `$` would begin a formula, and `_` at the extractor hides the line from it."""
+    """Return a name for a legend: `$` would begin a formula, and a leading `_` would hide the line."""
     text = plain(shortened(name, _LONGEST_NAME))
     return f"\u200b{text}" if text.startswith("_") else text

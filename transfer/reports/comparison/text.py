@@ -1,28 +1,27 @@
-"""A comparison in words: one paragraph, and a table above it for the terminal."""
+"""A comparison in words: one paragraph, and for the terminal a table above it."""
 
 import textwrap
 
 import numpy as np
 import pandas as pd
 
-from transfer.evaluation.curve_crossings import between, pairs, verdicts
-from transfer.reports.comparison import caveats, words
+from transfer.evaluation.curve_crossings import LEVEL, between, pairs
+from transfer.evaluation.learning_curves import sizes_in_order
 from transfer.reports.comparison import pairs as comparison_pairs
+from transfer.reports.comparison import quantities
 from transfer.reports.comparison import table as comparison_table
-from transfer.reports.comparison.caveats import sizes_of
+from transfer.reports.comparison.pairs import Verdicts
+from transfer.reports.words import counted, listed
 
-_PAIRS_TOLD = 3
-"""With more pairs only those are told that the best method is in, unless all are with one reference."""
-
-_ALIKE = 1.1
-"""Times apart by less than this are about the same."""
+_PAIRS_TOLD = 3  # of more pairs, only those with the best method get a sentence, unless all are with one reference
+_ALIKE = 1.1  # costs whose ratio is below this are about the same
 
 
 def paragraph(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -> str:
     """Return what a comparison found, in plain English.
 
     Args:
-        runs: one row a run.
+        runs: one row per run.
         summary: of these runs, by `evaluation.learning_curves.summary`.
         paired: of these runs, by `evaluation.paired_differences.paired`.
     """
@@ -30,12 +29,14 @@ def paragraph(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -
 
 
 def parts(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
-    """Return the paragraph in its parts: who is best, the pairs, the cost, what must be known to read it."""
+    """Return the paragraph in its parts: who is best, the pairs, the cost, and what is needed to read it."""
+    sizes = {name: quantities.size(name, images) for name, images in sizes_in_order(summary).items()}
+    verdicts = comparison_pairs.by_size(paired)
     told = [
-        [_what(runs, summary), *_best(summary, paired)],
-        [*_pairs(summary, paired), *_transfer(runs, paired)],
-        _cost(summary, paired),
-        [*caveats.lacking(runs, summary), *caveats.seeds(runs), *caveats.meaning(runs, paired)],
+        [_what(runs, summary), *_best(summary, verdicts, sizes)],
+        [*_pairs(summary, paired, len(sizes)), *_transfer(runs, verdicts, sizes)],
+        _cost(summary, paired, verdicts, sizes),
+        [*_missing(runs, summary, sizes), *_seeds(runs), *_meaning(runs, paired)],
     ]
     return [" ".join(sentences) for sentences in told if sentences]
 
@@ -47,157 +48,163 @@ def block(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame, width
 
 
 def best(summary: pd.DataFrame, size: str) -> list[str]:
-    """Return the methods with the highest accuracy at a size; more than one where they are exactly alike."""
+    """Return the methods with the highest accuracy at a size; several where they are equal."""
     rows = summary[summary["size"] == size]
     return list(rows["method"][np.isclose(rows["accuracy"], rows["accuracy"].max(), rtol=0, atol=1e-12)])
 
 
 def told_pairs(summary: pd.DataFrame, paired: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the pairs worth a sentence: all, or those with the method that is best at the largest size where there are many."""
+    """Return the pairs that get a sentence: all, or of many those with the method that is best at the largest size."""
     every = pairs(paired)
-    if len(every) <= _PAIRS_TOLD:
+    if len(every) <= _PAIRS_TOLD or paired["method_b"].nunique() == 1:
         return every
-    leader = best(summary, sizes_of(summary)["size"].iloc[-1])[0]
-    return [pair for pair in every if leader in pair] if paired["method_b"].nunique() > 1 else every
-
-
-def from_scratch(runs: pd.DataFrame) -> set[str]:
-    """Return the methods that take nothing from a pretrained network: nothing of them was ever frozen."""
-    seconds = runs.groupby("method", sort=False)["seconds_frozen"].max()
-    return set(seconds.index[seconds == 0])
+    leader = best(summary, list(sizes_in_order(summary))[-1])[0]
+    return [pair for pair in every if leader in pair]
 
 
 def _what(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
-    sizes = sizes_of(summary)
-    first, last = sizes.iloc[0], sizes.iloc[-1]
-    methods = summary["method"].nunique()
-    across = f"with {words.size(first['size'], first['images_per_class'])}"
+    sizes = sizes_in_order(summary)
+    (first, few), *_ = sizes.items()
+    across = f"with {quantities.size(first, few)}"
     if len(sizes) > 1:
-        few, many = words.images(first["images_per_class"]), words.images(last["images_per_class"])
-        across = f"at {len(sizes)} sizes from {few} to {many} images a class"
+        many = list(sizes.values())[-1]
+        across = f"at {len(sizes)} sizes from {quantities.images(few)} to {quantities.images(many)} images per class"
+    methods = summary["method"].nunique()
     were = "was run" if methods == 1 else "were compared"
-    test_images = words.counted(int(runs["test_images"].max()), "test image")
-    seeds = words.counted(int(summary["seeds"].max()), "seed")
-    return f"{words.counted(methods, 'method')} {were} {across}, with {seeds}, always on the same {test_images}."
+    seeds, images = counted(int(summary["seeds"].max()), "seed"), counted(int(runs["test_images"].max()), "test image")
+    return f"{counted(methods, 'method')} {were} {across}, with {seeds}, always on the same {images}."
 
 
-def _best(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
+def _best(summary: pd.DataFrame, verdicts: Verdicts, sizes: dict[str, str]) -> list[str]:
     """Return who is best at the smallest and at the largest size."""
-    sizes = sizes_of(summary)
     told = []
-    for place in sorted({0, len(sizes) - 1}):
-        name = sizes.iloc[place]["size"]
-        rows = summary[summary["size"] == name].set_index("method")
-        where = f"With {words.size(name, sizes.iloc[place]['images_per_class'])}"
-        leaders = best(summary, name)
-        figure, around = words.percent(rows.loc[leaders[0], "accuracy"]), _around(rows.loc[leaders[0]])
-        if len(rows) == 1:
-            only = "only " if summary["method"].nunique() > 1 else ""
-            verb = "was run:" if only else "has an accuracy of"
-            told.append(f"{where} {only}{leaders[0]} {verb} {figure}{around}.")
+    smallest, *larger = sizes
+    for size in (smallest, *larger[-1:]):
+        rows = summary[summary["size"] == size].set_index("method")
+        leaders = best(summary, size)
+        row = rows.loc[leaders[0]]
+        spread = "the same with each seed" if row["accuracy_high"] - row["accuracy_low"] < 1e-11 else _interval(row)
+        accuracy = f"{quantities.percent(row['accuracy'])} ({spread})"
+        if len(rows) == 1 and summary["method"].nunique() > 1:
+            told.append(f"Only {leaders[0]} was run with {sizes[size]}: {accuracy}.")
+        elif len(rows) == 1:
+            told.append(f"With {sizes[size]} {leaders[0]} has an accuracy of {accuracy}.")
         elif len(leaders) > 1:
-            told.append(f"{where} {words.listed(leaders)} share the highest accuracy, {figure}.")
+            told.append(f"With {sizes[size]} {listed(leaders)} share the highest accuracy, {quantities.percent(row['accuracy'])}.")
         else:
-            sure = _sure(paired, leaders[0], list(rows.index), name) if summary["method"].nunique() > 2 else ""
-            told.append(f"{where} {leaders[0]} has the highest accuracy, {figure}{around}{sure}.")
+            sure = _sure(leaders[0], rows.index, size, verdicts)
+            told.append(f"With {sizes[size]} {leaders[0]} has the highest accuracy, {accuracy}{sure}.")
     return told
 
 
-def _around(row: pd.Series) -> str:
-    low, high = 100 * row["accuracy_low"], 100 * row["accuracy_high"]
-    return " (the same with each seed)" if high - low < 1e-9 else f" ({low:.1f} to {high:.1f})"
+def _interval(row: pd.Series) -> str:
+    return f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}"
 
 
-def _sure(paired: pd.DataFrame, leader: str, methods: list[str], size: str) -> str:
-    """Return whether the leader is better than the others at a size."""
-    others = [method for method in methods if method != leader]
-    verdict = {other: _verdict(paired, leader, other, size) for other in others}
-    real = [other for other in others if verdict[other] == 1]
-    untold = [other for other in others if verdict[other] == 0]
-    unknown = [other for other in others if verdict[other] is None]
-    if len(real) == len(others):
-        return f", and is better than {'the other' if len(others) == 1 else 'every other method'}"
-    parts = [f"is better than {words.listed(real)}"] if real else []
-    parts += [f"cannot be told apart from {words.listed(untold)}"] if untold else []
-    parts += [f"was not compared with {words.listed(unknown)}"] if unknown else []
-    return f"; it {words.listed(parts)}"
+def _sure(leader: str, methods: pd.Index, size: str, verdicts: Verdicts) -> str:
+    """Return whether the leader is better than the other methods at a size; of two methods their own sentence says so."""
+    if len(methods) == 2:
+        return ""
+    rest = [method for method in methods if method != leader]
+    of = {verdict: [method for method in rest if verdicts.get((leader, method, size)) == verdict] for verdict in (1, 0, None)}
+    if len(of[1]) == len(rest):
+        return ", and is better than every other method"
+    words = {1: "is better than", 0: "cannot be told apart from", None: "was not compared with"}
+    return f"; it {listed([f'{words[verdict]} {listed(names)}' for verdict, names in of.items() if names])}"
 
 
-def _pairs(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
-    every, told, sizes = pairs(paired), told_pairs(summary, paired), sizes_of(summary)
-    sentences = [comparison_pairs.sentence(paired, a, b, len(sizes)) for a, b in told]
-    if len(told) < len(every):
-        sentences.append(f"The table has {words.counted(len(every) - len(told), 'further pair')}.")
-    return sentences
+def _pairs(summary: pd.DataFrame, paired: pd.DataFrame, sizes: int) -> list[str]:
+    told, every = told_pairs(summary, paired), pairs(paired)
+    more = [f"The table has {counted(len(every) - len(told), 'further pair')}."] if len(told) < len(every) else []
+    return [comparison_pairs.sentence(paired, a, b, sizes) for a, b in told] + more
 
 
-def _transfer(runs: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
-    """Return where transfer does not help, if the comparison can say so."""
-    scratch = from_scratch(runs)
-    mixed = paired[paired["method_a"].isin(scratch) != paired["method_b"].isin(scratch)]
-    if mixed.empty:
+def _transfer(runs: pd.DataFrame, verdicts: Verdicts, sizes: dict[str, str]) -> list[str]:
+    """Return where transfer does not help, if the comparison can tell."""
+    seconds = runs.groupby("method", sort=False)["seconds_frozen"].max()
+    scratch, transferred = list(seconds.index[seconds == 0]), list(seconds.index[seconds > 0])
+
+    def winning(some: list[str], rivals: list[str], size: str) -> bool:
+        found = [[verdicts[one, rival, size] for rival in rivals if (one, rival, size) in verdicts] for one in some]
+        return any(against and all(verdict == 1 for verdict in against) for against in found)
+
+    compared = [size for size in sizes if any((a, b, size) in verdicts for a in scratch for b in transferred)]
+    useless = [sizes[size] for size in compared if winning(scratch, transferred, size)]
+    if useless:
+        where = "at any size" if len(useless) == len(compared) else f"with {listed(useless)}"
+        return [f"Transfer does not help {where}: there a network trained from scratch is better than every transferred one."]
+    helps = any(winning(transferred, scratch, size) for size in compared)
+    return [] if helps or not compared else ["Whether transfer helps at any size cannot be told."]
+
+
+def _cost(summary: pd.DataFrame, paired: pd.DataFrame, verdicts: Verdicts, sizes: dict[str, str]) -> list[str]:
+    """Return what the methods cost at the largest size that several were run at."""
+    counts = summary.groupby("size")["method"].size()
+    shared = [size for size in sizes if counts[size] > 1]
+    if not shared:
         return []
-    methods = set(runs["method"])
-    better: dict[str, list[str]] = {"scratch": [], "transfer": []}
-    names = {row["size"]: words.size(row["size"], row["images_per_class"]) for _, row in sizes_of(mixed).iterrows()}
-    for size in names:
-        if any(_beats_all(mixed, one, methods - scratch, size) for one in scratch):
-            better["scratch"].append(names[size])
-        if any(_beats_all(mixed, one, scratch, size) for one in methods - scratch):
-            better["transfer"].append(names[size])
-    if better["scratch"]:
-        everywhere = len(better["scratch"]) == len(names)
-        where, there = ("at any size", "at each") if everywhere else (f"with {words.listed(better['scratch'])}", "there")
-        return [f"Transfer does not help {where}: a network trained from scratch is better {there} than every transferred one."]
-    return [] if better["transfer"] else ["It cannot be told that transfer helps at any size."]
-
-
-def _beats_all(paired: pd.DataFrame, one: str, others: set[str], size: str) -> bool:
-    found = [_verdict(paired, one, other, size) for other in others]
-    known = [verdict for verdict in found if verdict is not None]
-    return bool(known) and all(verdict == 1 for verdict in known)
-
-
-def _cost(summary: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
-    """Return what the methods cost at the largest size at which there are two of them."""
-    counts = summary.groupby("size", sort=False)["method"].size()
-    sizes = sizes_of(summary[summary["size"].isin(counts.index[counts > 1])])
-    if sizes.empty:
-        return []
-    size = sizes.iloc[-1]
-    rows = summary[summary["size"] == size["size"]].sort_values("seconds", kind="stable").set_index("method")
-    cheapest, others = rows.index[0], list(rows.index[1:])
-    where = words.size(size["size"], size["images_per_class"])
-    listed = words.listed([f"{other} {_ratio(rows, other, cheapest, 'seconds')}" for other in others])
-    told = [f"A run with {where} costs {words.seconds(rows.loc[cheapest, 'seconds'])} in all with {cheapest}, and {listed}."]
+    size = shared[-1]
+    rows = summary[summary["size"] == size].sort_values("seconds", kind="stable").set_index("method")
+    seconds, cheapest = rows["seconds"], str(rows.index[0])
+    costs = [f"{method} {quantities.seconds(value)}{_ratio(value, seconds.iloc[0])}" for method, value in seconds.iloc[1:].items()]
+    told = [f"A run with {sizes[size]} takes {quantities.seconds(seconds.iloc[0])} in all with {cheapest}; {listed(costs)}."]
     measured = rows[rows["energy_wh"].notna()]
     if len(measured):
-        figures = [f"{words.energy(row['energy_wh'])} with {method}" for method, row in measured.iterrows()]
-        counted = (measured["energy_source"] == "counter").all()
-        estimate = "" if counted else " (an estimate: not all of it could be read from a counter)"
-        told.append(f"It takes {words.listed(figures)}{estimate}.")
-    leader = best(summary, size["size"])
-    row = _row(paired, leader[0], cheapest, size["size"])
-    if len(leader) == 1 and row is not None and rows.loc[leader[0], "seconds"] >= _ALIKE * rows.loc[cheapest, "seconds"]:
-        gained = f"gains {comparison_pairs.gain(row)}" if verdicts(row.to_frame().T)[0] == 1 else "gains nothing that can be told"
-        told.append(f"For its cost {leader[0]} {gained} over {cheapest} there.")
+        energies = listed([f"{quantities.energy(row['energy_wh'])} with {method}" for method, row in measured.iterrows()])
+        counter = (measured["energy_source"] == "counter").all()
+        told.append(f"It uses {energies}{'' if counter else ' (an estimate: not all of it could be read from a counter)'}.")
+    leader, *equal = best(summary, size)
+    if not equal and (leader, cheapest, size) in verdicts and seconds[leader] >= _ALIKE * seconds[cheapest]:
+        gains = "no difference that can be told"
+        if verdicts[leader, cheapest, size] == 1:
+            compared = between(paired, leader, cheapest)
+            gains = comparison_pairs.gain(compared[compared["size"] == size].iloc[0])
+        told.append(f"The extra cost of {leader} over {cheapest} buys {gains}.")
     return told
 
 
-def _ratio(rows: pd.DataFrame, method: str, cheapest: str, column: str) -> str:
-    value, least = float(rows.loc[method, column]), float(rows.loc[cheapest, column])
-    if least <= 0:
-        return words.seconds(value)
-    ratio = value / least
-    return f"about as much ({words.seconds(value)})" if ratio < _ALIKE else f"{words.times(ratio)} as much ({words.seconds(value)})"
+def _ratio(value: float, least: float) -> str:
+    ratio = value / least if least > 0 else float("nan")
+    if np.isnan(ratio):
+        return ""
+    return " (about the same)" if ratio < _ALIKE else f" ({ratio:.1f} times)" if ratio < 9.95 else f" ({ratio:,.0f} times)"
 
 
-def _row(paired: pd.DataFrame, first: str, second: str, size: str) -> pd.Series | None:
-    rows = between(paired, first, second)
-    rows = rows[rows["size"] == size]
-    return None if rows.empty else rows.iloc[0]
+def _missing(runs: pd.DataFrame, summary: pd.DataFrame, sizes: dict[str, str]) -> list[str]:
+    """Return the sizes that a method was not run at, and that seeds are missing."""
+    told = []
+    for method, rows in summary.groupby("method", sort=False):
+        missing = [name for size, name in sizes.items() if size not in set(rows["size"])]
+        told += [f"{method} was not run with {listed(missing, 'or')}."] if missing else []
+    most = runs["seed"].nunique()
+    fewer = summary[summary["seeds"] < most]
+    if len(fewer):
+        first, others = fewer.iloc[0], len(fewer) - 1
+        more = f", and {others} more {'has' if others == 1 else 'have'} too few" if others else ""
+        told.append(f"Runs are missing: {first['method']} with {sizes[first['size']]} has {first['seeds']} of {most} seeds{more}.")
+    return told
 
 
-def _verdict(paired: pd.DataFrame, first: str, second: str, size: str) -> int | None:
-    row = _row(paired, first, second, size)
-    return None if row is None else verdicts(row.to_frame().T)[0]
+def _seeds(runs: pd.DataFrame) -> list[str]:
+    return {
+        1: ["Only one seed was run: the intervals cover the choice of test images, not the luck of one training."],
+        2: ["Two seeds say little about the luck of a training, so the intervals are wide: run more."],
+    }.get(runs["seed"].nunique(), [])  # fmt: skip
+
+
+def _meaning(runs: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
+    """Return what a difference, its interval and `better` mean."""
+    if runs["method"].nunique() == 1:
+        return ["With one method there is nothing to compare."]
+    if paired.empty:
+        return ["No two methods have runs of the same size and seed to compare."]
+    several = paired["seeds"] > 1
+    over = "seeds and test images" if several.all() else "test images"
+    over += ", and seeds where there are several" if several.any() and not several.all() else ""
+    holm = f" adjusted for {len(paired)} comparisons (Holm)" if len(paired) > 1 else ""
+    told = [f"Differences are in percentage points, with 95 % intervals over {over}; better means p{holm} below {LEVEL}."]
+    lost = int(((paired["p"] < LEVEL) & (paired["p_adjusted"] >= LEVEL)).sum())
+    if lost:
+        fewer = " or a reference (fewer comparisons)" if paired["method_b"].nunique() > 1 else ""
+        told.append(f"{counted(lost, 'difference')} would be significant alone but not among so many: more seeds{fewer} would help.")
+    return told

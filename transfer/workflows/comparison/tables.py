@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfer.evaluation import learning_curves, paired_differences
-from transfer.reports.comparison import html, text
+from transfer.reports.comparison import page, text
 from transfer.system.files import write_text
 from transfer.workflows.comparison import folder as names
 from transfer.workflows.comparison.records import Record
@@ -65,8 +65,8 @@ def write(
     _csv(folder / names.SUMMARY, summary)
     _csv(folder / names.PAIRED, paired)
     shown = {"Data": str(facts["data"]), "Validation": str(facts["validation"])} | {"Note": " ".join(facts["notes"])}
-    page = html.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
-    write_text(folder / names.REPORT, page)
+    rendered = page.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
+    write_text(folder / names.REPORT, rendered)
     # Last: where it is, everything is.
     write_text(folder / names.FACTS, json.dumps(dict(facts) | {"paragraph": paragraph}, indent=2, ensure_ascii=False) + "\n")
 

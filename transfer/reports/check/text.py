@@ -1,4 +1,4 @@
-"""What the checks of a data set found, in a few lines for the terminal, of at most 100 columns, or as it is wide."""
+"""What the checks of a data set found, in a few lines for the terminal, of at most 100 columns."""
 
 import shlex
 import textwrap
@@ -9,19 +9,21 @@ import pandas as pd
 from rich.cells import cell_len
 
 from transfer.quality.findings import Findings
-from transfer.reports.names import padded, printable, shortened
-from transfer.reports.summary import LOOK, MEND, NOTE, Item, absent, enumerated, items, unused
+from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, unused
+from transfer.reports.names import printable, shortened
+from transfer.reports.terminal import table
+from transfer.reports.words import listed
 
 _WIDTH = 100
 _NARROWEST = 60  # columns; on narrower terminals lines are broken by the terminal
-_LABEL = 15  # columns of the words at the left, as in the block of a run
+_LABEL = 15  # columns of the label at the left, as in the text of a run
 _COUNT = 8  # columns of the count of a finding
 _ALL_CLASSES = 20  # more than these are not listed one by one
 _ENDS = 5  # of these, the largest and the smallest
 _LONGEST_CLASS = 36
-_COUNTS = 51  # columns of the figures beside a class
+_COUNTS = 50  # columns of the counts beside a class, about
 _EXAMPLES = 4
-_MARKS = {MEND: "!", LOOK: "?", NOTE: "-"}
+_MARKS = {FIX: "!", LOOK: "?", NOTE: "-"}
 
 
 def block(
@@ -31,25 +33,25 @@ def block(
     data: str = "DATA",
     root: str = "ROOT",
     options: str = "",
-    table: str = "",
+    worksheet: str = "",
     width: int = _WIDTH,
 ) -> str:
     """Return what a person wants to know at the end of a check.
 
     Args:
         findings: what was found.
-        seconds: how long each step took; none: not said.
-        report: where the page lies; none: not said.
-        data: the source as the user gave it, for the commands to try next.
+        seconds: of each step; none: not said.
+        report: path of the page; none: not said.
+        data: the source as the user gave it, for the suggested commands.
         root: where the paths of the source start.
         options: of the command line that the source needs beside its name, ` --root images`.
-        table: file of the table that was written to be edited; empty: none was.
+        worksheet: file of the manifest written for editing; empty: none was.
         width: columns of the terminal.
     """
     width = min(max(width, _NARROWEST), _WIDTH)
     lines = ["", *_classes(findings.classes, width), "", *_shapes(findings, width), ""]
     found = [item for item in items(findings) if item.count]
-    for urgency in (MEND, LOOK, NOTE):
+    for urgency in (FIX, LOOK, NOTE):
         chosen = [item for item in found if item.urgency == urgency]
         lines += [f"{urgency.capitalize()}:"] * bool(chosen)
         for item in chosen:
@@ -65,34 +67,34 @@ def block(
         lines += _entry("Seconds", ", ".join(f"{step} {value:.1f}" for step, value in seconds.items()), width)
     if report is not None:
         lines.append(f"{'Report':{_LABEL}}{printable(str(report))}")
-    return "\n".join([*lines, *_next(findings, found, f"{shlex.quote(printable(data))}{printable(options)}", root, table)])
+    return "\n".join([*lines, *_next(findings, found, f"{shlex.quote(printable(data))}{printable(options)}", root, worksheet)])
 
 
 def line(findings: Findings) -> str:
-    """Return what `fit` says of its own data: only what makes its figures doubtful; empty where there is nothing."""
-    found = [item.phrase for item in items(findings) if item.count and item.urgency == MEND]
+    """Return what `fit` says of its own data: only findings that make its metrics doubtful; empty where there are none."""
+    found = [item.phrase for item in items(findings) if item.count and item.urgency == FIX]
     if not found:
         return ""
-    return "\n".join(_wrapped(f"The data has {enumerated(found)}. See the report, or: transfer check", "", ""))
+    return "\n".join(_wrapped(f"The data has {listed(found)}. See the report, or: transfer check", "", ""))
 
 
-def _classes(table: pd.DataFrame, columns: int) -> Iterator[str]:
-    rows = table.sort_values("images", ascending=False, kind="stable")
-    width = min(max((cell_len(printable(str(label))) for label in table["label"]), default=0), _LONGEST_CLASS, columns - _COUNTS)
-    sums = f"{len(rows):,} classes"
-    width = max(width, len(sums))
-    yield f"{'class':{width}}  images    share     train  validation      test"
-    shown = [*rows.itertuples()] if len(rows) <= _ALL_CLASSES else [*rows.head(_ENDS).itertuples(), None, *rows.tail(_ENDS).itertuples()]
-    for row in shown:
-        if row is None:
-            between = rows.iloc[_ENDS:-_ENDS]["images"]
-            yield f"... {len(between):,} more classes, of {between.max():,} to {between.min():,} images ..."
-            continue
-        name = padded(printable(str(row.label)), width)
-        yield f"{name}  {row.images:8,}  {100 * row.share:5.1f} %  {row.train:8,}  {row.validation:10,}  {row.test:8,}"
-    if len(rows) > 1:
-        images, train, validation, test = (int(rows[name].sum()) for name in ("images", "train", "validation", "test"))
-        yield f"{sums:{width}}  {images:8,}  {'':7}  {train:8,}  {validation:10,}  {test:8,}"
+def _classes(classes: pd.DataFrame, columns: int) -> list[str]:
+    ordered = classes.sort_values("images", ascending=False, kind="stable")
+    folded = len(ordered) > _ALL_CLASSES
+    longest = min(_LONGEST_CLASS, columns - _COUNTS)
+    rows = [
+        [shortened(printable(str(row.label)), longest), f"{row.images:,}", f"{100 * row.share:.1f} %"]
+        + [f"{count:,}" for count in (row.train, row.validation, row.test)]
+        for row in (pd.concat([ordered.head(_ENDS), ordered.tail(_ENDS)]) if folded else ordered).itertuples()
+    ]
+    if len(ordered) > 1:
+        images, *splits = (f"{int(ordered[name].sum()):,}" for name in ("images", "train", "validation", "test"))
+        rows.append([f"{len(ordered):,} classes", images, "", *splits])
+    lines = table(["class", "images", "share", "train", "validation", "test"], rows)
+    if folded:
+        between = ordered.iloc[_ENDS:-_ENDS]["images"]
+        lines.insert(1 + _ENDS, f"... {len(between):,} more classes, of {between.max():,} to {between.min():,} images ...")
+    return lines
 
 
 def _shapes(findings: Findings, width: int) -> Iterator[str]:
@@ -143,7 +145,7 @@ def _examples(item: Item, findings: Findings, room: int) -> Iterator[str]:
             yield shortened(printable(row.path), room - cell_len(change)) + change
     elif item.key == "leaks":
         for row in findings.leaks[findings.leaks["leak"].astype(bool)].itertuples():
-            figures = f"{row.property} alone: {100 * row.accuracy:.1f} % right; the largest class has {100 * row.majority:.1f} %"
+            figures = f"{row.property} alone: accuracy {100 * row.accuracy:.1f} %; the largest class has {100 * row.majority:.1f} %"
             yield from _wrapped(printable(f"{figures}; {row.rule}"), "", "  ", room)
     elif item.key == "outliers":
         for row in findings.outliers.head(_EXAMPLES).itertuples():
@@ -152,7 +154,7 @@ def _examples(item: Item, findings: Findings, room: int) -> Iterator[str]:
 
 
 def _pair(start: str, one: tuple[str, str], sign: str, other: tuple[str, str], room: int) -> Iterator[str]:
-    """Two paths, each with what is said of it, on one line, or on two where that is too long: shortened ones look alike."""
+    """Yield two paths, each with its remark, on one line, or on two where they are too long for one: shortened paths look alike."""
     names = [f"{printable(str(path))}{said}" for path, said in (one, other)]
     line = f"{start}{names[0]} {sign} {names[1]}"
     if cell_len(line) <= room:
@@ -162,15 +164,15 @@ def _pair(start: str, one: tuple[str, str], sign: str, other: tuple[str, str], r
         yield begin + shortened(printable(str(path)), room - len(begin) - len(said)) + said
 
 
-def _next(findings: Findings, found: list[Item], name: str, root: str, table: str) -> Iterator[str]:
+def _next(findings: Findings, found: list[Item], name: str, root: str, worksheet: str) -> Iterator[str]:
     divided = "splits" not in findings.unchecked
     keys = {item.key for item in found}
     commands = [f"transfer fit {name} --group-by near-duplicates"] if "across" in keys else []
     wanted = bool(keys & {"contradictions", "labels", "outliers", "near", "duplicates"})
-    commands += [f"transfer check {name} --write-manifest FILE.csv"] * (wanted and not table)
-    if wanted or table:
-        file = shlex.quote(printable(table)) if table else "FILE.csv"
-        commands.append(f"transfer fit {file} --root {shlex.quote(printable(root))}   (after you have edited it)")
+    commands += [f"transfer check {name} --write-manifest FILE.csv"] * (wanted and not worksheet)
+    if wanted or worksheet:
+        file = shlex.quote(printable(worksheet)) if worksheet else "FILE.csv"
+        commands.append(f"transfer fit {file} --root {shlex.quote(printable(root))}   (after editing it)")
     for number, command in enumerate(commands or [f"transfer fit {name}"] * divided):
         yield f"{'Try next' if number == 0 else '':{_LABEL}}{command}"
 

@@ -1,14 +1,10 @@
 """Figures of a run, drawn with matplotlib and returned as SVG text for the page."""
 
-import io
-import warnings
-from typing import Any
-
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from transfer.reports.drawing import plain, svg
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
@@ -28,7 +24,7 @@ def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
         epochs = np.arange(1, len(history) + 1)
         axes.plot(epochs, history[name], color=_BLUE, label="training")
         axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
-        axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="kept")
+        axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="best epoch")
         for start in starts:
             axes.axvline(start + 0.5, color="black", linewidth=0.8, label=f"{history['stage'].iloc[start]} begins")
         axes.set(xlabel="epoch", ylabel=name)
@@ -70,22 +66,5 @@ def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -
     size = [8 + 150 * (number == i).mean() for i in filled]
     axes.scatter(x, y, s=size, color=_BLUE)
     axes.plot(x, y, color=_BLUE, linewidth=1)
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     return svg(figure)
-
-
-def plain(name: str) -> str:
-    """A file name that is no Unicode, as something that can be drawn; `$` would begin a formula."""
-    return name.encode("utf-8", "replace").decode().replace("$", r"\$")
-
-
-def svg(figure: Figure) -> str:
-    """Return a figure as the text of an `<svg>` element."""
-    buffer = io.StringIO()
-    options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
-    # Text stays text: the reader's browser has fonts for scripts that matplotlib's own font lacks.
-    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        FigureCanvasSVG(figure).print_svg(buffer, **options)
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from transfer.evaluation.curve_crossings import LEVEL, between, pairs
-from transfer.reports import page
-from transfer.reports.comparison import figures, words
+from transfer.reports import templates
+from transfer.reports.comparison import figures, quantities
 from transfer.reports.comparison import table as comparison_table
 from transfer.reports.comparison.text import parts, told_pairs
 from transfer.reports.names import printable, records
 
-_TEMPLATE = "comparison.html.jinja"
+_TEMPLATE = "comparison/page.html.jinja"
 _DRAWN = 6
 """Pairs whose differences are drawn, unless the text tells of more; the others are folded away, and all are in the table."""
 
@@ -29,15 +29,15 @@ def render(
 
     Args:
         name: of the comparison.
-        runs: one row a run.
+        runs: one row per run.
         summary: of these runs, by `evaluation.learning_curves.summary`.
-        paired: of these runs, by `evaluation.learning_curves.paired`.
+        paired: of these runs, by `evaluation.paired_differences.paired`.
         config: the settings as YAML, shown at the end; "" for none.
         facts: names and values of how the comparison was made (data, machine, versions), shown at the end.
     """
-    sizes, cells = comparison_table.cells(summary)
+    heads, cells = comparison_table.cells(summary)
     told = told_pairs(summary, paired)
-    return page.render(
+    return templates.render(
         _TEMPLATE,
         name=printable(name),
         told=[printable(part) for part in parts(runs, summary, paired)],
@@ -48,22 +48,17 @@ def render(
         estimated=bool((summary["energy_source"] == "estimate").any()),
         differences=[_difference(paired, a, b) for a, b in [*told, *(pair for pair in pairs(paired) if pair not in told)]],
         drawn=max(_DRAWN, len(told)),
-        sizes=[_head(size, summary) for size in sizes],
+        sizes=heads,
         methods=_methods(cells, summary),
         summary=records(summary),
-        paired=_paired(paired),
-        words=words,
+        paired=records(paired.assign(real=paired["p_adjusted"].astype(float) < LEVEL)),
+        quantities=quantities,
         level=LEVEL,
         one_seed=bool((paired["seeds"] == 1).any()),
         many_seeds=bool((paired["seeds"] > 1).any()),
         config=config,
         facts={printable(key): printable(value) for key, value in (facts or {}).items()},
     )
-
-
-def _head(size: str, summary: pd.DataFrame) -> str:
-    images = summary.loc[summary["size"] == size, "images_per_class"].iloc[0]
-    return f"all ({words.images(images)})" if size == words.ALL else size
 
 
 def _difference(paired: pd.DataFrame, first: str, second: str) -> dict[str, Any]:
@@ -83,8 +78,3 @@ def _methods(cells: Mapping[str, list[str]], summary: pd.DataFrame) -> list[dict
 
 def _accuracy(cell: str) -> float:
     return float(cell.split()[0]) if cell else -1.0
-
-
-def _paired(paired: pd.DataFrame) -> list[dict[str, Any]]:
-    table = paired.assign(real=paired["p_adjusted"].astype(float) < LEVEL)
-    return records(table)

@@ -9,7 +9,9 @@ from tests.reports.made_up_findings import HOSTILE, clean, filled, table
 from tests.reports.made_up_run import write_run
 from tests.reports.page import Page
 from transfer.quality.findings import Findings
-from transfer.reports import cards, check_html, html
+from transfer.reports import cards
+from transfer.reports.check import page as check_page
+from transfer.reports.run import page as run_page
 
 IMAGE = "data:image/png;base64,AAAA"
 CASES = {
@@ -23,7 +25,7 @@ CASES = {
 
 def rendered(findings: Findings, most: int = 48, **options: str) -> str:
     images = dict.fromkeys(cards.paths(findings, most), IMAGE)
-    return check_html.render(findings, images, options.pop("title", "a check"), {"data": HOSTILE[1]}, most, **options)
+    return check_page.render(findings, images, options.pop("title", "a check"), {"data": HOSTILE[1]}, most, **options)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -49,7 +51,7 @@ def test_every_link_leads_to_a_section_and_no_name_is_used_twice(case: str) -> N
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     findings, target = filled(HOSTILE, HOSTILE), tmp_path / "check.html"
     images = dict.fromkeys(cards.paths(findings, 48), IMAGE)
-    check_html.write(findings, images, target, HOSTILE[0], {HOSTILE[1]: HOSTILE[2]}, data=HOSTILE[5])
+    target.write_text(check_page.render(findings, images, HOSTILE[0], {HOSTILE[1]: HOSTILE[2]}, data=HOSTILE[5]), encoding="utf-8")
     source = target.read_text(encoding="utf-8")
     assert "<script" not in source
     assert "onerror=" not in re.sub(r"&lt;.*?&gt;", "", source)
@@ -62,8 +64,8 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
 def test_the_urgent_sections_come_first() -> None:
     headings = Page(rendered(filled())).headings
     assert headings == [
-        "Near copies across splits", "Contradictions", "Likely wrong labels", "Leaks", "Classes", "Formats and sizes",
-        "Near copies inside one split", "Outliers", "Files that are not used", "Exact duplicates", "Peculiar files", "How this was made",
+        "Near duplicates across splits", "Contradictions", "Likely wrong labels", "Leaks", "Classes", "Formats and sizes",
+        "Near duplicates inside one split", "Outliers", "Files that are not used", "Exact duplicates", "Unusual files", "How this was made",
     ]  # fmt: skip
 
 
@@ -71,8 +73,8 @@ def test_sections_without_findings_are_absent_and_named_as_clean() -> None:
     page = Page(rendered(clean()))
     assert page.headings == ["Classes", "Formats and sizes", "How this was made"]
     texts = " ".join(page.texts)
-    assert "Nothing that must be mended was found." in texts
-    assert "None found: near copies across splits, contradictions" in texts
+    assert "Nothing that must be fixed was found." in texts
+    assert "None found: near duplicates across splits, contradictions" in texts
     noted = " ".join(Page(rendered(Findings(["Outliers were not looked for."]))).texts)
     assert "Outliers were not looked for." in noted
     assert "None found by the checks that ran" in noted
@@ -107,7 +109,7 @@ def test_sections_are_bounded_and_say_how_many_more_there_are(most: int) -> None
     assert cards.paths(findings, most) == [row[0] for row in rows[:most]]
     page = Page(rendered(findings, most))
     assert page.values("src") == [IMAGE] * most
-    assert f"{1200 - most:,} further likely wrong labels" in page.texts
+    assert f"{1200 - most:,} more likely wrong labels" in page.texts
     assert f"{1200 - most - 500:,} more are not listed here" in " ".join(page.texts)
 
 
@@ -118,13 +120,13 @@ def test_a_large_set_does_not_crowd_out_the_others() -> None:
     shown = cards.paths(findings, 20)
     assert {"b/1.png", "b/2.png"} <= set(shown)
     assert len(shown) < 10
-    assert "97 further pairs of these and other sets" in Page(rendered(findings, 20)).texts
+    assert "97 more pairs of these and other sets" in Page(rendered(findings, 20)).texts
 
 
-def test_a_image_without_thumbnail_is_an_empty_frame_with_the_reason() -> None:
+def test_an_image_without_thumbnail_is_an_empty_frame_with_the_reason() -> None:
     files = table("files", [("damaged", "a/1.png", "a", "", "not a whole PNG")])
     outliers = table("outliers", [("a/1.png", "a", "", 3.0), ("a/2.png", "a", "train", 2.0)])
-    page = Page(check_html.render(Findings(files=files, outliers=outliers), {"a/2.png": IMAGE}, "check"))
+    page = Page(check_page.render(Findings(files=files, outliers=outliers), {"a/2.png": IMAGE}, "check"))
     assert page.values("src") == [IMAGE]
     assert page.values("class").count("frame") == 1
     assert "not a whole PNG" in page.texts
@@ -145,11 +147,11 @@ def test_commands_name_the_data_of_the_user() -> None:
 
 def test_a_run_shows_findings_of_its_data_exactly_where_it_has_them(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    assert "Data findings" not in html.render(run)
+    assert "Data findings" not in run_page.render(run)
     findings = filled(HOSTILE)
-    page = Page(html.render(run, findings, dict.fromkeys(cards.paths(findings, html.FINDINGS_SHOWN), IMAGE)))
+    page = Page(run_page.render(run, findings, dict.fromkeys(cards.paths(findings, run_page.FINDINGS_SHOWN), IMAGE)))
     assert "Data findings" in page.headings
     assert set(page.values("src")) == {IMAGE}
-    assert "Leak: file size alone is right for 91.0 %" in " ".join(page.texts)
+    assert "Leak: the file size alone has an accuracy of 91.0 %" in " ".join(page.texts)
     assert not {"script", "link"} & set(page.tags)
-    assert len(page.values("src")) <= 10 * html.FINDINGS_SHOWN
+    assert len(page.values("src")) <= 10 * run_page.FINDINGS_SHOWN

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 
 def render(template: str, **content: Any) -> str:
-    """Return a page of one of the templates in this folder, as text that can be written as UTF-8."""
+    """Return a page from a template, named by its path from this folder, as text that can be written as UTF-8."""
     page = _environment().get_template(template).render(**content)
     return page.encode("utf-8", "replace").decode()
 
@@ -24,5 +24,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _code(text: str) -> Markup:
-    """Escape a text and show what stands between backticks as code."""
+    """Escape a text and mark up what is between backticks as code."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

@@ -1,4 +1,4 @@
-"""Which test images of a run a person should see: the worst mistakes, and of each class the surest and the most doubtful."""
+"""The test images shown of a run: the worst mistakes, and the most and the least confident predictions of each class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Shown:
 
     Attributes:
         path: as in the manifest.
-        label, predicted: its class and what it was taken for.
+        label, predicted: its class and the predicted one.
         score: probability of the predicted class.
         of_label: probability of its own class.
     """
@@ -33,11 +33,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class OfClass:
-    """Test images of one class: those rightly recognised with the highest probability, and those with the lowest top probability."""
+    """Test images of one class: correct predictions with the highest probability, and those whose highest probability is lowest."""
 
     name: str
-    surest: list[Shown]
-    doubtful: list[Shown]
+    confident: list[Shown]
+    uncertain: list[Shown]
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Gallery:
     """What is shown.
 
     Attributes:
-        mistakes: the surest first.
-        mistaken: how many there are in all.
+        mistakes: the most confident first.
+        mistaken: number of all mistakes.
         classes: at most twenty.
-        left_out: classes beyond these.
+        left_out: number of further classes.
     """
 
     mistakes: list[Shown]
@@ -59,11 +59,11 @@ class Gallery:
     def plain(self) -> Iterator[Shown]:
         """Yield the images that are shown without an explanation."""
         for one in self.classes:
-            yield from (*one.surest, *one.doubtful)
+            yield from (*one.confident, *one.uncertain)
 
 
 def choose(run: Run) -> Gallery:
-    """Choose from the test images of a run, by its predictions."""
+    """Choose from the test images of a run by its predictions."""
     classes = run.labels
     test = run.predictions[run.predictions["split"] == "test"].reset_index(drop=True)
     values = test.iloc[:, -len(classes) :].to_numpy(float)
@@ -79,11 +79,11 @@ def choose(run: Run) -> Gallery:
     by_class = []
     for name in classes[:_CLASSES]:
         own = np.flatnonzero(labels == number[name])
-        surest = own[right[own]]
-        surest = surest[np.argsort(-score[surest], kind="stable")][:_OF_A_CLASS]
-        doubtful = np.setdiff1d(own, surest)
-        doubtful = doubtful[np.argsort(score[doubtful], kind="stable")][:_OF_A_CLASS]
-        by_class.append(OfClass(name, shown(surest), shown(doubtful)))
+        confident = own[right[own]]
+        confident = confident[np.argsort(-score[confident], kind="stable")][:_OF_A_CLASS]
+        uncertain = np.setdiff1d(own, confident)
+        uncertain = uncertain[np.argsort(score[uncertain], kind="stable")][:_OF_A_CLASS]
+        by_class.append(OfClass(name, shown(confident), shown(uncertain)))
     worst = wrong[np.argsort(-score[wrong], kind="stable")][:MISTAKES]
     return Gallery(shown(worst), len(wrong), by_class, max(len(classes) - _CLASSES, 0))
 

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 
 from tests.reports.made_up_findings import HOSTILE, clean, filled, table
 from transfer.quality.findings import COLUMNS, Findings
-from transfer.reports.findings_text import block, line
-from transfer.reports.names import padded, printable, shortened
+from transfer.reports.check.text import block, line
+from transfer.reports.names import printable, shortened
 
 MANY = [f"class {number}" for number in range(300)]
 CASES = {
@@ -36,10 +36,10 @@ def test_whatever_the_names_are_only_plain_text_is_printed(case: str) -> None:
     assert text.encode("utf-8")
 
 
-def test_the_urgent_comes_first_and_copies_across_splits_are_marked() -> None:
+def test_the_urgent_comes_first_and_duplicates_across_splits_are_marked() -> None:
     text = block(filled(), None, None)
-    urgent = ["Mend first:", "ACROSS", "contradictions", "likely wrong labels", "leak:"]
-    order = [*urgent, "Worth a look:", "outliers", "Dealt with:", "Try next"]
+    urgent = ["Fix first:", "ACROSS", "contradictions", "likely wrong labels", "leak:"]
+    order = [*urgent, "Worth a look:", "outliers", "No action needed:", "Try next"]
     assert sorted(order, key=text.index) == order
 
 
@@ -47,12 +47,12 @@ def test_each_kind_is_counted_with_its_examples() -> None:
     text = block(filled(), None, None)
     assert "! " in text
     for expected in (
-        " 4  pairs of near copies ACROSS splits",
+        " 4  pairs of near duplicates ACROSS splits",
         "0.999  cat/1.png (train) ~ dog/2.png (validation)",
         " 4  contradictions: the same file in several classes",
         "cat/1.png = dog/2.png",
         "cat/1.png: cat -> dog",
-        "file size alone: 91.0 % right; the largest class has 50.0 %; files larger than 12,345",
+        "file size alone: accuracy 91.0 %; the largest class has 50.0 %; files larger than 12,345",
         "cat/1.png: 9.5 times the usual distance",
         " 4  truncated or broken: not used",
         " 4  animated: the first frame",
@@ -107,7 +107,7 @@ def test_it_ends_with_the_report_the_seconds_and_commands_that_help() -> None:
 
 def test_fit_says_only_what_makes_its_figures_doubtful() -> None:
     text = " ".join(line(filled()).split())
-    assert "4 pairs of near copies across splits, 4 contradictions, 4 likely wrong labels and 1 leak" in text
+    assert "4 pairs of near duplicates across splits, 4 contradictions, 4 likely wrong labels and 1 leak" in text
     assert "outlier" not in text
     assert len(line(filled()).splitlines()) <= 2
 
@@ -119,7 +119,7 @@ def test_fit_says_nothing_where_there_is_nothing() -> None:
 
 def test_one_is_singular() -> None:
     pair = pd.DataFrame(filled().near_duplicates.head(1))
-    assert "The data has 1 pair of near copies across splits." in line(Findings(near_duplicates=pair))
+    assert "The data has 1 pair of near duplicates across splits." in line(Findings(near_duplicates=pair))
 
 
 NAMES = st.text(st.characters(codec=None), max_size=60)
@@ -131,7 +131,6 @@ def test_names_fit_and_keep_both_ends(name: str, width: int) -> None:
     shown = printable(name)
     short = shortened(shown, width)
     assert cell_len(short) <= width
-    assert cell_len(padded(shown, width)) == width
     assert shown.encode("utf-8").decode() == shown
     assert "\n" not in shown
     if short != shown:

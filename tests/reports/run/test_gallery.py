@@ -7,7 +7,7 @@ import pandas as pd
 
 from tests.reports.made_up_run import write_run
 from transfer.evaluation import predictions
-from transfer.reports.gallery import MISTAKES, choose
+from transfer.reports.run.gallery import MISTAKES, choose
 from transfer.runs import PREDICTIONS, Draft, Run
 
 CLASSES = ["red", "green", "blue"]
@@ -25,7 +25,7 @@ def run_with(folder: Path, rows: list[tuple[str, list[float]]]) -> Run:
     return Run(run.path)
 
 
-def test_mistakes_come_with_the_surest_first(tmp_path: Path) -> None:
+def test_mistakes_come_with_the_confident_first(tmp_path: Path) -> None:
     rows = [("red", [0.9, 0.1, 0.0]), ("red", [0.2, 0.7, 0.1]), ("green", [0.0, 0.05, 0.95]), ("blue", [0.4, 0.3, 0.3])]
     found = choose(run_with(tmp_path / "run", rows))
     assert [(one.path, one.label, one.predicted) for one in found.mistakes] == [
@@ -35,13 +35,13 @@ def test_mistakes_come_with_the_surest_first(tmp_path: Path) -> None:
     assert found.mistakes[0].score == np.float32(0.95) and found.mistakes[0].of_label == np.float32(0.05)
 
 
-def test_of_each_class_the_surest_are_right_and_the_most_doubtful_are_others(tmp_path: Path) -> None:
+def test_of_each_class_the_confident_are_right_and_the_most_uncertain_are_others(tmp_path: Path) -> None:
     rows = [("red", [score, 1 - score, 0.0]) for score in (0.9, 0.6, 0.8, 0.7, 0.55, 0.99)] + [("green", [0.95, 0.05, 0.0])]
     red, green, blue = choose(run_with(tmp_path / "run", rows)).classes
-    assert [one.path for one in red.surest] == ["5.png", "0.png", "2.png"]
-    assert [one.path for one in red.doubtful] == ["4.png", "1.png", "3.png"]
-    assert (green.surest, [one.path for one in green.doubtful]) == ([], ["6.png"])
-    assert (blue.surest, blue.doubtful) == ([], [])
+    assert [one.path for one in red.confident] == ["5.png", "0.png", "2.png"]
+    assert [one.path for one in red.uncertain] == ["4.png", "1.png", "3.png"]
+    assert (green.confident, [one.path for one in green.uncertain]) == ([], ["6.png"])
+    assert (blue.confident, blue.uncertain) == ([], [])
 
 
 def test_only_so_many_mistakes_are_shown_and_all_are_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing else, with every class named and every name escaped; and the terminal's tables."""
+"""The report: one page that needs nothing else, with every class named and every name escaped."""
 
 import os
 import re
@@ -11,8 +11,8 @@ import pytest
 from tests.reports.made_up_run import write_run
 from tests.reports.page import Page
 from transfer.evaluation import predictions
-from transfer.features.inventory import StoredSet
-from transfer.reports import figures, html, tables, text
+from transfer.reports.run import figures
+from transfer.reports.run import page as run_page
 from transfer.runs import CUT_POINTS, Draft, Run
 from transfer.workflows import report
 
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def page(run: Run) -> Page:
-    return Page(html.render(run))
+    return Page(run_page.render(run))
 
 
 def test_the_page_loads_nothing(run: Run, page: Page) -> None:
@@ -34,7 +34,7 @@ def test_the_page_loads_nothing(run: Run, page: Page) -> None:
     for name, value in page.attributes:
         if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
             assert (value or "").startswith(("#", "data:image/png;base64")), (name, value)
-    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", html.render(run))
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", run_page.render(run))
 
 
 def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:
@@ -42,7 +42,7 @@ def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:
         shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "")
         assert any(shown in found.replace("\udce9", "").replace("?", "") for found in page.texts), name
     assert "b" not in page.tags
-    assert "<b>" not in html.render(run)
+    assert "<b>" not in run_page.render(run)
 
 
 def test_the_page_can_be_written_whatever_the_names_are(tmp_path: Path) -> None:
@@ -59,21 +59,23 @@ def test_skipped_files_are_listed_with_their_reason_and_used_ones_are_not(page: 
 
 
 def test_probabilities_and_their_calibration_are_told_in_words_and_figures(page: Page) -> None:
-    assert any("temperature of 1.50" in found and "too sure" in found for found in page.texts)
+    assert any("temperature of 1.50" in found and "overconfident" in found for found in page.texts)
     at = page.texts.index("expected calibration error")
     assert page.texts[at + 1 : at + 3] == ["0.200", "0.100"]
 
 
 def test_how_well_other_data_is_noticed_is_told(run: Run, page: Page) -> None:
     at = page.texts.index("handwritten digits")
-    assert page.texts[at + 1 : at + 4] == ["30", "90 %", "0.990"]
-    assert "do not rely on" not in html.render(run)
+    assert page.texts[at + 1 : at + 5] == ["30", "90 %", "0.990", "good"]
+    assert "do not rely on" not in run_page.render(run)
 
 
 def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     run.metrics["ood"]["others"]["photographs"] = {"images": 30, "auroc": 0.3, "flagged": 0.0}
-    assert "does not notice photographs: do not rely on" in " ".join(html.render(run).split())
+    assert "does not detect photographs: do not rely on" in " ".join(run_page.render(run).split())
+    at = Page(run_page.render(run)).texts.index("photographs")
+    assert Page(run_page.render(run)).texts[at + 4] == "weak"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
 def test_the_cost_is_told_with_where_the_figure_comes_from(tmp_path: Path, wh: float | None, source: str, said: str) -> None:
     run = write_run(tmp_path / "run")
     run.metrics["energy"].update(wh=wh, source=source)
-    assert said in " ".join(html.render(run).split())
+    assert said in " ".join(run_page.render(run).split())
 
 
 def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
@@ -91,14 +93,14 @@ def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
     figures = {"bytes": 2_500_000, "accuracy": 0.5, "accuracy_ci95": [0.25, 0.75], **speed}
     exports = [{"format": "savedmodel", "quantization": "none", **figures}]
     exports.append({"format": "litert", "quantization": "int8", **figures, "same_label": 0.875, "largest_difference": 0.03})
-    texts = Page(html.render(run, exports=exports)).texts
+    texts = Page(run_page.render(run, exports=exports)).texts
     at = texts.index("litert")
     assert texts[at : at + 8] == ["litert", "int8", "2.5", "0.500 (0.250 to 0.750)", "0.875", "3.0e-02", "5.2", "190.5"]
 
 
 def test_the_worst_class_comes_first(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", ("a", "b", "c"))
-    texts = Page(html.render(run)).texts
+    texts = Page(run_page.render(run)).texts
     # The made-up classifier is right about the class in the middle only.
     rows = [found for found in texts if found in ("a", "b", "c")]
     assert rows[:3] == ["a", "c", "b"]
@@ -106,10 +108,10 @@ def test_the_worst_class_comes_first(tmp_path: Path) -> None:
 
 def test_the_table_of_cut_points_is_there_exactly_where_they_were_compared(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    assert "Cut points" not in Page(html.render(run)).texts
+    assert "Cut points" not in Page(run_page.render(run)).texts
     _cut_points().to_csv(run.path / CUT_POINTS, index=False)
     again = Run(run.path)
-    page = Page(html.render(again))
+    page = Page(run_page.render(again))
     assert "Cut points" in page.texts
     assert ("class", "chosen") in page.attributes
 
@@ -139,43 +141,6 @@ def test_a_probability_of_one_falls_in_the_last_bin() -> None:
     assert figures.reliability(predictions.table(facts, np.array([[1.0, 0.0]]), ["a", "b"]), ["a", "b"]).startswith("<svg")
 
 
-def test_the_block_says_what_a_person_wants_to_know(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "my run", ("a", "b", "c"))
-    block = text.block(run)
-    low, high = run.metrics["test"]["accuracy_ci95"]
-    assert f"Test accuracy  0.333 (95 %: {low:.3f} to {high:.3f}) on 3 images" in block
-    assert "Worst classes  a 0.00, c 0.00, b 1.00" in block
-    assert "2 (1 damaged, 1 not an image)" in block
-    assert "scan 0.5, total 61.2" in block
-    assert f"transfer serve '{run.path}'" in block
-    assert "90% of handwritten digits are called so" in block
-    assert str(run.export) in block
-
-
-def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / name) for name in ("short", "a longer name")]
-    head, *lines = text.side_by_side(runs).splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["short", "a longer name"]
-    assert head.index("macro F1") <= lines[0].index("0.333", 30) + 8
-    assert all("1,000" in line for line in lines)
-
-
-def test_the_chosen_cut_point_is_marked() -> None:
-    marked = [line for line in text.cut_points(_cut_points()).splitlines() if "<- chosen" in line]
-    assert len(marked) == 1
-    assert "block2_pool" in marked[0]
-
-
 def _cut_points() -> pd.DataFrame:
     facts = {"cut": ["block1_pool", "block2_pool"], "features": [64, 128], "cv_accuracy": [0.5, 0.75]}
     return pd.DataFrame({**facts, "standard_error": [0.1, 0.05], "chosen": [False, True]})
-
-
-def test_the_store_is_listed_with_damaged_sets_named() -> None:
-    sets = [StoredSet("ab", "vgg16", 224, "bfloat16", 1234, 5_000_000, 0.5), StoredSet("cd", "unknown", 0, "", -1, 0, 2.0)]
-    table = tables.feature_sets(sets)
-    assert "1,234" in table
-    assert "damaged" in table
-    assert table.endswith("2 sets, 5.0 MB")
-    assert tables.feature_sets([]) == "The feature store is empty."
-    assert tables.pruned(sets) == "Deleted 2 feature sets, 5.0 MB."

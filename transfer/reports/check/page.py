@@ -2,35 +2,18 @@
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from transfer.quality.findings import Findings
-from transfer.reports import page
+from transfer.reports import templates
 from transfer.reports.cards import Album
+from transfer.reports.findings import absent, items, sentence
 from transfer.reports.names import printable, records
-from transfer.reports.summary import absent, items, sentence
-from transfer.system.files import write_text
 
-_TEMPLATE = "check.html.jinja"
+_TEMPLATE = "check/page.html.jinja"
 _CLASSES = 24  # further ones are folded away
-
-
-def write(
-    findings: Findings,
-    thumbnails: Mapping[str, str],
-    target: Path,
-    title: str,
-    facts: Mapping[str, str] | None = None,
-    most: int = 48,
-    data: str = "DATA",
-    root: str = "ROOT",
-    options: str = "",
-) -> None:
-    """Write the page, whole or not at all; see `render`."""
-    write_text(target, render(findings, thumbnails, title, facts, most, data, root, options))
 
 
 def render(
@@ -47,15 +30,15 @@ def render(
 
     Args:
         findings: what was found.
-        thumbnails: path -> data URI; `cards.paths` says which ones the page shows.
+        thumbnails: path -> data URI, for the paths of `cards.paths`.
         title: the page's heading.
         facts: names and values of how the check was made (data, network, seconds), shown at the end.
-        most: images shown in a section, about; the number given to `cards.paths`.
-        data: the source as the user gave it, for the commands to try.
+        most: images shown per section, about; the number given to `cards.paths`.
+        data: the source as the user gave it, for the suggested commands.
         root: where the paths of the source start.
         options: of the command line that the source needs beside its name, ` --root images`.
     """
-    return page.render(
+    return templates.render(
         _TEMPLATE,
         title=printable(title),
         data=printable(shlex.quote(data) + options),

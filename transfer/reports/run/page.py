@@ -1,27 +1,27 @@
-"""A run's folder -> one self-contained page. Reads what the run wrote; knows nothing of training."""
+"""A run's folder -> one self-contained page. Reads what the run wrote, without TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from transfer.quality.findings import Findings
-from transfer.reports import figures, page
+from transfer.reports import templates
 from transfer.reports.cards import Album
-from transfer.reports.gallery import Gallery, choose
+from transfer.reports.findings import items, sentence
 from transfer.reports.names import printable, records
-from transfer.reports.summary import items, sentence
+from transfer.reports.run import figures, text
+from transfer.reports.run.gallery import Gallery, choose
 from transfer.runs import Draft, Run
 
-_TEMPLATE = "report.html.jinja"
-_BLIND = 0.8  # area under the curve below which `ood_score` is called of little use
+_TEMPLATE = "run/page.html.jinja"
 
 FINDINGS_SHOWN = 6
-"""Images of each kind of finding that the page shows, about: the number for `cards.paths`."""
+"""About how many images of each kind of finding the page shows: the number for `cards.paths`."""
 
 
 @dataclass(frozen=True)
 class Heated:
-    """Data URIs of one image under its heat maps: of the class it was taken for, and of its own."""
+    """Data URIs of one image under its heat maps: of the predicted class, and of its own."""
 
     predicted: str
     label: str
@@ -29,7 +29,13 @@ class Heated:
 
 @dataclass(frozen=True)
 class Images:
-    """The test images of a page: which, path -> data URI of a thumbnail, and path -> heat maps of the mistakes."""
+    """The test images of a page.
+
+    Attributes:
+        gallery: which.
+        thumbnails: path -> data URI.
+        heated: path -> heat maps, of the mistakes.
+    """
 
     gallery: Gallery
     thumbnails: Mapping[str, str]
@@ -46,14 +52,14 @@ def render(
     """Return the page of a run.
 
     Args:
-        run: what the page is about.
-        findings: what the checks of its data found; none: the page has no such section.
+        run: finished, or a draft with all its tables.
+        findings: of the checks of its data; none: the page has no such section.
         thumbnails: path -> data URI of images named by the findings.
-        images: of the test split; none: only words about them.
+        images: of the test split; none: they are named, not shown.
         exports: the table of the run's exports, as `exports.json` holds it.
     """
     shown = images or Images(choose(run), {}, {})
-    return page.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), images=shown, exports=exports)
+    return templates.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), images=shown, exports=exports)
 
 
 def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:
@@ -74,11 +80,12 @@ def _content(run: Run) -> dict[str, Any]:
     low, high = test["accuracy_ci95"]
     of_test = run.predictions[run.predictions["split"] == "test"]
     cut_points = run.cut_points
+    other_data = metrics["ood"]["others"]
     skipped = run.manifest[run.manifest["reason"] != ""]
     return {
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
         "sentence": (
-            f"{test['accuracy']:.1%} of {test['images']} test images were classified right "
+            f"{test['accuracy']:.1%} of {test['images']} test images were classified correctly "
             f"(95 % interval: {low:.1%} to {high:.1%}), measured through the exported model."
         ),
         "metrics": metrics,
@@ -89,7 +96,8 @@ def _content(run: Run) -> dict[str, Any]:
         "reliability": figures.reliability(of_test, classes),
         "calibration": metrics["calibration"],
         "ood": metrics["ood"],
-        "blind": [name for name, facts in metrics["ood"]["others"].items() if facts["auroc"] < _BLIND],
+        "other_data": {name: facts | {"judged": text.judged(facts)} for name, facts in other_data.items()},
+        "blind": [name for name, facts in other_data.items() if facts["auroc"] < text.GOOD_AUROC],
         "stages": _stages(metrics["timing"]),
         "cut_points": [] if cut_points is None else cut_points.to_dict("records"),
         "skipped": skipped[["path", "reason"]].head(500).to_dict("records"),

@@ -9,7 +9,7 @@ from tests.evaluation.made_up_comparison import comparison
 from tests.reports.page import Page
 from transfer.evaluation.learning_curves import summary
 from transfer.evaluation.paired_differences import paired
-from transfer.reports.comparison.html import render
+from transfer.reports.comparison.page import render
 from transfer.reports.comparison.text import paragraph
 
 METHODS = {"frozen": {"1": 0.5, "10": 0.8, "all": 0.85}, "lenet": {"1": 0.3, "all": 0.95}}
@@ -31,7 +31,7 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
     assert page.open == [] or page.open == ["html"]
     assert "default-src 'none'" in source and "<script" not in source
     assert all(not value.startswith(("http", "//")) for name in ("src", "href") for value in page.values(name))
-    assert page.headings == ["Accuracy", "What more images and more time bring", "Is the difference real?", "How this was made"]
+    assert page.headings == ["Accuracy", "Accuracy against images, time and energy", "Significance of the differences", "How this was made"]
     assert "nan" not in " ".join(page.texts).lower().split()
 
 
@@ -76,7 +76,7 @@ def test_the_test_that_was_used_is_explained(seeds: int, there: str, absent: str
 
 def test_one_method_has_a_page_without_differences() -> None:
     page = Page(render("clip art", *tables({"frozen": METHODS["frozen"]})))
-    assert "Is the difference real?" not in page.headings
+    assert "Significance of the differences" not in page.headings
     assert page.tags.count("svg") == 2
 
 
@@ -84,7 +84,7 @@ def test_further_pairs_are_folded_away() -> None:
     many = {name: {"1": 0.4 + 0.1 * i} for i, name in enumerate("abcde")}
     page = render("clip art", *tables(many))
     assert "4 further pairs" in page
-    assert page.index("d less e") < page.index("a less b"), "pairs with the best method come first"
+    assert page.index("d minus e") < page.index("a minus b"), "pairs with the best method come first"
     assert Page(page).tags.count("svg") == 2 + 10
 
 

@@ -1,0 +1,56 @@
+"""The terminal's text on a run, on cut points, and on several runs."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.reports.made_up_run import write_run
+from transfer.reports.run import text
+
+
+def test_the_block_says_what_a_person_wants_to_know(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "my run", ("a", "b", "c"))
+    block = text.block(run)
+    low, high = run.metrics["test"]["accuracy_ci95"]
+    assert f"Test accuracy  0.333 (95 %: {low:.3f} to {high:.3f}) on 3 images" in block
+    assert "Worst classes  a 0.00, c 0.00, b 1.00 (recall)" in block
+    assert "2 (1 damaged, 1 not an image)" in block
+    assert "scan 0.5, total 61.2" in block
+    assert f"transfer serve '{run.path}'" in block
+    assert "detected 90% of handwritten digits (good)" in block
+    assert str(run.export) in block
+
+
+def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in ("short", "a longer name")]
+    head, *lines = text.side_by_side(runs).splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["short", "a longer name"]
+    assert head.index("macro F1") <= lines[0].index("0.333", 30) + 8
+    assert all("1,000" in line for line in lines)
+
+
+def test_the_chosen_cut_point_is_marked() -> None:
+    marked = [line for line in text.cut_points(_cut_points()).splitlines() if "<- chosen" in line]
+    assert len(marked) == 1
+    assert "block2_pool" in marked[0]
+
+
+@pytest.mark.parametrize(
+    ("flagged", "auroc", "expected"), [(0.9, 0.99, "good"), (0.8, 0.8, "good"), (0.1, 0.99, "weak"), (0.9, 0.6, "weak"), (0.0, 0.3, "weak")]
+)
+def test_detection_is_judged_by_its_figures(flagged: float, auroc: float, expected: str) -> None:
+    facts = {"images": 30, "flagged": flagged, "auroc": auroc}
+    assert text.judged(facts) == expected
+    assert expected in text.other_data("photographs", facts) and f"{flagged:.1%}" in text.other_data("photographs", facts)
+
+
+def test_without_other_data_nothing_is_said_of_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    run.metrics["ood"]["others"] = {}
+    assert "OOD" not in text.block(run)
+
+
+def _cut_points() -> pd.DataFrame:
+    facts = {"cut": ["block1_pool", "block2_pool"], "features": [64, 128], "cv_accuracy": [0.5, 0.75]}
+    return pd.DataFrame({**facts, "standard_error": [0.1, 0.05], "chosen": [False, True]})

@@ -1,0 +1,92 @@
+"""A run, its cut points, or several runs side by side, in a few lines for the terminal."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from transfer.quality.findings import Findings
+from transfer.reports.check import text as check_text
+from transfer.reports.terminal import table
+from transfer.runs import FINDINGS, Run
+
+GOOD_AUROC = 0.8
+"""Other data is told well from a run's own where the area under the ROC curve is at least this."""
+
+_GOOD_SHARE = 0.8  # and where `is_ood` flags at least this share of it
+_WORST = 3
+
+
+def block(run: Run) -> str:
+    """Return what a person wants to know at the end of a run."""
+    test, timing, images = run.metrics["test"], run.metrics["timing"], run.metrics["images"]
+    facts = {
+        "Test accuracy": f"{_accuracy(test)} on {test['images']} images, through the exported model",
+        "Macro F1": f"{test['macro_f1']:.3f}",
+        "Worst classes": f"{_worst(test['per_class'])} (recall)",
+        "Images": f"{images['train']} train, {images['validation']} validation, {images['test']} test",
+        "Skipped": _skipped(run.metrics["skipped"]),
+        "OOD": _ood(run.metrics["ood"]["others"]),
+        "Seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in timing.items()),
+    }
+    places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": f"transfer serve {shlex.quote(str(run.path))}"}
+    doubts = check_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
+    return "\n".join(["", *_entries(facts), "", *_entries(places), *(["", doubts] if doubts else [])])
+
+
+def judged(facts: Mapping[str, float]) -> str:
+    """Return `good` or `weak`: how well images of other data are detected as out of distribution."""
+    return "good" if facts["flagged"] >= _GOOD_SHARE and facts["auroc"] >= GOOD_AUROC else "weak"
+
+
+def other_data(name: str, facts: Mapping[str, float]) -> str:
+    """Return how well images of other data are told from the run's own."""
+    found = f"{facts['flagged']:.1%} detected as out of distribution ({judged(facts)}), AUROC {facts['auroc']:.3f}"
+    return f"Other data     {facts['images']} images of {name}: {found}"
+
+
+def cut_points(compared: pd.DataFrame) -> str:
+    """Return the table of `truncate_at: auto`."""
+    rows = [
+        [row.cut, f"{row.cv_accuracy:.3f} +- {row.standard_error:.3f}", f"{row.features} features", "<- chosen" if row.chosen else ""]
+        for row in compared.itertuples()
+    ]
+    return "\n".join(["Cut points, cross-validated on the training images:", *table([""] * 4, rows, left=(0, 3), indent=2)])
+
+
+def side_by_side(runs: Sequence[Run]) -> str:
+    """Return a table of runs on the same test images."""
+    head = ["", "test accuracy (95 % interval)", "macro F1", "log loss", "parameters trained", "seconds"]
+    rows = []
+    for run in runs:
+        test, trained, seconds = run.metrics["test"], run.metrics["parameters"]["trained"], run.metrics["timing"]["total"]
+        low, high = test["accuracy_ci95"]
+        accuracy = f"{test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+        rows.append([run.name, accuracy, f"{test['macro_f1']:.3f}", f"{test['log_loss']:.3f}", f"{trained:,}", f"{seconds:.1f}"])
+    return "\n".join(table(head, rows, left=(0, 1)))
+
+
+def _accuracy(test: Mapping[str, Sequence[float]]) -> str:
+    low, high = test["accuracy_ci95"]
+    return f"{test['accuracy']:.3f} (95 %: {low:.3f} to {high:.3f})"
+
+
+def _worst(per_class: Mapping[str, Mapping[str, float]]) -> str:
+    seen = [(name, facts) for name, facts in per_class.items() if facts["images"]]
+    worst = sorted(seen, key=lambda item: item[1]["recall"])[:_WORST]
+    return ", ".join(f"{name} {facts['recall']:.2f}" for name, facts in worst)
+
+
+def _skipped(reasons: Mapping[str, int]) -> str:
+    if not reasons:
+        return "none"
+    return f"{sum(reasons.values())} ({', '.join(f'{count} {reason}' for reason, count in reasons.items())}); see manifest.csv"
+
+
+def _ood(found: Mapping[str, Mapping[str, float]]) -> str:
+    detected = ", ".join(f"{facts['flagged']:.0%} of {name} ({judged(facts)})" for name, facts in found.items())
+    return f"detected {detected}" if detected else ""
+
+
+def _entries(facts: Mapping[str, str]) -> list[str]:
+    return [f"{label:15}{text}" for label, text in facts.items() if text]

@@ -1,0 +1,35 @@
+"""Tables for the terminal, laid out by rich as plain text: whole lines, never cut, the same in a terminal and in a pipe."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+_WIDE = 1 << 16  # columns: more than any table needs, so that rich neither cuts nor breaks a cell
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int] = (0,), indent: int = 0) -> list[str]:
+    """Return the lines of a table: its head, and one line per row.
+
+    Args:
+        head: names of the columns; all empty: no line for them.
+        rows: texts that can be printed; columns are as wide as their widest cell.
+        left: numbers of the columns that are aligned to the left; numbers stand at the right.
+        indent: spaces before each line.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    laid_out = Table(box=None, pad_edge=False, show_header=any(head))
+    to_the_left = set(left)
+    for number, name in enumerate(head):
+        side: Literal["left", "right"] = "left" if number in to_the_left else "right"
+        laid_out.add_column(Text(name), justify=side, no_wrap=True)
+    for row in rows:
+        laid_out.add_row(*(Text(cell) for cell in row))
+    # Fixed settings, whatever the environment: a notebook or FORCE_COLOR would change what is written.
+    plain = {"color_system": None, "force_terminal": False, "force_jupyter": False, "legacy_windows": False}
+    console = Console(file=io.StringIO(), width=_WIDE, **plain)  # type: ignore[arg-type]
+    with console.capture() as captured:
+        console.print(laid_out)
+    return [(" " * indent + line).rstrip() for line in captured.get().splitlines()]
