@@ -52,12 +52,17 @@ class Settings(Section):
         return self
 
     def batch_of(self, side: int) -> int:
-        """Return how many images of `side` pixels are given to the model at once, at most.
+        """Return the most images of `side` x `side` pixels that are given to the model at once."""
+        return self.batch_images or images_at_once(side, self.batches)
 
-        Without a setting as many as make half a megapixel, at least 8: the activations of a convolutional network grow with the
-        pixels, and small images need large batches to keep the processor busy.
-        """
-        return self.batch_images or min(256, max(8, 2**19 // side**2))
+
+def images_at_once(side: int, batches: int = 1) -> int:
+    """Return a good batch size for images of `side` x `side` pixels, of which `batches` are computed at the same time.
+
+    About a megapixel over all batches, 8 to 256 images in each: the activations of a convolutional network grow with the
+    pixels, and small images need large batches to keep the processor busy.
+    """
+    return min(256, max(8, 2**20 // batches // side**2))
 
 
 def build(given: Mapping[str, Any]) -> Settings:
