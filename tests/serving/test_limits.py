@@ -1,4 +1,4 @@
-"""Clients that are too large, too slow, too many or gone get the right answer, and the others theirs."""
+"""Requests that are too large, too slow, too many or abandoned get the right answer, and the others are not affected."""
 
 import contextlib
 import io
@@ -95,7 +95,7 @@ def test_decompression_bombs_are_refused_by_their_header(strict: Running, data: 
     assert ("too large" in row[0]["error"], row[1]["label"]) == (True, "red")
 
 
-def test_damaged_images_of_others_do_not_spoil_a_batch(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_images_of_other_clients_do_not_spoil_a_batch(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     slowed(strict, monkeypatch, 0.02)
     bodies = [json.dumps({"instances": [b64(truncated())]}).encode(), BODY]
     with strict.client() as client, ThreadPoolExecutor(4) as threads:
@@ -103,7 +103,7 @@ def test_damaged_images_of_others_do_not_spoil_a_batch(strict: Running, monkeypa
     assert [answer.status_code for answer in answers] == [400, 200] * 6
 
 
-def test_a_full_queue_is_answered_with_429_and_when_to_come_back(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_answered_with_429_and_when_to_try_again(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     slowed(strict, monkeypatch, 0.15)
     with strict.client() as client, ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda number: client.post("/v1/models/tiny:predict", content=BODY), range(16)))
@@ -197,7 +197,7 @@ def test_of_a_thousand_connections_the_first_are_answered_and_the_others_told_wh
 
 
 def status_of(connection: socket.socket) -> int | None:
-    """Return the status that a bare connection receives; None where it was closed without."""
+    """Return the status that a bare connection receives; None if it was closed without one."""
     with contextlib.suppress(ConnectionError):
         received = connection.recv(12)
         return int(received[9:]) if received else None
