@@ -1,6 +1,6 @@
 """A prediction in a process of its own that kills itself while it renames its third file: the second shard of the answers.
 
-python -m tests.serving.killed_predict ARGUMENTS OF transfer predict...
+python -m tests.serving.batch.killed_predict ARGUMENTS OF transfer predict...
 """
 
 import os

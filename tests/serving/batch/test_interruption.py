@@ -23,7 +23,7 @@ from transfer.serving.batch import answering, prediction, shards
 from transfer.serving.batch.request import request
 from transfer.system.progress import Silent
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES, SEGMENT = 22, 4
 
 
@@ -120,7 +120,7 @@ def test_a_killed_prediction_continues_and_ends_with_the_same_bytes(
     run: Run, data: Path, write: Write, asked: list[int], tmp_path: Path
 ) -> None:
     output = tmp_path / "results" / "out.csv"
-    command = [sys.executable, "-m", "tests.serving.killed_predict", run.path, data, "--output", output, "--batch-size", "2"]
+    command = [sys.executable, "-m", "tests.serving.batch.killed_predict", run.path, data, "--output", output, "--batch-size", "2"]
     done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not output.exists()
