@@ -86,17 +86,16 @@ def main() -> None:
     import_tensorflow_quietly()
     from transfer.exporters.served import Served
     from transfer.runs import Run
-    from transfer.serving.batch import answering, job
-    from transfer.serving.batch.images import Decoder, settings_of
+    from transfer.serving.batch import prediction
+    from transfer.serving.batch.answering import Predictor
     from transfer.serving.batch.request import request
-    from transfer.serving.batch.room import ahead
-    from transfer.system.resources import cores
+    from transfer.system.resources import ahead, cores
 
     run = Run(args.run)
     served = Served(run.export)
-    job.Served = lambda folder: served  # loaded once, outside the clock
-    decoder = Decoder(settings_of(run, served.size))
-    batch = answering.batch_of(served.size)
+    prediction.Served = lambda folder: served  # loaded once, outside the clock
+    predictor = Predictor.of(run, served, None)
+    decoder, batch = predictor.decoder, predictor.batch_size
     files = [args.data / path for path in used_rows(args.data, args.images * args.rounds)["path"]]
     pairs, decodes = [], []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
@@ -104,7 +103,8 @@ def main() -> None:
             own = files[number * args.images : (number + 1) * args.images]
             groups = [list(map(str, own[start : start + decoder.together])) for start in range(0, len(own), decoder.together)]
             started = time.perf_counter()
-            images = np.concatenate([decoded.images for decoded in ahead(decoder.decode, groups, cores(), len(groups))])
+            decoded = [image for group in ahead(decoder.decode, groups, cores(), len(groups)) for image in group]
+            images = np.stack([image for image in decoded if not isinstance(image, str)])
             decodes.append(len(own) / (time.perf_counter() - started))
             batches = [images[start : start + batch] for start in range(0, len(images), batch)]
             served.answer_decoded(batches[0])
@@ -112,9 +112,9 @@ def main() -> None:
             for part in batches:
                 served.answer_decoded(part)
             alone = len(images) / (time.perf_counter() - started)
-            del images, batches
+            del decoded, images, batches
             watch = Stopwatch()
-            job.carry_out(request(run, own, Path(name) / f"{number}.csv"), watch)
+            prediction.carry_out(request(run, own, Path(name) / f"{number}.csv"), watch)
             pairs.append((watch.rate, alone))
             print(f"round {number + 1}: predict {watch.rate:.1f}, network alone {alone:.1f} images/s", file=sys.stderr)
         memory = {"peak_mb_here": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)}

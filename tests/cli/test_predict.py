@@ -17,7 +17,7 @@ from tests.reports.made_up_run import COLOURS, write_run
 from transfer import cli
 from transfer.exporters.served import Served
 from transfer.runs import Run
-from transfer.serving.batch import job
+from transfer.serving.batch import prediction
 
 Result = tuple[int, str, list[str]]
 Call = Callable[..., Result]
@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module", autouse=True)
 def each_export_is_loaded_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "Served", functools.cache(Served))
+        patch.setattr(prediction, "Served", functools.cache(Served))
         yield
 
 
@@ -110,12 +110,11 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "among the images by a link": (("{tmp}/link", "--output", "{data}/out.csv"), "where nothing is written"),
     "in the run": (("{data}", "--output", "{run}/predictions.csv", "--overwrite"), "where nothing is written"),
     "a folder": (("{data}/a/0.png", "--output", "{tmp}/folder.csv", "--overwrite"), "is a folder"),
-    "below a file": (("{data}/a/0.png", "--output", "{data}/a/0.png/out.csv"), "cannot be made or written"),
+    "below a file": (("{data}/a/0.png", "--output", "{data}/a/0.png/out.csv"), "cannot be created"),
     "one of the files": (("{tmp}/some.csv", "--output", "{tmp}/some.csv", "--overwrite"), "one of the files to be read"),
     "no output": (("{data}", "--overwrite"), "Received no --output"),
     "batch size": (("{data}", "--batch-size", "0"), "at least 1"),
     "no such image": (("{data}/none.png",), "no such image"),
-    "the option of before": (("{data}", "--csv", "{tmp}/x.csv"), "Expected --output"),
 }
 
 

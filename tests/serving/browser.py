@@ -19,7 +19,7 @@ _SWITCHES = (
 
 @contextlib.contextmanager
 def chromium() -> Iterator["Browser"]:
-    """Start the system's Chromium, with a made-up camera; skip the test where there is none."""
+    """Start the system's Chromium, with a fake camera; skip the test if there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
@@ -46,7 +46,7 @@ class Watch:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def asked(self, end: str) -> int:
-        """Return how many requests went to an address that ends so."""
+        """Return the number of requests to URLs with this ending."""
         return sum(url.endswith(end) for url in self.requests)
 
 

@@ -26,7 +26,7 @@ _LEFT_OUT = {
 
 
 def operation(server: Running, name: str, examples: int, seed: int = 0) -> int:
-    """Ask one operation, with requests that fit its description and with requests that do not; return how many.
+    """Call one operation, with requests that fit its description and with requests that do not; return their number.
 
     Raises:
         AssertionError or an exception of schemathesis: where an answer is not as documented, or the server failed.

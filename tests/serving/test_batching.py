@@ -1,4 +1,4 @@
-"""The queue: what waits goes together, within limits; bad rows hurt nobody else; a full queue says so; nothing is computed in vain."""
+"""The queue: waiting requests share batches within limits; bad rows affect no others; a full queue refuses; no work in vain."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from transfer.serving.refusals import ImageError, RefusedError
 
 
 class Model:
-    """Doubles numbers; refuses negative ones; waits at the gate where it is shut."""
+    """Doubles numbers; refuses negative ones; waits while the gate is shut."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -66,7 +66,7 @@ async def while_busy(batcher: Batcher, model: Model, *pieces: Piece) -> list[Any
     return await asyncio.gather(*(one.future for one in pieces), return_exceptions=True)
 
 
-def test_what_waits_while_the_model_is_busy_goes_together() -> None:
+def test_requests_that_wait_while_the_model_is_busy_share_a_batch() -> None:
     async def story(batcher: Batcher, model: Model) -> None:
         results = await while_busy(batcher, model, piece(model, 1), piece(model, 2, 3), piece(model, 4))
         assert [result["y"].tolist() for result in results] == [[2], [4, 6], [8]]
@@ -113,7 +113,7 @@ def test_batches_keep_to_their_limits_and_to_the_order() -> None:
     assert run(story, size=3).batches == [[0], [1, 2, 3], [4, 5, 6], [7]]
 
 
-def test_only_what_is_of_a_kind_goes_together() -> None:
+def test_only_pieces_with_the_same_key_share_a_batch() -> None:
     async def story(batcher: Batcher, model: Model) -> None:
         await while_busy(batcher, model, piece(model, 1, key="a"), piece(model, 2, key="b"), piece(model, 3, key="a"))
 
@@ -146,7 +146,7 @@ def test_a_defect_in_the_model_ends_its_batch_and_not_the_thread() -> None:
     run(story)
 
 
-def test_a_full_queue_is_said_at_once_and_takes_all_or_nothing() -> None:
+def test_a_full_queue_refuses_at_once_and_takes_all_or_nothing() -> None:
     async def story(batcher: Batcher, model: Model) -> None:
         model.gate.clear()
         batcher.submit([piece(model, 0)])
@@ -161,7 +161,7 @@ def test_a_full_queue_is_said_at_once_and_takes_all_or_nothing() -> None:
     run(story)
 
 
-def test_what_would_wait_longer_than_its_client_is_refused() -> None:
+def test_a_request_that_would_wait_longer_than_its_client_is_refused() -> None:
     async def story(batcher: Batcher, model: Model) -> None:
         model.gate.clear()
         batcher.submit([piece(model, 0)])

@@ -75,7 +75,7 @@ def test_neighbours_come_nearest_first_without_their_paths(served: Served) -> No
     assert "train.png" not in json.dumps(found)
 
 
-def test_a_image_unlike_the_training_is_said_to_be(served: Served) -> None:
+def test_an_image_out_of_distribution_is_marked(served: Served) -> None:
     usual, odd = (explain(served, None, png(colour), None) for colour in ((200, 0, 0), (200, 200, 200)))
     assert (usual["is_ood"], odd["is_ood"]) == (False, True)
     assert usual["ood_score"] < 1 < odd["ood_score"]

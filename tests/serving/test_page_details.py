@@ -19,13 +19,13 @@ _PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAA
 
 @pytest.fixture(scope="module")
 def server(browser: "Browser", export: Path) -> Iterator[Running]:
-    """A server that asks for a key."""
+    """A server that requires a key."""
     with served(export, api_key=KEY) as running:
         yield running
 
 
 def told(page: "Page", content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> None:
-    """Let the server seem to answer so."""
+    """Fake the server's answer."""
 
     def fulfil(route: "Route") -> None:
         route.fulfill(status=status, body=json.dumps(content), headers={"Content-Type": "application/json", **(headers or {})})
@@ -42,7 +42,7 @@ def answer(names: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_key_is_asked_for_kept_for_the_tab_and_asked_for_again_where_wrong(page: "Page") -> None:
+def test_a_key_is_asked_for_kept_for_the_tab_and_asked_for_again_if_wrong(page: "Page") -> None:
     choose(page, image("red"))
     assert page.locator("#key-dialog").is_visible()
     assert not page.locator("#key-wrong").is_visible()
@@ -64,7 +64,7 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_asked_for_again_where_wrong(pag
     [
         (429, "The server is busy. Try again in 7 seconds.", True),
         (413, "The image is too large for this server.", False),
-        (415, "This is no image that the network can read.", False),
+        (415, "The file is not an image that the network can read.", False),
         (504, "The server took too long. Try again in a moment.", True),
         (500, "The server could not answer.", True),
     ],
@@ -145,7 +145,14 @@ def test_text_can_be_read_in_both_schemes(browser: "Browser", server: Running) -
         page = context.new_page()
         page.goto(server.url)
         read = "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
-        for front, back in [("text", "back"), ("soft", "back"), ("soft", "code"), ("link", "back"), ("on-link", "link"), ("mend", "code")]:
+        for front, back in [
+            ("text", "back"),
+            ("soft", "back"),
+            ("soft", "code"),
+            ("link", "back"),
+            ("on-link", "link"),
+            ("warning", "code"),
+        ]:
             pair = [page.evaluate(read, f"--{name}") for name in (front, back)]
             full = ["#" + "".join(letter * 2 for letter in colour[1:]) if len(colour) == 4 else colour for colour in pair]
             low, high = sorted(luminance(colour) for colour in full)

@@ -159,7 +159,7 @@ IMAGES, EXPLAIN = {"signature_name": "images"}, {"signature_name": "explain"}
         (EXPLAIN | {"inputs": [RED]}, "expecting an object as multiple input tensors required"),
         (EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 1.5}]}, "not of expected type: int32"),
         (EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 2**40}]}, "without loss of precision"),
-        (EXPLAIN | {"inputs": {"image_bytes": [RED], "class_number": [1, 2]}}, "as many rows"),
+        (EXPLAIN | {"inputs": {"image_bytes": [RED], "class_number": [1, 2]}}, "same number of rows"),
         (EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 77}]}, "Failed to process element: 0"),
     ],
 )

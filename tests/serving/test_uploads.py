@@ -1,4 +1,4 @@
-"""Plain uploads: each file gets its classes or its own error; names of files are words, never paths; the page is served."""
+"""Plain uploads: each file gets its classes or its own error; file names are never used as paths; the page is served."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def test_where_no_file_is_good_the_request_is_refused(server: Running) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\x", "a\x00b", "~/x", "%2e%2e%2fx"])
-def test_names_of_files_are_words(server: Running, name: str) -> None:
+def test_file_names_are_never_used_as_paths(server: Running, name: str) -> None:
     with server.client() as client:
         answer = client.post("/predict", files={"file": (name, image())})
     assert answer.status_code == 200

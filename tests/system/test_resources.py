@@ -1,10 +1,11 @@
 """Work is spread over threads in a way that nobody can see in its results."""
 
 import threading
+import time
 
 import pytest
 
-from transfer.system.resources import cores, spread
+from transfer.system.resources import ahead, cores, spread
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -25,3 +26,31 @@ def test_no_more_threads_than_cores_are_used() -> None:
     seen: set[int] = set()
     spread(lambda _: seen.add(threading.get_ident()), range(100))
     assert 1 <= len(seen) <= cores()
+
+
+def test_work_ahead_keeps_the_order_and_its_distance() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.001 * (number % 3))
+        return number * number
+
+    for done, result in enumerate(ahead(work, range(40), 3, 5)):
+        assert result == done * done
+        assert len(begun) <= done + 5
+    assert sorted(begun) == list(range(40))
+
+
+def test_the_first_failure_is_raised_in_its_place_and_the_rest_is_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        return 1 // (3 - number)
+
+    results = ahead(work, range(1000), 2, 6)
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert len(begun) < 12

@@ -12,12 +12,12 @@ from PIL import Image
 from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
 from transfer.config import DataConfig
-from transfer.data.decoding.transcode import to_png
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import ConfigError, DataError, RunError
 from transfer.exporters import saved_model
 from transfer.exporters.served import Served
 from transfer.runs import Run
+from transfer.serving.admission import unusual
 from transfer.workflows.predict import expand, predict
 
 
@@ -78,8 +78,7 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     for number, (kind, size) in enumerate(kinds):
         files.append(tmp_path / f"{number}.{kind.lower()}")
         made_up_image(number, size, number).save(files[-1], kind)
-    encoded = [to_png(file.read_bytes()) if file.suffix == ".tiff" else file.read_bytes() for file in files]
-    expected = Served(served_folder).answer(encoded)
+    expected = Served(served_folder).answer([unusual(file.read_bytes(), 100).data for file in files])
     table = predict(run, files)
     np.testing.assert_array_equal(table[list(COLOURS)].to_numpy(), expected.probabilities)
     np.testing.assert_array_equal(table["ood_score"], expected.ood_score)

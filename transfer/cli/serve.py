@@ -1,4 +1,4 @@
-"""The command line of `transfer serve`: a run's export over HTTP, with TensorFlow Serving's interface and a page."""
+"""The command line of `transfer serve`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,23 +8,23 @@ import typer
 
 def serve(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    port: Annotated[int, typer.Option(metavar="N", help="0: any that is free.")] = 8501,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: every one of this machine.")] = "127.0.0.1",
-    name: Annotated[str | None, typer.Option(help="Name of the model in the addresses; else the run's.")] = None,
-    api_key_env: Annotated[str, typer.Option(metavar="NAME", help="Environment variable with the key.")] = "TRANSFER_API_KEY",
-    max_body_mb: Annotated[float | None, typer.Option(metavar="MB", help="Largest request; else 32.")] = None,
-    max_images: Annotated[int | None, typer.Option(metavar="N", help="Images in one request, at most; else 128.")] = None,
-    max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest image; else the run's data.max_megapixels.")] = None,
-    batch_images: Annotated[int | None, typer.Option(metavar="N", help="Given to the model at once; else by their size.")] = None,
-    batches: Annotated[int | None, typer.Option(metavar="N", help="Computed at the same time; else 2.")] = None,
-    queue_images: Annotated[int | None, typer.Option(metavar="N", help="That wait for the model, then 429; else 1024.")] = None,
-    connections: Annotated[int | None, typer.Option(metavar="N", help="Open at the same time, then 503; else 512.")] = None,
-    request_seconds: Annotated[float | None, typer.Option(metavar="S", help="For an answer, then 504; else 30.")] = None,
-    stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="For requests under way when stopped; else 30.")] = None,
-    poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Between looks for a new version; else 2.")] = None,
-    access_log: Annotated[bool, typer.Option("--access-log", help="Print one line a request.")] = False,
+    port: Annotated[int, typer.Option(metavar="N", help="0: any free port.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    name: Annotated[str | None, typer.Option(help="Name of the model in URLs. Default: the run's name.")] = None,
+    api_key_env: Annotated[str, typer.Option(metavar="NAME", help="Environment variable that holds the API key.")] = "TRANSFER_API_KEY",
+    max_body_mb: Annotated[float | None, typer.Option(metavar="MB", help="Largest request. Default: 32.")] = None,
+    max_images: Annotated[int | None, typer.Option(metavar="N", help="Most images in one request. Default: 128.")] = None,
+    max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest image. Default: the run's limit.")] = None,
+    batch_images: Annotated[int | None, typer.Option(metavar="N", help="Most images in one batch. Default: depends on their size.")] = None,
+    batches: Annotated[int | None, typer.Option(metavar="N", help="Batches computed at the same time. Default: 2.")] = None,
+    queue_images: Annotated[int | None, typer.Option(metavar="N", help="Images waiting for the model, then 429. Default: 1024.")] = None,
+    connections: Annotated[int | None, typer.Option(metavar="N", help="Open connections, then 503. Default: 512.")] = None,
+    request_seconds: Annotated[float | None, typer.Option(metavar="S", help="Time for an answer, then 504. Default: 30.")] = None,
+    stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Time to finish requests when stopping. Default: 30.")] = None,
+    poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Time between checks for a new version. Default: 2.")] = None,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Print one line per request.")] = False,
 ) -> None:
-    """Serve a run's exported SavedModel over HTTP, with a page for people."""
+    """Serve a run's exported SavedModel over HTTP, with a web page."""
     from transfer.runs import EXPORT, Run
     from transfer.serving import settings
 
@@ -40,7 +40,9 @@ def serve(
 
     taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow takes its seconds
     if chosen.api_key is None and not listening.is_loopback(chosen.host):
-        typer.echo(f"warning: whoever reaches {chosen.host} can use this server; set {settings.KEY_VARIABLE} to ask for a key.", err=True)
+        typer.echo(
+            f"warning: anyone who can reach {chosen.host} can use this server. Set {settings.KEY_VARIABLE} to require a key.", err=True
+        )
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()

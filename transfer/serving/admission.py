@@ -1,4 +1,4 @@
-"""Whether bytes are an image that the model may be given, told from the header before any pixel is allocated."""
+"""Whether bytes are an image that the model can be given, judged by the header before any pixel is allocated."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ DAMAGED = "damaged: truncated or broken"
 
 
 class Admitted(NamedTuple):
-    """An image that the model's decoder can be given, and how many pixels it will have."""
+    """An image that the model's decoder can read, and the number of its pixels."""
 
     data: bytes
     pixels: int
 
 
 def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
-    """Admit an ordinary JPEG or PNG, in microseconds; None where Pillow is to be asked.
+    """Admit an ordinary JPEG or PNG, in microseconds; None if Pillow must open it.
 
     Raises:
-        ImageError: where it has too many pixels.
+        ImageError: if it has too many pixels.
     """
     header = headers.read(data)
     if header is None or not header.sure:
@@ -35,17 +35,17 @@ def unusual(data: bytes, max_megapixels: float) -> Admitted:
     """Admit any image that Pillow can open; what TensorFlow cannot decode (TIFF, HEIC, AVIF) becomes PNG.
 
     Raises:
-        ImageError: where it is no image, is damaged, or has too many pixels.
+        ImageError: if it is not an image, is damaged, or has too many pixels.
     """
     pixels, transcodes = examined(data, max_megapixels)
     return Admitted(transcoded(data) if transcodes else data, pixels)
 
 
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
-    """Return the pixels of any image that Pillow can open, and whether TensorFlow cannot decode it.
+    """Return the number of pixels of any image that Pillow can open, and whether it needs transcoding for TensorFlow.
 
     Raises:
-        ImageError: where it is no image, or has too many pixels.
+        ImageError: if it is not an image, or has too many pixels.
     """
     if not data:
         raise ImageError("not an image: empty")
@@ -60,7 +60,7 @@ def transcoded(data: bytes) -> bytes:
     """Return an image as PNG.
 
     Raises:
-        ImageError: where Pillow cannot decode it.
+        ImageError: if Pillow cannot decode it.
     """
     try:
         return to_png(data)
@@ -76,7 +76,7 @@ def _allowed(width: int, height: int, max_megapixels: float) -> int:
 
 
 async def admit(images: Sequence[bytes], max_megapixels: float, executor: Executor) -> list[Admitted | ImageError]:
-    """Judge images, the unusual ones in another thread; return for each what the model is given, or why it is refused."""
+    """Check images, the unusual ones in another thread; return for each what the model is given, or why it is refused."""
     verdicts: list[Admitted | ImageError] = []
     for position, data in enumerate(images):
         try:

@@ -1,9 +1,9 @@
-"""Requests that wait while the model is busy go together in its next batch.
+"""Dynamic batching: requests that wait while the model is busy share its next batch.
 
-Nothing waits for company: a request that finds the model idle is computed at once. A few threads run the model, so that one
-batch uses the cores that another leaves idle (small networks leave a third of them); the queue in front of them is bounded, and
-a full one is said to the client at once. A batch in which an image is damaged is halved until
-the damaged ones stand alone; the decoder refuses before the network computes, so that this costs one more pass at most.
+No request is delayed to fill a batch: one that finds the model idle is computed at once. A few threads run the model, so that
+one batch uses the cores that another leaves idle (small networks leave a third of them). The queue in front of them is bounded;
+if it is full, the client is told at once. A batch with a damaged image is halved until the damaged ones are isolated; the
+decoder fails before the network computes, so this costs at most one more pass.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from transfer.serving.admission import DAMAGED
 from transfer.serving.refusals import ImageError, busy
 
 Rows = Sequence[Any] | np.ndarray
@@ -30,7 +31,7 @@ _HISTORY = 0.2  # weight of the newest batch in the running mean of seconds a ro
 
 @dataclass(frozen=True)
 class Limits:
-    """What one batch may hold: `rows` with `size` bytes and `pixels`; and the queue: `waiting` rows, for `seconds` at most."""
+    """Limits of one batch (`rows`, `size` in bytes, `pixels`) and of the queue (`waiting` rows, a wait of `seconds`)."""
 
     rows: int
     size: float
@@ -41,14 +42,14 @@ class Limits:
 
 @dataclass(eq=False)
 class Piece:
-    """Rows of one request that go to the model together, with others or alone.
+    """Rows of one request that go to the model in the same batch, with others or alone.
 
     Attributes:
         key: pieces with the same key may share a batch.
-        run: computes a batch: inputs of n rows -> outputs of n rows; raises where a row is bad.
+        run: computes a batch: inputs of n rows -> outputs of n rows; raises if a row is bad.
         inputs: by name, `rows` rows each.
-        size, pixels: of the encoded and the decoded images.
-        future: gets the answer, or `ImageError` with the position of the first bad row in this piece.
+        size, pixels: bytes of the encoded images, pixels of the decoded ones.
+        future: receives the answer, or `ImageError` with the position of the first bad row in this piece.
     """
 
     key: object
@@ -65,7 +66,7 @@ class Batcher:
     """The queue, and the threads behind it.
 
     Attributes:
-        seconds_per_row: running mean of what a batch took, over its rows and over the threads.
+        seconds_per_row: running mean of the time of a batch, divided by its rows and by the threads.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class Batcher:
         """Prepare; `start` starts the threads.
 
         Args:
-            bad_row: what `Piece.run` raises where one row is at fault.
-            told: called in a thread with the rows of each batch that was computed.
-            threads: how many batches are computed at the same time, at most.
+            bad_row: what `Piece.run` raises if a row is bad.
+            told: called in a thread with the number of rows of each batch computed.
+            threads: most batches computed at the same time.
         """
         self._limits, self._bad_row, self._told = limits, bad_row, told
         self._waiting: deque[Piece] = deque()
@@ -93,13 +94,13 @@ class Batcher:
         return self._rows
 
     def start(self) -> None:
-        """Start the threads; answers are delivered in the event loop that runs now."""
+        """Start the threads; answers are delivered in the running event loop."""
         self._loop = asyncio.get_running_loop()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads after the batches under way; what waits is not computed."""
+        """End the threads after the batches in progress; the queue is not computed."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -110,7 +111,7 @@ class Batcher:
         """Put the pieces of one request into the queue, all or none.
 
         Raises:
-            RefusedError: 429 where there is no room for them, or they would wait too long.
+            RefusedError: 429 if there is no room for them, or they would wait too long.
         """
         rows = sum(piece.rows for piece in pieces)
         with self._changed:
@@ -122,7 +123,7 @@ class Batcher:
             self._changed.notify(len(pieces))
 
     def drop(self, pieces: Sequence[Piece]) -> None:
-        """Take pieces whose client no longer waits out of the queue; those under way are not stopped."""
+        """Remove pieces whose client no longer waits from the queue; those in progress are not stopped."""
         with self._changed:
             for piece in pieces:
                 piece.dropped = True
@@ -145,10 +146,10 @@ class Batcher:
                 self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
             self._told(rows)
             self._deliver(batch, results)
-            del batch, results  # not held while waiting
+            del batch, results  # free them while waiting
 
     def _take(self) -> list[Piece]:
-        """Take the oldest piece and those behind it that may go with it, as long as the batch keeps to its limits."""
+        """Take the oldest piece, and those behind it that may share its batch within the limits."""
         limits, first = self._limits, self._waiting[0]
         batch: list[Piece] = []
         left: deque[Piece] = deque()
@@ -160,7 +161,7 @@ class Batcher:
                 batch.append(piece)
                 rows, size, pixels = rows + piece.rows, size + piece.size, pixels + piece.pixels
             else:
-                full = full or piece.key == first.key  # nobody overtakes a piece of the same kind
+                full = full or piece.key == first.key  # pieces with the same key keep their order
                 left.append(piece)
         self._waiting = left
         self._rows -= rows
@@ -170,7 +171,7 @@ class Batcher:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(_settle, batch, results)
-        except RuntimeError:  # the event loop has ended, and nobody waits
+        except RuntimeError:  # the event loop has ended: no client waits
             pass
 
 
@@ -185,19 +186,19 @@ def _settle(batch: list[Piece], results: list[Any]) -> None:
 
 
 def _answers(batch: Sequence[Piece], bad_row: Any) -> list[Any]:
-    """Return for each piece its outputs, or the exception that it gets."""
+    """Return for each piece its outputs, or its exception."""
     run = batch[0].run
     inputs = {name: _joined([piece.inputs[name] for piece in batch]) for name in batch[0].inputs}
     starts = list(itertools.accumulate((piece.rows for piece in batch), initial=0))
     try:
         found = run(inputs)
-        if not isinstance(found, dict):  # a piece that computes something of its own, alone
+        if not isinstance(found, dict):  # an explanation, computed alone
             return [found]
         return [{name: value[a:b] for name, value in found.items()} for a, b in itertools.pairwise(starts)]
     except bad_row:
         found, bad = _halved(run, inputs, starts[-1], bad_row) if starts[-1] > 1 else ({}, {0})
         return [_part(found, bad, a, b) for a, b in itertools.pairwise(starts)]
-    except Exception as error:  # a defect, or no memory left: every client is told, and the thread lives on
+    except Exception as error:  # a defect, or out of memory: every client gets the error, and the thread goes on
         return [error] * len(batch)
 
 
@@ -234,12 +235,12 @@ def _halves(a: int, b: int) -> list[tuple[int, int]]:
 def _part(found: Mapping[int, Any], bad: set[int], a: int, b: int) -> Any:
     first = next((row for row in range(a, b) if row in bad), None)
     if first is not None:
-        return ImageError("damaged: truncated or broken", first - a)
+        return ImageError(DAMAGED, first - a)
     return {name: np.concatenate([found[row][name] for row in range(a, b)]) for name in found[a]}
 
 
 def pieces_of(rows: int, sizes: Sequence[int], pixels: Sequence[int], limits: Limits) -> list[slice]:
-    """Divide a request into pieces, each of which fits into a batch; a row that is too large alone makes a piece of its own."""
+    """Divide a request into pieces that each fit into a batch; a row that exceeds the limits by itself is a piece of its own."""
     cuts, count, size, area = [0], 0, 0, 0
     for row in range(rows):
         if count and (count == limits.rows or size + sizes[row] > limits.size or area + pixels[row] > limits.pixels):

@@ -1,4 +1,4 @@
-"""What stands between the routes and the model: admission, the queue, and waiting for the answer."""
+"""What connects the routes to the model: admission, the queue, and waiting for the answer."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ from transfer.serving.settings import MEGA, Settings
 from transfer.serving.versions import Versions
 
 _PATIENCE = 0.25
-"""Seconds after which it is watched whether a client is still there; most answers come before."""
+"""Seconds after which to watch for a client's disconnection; most answers take less."""
 
 
 class Engine:
@@ -30,37 +30,34 @@ class Engine:
 
     Attributes:
         settings: limits and times.
-        versions: what is served.
-        metrics: what is counted.
-        held: bytes of requests under way.
+        versions: the model's versions.
+        metrics: counters.
+        held: memory of requests in progress.
     """
 
     def __init__(self, settings: Settings, versions: Versions, reference_file: Path | None = None) -> None:
         """Prepare; `start` starts.
 
         Args:
-            reference_file: the sample of training images kept with the run; none: no neighbours are shown.
+            reference_file: the sample of training images kept with the run; None: no neighbours are shown.
         """
         self.settings, self.versions, self.metrics = settings, versions, Metrics()
         self.held = Held(settings.held_mb * MEGA)
-        self._limits = self._limits_of(versions.current)
+        rows, size, pixels = settings.batch_of(versions.current.side), settings.batch_mb * MEGA, settings.batch_megapixels * MEGA
+        self._limits = Limits(rows, size, pixels, settings.queue_images, settings.request_seconds)
         self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe, settings.batches)
         self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded image is large
         self._reference_file, self._reference = reference_file, None  # type: Path | None, Any
         self._reading = threading.Lock()
         self._watching: asyncio.Task[None] | None = None
 
-    def _limits_of(self, loaded: Loaded) -> Limits:
-        own = self.settings
-        return Limits(own.batch_of(loaded.side), own.batch_mb * MEGA, own.batch_megapixels * MEGA, own.queue_images, own.request_seconds)
-
     async def start(self) -> None:
-        """Start the model's threads, and looking for new versions."""
+        """Start the model's threads, and the watch for new versions."""
         self._batcher.start()
         self._watching = asyncio.create_task(self.versions.watch(self.settings.poll_seconds))
 
     async def stop(self) -> None:
-        """End both; requests under way must have ended."""
+        """Stop both; requests in progress must have ended."""
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.to_thread(self._batcher.stop)
@@ -77,9 +74,9 @@ class Engine:
         """Compute all rows of a request, or none.
 
         Raises:
-            ImageError: where a row is bad; its position is told.
+            ImageError: if a row is bad, with its position.
             RefusedError: 413, 429, 504.
-            ClientGoneError: where the client goes away.
+            ClientGoneError: if the client disconnects.
         """
         self._check_count(rows)
         ready = dict(inputs)
@@ -102,7 +99,7 @@ class Engine:
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     async def images(self, loaded: Loaded, images: Sequence[bytes], receive: Receive) -> list[Answer | ImageError]:
-        """Classify each image by itself: a bad one does not keep the others from their answers."""
+        """Classify each image independently: a bad one does not affect the answers for the others."""
         self._check_count(len(images))
         results: list[Any] = list(await admission.admit(images, self.settings.max_megapixels, self._transcoder))
         signature = loaded.signatures[DEFAULT]
@@ -121,8 +118,8 @@ class Engine:
         """Explain one image, for the page.
 
         Raises:
-            ImageError, RefusedError, ClientGoneError: as above.
-            DataError: where there is no such class.
+            ImageError, RefusedError, ClientGoneError: as in `rows`.
+            DataError: if there is no such class.
         """
         from transfer.serving.explanation import explain
 
@@ -139,7 +136,7 @@ class Engine:
         return answer
 
     def _neighbours(self) -> Any:
-        """Return the sample of training images; read when it is first needed, in a thread of the model."""
+        """Return the sample of training images, read on first use in one of the model's threads."""
         with self._reading:
             if self._reference is None and self._reference_file is not None and self._reference_file.exists():
                 from transfer.evaluation.ood import Reference
@@ -170,7 +167,7 @@ class Engine:
             self.metrics.images.labels("refused").inc(bad)
 
     async def _computed(self, pieces: Sequence[Piece], receive: Receive) -> list[Any]:
-        """Return the result of each piece, or the `ImageError` that it ended with; what is not waited for is dropped."""
+        """Return the result of each piece, or its `ImageError`; pieces whose client no longer waits are dropped."""
         if not pieces:
             return []
         self._batcher.submit(pieces)
@@ -195,7 +192,7 @@ def _piece(key: object, run: Any, inputs: Mapping[str, Any], sizes: Sequence[int
 
 
 async def _all_done(futures: Sequence["asyncio.Future[Any]"], receive: Receive, seconds: float) -> None:
-    """Wait for all; raise where it takes too long or the client goes away."""
+    """Wait for all; raise if it takes too long or the client disconnects."""
     started = time.monotonic()
     _, left = await asyncio.wait(futures, timeout=min(_PATIENCE, seconds))
     if not left:

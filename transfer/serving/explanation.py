@@ -1,4 +1,4 @@
-"""One image with everything that the web page shows of it: classes, heat map, nearest training images."""
+"""Everything that the web page shows for one image: classes, heat map, nearest training images."""
 
 import base64
 import io
@@ -21,21 +21,21 @@ def explain(served: Served, reference: Reference | None, image: bytes, class_nam
 
     Args:
         served: the export.
-        reference: training images kept with the run; none: no neighbours are given.
-        image: encoded, as the export's decoder takes it.
-        class_name: the class whose heat map is wanted; none or empty: the most probable one.
-        neighbours: how many of the nearest training images are given, at most.
+        reference: training images kept with the run; None: no neighbours are returned.
+        image: encoded, in a format that the export decodes.
+        class_name: the class to explain; None or empty: the most probable one.
+        neighbours: most training images to return.
 
     Returns:
-        Values that JSON can hold: `label`, `score`, `is_ood`, `ood_score` (1 is the threshold), `explained` (the class of
-        the heat map), `classes` (`name` and `probability`, in descending order), `image` (PNG as the network saw it),
+        JSON-serializable values: `label`, `score`, `is_ood`, `ood_score` (1 is the threshold), `explained` (the class of
+        the heat map), `classes` (`name` and `probability`, in descending order), `image` (PNG, as the network saw it),
         `heat` (RGBA PNG of the same side), `neighbours` (`label`, `distance`, `thumbnail`, nearest first). Images are data
-        URIs, an empty text where a thumbnail is missing. Names are made printable: what is no Unicode, and what would steer a
-        screen, is escaped. No path is given.
+        URIs, empty if a thumbnail is missing. Names are made printable: control characters and what is not Unicode are
+        escaped. No paths are returned.
 
     Raises:
-        DataError: where there is no such class.
-        tf.errors.InvalidArgumentError: where the image cannot be decoded.
+        DataError: if there is no such class.
+        tf.errors.InvalidArgumentError: if the image cannot be decoded.
     """
     names = [printable(label) for label in served.labels]
     chosen = _number(class_name, served.labels, names)
@@ -58,7 +58,7 @@ def explain(served: Served, reference: Reference | None, image: bytes, class_nam
 
 
 def _number(name: str | None, labels: list[str], names: list[str]) -> int:
-    """Return the position of a class, named as it is or as it was made printable."""
+    """Return the position of a class, given by its own or its printable name."""
     if not name:
         return _MOST_PROBABLE
     for known in (labels, names):
@@ -78,7 +78,7 @@ def _nearest(reference: Reference, embedding: np.ndarray, count: int) -> list[di
 
 def _uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)  # on its way once, over a short line
+    image.save(buffer, "PNG", compress_level=1)  # sent once, over a short distance
     return _data_uri("png", buffer.getvalue())
 
 

@@ -18,11 +18,11 @@ from transfer.serving.engine import Engine
 from transfer.serving.refusals import ImageError, RefusedError, shortened
 from transfer.serving.tf_routes import answer
 
-_FIELDS = 16  # parts of a form that are no files
+_FIELDS = 16  # most parts of a form that are not files
 
 
 class _InMemory(MultiPartParser):
-    spool_max_size = 1 << 40  # the body is in memory already, and bounded: nothing goes to the disk
+    spool_max_size = 1 << 40  # the body is already in memory, and bounded: nothing is written to disk
 
 
 class FileRoutes:
@@ -35,8 +35,8 @@ class FileRoutes:
         """Answer `POST /predict`: each file gets its classes, or its own error."""
         engine = self._engine
         loaded = engine.versions.current
-        with engine.held.account() as account:
-            form = await self._form(request, account)
+        with engine.held.account() as need:
+            form = await self._form(request, need)
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             if not files:
                 raise RefusedError(400, "No file in the form. Expected multipart/form-data: curl -F file=@image.jpg")
@@ -50,17 +50,17 @@ class FileRoutes:
         return answer(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
 
     async def explain(self, request: Request) -> Response:
-        """Answer `POST /explain`: one file, and in the field `class` the class whose heat map is wanted."""
+        """Answer `POST /explain`: one file, and in the field `class` the class to explain."""
         engine = self._engine
         loaded = engine.versions.current
-        with engine.held.account() as account:
-            form = await self._form(request, account)
+        with engine.held.account() as need:
+            form = await self._form(request, need)
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             if len(files) != 1:
                 raise RefusedError(400, f"Expected one file in the form: curl -F file=@image.jpg. Received {len(files)}.")
             wanted = form.get("class")
             if isinstance(wanted, UploadFile):
-                raise RefusedError(400, "The field 'class' is the name of a class, not a file.")
+                raise RefusedError(400, "The field 'class' must be the name of a class. Received a file.")
             try:
                 found = await engine.explain(loaded, await files[0].read(), wanted or None, request.receive)
             except ImageError as error:
@@ -69,11 +69,11 @@ class FileRoutes:
                 raise RefusedError(400, shortened(str(error), 500)) from None
         return answer(orjson.dumps(found))
 
-    async def _form(self, request: Request, account: bodies.Account) -> FormData:
+    async def _form(self, request: Request, need: bodies.Need) -> FormData:
         own = self._engine.settings
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise RefusedError(415, "Expected multipart/form-data: curl -F file=@image.jpg")
-        body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, account)
+        body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, need)
 
         async def whole() -> AsyncGenerator[bytes, None]:
             yield body
@@ -82,9 +82,9 @@ class FileRoutes:
             return await _InMemory(request.headers, whole(), max_files=own.max_images, max_fields=_FIELDS).parse()
         except MultiPartException as error:
             status = 413 if "Too many" in error.message else 400
-            raise RefusedError(status, f"The form cannot be read: {error.message}") from None
+            raise RefusedError(status, f"The form cannot be parsed: {error.message}") from None
         except (MultipartParseError, KeyError, ValueError, UnicodeError):
-            raise RefusedError(400, "The form cannot be read: it is no multipart/form-data.") from None
+            raise RefusedError(400, "The form cannot be parsed: it is not valid multipart/form-data.") from None
 
 
 def _row(result: Answer | ImageError, names: list[str]) -> dict[str, Any]:

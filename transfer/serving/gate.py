@@ -1,35 +1,30 @@
-"""What every request passes first and last: the key, the counters, and errors as JSON that tell nothing of the inside."""
+"""What every request passes first and last: the key, the counters, and errors as JSON that reveal nothing internal."""
 
 import hmac
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import orjson
+from starlette.responses import Response
 
 from transfer.serving.bodies import ClientGoneError
 from transfer.serving.metrics import Metrics
 from transfer.serving.refusals import RefusedError
 
 _LOG = logging.getLogger("transfer.serving")
-_CLOSED = 499  # nginx's number for a client that went away; nobody receives it
+_CLOSED = 499  # nginx's status for a client that disconnected; counted, never sent
+_OPEN = ("/", "/healthz", "/openapi.json")
+_COUNTED = ("/predict", "/explain", "/healthz", "/metrics", "/")
 
 
 class Gate:
-    """ASGI around ASGI."""
+    """ASGI middleware around the whole application."""
 
-    def __init__(self, app: Any, metrics: Metrics, key: str | None, is_open: Callable[[str], bool], route_of: Callable[[str], str]) -> None:
-        """Stand in front of `app`.
-
-        Args:
-            key: what requests must bring; none: nothing.
-            is_open: tells for a path whether it can be had without the key.
-            route_of: gives for a path the name under which it is counted.
-        """
+    def __init__(self, app: Any, metrics: Metrics, key: str | None) -> None:
+        """Wrap `app`; requests must carry `key`, unless it is None."""
         self._app, self._metrics = app, metrics
         self._key = key.encode() if key else None
-        self._is_open, self._route_of = is_open, route_of
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -45,20 +40,20 @@ class Gate:
             await send(message)
 
         try:
-            if self._key is not None and not self._is_open(scope["path"]) and not self._has_key(scope["headers"]):
-                text = "A key is needed: header 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+            if self._key is not None and not is_open(scope["path"]) and not self._has_key(scope["headers"]):
+                text = "A key is required. Send the header 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
                 raise RefusedError(401, text, {"WWW-Authenticate": "Bearer"})
             await self._app(scope, receive, noting)
         except RefusedError as refusal:
-            await refuse(noting, refusal)
+            await error_response(refusal)(scope, receive, noting)
         except ClientGoneError:
             status = _CLOSED
-        except Exception:  # a defect: told to the one who runs the server, not to the client
+        except Exception:  # a defect: reported in the log, not to the client
             _LOG.exception("A request failed.")
             if not status:
-                await refuse(noting, RefusedError(500, "The server failed at this request."))
+                await error_response(FAILED)(scope, receive, noting)
         finally:
-            self._metrics.count(self._route_of(scope["path"]), status, time.perf_counter() - started)
+            self._metrics.count(route_of(scope["path"]), status, time.perf_counter() - started)
 
     def _has_key(self, headers: list[tuple[bytes, bytes]]) -> bool:
         assert self._key is not None
@@ -71,10 +66,24 @@ class Gate:
         return hmac.compare_digest(given, self._key)
 
 
-async def refuse(send: Any, refusal: RefusedError) -> None:
-    """Send an error as TensorFlow Serving does."""
-    body = orjson.dumps({"error": refusal.text.encode("utf-8", "replace").decode()})
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers}
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+FAILED = RefusedError(500, "The server failed to process this request.")
+
+
+def error_response(refusal: RefusedError) -> Response:
+    """Return an error in TensorFlow Serving's form."""
+    content = orjson.dumps({"error": refusal.text.encode("utf-8", "replace").decode()})
+    return Response(content, refusal.status, refusal.headers, "application/json")
+
+
+def is_open(path: str) -> bool:
+    """Return whether a path is served without the key."""
+    return path in _OPEN or path.startswith("/page/")
+
+
+def route_of(path: str) -> str:
+    """Return the name under which a path is counted, one of a few, whatever clients request."""
+    if path in _COUNTED:
+        return path
+    if path.startswith("/v1/models/"):
+        return "/v1/models:predict" if path.endswith(":predict") else "/v1/models"
+    return "other"

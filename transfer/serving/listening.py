@@ -1,4 +1,4 @@
-"""The address that a server listens on: taken before anything slow is loaded. Imports neither TensorFlow nor FastAPI."""
+"""The address that a server listens on, bound before anything slow is loaded. Imports neither TensorFlow nor FastAPI."""
 
 import ipaddress
 import socket
@@ -7,10 +7,10 @@ from transfer.errors import RunError
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Take an address; nobody is let in yet.
+    """Bind an address without accepting connections yet.
 
     Raises:
-        RunError: where it cannot be had.
+        RunError: if it is invalid or in use.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -18,24 +18,24 @@ def bound(host: str, port: int) -> socket.socket:
         raise RunError(
             f"There is no such address. Expected a name or an IP address of this machine for --host. Received {host!r}."
         ) from None
-    taken = socket.socket(family, kind, protocol)  # asyncio sends small answers at once (TCP_NODELAY) only where TCP is named
+    taken = socket.socket(family, kind, protocol)  # asyncio sets TCP_NODELAY only if the protocol is given
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
     except OSError as error:
         taken.close()
-        raise not_had(host, port, error) from None
+        raise refused(host, port, error) from None
     return taken
 
 
-def not_had(host: str, port: int, error: OSError) -> RunError:
-    """Return what is said of an address that the system refuses."""
+def refused(host: str, port: int, error: OSError) -> RunError:
+    """Return the error for an address that the system refuses."""
     reason = (error.strerror or str(error)).lower()
     return RunError(f"The address cannot be used: {reason}. Choose another --port (0: any that is free) or --host. Received {host}:{port}.")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
+    """Return whether an address can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

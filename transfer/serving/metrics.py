@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus."""
+"""The server's counters, for Prometheus."""
 
 import functools
 
@@ -13,18 +13,18 @@ class Metrics:
     """The counters of one server, in a registry of its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a time for each counter, which nobody reads
+        disable_created_metrics()  # a creation time for each counter, which is not needed
         registry = CollectorRegistry()
         self._registry = registry
         self.requests = Counter("transfer_requests", "Requests by route and status.", ["route", "status"], registry=registry)
-        self.seconds = Histogram("transfer_request_seconds", "From headers to answer.", ["route"], buckets=_SECONDS, registry=registry)
-        self.images = Counter("transfer_images", "Images by what became of them.", ["outcome"], registry=registry)
-        self.batch = Histogram("transfer_batch_images", "Images that went to the model together.", buckets=_ROWS, registry=registry)
+        self.seconds = Histogram("transfer_request_seconds", "Time from headers to answer.", ["route"], buckets=_SECONDS, registry=registry)
+        self.images = Counter("transfer_images", "Images by outcome.", ["outcome"], registry=registry)
+        self.batch = Histogram("transfer_batch_images", "Images in a batch.", buckets=_ROWS, registry=registry)
         self.waiting = Gauge("transfer_waiting_images", "Images in the queue.", registry=registry)
-        self.held = Gauge("transfer_held_bytes", "Of requests being received or answered.", registry=registry)
-        self.version = Gauge("transfer_model_version", "The version that is served.", registry=registry)
+        self.held = Gauge("transfer_held_bytes", "Bytes of requests being received or answered.", registry=registry)
+        self.version = Gauge("transfer_model_version", "The version being served.", registry=registry)
 
-    @functools.cache  # noqa: B019  (as many as there are routes and statuses, and a server has one of these)
+    @functools.cache  # noqa: B019  (few routes and statuses; one instance a server)
     def _of(self, route: str, status: int) -> tuple[Counter, Histogram]:
         return self.requests.labels(route, str(status)), self.seconds.labels(route)
 
@@ -35,5 +35,5 @@ class Metrics:
         times.observe(seconds)
 
     def text(self) -> bytes:
-        """Return all of them in Prometheus's text format."""
+        """Return all counters in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""One version of a model, loaded: its signatures with the types of their inputs, its labels, what it says of itself."""
+"""One loaded version of a model: its signatures with the types of their inputs, its labels, its metadata."""
 
 import io
 import re
@@ -24,8 +24,8 @@ class Input:
     """Type of one input of a signature.
 
     Attributes:
-        dtype: of the values; strings where it is `tf.string`.
-        shape: of one row, without the number of rows; None where any length will do.
+        dtype: of the values.
+        shape: of one row, without the batch dimension; None for any length.
     """
 
     dtype: tf.DType
@@ -33,7 +33,7 @@ class Input:
 
     @property
     def is_string(self) -> bool:
-        """Whether rows are bytes; such rows are images."""
+        """Whether rows are byte strings, which are images."""
         return bool(self.dtype == tf.string)
 
 
@@ -49,7 +49,7 @@ class Signature:
         """Call it with lists of bytes or arrays of n rows each; return arrays of n rows, strings as objects.
 
         Raises:
-            tf.errors.OpError: where the graph fails, for example at a damaged image.
+            tf.errors.OpError: if the graph fails, for example at a damaged image.
         """
         tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
         return {name: value.numpy() for name, value in self.call(**tensors).items()}
@@ -57,7 +57,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version of a model that answers."""
+    """A version of a model, ready to answer."""
 
     version: int
     served: Served
@@ -71,7 +71,7 @@ class Loaded:
 
     @property
     def side(self) -> int:
-        """Side of the images that the network sees, pixels."""
+        """Side of the images that the network sees, in pixels."""
         return self.served.size
 
 
@@ -79,7 +79,7 @@ def load(folder: Path) -> Loaded:
     """Load a version folder, such as `export/1`, and run it once, so that the first client does not wait.
 
     Raises:
-        RunError: where it is no SavedModel of this package, or is not whole.
+        RunError: if it is not a complete SavedModel of this package.
     """
     try:
         served = Served(folder)
@@ -88,21 +88,21 @@ def load(folder: Path) -> Loaded:
         warm(loaded)
     except RunError:
         raise
-    except Exception as error:  # half-written files fail in as many ways as there are readers
+    except Exception as error:  # incomplete files fail differently in each reader
         reason = re.split(r"[\n{\[]", str(error), maxsplit=1)[0].strip() or type(error).__name__
         raise RunError(f"The export cannot be used: {reason[:200]}. Received {str(folder)!r}.") from None
     return loaded
 
 
 def warm(loaded: Loaded) -> None:
-    """Call each signature that takes images, and look whether the answers fit the labels."""
+    """Call each signature that takes encoded images, and check that the answers match the labels."""
     buffer = io.BytesIO()
     Image.new("RGB", (loaded.side, loaded.side), (128, 128, 128)).save(buffer, "JPEG")
     image = buffer.getvalue()
     for count in (1, 2):
         answer = loaded.signatures[DEFAULT].run({"image_bytes": [image] * count})
         if answer["probabilities"].shape != (count, len(loaded.labels)):
-            raise ValueError("its labels do not belong to its probabilities")
+            raise ValueError("its labels do not match its probabilities")
     loaded.signatures["explain"].run({"image_bytes": [image], "class_number": np.array([-1], np.int32)})
 
 

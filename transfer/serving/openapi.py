@@ -1,18 +1,19 @@
-"""What the OpenAPI document says of each route: forms of requests, of answers and of errors."""
+"""The OpenAPI description of each route: schemas of requests, answers and errors."""
 
+import re
 from typing import Any
 
 Schema = dict[str, Any]
 
 _ERRORS = {
-    400: "The request, or an image in it, cannot be used.",
+    400: "The request, or an image in it, is not valid.",
     401: "The key is missing or wrong.",
     404: "There is no such model or version.",
-    405: "The address is asked with another method.",
-    408: "The request came too slowly.",
+    405: "The method is not supported at this address.",
+    408: "The request arrived too slowly.",
     413: "The request is too large, or has too many images.",
-    415: "The body is of another kind.",
-    429: "The server is busy; the header Retry-After says when to come back.",
+    415: "The body has an unsupported type or encoding.",
+    429: "The server is busy; the header Retry-After says when to try again.",
     500: "The server failed.",
     503: "Too many connections.",
     504: "The answer took too long.",
@@ -56,25 +57,13 @@ def _json(schema: Schema, example: Any = None) -> Schema:
     return {"application/json": {"schema": schema} | ({"example": example} if example is not None else {})}
 
 
-def _route(answer: Schema, errors: tuple[int, ...], **extra: Any) -> Schema:
-    """Return the keyword arguments of a FastAPI route."""
-    responses: dict[int | str, Any] = {200: {"description": "The answer.", "content": answer}}
-    responses |= {status: {"description": _ERRORS[status], "content": _json(_ERROR)} for status in errors}
-    return {"responses": responses, "openapi_extra": extra}
-
-
-def _parameters(*names: str) -> list[Schema]:
-    schemas = {"name": {**_TEXT, "pattern": "^[^/:]+$"}, "version": {**_TEXT, "pattern": "^[0-9]{1,18}$"}}
-    return [{"name": name, "in": "path", "required": True, "schema": schemas[name]} for name in names]
-
-
 def _form(properties: Schema, required: list[str]) -> Schema:
     return {"required": True, "content": {"multipart/form-data": {"schema": _object(properties, required)}}}
 
 
 _BINARY: Schema = {"type": "string", "format": "binary"}
 
-_ONE = {**_list(_B64, minItems=1)}
+_ONE = _list(_B64, minItems=1)
 _PREDICT_BODY = {
     "required": True,
     "content": _json(
@@ -116,39 +105,26 @@ _EXPLANATION = _object(
 _MODEL = _object({"name": _TEXT, "version": _TEXT})
 _FILES = _object({"model": _MODEL, "predictions": _list(_FILE), "error": _TEXT}, ["model", "predictions"])
 _HEALTH = _object({"status": _TEXT, "model": _TEXT, "version": _TEXT})
+_MODEL_STATUS = _object({"model_version_status": _list(_STATUS)})
+_CLASS_FIELD: Schema = {**_TEXT, "description": "class to explain; default: the most probable one"}
+
+_OPERATIONS: dict[str, tuple[Schema, tuple[int, ...], Schema]] = {
+    "predict": (_json(_PREDICT_ANSWER), _WORKING, {"requestBody": _PREDICT_BODY}),
+    "metadata": (_json(_METADATA), _PLAIN, {}),
+    "status": (_json(_MODEL_STATUS), _PLAIN, {}),
+    "classify_files": (_json(_FILES), _WORKING, {"requestBody": _form({"file": _list(_BINARY, minItems=1)}, ["file"])}),
+    "explain": (_json(_EXPLANATION), _WORKING, {"requestBody": _form({"file": _BINARY, "class": _CLASS_FIELD}, ["file"])}),
+    "health": (_json(_HEALTH), (503,), {"security": []}),
+    "metrics": ({"text/plain": {"schema": _TEXT}}, (401, 503), {}),
+}
+_PARAMETERS: dict[str, Schema] = {"name": {**_TEXT, "pattern": "^[^/:]+$"}, "version": {**_TEXT, "pattern": "^[0-9]{1,18}$"}}
 
 
-def predict(*names: str) -> Schema:
-    """Describe TensorFlow Serving's predict."""
-    return _route(_json(_PREDICT_ANSWER), _WORKING, parameters=_parameters(*names), requestBody=_PREDICT_BODY)
-
-
-def status(*names: str) -> Schema:
-    """Describe TensorFlow Serving's model status."""
-    return _route(_json(_object({"model_version_status": _list(_STATUS)})), _PLAIN, parameters=_parameters(*names))
-
-
-def metadata(*names: str) -> Schema:
-    """Describe TensorFlow Serving's metadata."""
-    return _route(_json(_METADATA), _PLAIN, parameters=_parameters(*names))
-
-
-def files() -> Schema:
-    """Describe /predict."""
-    return _route(_json(_FILES), _WORKING, requestBody=_form({"file": _list(_BINARY, minItems=1)}, ["file"]))
-
-
-def explain() -> Schema:
-    """Describe /explain."""
-    form = _form({"file": _BINARY, "class": {**_TEXT, "description": "whose heat map is wanted; else of the most probable one"}}, ["file"])
-    return _route(_json(_EXPLANATION), _WORKING, requestBody=form)
-
-
-def health() -> Schema:
-    """Describe /healthz."""
-    return _route(_json(_HEALTH), (503,), security=[])
-
-
-def metrics() -> Schema:
-    """Describe /metrics."""
-    return _route({"text/plain": {"schema": _TEXT}}, (401, 503))
+def described(operation: str, path: str) -> Schema:
+    """Return the keyword arguments of a FastAPI route that describe an operation at a path."""
+    content, errors, extra = _OPERATIONS[operation]
+    responses: dict[int | str, Any] = {200: {"description": "The answer.", "content": content}}
+    responses |= {status: {"description": _ERRORS[status], "content": _json(_ERROR)} for status in errors}
+    names = re.findall(r"{(\w+)}", path)
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]} for name in names]
+    return {"responses": responses, "openapi_extra": extra | ({"parameters": parameters} if parameters else {})}

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP connection, with a time limit on what it lets come in without end, the headers, and a limit of connections.
+"""uvicorn's HTTP connection, with a time limit on receiving the headers, and a limit on the number of connections.
 
 uvicorn closes connections that are idle between requests, but waits forever for a first request, for the rest of a request's
-headers, and for a body that nobody reads any more because it was refused. Its own limit of connections answers in plain text.
+headers, and for the body of a request that was already refused. Its own limit on connections answers in plain text.
 """
 
 import asyncio
@@ -9,19 +9,18 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from transfer.serving.gate import refuse
+from transfer.serving.gate import error_response
 from transfer.serving.refusals import RefusedError
 
-_REASON = "Too many connections."
-_TEXT = b'{"error":"%b"}' % _REASON.encode()
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%b"
-) % (len(_TEXT), _TEXT)
+_REFUSED = error_response(RefusedError(503, "Too many connections.", {"Retry-After": "1", "Connection": "close"}))
+_RAW = b"HTTP/1.1 503 Service Unavailable\r\n%b\r\n%b" % (
+    b"".join(b"%b: %b\r\n" % header for header in _REFUSED.raw_headers),
+    bytes(_REFUSED.body),
+)
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """A connection that is closed where it neither has a request under way nor completes one in time."""
+    """A connection that is closed if it has no request in progress and does not complete one in time."""
 
     header_seconds = 10.0
     answered_connections = 512
@@ -30,24 +29,24 @@ class GuardedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock. Those beyond the limit are answered with 503; those far beyond it at once, so that they use up no sockets."""
+        """Start the clock. Beyond the limit, answer requests with 503; far beyond it, do so at once, to free the socket."""
         super().connection_made(transport)
         if len(self.connections) > self.most_connections:
-            transport.write(_FULL)
+            transport.write(_RAW)
             transport.close()
             return
         if len(self.connections) > self.answered_connections:
-            self.app = _sent_away
+            self.app = _REFUSED
         self._start_clock()
 
     def data_received(self, data: bytes) -> None:
-        """Start the clock where these bytes belong to no request that is being answered."""
+        """Start the clock if these bytes belong to no request that is being answered."""
         super().data_received(data)
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._start_clock()
 
     def on_headers_complete(self) -> None:
-        """Stop the clock: from here on the request has limits of its own."""
+        """Stop the clock: from here on, the request has its own limits."""
         self._stop_clock()
         super().on_headers_complete()
 
@@ -70,11 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-async def _sent_away(scope: Any, receive: Any, send: Any) -> None:
-    await refuse(send, RefusedError(503, _REASON, {"Retry-After": "1", "Connection": "close"}))
-
-
 def guarded(header_seconds: float, answered: int, spare: int) -> type[GuardedProtocol]:
-    """Return the class of a server's connections, with its limits: connections that are answered, and more that are told why not."""
+    """Return the class of a server's connections: `answered` are served, `spare` more get 503 as the answer to their request."""
     limits = {"header_seconds": header_seconds, "answered_connections": answered, "most_connections": answered + spare}
     return type("Connection", (GuardedProtocol,), limits)

@@ -1,13 +1,13 @@
-"""What a client is told instead of an answer. The texts say nothing about the file system or the code."""
+"""Errors sent to clients. Their texts reveal nothing about the file system or the code."""
 
 
 class RefusedError(Exception):
-    """A request that gets no answer; becomes `{"error": text}`.
+    """A request that is refused; becomes `{"error": text}`.
 
     Attributes:
-        status: of HTTP.
-        text: for the client.
-        headers: that go with it.
+        status: HTTP status.
+        text: message for the client.
+        headers: additional response headers.
     """
 
     def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
@@ -16,10 +16,10 @@ class RefusedError(Exception):
 
 
 class ImageError(Exception):
-    """An image, or a row of a request, that cannot be answered; the text says why.
+    """An image, or a row of a request, that cannot be classified; the text says why.
 
     Attributes:
-        position: in the request, from 0.
+        position: index in the request, from 0.
     """
 
     def __init__(self, text: str, position: int = 0) -> None:
@@ -28,17 +28,17 @@ class ImageError(Exception):
 
 
 def busy(seconds: float) -> RefusedError:
-    """Return what a client is told when there is no room; it may come back after so many seconds."""
+    """Return the error for a client that may try again after so many seconds."""
     wait = max(1, min(60, round(seconds)))
     return RefusedError(429, f"The server is busy. Try again in {wait} s.", {"Retry-After": str(wait)})
 
 
 def too_large(limit_mb: float) -> RefusedError:
-    """Return what a client is told whose request is too large."""
+    """Return the error for a request that is too large."""
     return RefusedError(413, f"The request is larger than {limit_mb:g} MB.")
 
 
 def shortened(value: object, length: int = 60) -> str:
-    """Return a value for a message, cut where it is long."""
+    """Return a value for a message, truncated if it is long."""
     text = repr(value) if not isinstance(value, str) else value
     return text if len(text) <= length else text[:length] + "..."

@@ -1,4 +1,4 @@
-"""From a run's export to a server that answers, until it is told to stop."""
+"""The server of a run's export, from loading to shutdown."""
 
 import asyncio
 import logging
@@ -15,47 +15,47 @@ import uvicorn
 
 from transfer.serving.app import create_app
 from transfer.serving.engine import Engine
-from transfer.serving.listening import bound, not_had
+from transfer.serving.listening import bound, refused
 from transfer.serving.model import load
 from transfer.serving.protocol import guarded
 from transfer.serving.settings import Settings
 from transfer.serving.versions import Versions
 
-_SPARE = 128  # connections beyond the limit that are still told why, and files of the process itself
+_SPARE = 128  # connections beyond the limit that still get an answer (503), and files of the process itself
 
 
 class Server(uvicorn.Server):
-    """uvicorn, for which being told to stop is a success."""
+    """uvicorn, with a message when it is ready, and exit status 0 after a signal."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
+        """Start, then report it."""
         await super().startup(sockets)
         if self.started:
             self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at Ctrl-C and SIGTERM; uvicorn would raise them again when all is done."""
+        """Stop at Ctrl-C and SIGTERM; uvicorn would raise them again after the shutdown."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()
 
 
 def serve(export: Path, settings: Settings, reference_file: Path | None = None, taken: socket.socket | None = None) -> None:
-    """Serve the newest version of an export until SIGINT or SIGTERM; what is under way then is still answered.
+    """Serve the newest version of an export until SIGINT or SIGTERM; requests in progress are still answered.
 
     Args:
         export: folder of the versions (RUN/export).
         settings: of the server.
         reference_file: the sample of training images kept with the run.
-        taken: the socket to listen on (`bound`); it is closed in the end.
+        taken: the socket to listen on (`bound`); closed at the end.
 
     Raises:
-        RunError: where no version can be used, or the address is taken.
+        RunError: if no version is usable, or the address is in use.
     """
     _quiet(settings.access_log)
     listening = taken or bound(settings.host, settings.port)
@@ -66,10 +66,12 @@ def serve(export: Path, settings: Settings, reference_file: Path | None = None, 
     try:
         asyncio.run(server.serve([listening]))
     except OSError as error:
-        raise not_had(settings.host, port, error) from None
+        raise refused(settings.host, port, error) from None
     finally:
         listening.close()
-    say("Stopped; all requests under way were answered." if not server.force_exit else "Stopped at once; some requests were not answered.")
+    say(
+        "Stopped immediately; some requests were not answered." if server.force_exit else "Stopped; all requests in progress were answered."
+    )
 
 
 def configured(engine: Engine) -> uvicorn.Config:
@@ -88,12 +90,12 @@ def _welcome(engine: Engine, port: int) -> str:
     host = f"[{own.host}]" if ":" in own.host else own.host
     host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
     root = f"http://{host}:{port}"
-    return f"Ready: {root}/ for people, {root}/v1/models/{quote(own.name)}:predict for programs (version {version}). Ctrl-C stops."
+    return f"Ready: {root}/ (web page), {root}/v1/models/{quote(own.name)}:predict (API), version {version}. Press Ctrl-C to stop."
 
 
 def _quiet(access_log: bool) -> None:
-    """Let the libraries speak of defects only, and of each request where that is wanted."""
-    for name in ("uvicorn.error", "python_multipart"):  # what clients do wrong is told to the clients
+    """Let the libraries log errors only, and each request if `access_log`."""
+    for name in ("uvicorn.error", "python_multipart"):  # clients' mistakes are reported to the clients
         logging.getLogger(name).setLevel(logging.ERROR)
     access = logging.getLogger("uvicorn.access")
     access.propagate = False
@@ -105,7 +107,7 @@ def _quiet(access_log: bool) -> None:
 
 
 def _allow_files(count: int) -> None:
-    """Let the process open as many files as its connections need, as far as the system allows."""
+    """Raise the limit on open files to what the connections need, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
@@ -113,5 +115,5 @@ def _allow_files(count: int) -> None:
 
 
 def say(text: str) -> None:
-    """Print one line for the one who runs the server."""
+    """Print one line for the operator."""
     print(" ".join(text.split()), file=sys.stderr, flush=True)

@@ -1,35 +1,34 @@
 """The JSON of TensorFlow Serving's predict API: requests -> rows of inputs, outputs -> responses, with its messages.
 
 Source: TensorFlow Serving's RESTful API (tensorflow.org/tfx/serving/api_rest) and the behaviour of its model server 2.x.
-Row format (`instances` -> `predictions`), columnar format (`inputs` -> `outputs`); bytes come as `{"b64": ...}`; strings go
-out as text, or as `{"b64": ...}` where the output's name ends in `_bytes`.
+Row format (`instances` -> `predictions`), columnar format (`inputs` -> `outputs`). Bytes arrive as `{"b64": ...}`; strings are
+returned as text, or as `{"b64": ...}` if the output's name ends in `_bytes`.
 """
 
 import binascii
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson  # writes float32 arrays with as few digits as they need, and ten times faster than the standard library
+import orjson  # writes float32 arrays with as few digits as needed, ten times faster than the standard library
 
+from transfer.serving.batching import Rows
 from transfer.serving.model import DEFAULT, Input, Signature
 from transfer.serving.refusals import RefusedError, shortened
 
-Rows = Sequence[Any] | np.ndarray
-
-_KINDS = {"f": "iuf", "i": "iu", "u": "iu", "b": "b"}  # kinds of numbers that each kind of input takes
+_KINDS = {"f": "iuf", "i": "iu", "u": "iu", "b": "b"}  # kinds of numbers accepted for each kind of input
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request, understood.
+    """A parsed request.
 
     Attributes:
         signature: whose inputs these are.
         inputs: lists of bytes, or arrays, of `rows` rows each.
-        by_row: whether it came as `instances`; the answer has the same form.
+        by_row: whether it was sent as `instances`; the answer has the same form.
     """
 
     signature: Signature
@@ -39,10 +38,10 @@ class Question:
 
 
 def parse(body: bytes, signatures: Mapping[str, Signature]) -> Question:
-    """Read a request.
+    """Parse a request.
 
     Raises:
-        RefusedError: 400, in TensorFlow Serving's words.
+        RefusedError: 400, with TensorFlow Serving's message.
     """
     document = _document(body)
     name = document.get("signature_name", "")
@@ -61,7 +60,7 @@ def parse(body: bytes, signatures: Mapping[str, Signature]) -> Question:
         raise _bad("Missing 'inputs' or 'instances' key")
     counts = {name: len(rows) for name, rows in columns.items()}
     if len(set(counts.values())) > 1:
-        raise _bad(f"All inputs must have as many rows. Received {counts}.")
+        raise _bad(f"All inputs must have the same number of rows. Received {counts}.")
     return Question(signature, columns, min(counts.values()), "instances" in document)
 
 
@@ -143,7 +142,7 @@ def _bytes(value: Any, number: int, place: str) -> bytes:
         raise _bad(f'Failed to process element: {number} of {place}. Error: expecting {{"b64": <base64 of the image>}}')
     try:
         return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:  # not strictly base64: TensorFlow Serving lets white space and missing padding pass
+    except ValueError:  # not strict base64: TensorFlow Serving accepts white space and missing padding
         packed = "".join(text.split()).rstrip("=")
         try:
             return binascii.a2b_base64(packed + "=" * (-len(packed) % 4), strict_mode=True)
@@ -171,7 +170,7 @@ def _numbers(values: list[Any], kind: Input, place: str) -> np.ndarray:
 
 
 def _column(value: np.ndarray, as_bytes: bool) -> Any:
-    """Return an output as orjson can write it; arrays of numbers stay arrays."""
+    """Return an output in a form that orjson can write; arrays of numbers stay arrays."""
     if value.dtype != object:
         return np.ascontiguousarray(value)
     return _texts(value.tolist(), as_bytes)
@@ -185,7 +184,7 @@ def _texts(value: Any, as_bytes: bool) -> Any:
 
 @functools.lru_cache(4096)
 def _text(value: bytes) -> str:
-    """Class names come again and again. What is no Unicode is replaced: JSON has no other way."""
+    """Decode a string, most often a class name; what is not Unicode is replaced, as JSON cannot hold it."""
     return value.decode("utf-8", "replace")
 
 

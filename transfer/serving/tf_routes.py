@@ -1,4 +1,4 @@
-"""The routes of TensorFlow Serving: predict, status, metadata; its forms, its words, its status codes."""
+"""The routes of TensorFlow Serving: predict, status, metadata, with its formats, messages and status codes."""
 
 import re
 from typing import Any
@@ -25,8 +25,8 @@ class TfRoutes:
         """Answer `POST /v1/models/NAME[/versions/N]:predict`."""
         engine, own = self._engine, self._engine.settings
         loaded = self._model(request, "Servable not found for request: {latest}", "Servable not found for request: {specific}")
-        with engine.held.account() as account:
-            body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, account)
+        with engine.held.account() as need:
+            body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, need)
             question = tf_json.parse(body, loaded.signatures)
             del body
             try:
@@ -52,10 +52,10 @@ class TfRoutes:
         return answer(orjson.dumps(content))
 
     def _model(self, request: Request, no_model: str, no_version: str) -> Loaded:
-        """Return the model that the address names.
+        """Return the model named by the address.
 
         Raises:
-            RefusedError: 400 where the address is malformed, 404 where there is no such model or version.
+            RefusedError: 400 if the address is malformed, 404 if there is no such model or version.
         """
         name, version = request.path_params["name"], request.path_params.get("version")
         if request.method == "GET" and name.endswith(":predict"):
@@ -71,10 +71,10 @@ class TfRoutes:
 
 
 def malformed(request: Request) -> RefusedError:
-    """Return TensorFlow Serving's answer to an address below /v1/ that it does not know."""
+    """Return TensorFlow Serving's answer to an unknown address below /v1/."""
     return RefusedError(400, f"Malformed request: {request.method} {shortened(request.url.path, 200)}")
 
 
 def answer(content: bytes, status: int = 200) -> Response:
-    """Return JSON that is already bytes."""
+    """Return a response with JSON that is already encoded."""
     return Response(content, status, media_type="application/json")

@@ -1,4 +1,4 @@
-"""The versions of a run's export: the newest that can be used is served; a newer one is taken over while the server runs."""
+"""The versions of a run's export: the newest usable one is served, and a newer one replaces it while the server runs."""
 
 import asyncio
 import gc
@@ -15,22 +15,22 @@ Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 class Versions:
-    """The version that is served now, and the folder that is watched for the next.
+    """The version being served, and the folder that is watched for newer ones.
 
     Attributes:
-        current: what answers.
+        current: the version being served.
     """
 
     def __init__(self, folder: Path, load: Callable[[Path], Loaded], say: Callable[[str], None]) -> None:
-        """Load the newest version that can be used.
+        """Load the newest usable version.
 
         Args:
-            folder: RUN/export, whose sub-folders with whole numbers for names are versions.
+            folder: RUN/export, whose subfolders named with whole numbers are versions.
             load: loads a version, and runs it once.
-            say: is told of versions that are refused or taken over, one line each.
+            say: called with one line for each version that is refused or replaces another.
 
         Raises:
-            RunError: where none can be used.
+            RunError: if none is usable.
         """
         self._folder, self._load, self._say = folder, load, say
         self._seen: dict[int, Fingerprint] = {}
@@ -51,19 +51,19 @@ class Versions:
         self.current: Loaded = loaded
 
     async def watch(self, seconds: float) -> None:
-        """Look for a newer version again and again; load it in another thread, then swap."""
+        """Poll for a newer version; load it in another thread, then swap."""
         while True:
             await asyncio.sleep(seconds)
             newer = await asyncio.to_thread(self.look)
             if newer is not None:
                 self.current = newer
-                self._say(f"Version {newer.version} of the model is served now.")
-                await asyncio.to_thread(gc.collect)  # the old one is a web of references, and large
+                self._say(f"Now serving version {newer.version} of the model.")
+                await asyncio.to_thread(gc.collect)  # the old model is large, and full of reference cycles
 
     def look(self) -> Loaded | None:
-        """Return the newest version beyond the current one, loaded; None where there is none that is whole.
+        """Return the newest version after the current one, loaded; None if there is no complete one.
 
-        A folder is read only when it has not changed between two looks: it may still be written.
+        A folder is read only if it has not changed since the previous call: it may still be being written.
         """
         for number in sorted(numbers_in(self._folder), reverse=True):
             if number <= self.current.version:
@@ -80,11 +80,11 @@ class Versions:
 
     def _refuse(self, number: int, error: RunError) -> None:
         self._refused[number] = fingerprint(self._folder / str(number))
-        self._say(f"Version {number} of the model is refused, and not used. {error}")
+        self._say(f"Version {number} of the model cannot be used and is ignored. {error}")
 
 
 def numbers_in(folder: Path) -> list[int]:
-    """Return the numbers of the versions in a folder; none where it cannot be read."""
+    """Return the numbers of the versions in a folder; none if it cannot be read."""
     try:
         return [int(path.name) for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
     except OSError:
@@ -92,7 +92,7 @@ def numbers_in(folder: Path) -> list[int]:
 
 
 def fingerprint(folder: Path) -> Fingerprint:
-    """Return names, sizes and times of all files of a version."""
+    """Return names, sizes and modification times of all files of a version."""
     try:
         files = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
     except OSError:

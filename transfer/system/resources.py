@@ -3,8 +3,9 @@
 import ctypes
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -38,6 +39,25 @@ def spread(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
     """
     with one_thread(), ThreadPoolExecutor(cores()) as threads:
         return list(threads.map(work, items))
+
+
+def ahead(work: Callable[[S], T], items: Iterable[S], threads: int, waiting: int) -> Generator[T, None, None]:
+    """Call `work` with each item on several threads and yield the results in the order of the items.
+
+    At most `waiting` items are in progress or finished and not yet consumed. The first exception of any call is raised in
+    place of its result; calls that have not started by then, or when the generator is closed, are cancelled.
+    """
+    pending: deque[Future[T]] = deque()
+    pool = ThreadPoolExecutor(threads, "ahead")
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) >= waiting:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def give_back() -> None:

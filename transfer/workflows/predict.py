@@ -1,22 +1,24 @@
-"""Prediction with a run's export: files and folders in, a table out. For tables too large for memory, see `batch/job.py`."""
+"""Classify images with a run's export: files and folders in, a table out. `serving/batch` writes tables too large for memory."""
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
-from transfer.errors import ConfigError
 from transfer.exporters.served import Served
 from transfer.runs import Run
-from transfer.serving.batch import answering
-from transfer.serving.batch.files import expand
-from transfer.serving.batch.images import Decoder, settings_of
-from transfer.serving.batch.rows import FACTS, Rows
+from transfer.serving.batch.answering import Predictor
+from transfer.serving.batch.request import listed, require_batch_size
+from transfer.serving.batch.tables import FACTS, Rows
 from transfer.system.progress import Progress, Silent
 
-__all__ = ["COLUMNS", "expand", "predict"]
-
 COLUMNS = FACTS
+
+
+def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return the files of all paths; see `listed`."""
+    return [Path(file) for file in listed(paths)]
 
 
 def predict(
@@ -26,28 +28,23 @@ def predict(
 
     Args:
         run: whose export is used.
-        paths: images, or folders whose files are all tried.
-        batch_size: images given to the network at once, at most; none: as many as suit their size.
-        progress: told of each image.
+        paths: images, or folders of which all files are tried.
+        batch_size: most images given to the network at once; None: depends on their size.
+        progress: where progress is reported.
 
     Returns:
-        One row for each file: path, label, score, ood_score (float32, 1 being the threshold), known (bool), error (empty
-        where it was classified), then one column for each class. Where it was not, the label is empty, figures are NaN, and
-        `is_ood` is False.
+        One row for each file: path, label, score, ood_score (float32, 1 is the threshold), is_ood (bool), error (empty if it
+        was classified), then one column for each class. If a file was not classified, its label is empty, its figures are
+        NaN, and `is_ood` is False.
 
     Raises:
-        ConfigError: for a batch size below 1.
-        DataError: where a path does not exist or there is no file at all.
-        RunError: where the export cannot be loaded.
+        ConfigError: if the batch size is below 1.
+        DataError: if a path does not exist or there are no files.
+        RunError: if the export cannot be loaded.
     """
-    if batch_size is not None and batch_size < 1:
-        raise ConfigError(f"batch_size: expected at least 1. Received {batch_size!r}.")
-    files = [os.fspath(file) for file in expand(paths)]
-    served = Served(run.export)
-    decoder = Decoder(settings_of(run, served.size))
-    batch_size = batch_size or answering.batch_of(served.size)
-    step = answering.segment_size(batch_size)
-    segments = (files[start : start + step] for start in range(0, len(files), step))
+    require_batch_size(batch_size, "batch_size")
+    files = listed(paths)
+    predictor = Predictor.of(run, Served(run.export), batch_size)
     with (progress or Silent()).step("Predicting", len(files)) as advance:
-        rows = Rows.joined(list(answering.answers(served, decoder, segments, batch_size, advance)))
-    return rows.table(files, served.labels)
+        rows = Rows.joined(list(predictor.answers(files, advance)))
+    return rows.table(files, predictor.served.labels)

@@ -1,1 +1,1 @@
-"""Prediction of any number of files: read and decoded ahead of the network, kept in pieces, published as one table."""
+"""Prediction of any number of files: decoded ahead of the network, kept in shards, published as one table."""

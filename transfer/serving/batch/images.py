@@ -1,10 +1,10 @@
-"""Files -> decoded images, a few at a time, with the reason for each that is none; in bounded memory on any number of threads."""
+"""Files -> decoded images, several at a time, or the reason why one cannot be decoded; bounded memory on any number of threads."""
 
 import functools
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,41 +16,30 @@ from transfer.data.pipeline import ImageSpec, refusal
 from transfer.data.reading import content, why_unread
 from transfer.runs import Run
 from transfer.serving import admission
-from transfer.serving.batch.room import Room
 from transfer.serving.refusals import ImageError
 
-_TOGETHER = 16  # images decoded by one call, at most; larger ones are decoded alone
-_DECODED_BYTES = 1 << 26  # of the images of one call once they are decoded, at most
-_SMALL_BYTES, _SMALL_PIXELS = 4_000_000, 1_000_000
+_TOGETHER = 16  # most images decoded by one call: a call of its own costs more than decoding a small image
+_DECODED_BYTES = 1 << 26  # most bytes that the decoded images of one call take
+_SMALL_BYTES, _SMALL_PIXELS = 4_000_000, 1_000_000  # larger images are decoded alone
 _FILE_BYTES = 1 << 28  # of larger files in memory at once
 _PIXELS = 1 << 27  # of larger images being decoded at once: about 6 bytes each
 
-
-@dataclass(frozen=True)
-class Decoded:
-    """What became of n files.
-
-    Attributes:
-        errors: n texts, empty where the file was decoded.
-        images: uint8 [m, size, size, 3] of the m files that were.
-    """
-
-    errors: list[str]
-    images: np.ndarray
+Decoded = np.ndarray | str
+"""One file: its image uint8 [size, size, 3], or the reason why there is none."""
 
 
-def settings_of(run: Run, size: int) -> ImageSpec:
-    """Return how a run's export decodes images; `size` is the side that its network sees."""
+def spec_of(run: Run, size: int) -> ImageSpec:
+    """Return how a run's export decodes images; `size` is the side that its network sees, in pixels."""
     own = {key: run.config[f"data.{key}"] for key in ("resize", "max_megapixels") if f"data.{key}" in run.config}
     return ImageSpec(size, DataConfig(**own))
 
 
 class Decoder:
-    """Reads and decodes files as an export does with their bytes (`serving_default`), to the same pixels.
+    """Reads and decodes files to the same pixels as the export does with their bytes (`serving_default`).
 
     Attributes:
-        images: size and settings.
-        together: how many files are best given to `decode` at once.
+        image_spec: size and decoder settings.
+        together: the number of files to give to `decode` at once.
     """
 
     def __init__(self, image_spec: ImageSpec) -> None:
@@ -59,27 +48,26 @@ class Decoder:
         self._bytes, self._pixels = Room(_FILE_BYTES), Room(_PIXELS)
         self._graph = _graph(image_spec.size, image_spec.data.resize, self._limit)
 
-    def decode(self, files: Sequence[str]) -> Decoded:
-        """Read and decode some files; called by several threads at once."""
-        errors = [""] * len(files)
-        images: dict[int, np.ndarray] = {}
+    def decode(self, files: Sequence[str]) -> list[Decoded]:
+        """Read and decode some files; safe to call from several threads at once."""
+        decoded: list[Decoded] = [""] * len(files)
         small: dict[int, bytes] = {}
         for number, file in enumerate(files):
             try:
-                found = self._one(file)
+                found = self._read(file)
                 if isinstance(found, bytes):
                     small[number] = found
                 else:
-                    images[number] = found
+                    decoded[number] = found
             except ImageError as error:
-                errors[number] = error.text
+                decoded[number] = error.text
             except OSError as error:
-                errors[number] = why_unread(file, error)
-        self._together(small, images, errors)
-        size = self.image_spec.size
-        return Decoded(errors, np.stack([images[n] for n in sorted(images)]) if images else np.zeros((0, size, size, 3), np.uint8))
+                decoded[number] = why_unread(file, error)
+        for number, image in zip(small, self._small(list(small.values())), strict=True):
+            decoded[number] = image
+        return decoded
 
-    def _one(self, file: str) -> bytes | np.ndarray:
+    def _read(self, file: str) -> bytes | np.ndarray:
         """Return the bytes of a small, ordinary image, or else its pixels [size, size, 3]."""
         size = os.stat(file).st_size
         with self._bytes.claim(size) if size > _SMALL_BYTES else nullcontext():
@@ -92,7 +80,7 @@ class Decoder:
                 return data
             with self._pixels.claim(pixels):
                 if transcodes:
-                    data = admission.transcoded(data)  # the original is let go
+                    data = admission.transcoded(data)  # frees the original
                 return self._alone(data)
 
     def _alone(self, data: bytes) -> np.ndarray:
@@ -103,29 +91,55 @@ class Decoder:
         except tf.errors.OpError as error:
             raise ImageError(refusal(error, data)) from None
 
-    def _together(self, encoded: dict[int, bytes], images: dict[int, np.ndarray], errors: list[str]) -> None:
-        """Decode small images by one call; where one of them is damaged, one at a time."""
+    def _small(self, encoded: Sequence[bytes]) -> list[Decoded]:
+        """Decode small images by one call; if one of them is damaged, one at a time."""
         if not encoded:
-            return
+            return []
         try:
-            images |= zip(encoded, self._graph(list(encoded.values())), strict=True)
+            return list(self._graph(encoded))
         except tf.errors.OpError:
-            for number, data in encoded.items():
-                try:
-                    images[number] = self._alone(data)
-                except ImageError as error:
-                    errors[number] = error.text
+            return [self._or_reason(data) for data in encoded]
+
+    def _or_reason(self, data: bytes) -> Decoded:
+        try:
+            return self._alone(data)
+        except ImageError as error:
+            return error.text
 
 
-@functools.lru_cache(maxsize=4)  # it takes a second to build
-def _graph(size: int, resize: str, max_megapixels: float) -> Callable[[list[bytes]], np.ndarray]:
+class Room:
+    """A limit on what may be held at once; anything larger than the limit is held alone.
+
+    A thread may hold one claim at a time: waiting for a second one could deadlock.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity, self._held = capacity, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def claim(self, amount: int) -> Iterator[None]:
+        """Wait until there is room for `amount`, and hold it until the block ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + amount <= self.capacity)
+            self._held += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= amount
+                self._changed.notify_all()
+
+
+@functools.lru_cache(maxsize=4)  # tracing takes a second
+def _graph(size: int, resize: str, max_megapixels: float) -> Callable[[Sequence[bytes]], np.ndarray]:
     """Return a function from n encoded images to uint8 [n, size, size, 3]."""
 
     def one(data: tf.Tensor) -> tf.Tensor:
         return decode(data, size, resize, max_megapixels)
 
     def every(data: tf.Tensor) -> tf.Tensor:
-        # One after the other: other threads decode as well.
+        # One after the other: the other threads decode as well.
         return tf.map_fn(one, data, fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8), parallel_iterations=1)
 
     with tf.device("CPU:0"):

@@ -1,30 +1,89 @@
-"""The table as a file, CSV or Parquet, written row by row in bounded memory; its bytes depend on the rows alone.
+"""Answers of a run's export as a table: its rows, and the CSV or Parquet file written from them in bounded memory.
 
-Both are UTF-8: a name that is no Unicode is written as `data/tables/spreadsheet.py` says, which also says how a cell of a CSV
-that a spreadsheet would run as a formula is kept from that. Figures of files that were not classified are empty (null).
+The bytes of a file depend on the rows alone. Both formats are UTF-8: `data/sources/tables/spreadsheet.py` says how a name that
+is not Unicode is written, and how CSV cells that a spreadsheet would run as a formula are defused. Figures of files that were
+not classified are empty (null).
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from transfer.data.sources.tables.spreadsheet import cell, escaped, path_cell
+from transfer.evaluation import predictions
 
-_GROUP = 8192  # rows of a group in a Parquet file
+FACTS = ["path", "label", "score", "ood_score", "is_ood", "error"]
+"""The first columns of the table; one for each class follows."""
+
+_GROUP = 8192  # rows in a row group of a Parquet file
 
 Add = Callable[[pd.DataFrame], None]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What the export says of n files.
+
+    Attributes:
+        errors: why a file was not classified; empty if it was.
+        probabilities: float32 [n, classes]; NaN if there is an error.
+        ood_score: float32 [n]; NaN if there is an error.
+        is_ood: bool [n]; False if there is an error.
+    """
+
+    errors: list[str]
+    probabilities: np.ndarray
+    ood_score: np.ndarray
+    is_ood: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.errors)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arrays."""
+        return int(self.probabilities.nbytes + self.ood_score.nbytes + self.is_ood.nbytes)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
+        """Concatenate the rows of at least one part."""
+        errors = [error for part in parts for error in part.errors]
+        arrays = ([getattr(part, name) for part in parts] for name in ("probabilities", "ood_score", "is_ood"))
+        return cls(errors, *(np.concatenate(own) for own in arrays))
+
+    def table(self, paths: Sequence[str | os.PathLike[str]], labels: list[str]) -> pd.DataFrame:
+        """Return path, label, score, ood_score, is_ood, error, and one column for each class.
+
+        If a file was not classified, its label is empty, its figures are NaN, and `is_ood` is False.
+        """
+        good = np.array([not error for error in self.errors], bool)
+        best = np.where(good, np.nan_to_num(self.probabilities, nan=-1.0).argmax(1), 0) if len(labels) else np.zeros(len(self), int)
+        facts = pd.DataFrame(
+            {
+                "path": pd.Series([os.fspath(path) for path in paths], dtype=object),
+                "label": pd.Series([labels[number] if ok else "" for number, ok in zip(best, good, strict=True)], dtype=object),
+                "score": self.probabilities[np.arange(len(self)), best],
+                "ood_score": self.ood_score,
+                "is_ood": self.is_ood,
+                "error": pd.Series(self.errors, dtype=object),
+            }
+        )
+        return predictions.table(facts, self.probabilities, labels)
+
+
 @contextmanager
 def writing(file: Path, ending: str) -> Iterator[Add]:
-    """Yield a function that adds rows (`Rows.table`) to a new file; it is whole when the block has ended.
+    """Yield a function that adds rows (`Rows.table`) to a new file, which is complete when the block ends.
 
     Args:
-        file: replaced.
-        ending: `.csv` or `.parquet`: what is written.
+        file: replaced if it exists.
+        ending: the format, `.csv` or `.parquet`.
     """
     with (_csv if ending == ".csv" else _parquet)(file) as add:
         yield add
@@ -72,7 +131,7 @@ def _parquet(file: Path) -> Iterator[Add]:
 
 
 def _texts(table: pd.DataFrame, of_path: Callable[[str], str], of_text: Callable[[str], str]) -> pd.DataFrame:
-    """Return the table with its texts as they are written."""
+    """Return the table with its texts encoded for the file."""
     changed = {name: [write(value) for value in table[name]] for name, write in (("path", of_path), ("label", of_text), ("error", of_text))}
     table = table.set_axis(pd.Index(map(of_text, table.columns), dtype=object), axis=1)
     return table.assign(**{name: pd.Series(values, table.index, dtype=object) for name, values in changed.items()})

@@ -1,5 +1,5 @@
-// The page of one server: an image goes to `explain`, the answer is shown. Names of classes are other people's words:
-// they are only ever set as text. No file of another host is used.
+// The web page of a server: sends an image to `explain` and shows the answer. Class names are untrusted:
+// they are only ever set as text. Nothing is loaded from other hosts.
 "use strict";
 
 const FIRST_CLASSES = 10;
@@ -9,14 +9,14 @@ const show = (element, shown) => { element.hidden = !shown; };
 
 const state = {
   image: null, // the Blob whose answer is shown
-  wanted: null, // what is being asked, or could not be answered: {image, className}
+  wanted: null, // the request in progress, or the one that failed: {image, className}
   answer: null,
-  heats: new Map(), // class -> heat map of the image shown, so that going back costs nothing
+  heats: new Map(), // class -> heat map of the image shown, so that going back needs no request
   asking: null, // AbortController
-  preview: "", // address of the image while it is on its way
+  preview: "", // URL of the image being sent
   key: "",
 };
-try { state.key = sessionStorage.getItem(KEY) || ""; } catch { /* storage is forbidden: the key lives as long as the page */ }
+try { state.key = sessionStorage.getItem(KEY) || ""; } catch { /* no access to storage: the key is kept until the page is closed */ }
 
 // --- asking -----------------------------------------------------------------------------------------------------------
 
@@ -24,11 +24,11 @@ async function ask(image, className) {
   state.asking?.abort();
   const asking = state.asking = new AbortController();
   state.wanted = { image, className };
-  busy(true, className ? `Looking for ${className} …` : "Looking at the image …");
+  busy(true, className ? `Explaining ${className} …` : "Classifying the image …");
   try {
     const response = await send(image, className, asking.signal);
     const body = await response.json().catch(() => null);
-    if (asking !== state.asking) return; // something newer was asked meanwhile
+    if (asking !== state.asking) return; // a newer request was made meanwhile
     if (response.status === 401) askForKey();
     else if (!response.ok || !body) fail(response.status, detailOf(body), response.headers.get("Retry-After"));
     else if (className) showHeat(body.explained, body.heat);
@@ -63,12 +63,12 @@ function detailOf(body) {
 
 const WORDS = {
   0: "The server cannot be reached.",
-  400: "This is no image that the network can read.",
-  403: "The server does not allow this.",
+  400: "The file is not an image that the network can read.",
+  403: "The server does not allow this request.",
   408: "The image took too long to arrive.",
   413: "The image is too large for this server.",
-  415: "This is no image that the network can read.",
-  422: "This is no image that the network can read.",
+  415: "The file is not an image that the network can read.",
+  422: "The file is not an image that the network can read.",
   429: "The server is busy. Try again in a moment.",
   503: "The server is busy or not ready. Try again in a moment.",
   504: "The server took too long. Try again in a moment.",
@@ -116,14 +116,14 @@ function dropPreview() {
 function setImage(address, words) {
   const image = byId("image");
   image.onload = () => image.classList.toggle("small", image.naturalWidth < 128);
-  image.onerror = () => show(image, false); // a format that the network reads and this browser does not
-  image.classList.toggle("sent", address === state.preview); // where it is transparent, the network sees white
+  image.onerror = () => show(image, false); // a format that the network can read and this browser cannot
+  image.classList.toggle("sent", address === state.preview); // the network sees white for transparent pixels
   image.src = address;
   image.alt = words;
   show(image, true);
 }
 
-// After a failure: the image whose answer is on the page comes back.
+// After a failure, show the image that the displayed answer belongs to.
 function restore() {
   if (!state.preview) {
     if (state.answer) check(state.answer.explained);
@@ -146,7 +146,7 @@ function showAnswer(image, answer) {
   state.heats = new Map([[answer.explained, answer.heat]]);
   byId("headline").replaceChildren(answer.label, " ", span(percent(answer.score), "figure"));
   show(byId("is-ood"), answer.is_ood);
-  byId("ood-score").textContent = `OOD score ${answer.ood_score.toFixed(2)}; above 1, an image is unlike those of the training.`;
+  byId("ood-score").textContent = `OOD score ${answer.ood_score.toFixed(2)}; above 1, an image is unlike the training images.`;
   showBars(FIRST_CLASSES);
   showNeighbours(answer.neighbours || []);
   show(byId("result"), true);
@@ -162,7 +162,7 @@ function showHeat(name, address) {
   state.answer.explained = name;
   state.heats.set(name, address);
   const image = byId("heat");
-  image.onload = () => { if (isEmpty(image)) byId("status").textContent = `Nothing in the image speaks for ${name}.`; };
+  image.onload = () => { if (isEmpty(image)) byId("status").textContent = `There is no evidence for ${name} in the image.`; };
   image.src = address;
   image.alt = `Heat map: where the network looked for ${name}`;
   byId("status").textContent = "";
@@ -279,7 +279,7 @@ async function openCamera() {
     byId("camera-dialog").showModal();
   } catch (error) {
     const denied = error.name === "NotAllowedError";
-    problem(denied ? "The camera was not allowed for this page." : "No camera could be opened.");
+    problem(denied ? "This page is not allowed to use the camera." : "The camera could not be opened.");
   }
 }
 
@@ -290,7 +290,7 @@ function closeCamera() {
 
 function shoot() {
   const video = byId("video");
-  if (!video.videoWidth) return; // no frame has come yet
+  if (!video.videoWidth) return; // no frame has arrived yet
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
   canvas.getContext("2d").drawImage(video, 0, 0);
@@ -319,7 +319,7 @@ function listenForImages() {
     if (document.querySelector("dialog[open]")) return;
     const file = event.dataTransfer.files[0];
     if (file) take(file);
-    else problem("No file was dropped.", "An image of another page can be copied and pasted here.");
+    else problem("No file was dropped.", "To use an image from another page, copy it and paste it here.");
   });
   addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files || [])][0];
@@ -346,7 +346,7 @@ function listen() {
   byId("key-form").addEventListener("submit", (event) => { event.preventDefault(); keepKey(); });
   byId("key-close").addEventListener("click", () => byId("key-dialog").close());
   const phone = matchMedia("(pointer: coarse)").matches;
-  show(byId("capture"), phone); // the phone's own camera program: it also works without an encrypted connection
+  show(byId("capture"), phone); // the phone's own camera app also works without an encrypted connection
   show(byId("camera"), !phone && Boolean(navigator.mediaDevices?.getUserMedia));
 }
 

@@ -1,6 +1,6 @@
-"""A prediction in a process of its own that kills itself while it renames its third file: the second piece of the answers.
+"""A prediction in a process of its own that kills itself while it renames its third file: the second shard of the answers.
 
-python -m tests.serving.killed_predict ARGUMENTS OF transfer predict...
+python -m tests.serving.batch.killed_predict ARGUMENTS OF transfer predict...
 """
 
 import os
@@ -8,7 +8,7 @@ import signal
 import sys
 
 from transfer import cli
-from transfer.serving.batch import answering, job
+from transfer.serving.batch import answering, prediction
 
 if __name__ == "__main__":
     really, renamed = os.replace, []
@@ -20,5 +20,5 @@ if __name__ == "__main__":
         really(*arguments, **options)  # type: ignore[arg-type]
 
     os.replace = replace  # type: ignore[assignment]
-    answering._SEGMENT, job._SECONDS = 4, 0.0
+    answering._SEGMENT, prediction._SECONDS = 4, 0.0
     cli.main(["predict", *sys.argv[1:]])

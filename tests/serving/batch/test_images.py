@@ -14,14 +14,20 @@ from tests.conftest import made_up_image
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
 from transfer.serving.batch import images
-from transfer.serving.batch.files import digest, listed
-from transfer.serving.batch.images import Decoder
-from transfer.serving.batch.room import Room, ahead
+from transfer.serving.batch.images import Decoded, Decoder, Room
+from transfer.serving.batch.request import listed
+from transfer.serving.batch.shards import files_digest as digest
+from transfer.system.resources import ahead
 
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
     return Decoder(ImageSpec(8, DataConfig(max_megapixels=4)))
+
+
+def images_of(decoded: list[Decoded]) -> np.ndarray:
+    """The images, without the files that are none."""
+    return np.stack([image for image in decoded if isinstance(image, np.ndarray)])
 
 
 def names(folder: Path, count: int = 5) -> list[str]:
@@ -32,18 +38,18 @@ def names(folder: Path, count: int = 5) -> list[str]:
 
 def test_images_come_in_the_order_of_their_files(decoder: Decoder, tmp_path: Path) -> None:
     files = names(tmp_path)
-    decoded = decoder.decode(files)
-    assert decoded.images.shape == (5, 8, 8, 3)
-    assert decoded.images.dtype == np.uint8
-    assert list(decoded.images.mean((1, 2)).argmax(1)) == [0, 1, 2, 0, 1]
-    np.testing.assert_array_equal(decoder.decode(files[::-1]).images[::-1], decoded.images)
+    decoded = images_of(decoder.decode(files))
+    assert decoded.shape == (5, 8, 8, 3)
+    assert decoded.dtype == np.uint8
+    assert list(decoded.mean((1, 2)).argmax(1)) == [0, 1, 2, 0, 1]
+    np.testing.assert_array_equal(images_of(decoder.decode(files[::-1]))[::-1], decoded)
 
 
 def test_large_and_unusual_images_keep_their_place_between_small_ones(decoder: Decoder, tmp_path: Path) -> None:
     files = names(tmp_path, 4)
     Image.new("RGB", (1200, 1000), (0, 0, 250)).save(tmp_path / "0.png")
     Image.new("RGB", (12, 10), (0, 0, 250)).save(tmp_path / "2.png", "TIFF")
-    assert list(decoder.decode(files).images.mean((1, 2)).argmax(1)) == [2, 1, 2, 0]
+    assert list(images_of(decoder.decode(files)).mean((1, 2)).argmax(1)) == [2, 1, 2, 0]
 
 
 def test_every_file_that_is_no_image_has_its_reason(decoder: Decoder, tmp_path: Path) -> None:
@@ -53,12 +59,12 @@ def test_every_file_that_is_no_image_has_its_reason(decoder: Decoder, tmp_path: 
     Path(files[2]).unlink()
     os.mkfifo(files[2])
     Image.new("L", (3000, 2000)).save(files[3])
-    decoded = decoder.decode(files)
-    assert decoded.errors == [
+    *errors, image = decoder.decode(files)
+    assert errors == [
         "damaged: truncated or broken", "vanished while the folder was read", "not a regular file",
-        "too large: 6 megapixels, the limit is 4", "",
+        "too large: 6 megapixels, the limit is 4",
     ]  # fmt: skip
-    assert len(decoded.images) == 1
+    assert isinstance(image, np.ndarray)
 
 
 def test_a_damaged_tiff_a_link_to_nowhere_a_socket_and_a_huge_file_are_named(decoder: Decoder, tmp_path: Path) -> None:
@@ -71,18 +77,18 @@ def test_a_damaged_tiff_a_link_to_nowhere_a_socket_and_a_huge_file_are_named(dec
         huge.truncate(10**9)  # takes no room on the disk
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(files[2])
-        errors = decoder.decode(files).errors
+        errors = list(map(str, decoder.decode(files)))
     assert errors[0].startswith("TIFF could not be decoded")
     assert errors[1:3] == ["broken link", "not a regular file"]
     assert errors[3] == "too large: 1000 MB is more than an image of 4 megapixels takes"
 
 
-def test_no_image_at_all_is_no_array(decoder: Decoder, tmp_path: Path) -> None:
+def test_a_group_without_any_image_is_all_reasons(decoder: Decoder, tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    assert decoder.decode([str(tmp_path / "x")]).images.shape == (0, 8, 8, 3)
+    assert decoder.decode([str(tmp_path / "x")] * 2) == ["not an image: empty"] * 2
 
 
-def test_large_images_are_decoded_one_at_a_time_where_there_is_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_decoded_one_at_a_time_if_there_is_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_SMALL_PIXELS", 100)
     monkeypatch.setattr(images, "_PIXELS", 2000)
     decoder = Decoder(ImageSpec(8))
@@ -120,34 +126,6 @@ def _enter(room: Room, amount: int, order: list[object]) -> None:
         order.append(amount)
 
 
-def test_work_ahead_keeps_the_order_and_its_distance() -> None:
-    begun: list[int] = []
-
-    def work(number: int) -> int:
-        begun.append(number)
-        time.sleep(0.001 * (number % 3))
-        return number * number
-
-    for done, result in enumerate(ahead(work, range(40), 3, 5)):
-        assert result == done * done
-        assert len(begun) <= done + 5
-    assert sorted(begun) == list(range(40))
-
-
-def test_the_first_failure_is_raised_in_its_place_and_the_rest_is_not_begun() -> None:
-    begun: list[int] = []
-
-    def work(number: int) -> int:
-        begun.append(number)
-        return 1 // (3 - number)
-
-    results = ahead(work, range(1000), 2, 6)
-    assert [next(results) for _ in range(3)] == [0, 0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-    assert len(begun) < 12
-
-
 def test_a_digest_follows_names_sizes_and_times(tmp_path: Path) -> None:
     files = names(tmp_path, 2)
     digests = [digest(files), digest(files[::-1]), digest(files[:1])]
@@ -163,7 +141,7 @@ def test_a_digest_follows_names_sizes_and_times(tmp_path: Path) -> None:
     assert digest(files) == digests[-1]
 
 
-def test_paths_in_this_folder_have_no_dot_in_extractor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_in_this_folder_have_no_dot_in_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     names(tmp_path / "a", 1)
     names(tmp_path, 1)

@@ -1,4 +1,4 @@
-"""A table appears whole or not at all; the same command goes on where it was interrupted, and the bytes are the same."""
+"""A table appears whole or not at all; the same command continues where it was interrupted, and the bytes are the same."""
 
 import errno
 import fcntl
@@ -19,11 +19,11 @@ from tests.reports.made_up_run import write_run
 from transfer.errors import DataError, RunError
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
-from transfer.serving.batch import answering, job, pieces
+from transfer.serving.batch import answering, prediction, shards
 from transfer.serving.batch.request import request
 from transfer.system.progress import Silent
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES, SEGMENT = 22, 4
 
 
@@ -33,16 +33,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments of four files, each of them a piece of its own."""
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments of four files, each in a shard of its own."""
     monkeypatch.setattr(answering, "_SEGMENT", SEGMENT)
-    monkeypatch.setattr(job, "_SECONDS", 0.0)
+    monkeypatch.setattr(prediction, "_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def each_export_is_loaded_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "Served", functools.cache(Served))
+        patch.setattr(prediction, "Served", functools.cache(Served))
         yield
 
 
@@ -57,7 +57,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Images of each batch that the network was given."""
+    """The number of images in each batch given to the network."""
     seen: list[int] = []
     really = Served.answer_decoded
 
@@ -79,7 +79,7 @@ def write(run: Run, data: Path, tmp_path: Path) -> Write:
     def predicted(name: str = "out.csv", batch_size: int = 2, overwrite: bool = False) -> bytes:
         (tmp_path / "results").mkdir(exist_ok=True)
         output = tmp_path / "results" / name
-        summary = job.carry_out(request(run, [data], output, batch_size, overwrite), Silent())
+        summary = prediction.carry_out(request(run, [data], output, batch_size, overwrite), Silent())
         assert (summary.files, summary.failed) == (FILES, 1)
         assert os.listdir(output.parent) == [name], "nothing hidden is left"
         return output.read_bytes()
@@ -88,7 +88,7 @@ def write(run: Run, data: Path, tmp_path: Path) -> Write:
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, batches: int, error: BaseException) -> None:
-    """Let the network fail after so many batches, once."""
+    """Let the network fail once, after this many batches."""
     left = [batches]
     really = Served.answer_decoded
 
@@ -102,7 +102,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, batches: int, error: BaseExceptio
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
-def test_an_interrupted_prediction_goes_on_and_ends_with_the_same_bytes(
+def test_an_interrupted_prediction_continues_and_ends_with_the_same_bytes(
     write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     interrupt(monkeypatch, 5, KeyboardInterrupt())
@@ -116,25 +116,25 @@ def test_an_interrupted_prediction_goes_on_and_ends_with_the_same_bytes(
     assert write(name) == continued
 
 
-def test_a_killed_prediction_goes_on_and_ends_with_the_same_bytes(
+def test_a_killed_prediction_continues_and_ends_with_the_same_bytes(
     run: Run, data: Path, write: Write, asked: list[int], tmp_path: Path
 ) -> None:
     output = tmp_path / "results" / "out.csv"
-    command = [sys.executable, "-m", "tests.serving.killed_predict", run.path, data, "--output", output, "--batch-size", "2"]
+    command = [sys.executable, "-m", "tests.serving.batch.killed_predict", run.path, data, "--output", output, "--batch-size", "2"]
     done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not output.exists()
     left = os.listdir(tmp_path / "results" / ".out.csv.unfinished")
-    assert "000000000000" in left
-    assert "000000000004" not in left
-    assert len(left) == 4, "the lock, the facts, a piece, and one that was being written"
+    assert "000000000000.npz" in left
+    assert "000000000004.npz" not in left
+    assert len(left) == 4, "the lock, the facts, a shard, and one that was being written"
     continued = write()
     assert sum(asked) == FILES - 1 - SEGMENT
     assert write(overwrite=True) == continued
 
 
 def start(write: Write, monkeypatch: pytest.MonkeyPatch, batches: int = 9) -> None:
-    """Leave pieces of an unfinished prediction."""
+    """Leave shards of an unfinished prediction."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt(patch, batches, KeyboardInterrupt())
         write()
@@ -148,34 +148,34 @@ def test_answers_for_a_file_that_was_changed_are_computed_again(
     made_up_image(3, tint=2).save(data / "05.png")
     os.utime(data / "05.png", ns=(1, 1))
     changed = write()
-    assert sum(asked) == FILES - 1 - SEGMENT, "what stands before it is kept"
+    assert sum(asked) == FILES - 1 - SEGMENT, "what comes before it is kept"
     assert write(overwrite=True) == changed
 
 
-@pytest.mark.parametrize("how", ["batch size", "export", "facts", "piece"])
-def test_answers_that_no_longer_count_are_computed_again(
+@pytest.mark.parametrize("how", ["batch size", "export", "facts", "shard"])
+def test_answers_that_are_no_longer_valid_are_computed_again(
     write: Write, run: Run, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
 ) -> None:
     start(write, monkeypatch)
     asked.clear()
     hidden = tmp_path / "results" / ".out.csv.unfinished"
     if how == "export":
-        monkeypatch.setattr(job, "_digest_of", lambda export: "another")
+        monkeypatch.setattr(prediction, "_digest_of", lambda export: "another")
     elif how == "facts":
         (hidden / "facts.json").write_text("{")
-    elif how == "piece":
-        (hidden / "000000000000").write_bytes(b"ARROW1\0\0 damaged")
+    elif how == "shard":
+        (hidden / "000000000000.npz").write_bytes(b"PK\3\4 damaged")
     write(batch_size=4 if how == "batch size" else 2)
     assert sum(asked) == FILES - 1
 
 
-def test_files_that_come_after_those_that_are_done_cost_themselves_alone(
+def test_files_added_at_the_end_are_all_that_is_computed(
     write: Write, run: Run, data: Path, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     start(write, monkeypatch)
     asked.clear()
     made_up_image(50).save(data / "zz.png")
-    summary = job.carry_out(request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
+    summary = prediction.carry_out(request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
     assert summary.files == FILES + 1
     assert sum(asked) == FILES + 1 - 4 * SEGMENT
 
@@ -193,7 +193,7 @@ def test_a_network_that_fails_keeps_what_was_computed(write: Write, asked: list[
 
 
 def test_a_full_disk_keeps_what_was_written_before(write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    really, written = pieces.write_bytes, []
+    really, written = shards.write_bytes, []
 
     def full(path: Path, content: bytes) -> None:
         written.append(path)
@@ -202,7 +202,7 @@ def test_a_full_disk_keeps_what_was_written_before(write: Write, asked: list[int
         really(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pieces, "write_bytes", full)
+        patch.setattr(shards, "write_bytes", full)
         with pytest.raises(OSError, match="No space left"):
             write()
     asked.clear()
@@ -210,7 +210,7 @@ def test_a_full_disk_keeps_what_was_written_before(write: Write, asked: list[int
     assert sum(asked) == FILES - 1 - 2 * SEGMENT
 
 
-def test_a_table_that_cannot_be_finished_leaves_room_and_the_answers(
+def test_a_table_that_cannot_be_finished_is_deleted_and_the_answers_are_kept(
     write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def full(*arguments: Any, **options: Any) -> None:
@@ -242,7 +242,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(run: Run, data: Path, tmp
     asked = request(run, [data], tmp_path / "out.csv")
     (tmp_path / "out.csv").write_text("mine")
     with pytest.raises(DataError, match="exists"):
-        job.carry_out(asked, Silent())
+        prediction.carry_out(asked, Silent())
     assert (tmp_path / "out.csv").read_text() == "mine"
     assert not (tmp_path / ".out.csv.unfinished").exists()
 
