@@ -10,6 +10,7 @@ import pytest
 
 from tests.exporters.formats import tiny_run
 from transfer.errors import ExportError
+from transfer.exporters import warmup
 from transfer.exporters.formats import graph, model_file, onnx_file, table
 from transfer.runs import Run
 from transfer.system.progress import Silent
@@ -70,6 +71,7 @@ def test_labels_and_facts_are_inside_the_file(
     facts = model_file.read_facts(exported[to, quantize])
     assert facts["labels"] == list(tiny_run.CLASSES)
     assert (facts["size"], facts["resize"], facts["run"], facts["quantization"]) == (16, "stretch", "run", quantize or "none")
+    assert facts["outputs"] == ["probabilities", "ood_score", "is_ood"]
     entry = next(e for e in table.read(run) if (e["format"], e["quantization"]) == (to, quantize or "none"))
     assert facts["test_accuracy"] == pytest.approx(entry["accuracy"], abs=1e-6)
 
@@ -97,6 +99,7 @@ def test_the_table_has_one_line_for_each_and_the_savedmodel_first(run: Run, expo
         assert (run.path / entry["file"]).samefile(path)
         assert entry["bytes"] == path.stat().st_size
         assert entry["images"] == tiny_run.TEST
+        assert {"same_label", "largest_difference", "largest_difference_ood_score", "same_is_ood"} <= set(entry)
 
 
 def test_an_export_made_again_replaces_its_file_and_its_line(run: Run, exported: dict[tuple[str, str | None], Path]) -> None:
@@ -132,8 +135,10 @@ def test_an_interruption_or_a_full_disk_leaves_nothing(
 
 def test_the_savedmodel_made_again_is_the_next_version(tmp_path: Path) -> None:
     run = tiny_run.write(tmp_path, precision="float32")
+    requests = warmup.write(run.export, [b"an image"]).read_bytes()
     done = export(export_request(run, "savedmodel"), Silent())
     assert done.path == run.export == run.path / "export" / "2"
+    assert (done.path / warmup.FILE).read_bytes() == requests
     assert [(entry["format"], entry["file"]) for entry in done.entries] == [("savedmodel", "export/2")]
     elsewhere = export(export_request(run, "savedmodel", output=tmp_path / "deep" / "er"), Silent())
     assert (elsewhere.path / "saved_model.pb").is_file()
