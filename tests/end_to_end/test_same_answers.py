@@ -18,7 +18,9 @@ from transfer.cli import main
 from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import ImageSpec, batches
-from transfer.exporters.formats import runtimes
+from transfer.exporters.formats.litert import InLiteRT
+from transfer.exporters.formats.measure import Runtime
+from transfer.exporters.formats.onnx_file import InONNXRuntime
 from transfer.runs import Run
 from transfer.system.progress import Silent
 
@@ -102,12 +104,12 @@ def test_uploads_and_the_page(run: Run, server: Running, test_rows: pd.DataFrame
 @pytest.mark.parametrize(
     ("to", "name", "package", "opened"),
     [
-        ("litert", "model.tflite", "ai_edge_litert", runtimes.InLiteRT),
-        ("onnx", "model.onnx", "onnxruntime", runtimes.InONNXRuntime),
+        ("litert", "model.tflite", "ai_edge_litert", InLiteRT),
+        ("onnx", "model.onnx", "onnxruntime", InONNXRuntime),
     ],
 )
 def test_portable_files(
-    run: Run, test_rows: pd.DataFrame, to: str, name: str, package: str, opened: Callable[[Path, int], runtimes.Runtime], tmp_path: Path
+    run: Run, test_rows: pd.DataFrame, to: str, name: str, package: str, opened: Callable[[Path, int], Runtime], tmp_path: Path
 ) -> None:
     try:
         importlib.import_module(package)

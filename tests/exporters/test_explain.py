@@ -1,4 +1,4 @@
-"""Grad-CAM in the export: warm where the class is, cold elsewhere, for each class by itself."""
+"""Grad-CAM in the export: high where the class is, zero elsewhere, separately for each class."""
 
 import io
 from pathlib import Path
@@ -70,14 +70,14 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("corner", CORNERS)
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_corner_that_carries_the_class_is_warm(trained: Served, corner: tuple[int, int], number: int) -> None:
+def test_the_heat_is_in_the_corner_with_the_evidence(trained: Served, corner: tuple[int, int], number: int) -> None:
     found = trained.explain([encoded(image({corner: (RED, GREEN)[number]}, 1000))], [number])
     assert found.answers.probabilities[0].argmax() == number
     assert share(found.heat[0], corner) > 0.5 and found.heat.max() == pytest.approx(1.0)
-    assert share((found.heat[0] > 0.9).astype(np.float32), corner) == 1, "the warmest places"
+    assert share((found.heat[0] > 0.9).astype(np.float32), corner) == 1, "the highest values"
 
 
-def test_each_class_has_its_own_corner_in_a_image_of_both(trained: Served) -> None:
+def test_each_class_has_its_own_corner_in_an_image_of_both(trained: Served) -> None:
     both = encoded(image({(0, 0): RED, (16, 16): GREEN}, 2000))
     found = trained.explain([both, both], [0, 1])
     assert share(found.heat[0], (0, 0)) > 0.5
@@ -86,7 +86,7 @@ def test_each_class_has_its_own_corner_in_a_image_of_both(trained: Served) -> No
 
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    """Flattened maps of which the first class looks at the upper left corner alone, and the second at nothing."""
+    """Flattened maps: the first class depends on the upper left corner alone, the second on nothing."""
     images = keras.Input((SIZE, SIZE, 3), name="images")
     maps = keras.layers.AveragePooling2D(8)(images)
     kernel = np.zeros((4, 4, 3, 2), np.float32)
@@ -96,13 +96,13 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Served:
     return exported(model, tmp_path_factory.mktemp("by hand") / "1", 48)
 
 
-def test_what_the_class_does_not_depend_on_stays_cold(by_hand: Served) -> None:
+def test_pixels_without_influence_on_the_class_have_no_heat(by_hand: Served) -> None:
     red = encoded(np.full((SIZE, SIZE, 3), RED, np.uint8))
     heat = by_hand.explain([red], [0]).heat[0]
-    assert heat[0, 0] == 1.0 and heat.sum() == 1.0, "everything is red, but only one place speaks for the class"
+    assert heat[0, 0] == 1.0 and heat.sum() == 1.0, "everything is red, but only one position is evidence for the class"
 
 
-def test_a_class_for_which_nothing_speaks_has_no_heat_at_all(by_hand: Served) -> None:
+def test_a_class_without_evidence_has_no_heat_at_all(by_hand: Served) -> None:
     heat = by_hand.explain([encoded(image({}))], [1]).heat
     assert not heat.any() and np.isfinite(heat).all()
 
@@ -114,7 +114,7 @@ def test_minus_one_means_the_most_probable_class_of_each_image(trained: Served) 
     np.testing.assert_array_equal(found.heat, trained.explain(files, [int(number) for number in best]).heat)
 
 
-def test_an_explained_image_has_the_answers_of_the_others_and_what_the_network_saw(trained: Served) -> None:
+def test_an_explanation_has_the_same_answers_and_the_input_of_the_network(trained: Served) -> None:
     pixels = [image({corner: RED}, 7) for corner in CORNERS]
     found: Explained = trained.explain([encoded(one) for one in pixels], [-1] * 4)
     plain = trained.answer([encoded(one) for one in pixels])

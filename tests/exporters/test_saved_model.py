@@ -1,4 +1,4 @@
-"""The SavedModel: its two signatures, its labels, and what happens where it cannot be written."""
+"""The SavedModel: its signatures, its labels, and what happens if it cannot be written."""
 
 import io
 import os
@@ -93,7 +93,7 @@ def test_the_signature_of_pixels_agrees_with_the_one_of_bytes(loaded: object) ->
         np.testing.assert_array_equal(values, by_pixels[name], err_msg=name)
 
 
-def test_a_image_like_none_of_the_training_images_is_unknown(export: Path) -> None:
+def test_an_image_unlike_all_training_images_is_out_of_distribution(export: Path) -> None:
     answers = Served(export).answer([RED, GREEN, encoded((200, 200, 200)), encoded((0, 0, 0))])
     assert answers.is_ood.tolist() == [False, False, True, True]
     np.testing.assert_allclose(answers.ood_score[:3], [0, 0, (1 - 3**-0.5) / 0.25], atol=2e-3)
@@ -109,7 +109,7 @@ def test_an_export_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("damaged", [b"", b"no image", RED[:60]])
-def test_what_is_no_image_is_an_error_and_no_guess(loaded: object, damaged: bytes) -> None:
+def test_bytes_that_are_not_an_image_are_an_error(loaded: object, damaged: bytes) -> None:
     with pytest.raises(tf.errors.OpError):
         outputs(loaded, "serving_default", image_bytes=tf.constant([RED, damaged]))
 
@@ -130,7 +130,7 @@ def test_class_names_of_any_bytes_come_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_export_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="cannot be loaded"):
+    with pytest.raises(RunError, match="could not be loaded"):
         Served(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""An export that does not agree with what was trained is not published."""
+"""An export that does not agree with the trained model is not published."""
 
 import functools
 import os
@@ -16,13 +16,13 @@ from transfer.config import ExportConfig
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.exporters import saved_model, verify
-from transfer.exporters.served import Served, batched
+from transfer.exporters.served import Served
 from transfer.runs import drafting
 from transfer.system.progress import Silent
 
 TOLERANCE = 1e-3
 _NONE = np.empty(0, np.float32)
-COUNT = 19  # more than are sent one at a time, and no multiple of the batch size
+COUNT = 19  # more than are classified one at a time, and not a multiple of the batch size
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ served = functools.cache(Served)
 
 @pytest.fixture(scope="module")
 def stored(models: Path, files: list[bytes]) -> np.ndarray:
-    """What the stored-feature path would have said."""
+    """Probabilities as if computed from stored features."""
     return served(models / "export" / "1").probabilities([Path(os.fsdecode(file)).read_bytes() for file in files])
 
 
@@ -63,7 +63,7 @@ def check(
     )  # fmt: skip
 
 
-def test_three_paths_that_agree_give_the_probabilities_of_the_export(models: Path, files: list[bytes], stored: np.ndarray) -> None:
+def test_if_all_paths_agree_the_probabilities_of_the_export_are_returned(models: Path, files: list[bytes], stored: np.ndarray) -> None:
     verified = check(models, files, stored)
     np.testing.assert_allclose(verified.answers.probabilities, stored, atol=1e-6)
     assert verified.answers.probabilities.argmax(1).tolist() == [index % 3 for index in range(COUNT)]
@@ -81,7 +81,7 @@ def test_any_test_image_on_which_the_stored_features_disagree_is_found(
         check(models, files, tampered)
 
 
-def test_a_probability_that_is_no_number_does_not_pass(models: Path, files: list[bytes], stored: np.ndarray) -> None:
+def test_a_probability_that_is_nan_does_not_pass(models: Path, files: list[bytes], stored: np.ndarray) -> None:
     tampered = stored.copy()
     tampered[3] = np.nan
     with pytest.raises(ExportError, match="does not agree"):
@@ -94,10 +94,10 @@ def test_a_keras_file_that_disagrees_is_found(models: Path, files: list[bytes], 
         check(models, files, stored, tmp_path / "model.keras")
 
 
-def test_distances_to_the_training_images_that_disagree_are_found(models: Path, files: list[bytes], stored: np.ndarray) -> None:
+def test_ood_scores_that_disagree_are_found(models: Path, files: list[bytes], stored: np.ndarray) -> None:
     expected = served(models / "export" / "1").answer([Path(os.fsdecode(file)).read_bytes() for file in files[:4]]).ood_score
     assert check(models, files, stored, ood_score=expected).differences["ood_score"] <= 1e-5
-    with pytest.raises(ExportError, match=r"\(ood_score\): the distance to the training images differs by 0.1"):
+    with pytest.raises(ExportError, match=r"\(ood_score\): the OOD score differs by 0.1"):
         check(models, files, stored, ood_score=expected + np.float32(0.1))
 
 
@@ -131,7 +131,7 @@ def test_batches_hold_each_file_once_in_order_and_stay_small(sizes: list[tuple[i
     files = [bytes([number]) for number in range(len(sizes))]
     pixels = [area for _, area in sizes]
     seen = []
-    for positions, data in batched(files, batch_size, lambda file: file * sizes[file[0]][0], pixels, most_pixels):
+    for positions, data in verify.batched(files, batch_size, lambda file: file * sizes[file[0]][0], pixels, most_pixels):
         assert [bytes([position]) * sizes[position][0] for position in positions] == data
         assert len(positions) <= batch_size
         assert len(positions) == 1 or sum(pixels[position] for position in positions) <= most_pixels
@@ -140,7 +140,7 @@ def test_batches_hold_each_file_once_in_order_and_stay_small(sizes: list[tuple[i
 
 
 def test_batches_of_large_files_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transfer.exporters.served._LARGE_BYTES", 10)
+    monkeypatch.setattr("transfer.exporters.verify._LARGE_BYTES", 10)
     files = [b"a", b"b", b"c"]
-    assert [positions for positions, _ in batched(files, 8, lambda file: file * 6)] == [[0], [1], [2]]
-    assert [positions for positions, _ in batched(files, 8, lambda file: file * 5)] == [[0, 1], [2]]
+    assert [positions for positions, _ in verify.batched(files, 8, lambda file: file * 6)] == [[0], [1], [2]]
+    assert [positions for positions, _ in verify.batched(files, 8, lambda file: file * 5)] == [[0, 1], [2]]

@@ -166,7 +166,7 @@ def test_no_file_at_all_is_an_error(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_export_that_cannot_be_loaded_is_an_error(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(RunError, match="cannot be loaded"):
+    with pytest.raises(RunError, match="could not be loaded"):
         predict(write_run(tmp_path / "run"), [folder])
 
 

@@ -1,35 +1,69 @@
-"""The command line of `transfer export`: a run in another format."""
+"""`transfer export`: a run in another format."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_WIDTH = 10_000  # columns: the table is not folded, so that paths can be copied from it
+
 _TO = typer.Option(metavar="litert|onnx|savedmodel", help="The format.")
-_QUANTIZE = typer.Option(metavar="int8|float16", help="Smaller: 8-bit integers, or weights in 16 bits.")
-_ASSERT = typer.Option("--assert-accuracy", metavar="X", help="Fail below this share of right test images, 0 to 1.")
-_CALIBRATION = typer.Option("--calibration-images", metavar="N", help="With int8: training images that give the ranges.")
+_QUANTIZE = typer.Option(metavar="int8|float16", help="A smaller file: 8-bit integers, or 16-bit weights.")
+_ASSERT = typer.Option("--assert-accuracy", metavar="X", help="Fail below this test accuracy, 0 to 1.")
+_CALIBRATION = typer.Option("--calibration-images", metavar="N", help="With int8: number of training images that give the ranges.")
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     to: Annotated[str, _TO],
     quantize: Annotated[str | None, _QUANTIZE] = None,
-    output: Annotated[Path | None, typer.Option(help="The file, or the folder of a SavedModel; else in the run's export/.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File, or folder of a SavedModel [default: in the run's export/].")] = None,
     assert_accuracy: Annotated[float | None, _ASSERT] = None,
     calibration_images: Annotated[int | None, _CALIBRATION] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --output.")] = False,
 ) -> None:
-    """Write a run's classifier as LiteRT, ONNX or SavedModel, measured on the test images first."""
-    from transfer.exporters.formats.request import request
+    """Write a run's classifier as LiteRT, ONNX or SavedModel, after measuring it on the test images."""
     from transfer.runs import Run
+    from transfer.workflows.export_request import export_request
 
-    asked = request(Run(run), to, quantize, output, assert_accuracy, calibration_images, overwrite)
+    request = export_request(Run(run), to, quantize, output, assert_accuracy, calibration_images, overwrite)
     from transfer.cli.terminal import started
 
     terminal = started()
-    from transfer.exporters.formats import exporting, table
+    from rich.console import Console
 
-    done = exporting.export(asked, terminal)
-    print(table.text(done.entries))
+    from transfer.workflows.export import export as carried_out
+
+    done = carried_out(request, terminal)
+    Console(width=_WIDTH, highlight=False).print(_table(done.entries))
     print(f"\nWritten: {done.path}")
+
+
+def _table(entries: list[dict[str, Any]]) -> "Table":
+    """Return the run's table of exports (`exports.json`) for the terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("format", "quantized"):
+        table.add_column(name)
+    for name in ("MB", "test accuracy (95 %)", "same label", "largest difference", "ms/image", "images/s"):
+        table.add_column(name, justify="right")
+    table.add_column("file")
+    for entry in entries:
+        low, high = entry["accuracy_ci95"]
+        table.add_row(
+            entry["format"],
+            entry["quantization"],
+            f"{entry['bytes'] / 1e6:.1f}",
+            f"{entry['accuracy']:.3f} ({low:.3f} to {high:.3f})",
+            f"{entry['same_label']:.3f}" if "same_label" in entry else "",
+            f"{entry['largest_difference']:.2g}" if "largest_difference" in entry else "",
+            f"{entry['latency_ms']:#.3g}",
+            f"{entry['images_per_second']:,.1f}",
+            Text(entry["file"]),
+        )
+    return table

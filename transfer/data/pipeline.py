@@ -1,5 +1,6 @@
 """Manifest rows -> tf.data: images read and decoded ahead of the network."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from transfer.config import AugmentConfig, DataConfig
 from transfer.data.augment import augment
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
-from transfer.data.decoding.transcode import transcoded_path
+from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,22 @@ def file_of(root: Path, row: "pd.Series[object]") -> bytes:
 def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
     """Return `file_of` for each row."""
     return [file_of(root, row) for _, row in rows.iterrows()]
+
+
+def why_changed(root: Path, row: "pd.Series[object]") -> str:
+    """Return why a file is no longer the one of the manifest, or "" if it is; its PNG, if it has one, is then in the cache again."""
+    try:
+        data = (root / str(row["path"])).read_bytes()
+    except OSError as error:
+        return str(error.strerror)
+    if hashlib.sha256(data).hexdigest() != row["digest"]:
+        return "its content has changed"
+    if row["status"] == "transcoded":
+        try:
+            transcode(data, str(row["digest"]))
+        except UnreadableError as error:
+            return str(error)
+    return ""
 
 
 def batches(

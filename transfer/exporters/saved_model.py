@@ -1,4 +1,4 @@
-"""A Keras model -> SavedModel that takes encoded images, with the decoder and the class names inside.
+"""A Keras model -> SavedModel that takes encoded images, with the decoder and the class names inside the graph.
 
 Signatures:
 
@@ -6,11 +6,11 @@ Signatures:
     images            images: float32 [n, size, size, 3], RGB in 0..255
     explain           image_bytes: string [n], class_number: int32 [n], -1 for the most probable class
 
-All give `probabilities` float32 [n, k] (calibrated), `classes` string [n, k] (names, in the order of the probabilities),
-`label` string [n] (the most probable class), `score` float32 [n] (its probability), `ood_score` float32 [n] (distance from
-the training images, 1 being the threshold) and `is_ood` bool [n] (above it). `explain` gives as well `heat` float32
-[n, h, w] in 0..1 (what spoke for the class at each place of the last maps), `image` uint8 [n, size, size, 3] (what the network
-saw) and `embedding` float32 [n, d], of length 1.
+Their outputs are `probabilities` float32 [n, k] (calibrated), `classes` string [n, k] (names, in the order of the
+probabilities), `label` string [n] (the most probable class), `score` float32 [n] (its probability), `ood_score` float32 [n]
+(distance from the training images; 1 is the threshold) and `is_ood` bool [n] (above it). `explain` adds `heat` float32 [n, h, w]
+in 0..1 (evidence for the class at each position of the last maps), `image` uint8 [n, size, size, 3] (the input of the network)
+and `embedding` float32 [n, d], of length 1.
 """
 
 import os
@@ -41,10 +41,10 @@ class _Servable(tf.Module):
         size = image_spec.size
         parts = take_apart(model)
         names = tf.constant([os.fsencode(label) for label in labels])
-        # As it lies in the file, so that both measure the same distances; variables are stored beside the graph, not in it.
+        # In 16 bits as in the run's file, so that both give the same distances; a variable is stored outside the graph.
         self.reference = tf.Variable(reference.embeddings.astype("float16"), trainable=False, name="reference")
 
-        # Decoder and backbone are traced once, and the signatures call them.
+        # Decoder and backbone are traced once and shared by the signatures.
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
         def network(images: tf.Tensor) -> tf.Tensor:
             return parts.maps(images)
@@ -91,19 +91,19 @@ class _Servable(tf.Module):
         self.from_bytes, self.from_images, self.explain = from_bytes, from_images, explain
 
 
-def _ood_score(embedding: tf.Tensor, known: tf.Tensor, reference: Reference) -> tf.Tensor:
-    """Return float32 [n]: what `Reference.ood_score` returns."""
-    alike = tf.linalg.matmul(embedding, known, transpose_b=True)
-    nearest = tf.math.top_k(alike, min(reference.neighbours, len(reference.embeddings)), sorted=False).values
+def _ood_score(embedding: tf.Tensor, training: tf.Tensor, reference: Reference) -> tf.Tensor:
+    """Return float32 [n], the same as `Reference.ood_score`."""
+    similarity = tf.linalg.matmul(embedding, training, transpose_b=True)
+    nearest = tf.math.top_k(similarity, min(reference.neighbours, len(reference.embeddings)), sorted=False).values
     return (1.0 - tf.reduce_mean(nearest, -1)) / reference.threshold
 
 
 def _explained(parts: Parts, maps: tf.Tensor, class_number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return vector, logits and heat [n, h, w] of maps [n, h, w, c].
 
-    Grad-CAM (Selvaraju et al., ICCV 2017) with the gradient of each place instead of its mean over all places (HiResCAM,
-    Draelos and Carin, arXiv 2011.08891). Where the maps are averaged both are the same; where they are flattened, the
-    mean would warm places of which the class depends in no way.
+    Grad-CAM (Selvaraju et al., ICCV 2017) with the gradient at each position instead of its mean over all positions (HiResCAM,
+    Draelos and Carin, arXiv 2011.08891). If the maps are averaged, both are the same; if they are flattened, the mean would
+    highlight positions that have no influence on the class.
     """
     with tf.GradientTape() as tape:
         tape.watch(maps)
@@ -112,8 +112,8 @@ def _explained(parts: Parts, maps: tf.Tensor, class_number: tf.Tensor) -> tuple[
         wanted = tf.where(class_number < 0, tf.argmax(logits, -1, tf.int32), class_number)
         chosen = tf.gather(logits, wanted, axis=1, batch_dims=1)
     gradient = tape.gradient(chosen, maps)
-    spoke = tf.nn.relu(tf.reduce_sum(tf.cast(gradient, tf.float32) * tf.cast(maps, tf.float32), -1))
-    return vector, logits, tf.math.divide_no_nan(spoke, tf.reduce_max(spoke, [1, 2], keepdims=True))
+    evidence = tf.nn.relu(tf.reduce_sum(tf.cast(gradient, tf.float32) * tf.cast(maps, tf.float32), -1))
+    return vector, logits, tf.math.divide_no_nan(evidence, tf.reduce_max(evidence, [1, 2], keepdims=True))
 
 
 def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, reference: Reference, folder: Path) -> None:
@@ -122,12 +122,12 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
     Args:
         model: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, k].
         labels: k class names.
-        images: how bytes become images; becomes part of the graph.
-        reference: the training images with which others are compared, and the threshold.
+        image_spec: how bytes become images; part of the graph.
+        reference: the training images with which new images are compared, and the threshold.
         folder: the version folder to write, for example `export/1`.
 
     Raises:
-        ExportError: where it cannot be written, for example to a full disk.
+        ExportError: if it cannot be written, for example because the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="transfer-labels-") as temporary:
         file = Path(temporary) / LABELS
@@ -135,13 +135,15 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
         servable = _Servable(model, labels, image_spec, reference, file)
         signatures: Any = {"serving_default": servable.from_bytes, "images": servable.from_images, "explain": servable.explain}
         try:
-            # TensorFlow announces where it wrote: the draft's folder, which nobody will find under that name.
+            # TensorFlow would log the folder it wrote to: the draft's, which is about to be renamed.
             with hearing("WARNING"):
                 tf.saved_model.save(servable, str(folder), signatures=signatures)
-        except tf.errors.OpError as error:  # what TensorFlow's writer meets, such as a full disk, is no OSError
+        except tf.errors.OpError as error:  # TensorFlow's writer raises no OSError, even for a full disk
             shutil.rmtree(folder, ignore_errors=True)
             reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
-            raise ExportError(f"The SavedModel cannot be written: {reason}. What was computed is kept. Received {str(folder)!r}.") from None
+            raise ExportError(
+                f"The SavedModel could not be written: {reason}. The stored features are kept. Received {str(folder)!r}."
+            ) from None
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -1,6 +1,6 @@
-"""An exported SavedModel, loaded as a client would load it: bytes in, probabilities out. Needs nothing but the export."""
+"""An exported SavedModel, loaded as a client would load it: bytes in, probabilities out. Only the export is needed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,15 @@ import tensorflow as tf
 
 from transfer.errors import RunError
 
-_LARGE_BYTES = 64 << 20  # encoded bytes given to the model at once, at most
-
 
 @dataclass(frozen=True)
 class Answers:
-    """What an export says of n images.
+    """The outputs of an export for n images.
 
     Attributes:
         probabilities: float32 [n, classes], calibrated.
-        ood_score: float32 [n], distance from the training images, 1 being the threshold.
-        is_ood: bool [n], whether that is above 1.
+        ood_score: float32 [n], distance from the training images relative to the threshold, which is 1.
+        is_ood: bool [n], whether the score is above 1.
     """
 
     probabilities: np.ndarray
@@ -30,12 +28,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class Explained:
-    """What an export says of n images, and why.
+    """The outputs of an export for n images, with heat maps.
 
     Attributes:
-        answers: as without the reasons.
-        heat: float32 [n, h, w] in 0..1: what spoke for the class at each place.
-        images: uint8 [n, size, size, 3], what the network saw.
+        answers: the same as without heat maps.
+        heat: float32 [n, h, w] in 0..1: the evidence for the class at each position.
+        images: uint8 [n, size, size, 3], the input of the network.
         embeddings: float32 [n, d], of length 1.
     """
 
@@ -57,7 +55,7 @@ class Served:
         """Load a SavedModel.
 
         Raises:
-            RunError: where the folder is no SavedModel of this package.
+            RunError: if the folder is not a SavedModel of this package.
         """
         try:
             self._model = tf.saved_model.load(str(folder))
@@ -68,7 +66,7 @@ class Served:
                 f"The export lacks the signature {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}."
             ) from None
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise RunError(f"The export cannot be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
+            raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
         file = self._model.labels_file.asset_path.numpy().decode()
         self.labels = Path(file).read_bytes().decode("utf-8", errors="surrogateescape").split("\n")[:-1]
         self.size = int(self._explain.structured_outputs["image"].shape[1])
@@ -82,7 +80,7 @@ class Served:
         """Classify n encoded images.
 
         Raises:
-            tf.errors.InvalidArgumentError: where one of them cannot be decoded.
+            tf.errors.InvalidArgumentError: if one of them cannot be decoded.
         """
         return _answers(self._signature(image_bytes=tf.constant(list(images), tf.string)))
 
@@ -95,7 +93,7 @@ class Served:
         return self.answer(images).probabilities
 
     def explain(self, images: Sequence[bytes], class_numbers: Sequence[int]) -> Explained:
-        """Classify n encoded images and say what spoke for one class of each; -1: for the most probable one. See `answer`."""
+        """Classify n encoded images and map the evidence for one class of each; -1: for the most probable one. See `answer`."""
         numbers = tf.constant(list(class_numbers), tf.int32)
         found = self._explain(image_bytes=tf.constant(list(images), tf.string), class_number=numbers)
         return Explained(_answers(found), found["heat"].numpy(), found["image"].numpy(), found["embedding"].numpy())
@@ -103,27 +101,3 @@ class Served:
 
 def _answers(found: Mapping[str, tf.Tensor]) -> Answers:
     return Answers(found["probabilities"].numpy(), found["ood_score"].numpy(), found["is_ood"].numpy())
-
-
-def batched(
-    files: Sequence[bytes], batch_size: int, read: Callable[[bytes], bytes], pixels: Sequence[int] | None = None, most_pixels: int = 1 << 25
-) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Read files into batches of at most `batch_size`; fewer where images are large, so that memory stays bounded.
-
-    Yields:
-        Positions in `files`, and the bytes.
-    """
-    positions: list[int] = []
-    batch: list[bytes] = []
-    size = area = 0
-    for position, file in enumerate(files):
-        data = read(file)
-        own = pixels[position] if pixels is not None else 0
-        if batch and (len(batch) == batch_size or size + len(data) > _LARGE_BYTES or area + own > most_pixels):
-            yield positions, batch
-            positions, batch, size, area = [], [], 0, 0
-        positions.append(position)
-        batch.append(data)
-        size, area = size + len(data), area + own
-    if batch:
-        yield positions, batch

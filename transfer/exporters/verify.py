@@ -1,7 +1,7 @@
-"""An export is published only when it agrees with what was trained, on real test files, at two batch sizes."""
+"""An export is published only if it agrees with the trained model, on the bytes of the test files and at two batch sizes."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,22 +11,23 @@ import numpy as np
 from transfer.config import ExportConfig
 from transfer.data.pipeline import ImageSpec, batches
 from transfer.errors import ExportError
-from transfer.exporters.served import Answers, Served, batched
+from transfer.exporters.served import Answers, Served
 from transfer.system.progress import Progress
 
-_SINGLE = 8  # images that are also sent one at a time
-_BY_KERAS = 16  # images that also go through the Keras file
+_LARGE_BYTES = 64 << 20  # of encoded images in one batch, at most
+_SINGLE = 8  # images that are also classified one at a time
+_BY_KERAS = 16  # images that the Keras file classifies too
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What the export said of the test files, and how far it was from the other paths.
+    """The export's answers for the test files, and how far they differ from other ways to compute them.
 
     Attributes:
-        answers: of all of them.
-        differences: largest difference of a probability: `stored` (features of the store and the head), `keras` (the
-            reloaded .keras file), `batch_1` (the export itself, one image at a time); and `ood_score`: its largest
-            difference from the stored-feature path.
+        answers: for all test files.
+        differences: largest difference of a probability from `stored` (stored features and the head), `keras` (the reloaded
+            .keras file) and `batch_1` (the export itself, one image at a time); and `ood_score`: largest difference of the
+            score from that of the stored features.
     """
 
     answers: Answers
@@ -45,52 +46,76 @@ def verify(
     in_16bit: bool,
     progress: Progress,
 ) -> Verified:
-    """Give a reloaded export the bytes of all test files, and compare.
+    """Classify the bytes of all test files with a reloaded export, and compare.
 
     Args:
         served: the export.
         keras_file: the joined model.
-        files: paths of the test files.
-        pixels: pixels of each, to keep batches of large images small.
-        stored: probabilities by the stored-feature path, [n, classes].
-        ood_score: by the same path, of the first of them, [m].
+        files: paths of the n test files.
+        pixels: of each file, to keep batches of large images small.
+        stored: probabilities computed from stored features, [n, classes].
+        ood_score: computed from stored features, for the first m files, [m].
         image_spec: how files are decoded for the Keras model.
         settings: the larger batch size (the other is 1) and the largest accepted differences.
-        in_16bit: whether any part computes or stores in 16 bit.
-        progress: told of each image.
+        in_16bit: whether any part computes or stores in 16 bits.
+        progress: advances with each batch.
 
     Raises:
-        ExportError: where they differ by more.
+        ExportError: if they differ by more.
     """
     answers = answer(served, files, pixels, settings.batch_size, progress)
     probabilities = answers.probabilities
     single = np.concatenate([served.probabilities([_read(file)]) for file in files[:_SINGLE]])
     differences = {
-        "stored": _largest(probabilities, stored),
-        "keras": _largest(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], image_spec)),
-        "batch_1": _largest(probabilities[:_SINGLE], single),
-        "ood_score": _largest(answers.ood_score[: len(ood_score)], ood_score),
+        "stored": largest_difference(probabilities, stored),
+        "keras": largest_difference(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], image_spec)),
+        "batch_1": largest_difference(probabilities[:_SINGLE], single),
+        "ood_score": largest_difference(answers.ood_score[: len(ood_score)], ood_score),
     }
     tolerance = settings.tolerance_16bit if in_16bit else settings.tolerance_float32
     for path, difference in differences.items():
         accepted = settings.tolerance_ood_score if path == "ood_score" else tolerance
         if not difference <= accepted:
-            what = "the distance to the training images" if path == "ood_score" else "a probability"
+            what = "the OOD score" if path == "ood_score" else "a probability"
             raise ExportError(
-                f"The export does not agree with what was trained ({path}): {what} differs by {difference:.2g}. "
+                f"The export does not agree with the trained model ({path}): {what} differs by {difference:.2g}. "
                 f"Expected at most {accepted:g}. The run was not published."
             )
     return Verified(answers, differences)
 
 
 def answer(served: Served, files: Sequence[bytes], pixels: Sequence[int], batch_size: int, progress: Progress) -> Answers:
-    """Let an export answer for all of these files, which can be decoded; their pixels keep batches of large ones small."""
+    """Classify files, which must be decodable; `pixels` of each keep batches of large images small."""
     parts = []
     with progress.step("Testing the export", len(files)) as advance:
         for positions, data in batched(files, batch_size, _read, pixels):
             parts.append(served.answer(data))
             advance(len(positions))
     return Answers(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Answers)))
+
+
+def batched(
+    files: Sequence[bytes], batch_size: int, read: Callable[[bytes], bytes], pixels: Sequence[int] | None = None, most_pixels: int = 1 << 25
+) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Read files into batches of at most `batch_size`, with fewer files if the images are large, to limit memory.
+
+    Yields:
+        Positions in `files`, and the bytes.
+    """
+    positions: list[int] = []
+    batch: list[bytes] = []
+    size = area = 0
+    for position, file in enumerate(files):
+        data = read(file)
+        own = pixels[position] if pixels is not None else 0
+        if batch and (len(batch) == batch_size or size + len(data) > _LARGE_BYTES or area + own > most_pixels):
+            yield positions, batch
+            positions, batch, size, area = [], [], 0, 0
+        positions.append(position)
+        batch.append(data)
+        size, area = size + len(data), area + own
+    if batch:
+        yield positions, batch
 
 
 def _by_keras(file: Path, files: Sequence[bytes], image_spec: ImageSpec) -> np.ndarray:
@@ -102,5 +127,6 @@ def _read(file: bytes) -> bytes:
     return Path(os.fsdecode(file)).read_bytes()
 
 
-def _largest(a: np.ndarray, b: np.ndarray) -> float:
+def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the largest absolute difference of two arrays of one shape: 0 if they are empty, NaN if one holds a NaN."""
     return float(np.abs(a.astype(np.float64) - b).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""Requests with which TensorFlow Serving warms a model up before it lets clients in.
+"""Requests with which TensorFlow Serving warms up a model before it accepts clients.
 
 Source: TensorFlow Serving, "SavedModel Warmup": TFRecords of `PredictionLog` in assets.extra/tf_serving_warmup_requests.
 """
@@ -12,7 +12,7 @@ from transfer.errors import ExportError
 from transfer.system.files import replacing
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
-_MOST = 1000  # records; TensorFlow Serving refuses a model with more
+_MOST = 1000  # records, at most, that TensorFlow Serving accepts
 
 
 def write(folder: Path, images: Sequence[bytes]) -> Path:
@@ -20,13 +20,13 @@ def write(folder: Path, images: Sequence[bytes]) -> Path:
 
     Args:
         folder: of a SavedModel whose `serving_default` takes `image_bytes`.
-        images: one or more, encoded, such as clients will send.
+        images: one or more encoded images like those that clients will send.
 
     Returns:
         The file.
 
     Raises:
-        ExportError: where there is no image, or too many.
+        ExportError: if there is no image, or too many.
     """
     from tensorflow_serving.apis import prediction_log_pb2  # type: ignore[import-untyped]
 

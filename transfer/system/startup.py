@@ -2,12 +2,14 @@
 
 import atexit
 import gc
+import io
 import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 
 @contextmanager
@@ -22,6 +24,25 @@ def hearing(level: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Discard everything printed in a block, also by C++ libraries, and all warnings."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    sys.stderr.flush()
+    before = os.dup(2)
+    try:
+        with hearing("ERROR"), warnings.catch_warnings(), tempfile.TemporaryFile() as held:
+            warnings.simplefilter("ignore")
+            os.dup2(held.fileno(), 2)
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        logging.disable(disabled)
 
 
 def import_tensorflow_quietly() -> None:

@@ -10,19 +10,20 @@ from tests.exporters.formats import tiny_run
 from tests.models.scratch.scratch_models import build
 from tests.models.scratch.test_scratch import TINY
 from transfer.errors import ExportError
-from transfer.exporters.formats import exporting, graph, litert, onnx_file, runtimes
-from transfer.exporters.formats.request import request
+from transfer.exporters.formats import graph, litert, model_file, onnx_file
 from transfer.models import joined
 from transfer.system.progress import Silent
+from transfer.workflows.export import export
+from transfer.workflows.export_request import export_request
 
 
 def both_agree(source: graph.Source, folder: Path, tolerance: float) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, source.size, source.size, 3)).astype(np.float32)
-    expected = runtimes.InTensorFlow(source).run(images)
+    expected = source.run(images)
     (folder / "a.tflite").write_bytes(litert.convert(source))
     (folder / "a.onnx").write_bytes(onnx_file.convert(source).SerializeToString())
     for to, name in (("litert", "a.tflite"), ("onnx", "a.onnx")):
-        found = runtimes.opened(to, folder / name, 1).run(images)
+        found = model_file.opened(to, folder / name, 1).run(images)
         np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=tolerance, err_msg=to)
         np.testing.assert_allclose(found["ood_score"], expected["ood_score"], atol=10 * tolerance, err_msg=to)
 
@@ -67,7 +68,7 @@ def test_a_backbone_is_converted(tmp_path: Path) -> None:
 def test_depthwise_convolutions_and_swish_survive_8_bits(tmp_path: Path) -> None:
     run = tiny_run.write(tmp_path, separable)
     for to in ("litert", "onnx"):
-        entry = exporting.export(request(run, to, "int8"), Silent()).entries[-1]
+        entry = export(export_request(run, to, "int8"), Silent()).entries[-1]
         assert (entry["format"], entry["quantization"]) == (to, "int8")
         assert entry["largest_difference"] < 0.1
 
@@ -82,7 +83,7 @@ def test_a_network_in_bfloat16_becomes_one_in_float32(tmp_path: Path) -> None:
     wide = tiny_run.lenet()
     wide.set_weights(in_float32)
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.float32)
-    found = runtimes.opened("litert", tmp_path / "a.tflite", 1).run(images)["probabilities"]
+    found = model_file.opened("litert", tmp_path / "a.tflite", 1).run(images)["probabilities"]
     np.testing.assert_allclose(found, np.asarray(wide(images)), atol=1e-3)
 
 

@@ -1,8 +1,8 @@
-"""A SavedModel's signature `images` -> one graph in float32, with the weights inside: what the converters are given.
+"""A SavedModel's signature `images` -> one float32 graph with its weights inside: the input of the converters.
 
-The graph is taken from the published SavedModel and not built again, so that whatever the SavedModel does (calibration,
-distance from the training data) is in the other formats too. A network that computes in bfloat16 or float16 is widened:
-its weights lie there in float32, and the casts between them and the products become nothing.
+The graph is read from the published SavedModel instead of being built again, so whatever the SavedModel computes (calibration,
+OOD score) is in the other formats too. A network that computes in bfloat16 or float16 is widened: its weights are stored in
+float32, and the casts between the types no longer have any effect.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from transfer.errors import RunError
 
 INPUT = "images"
 OUTPUTS = ("probabilities", "ood_score", "is_ood")
-"""The outputs that are numbers, in this order; strings (`classes`, `label`) are no part of these formats."""
+"""The numeric outputs, in this order; strings (`classes`, `label`) are not part of these formats."""
 
 _PLAIN = "_without_xla"
 _SIXTEEN_BITS = (types_pb2.DT_BFLOAT16, types_pb2.DT_HALF)
@@ -26,7 +26,7 @@ _SIXTEEN_BITS = (types_pb2.DT_BFLOAT16, types_pb2.DT_HALF)
 
 @dataclass(frozen=True)
 class Source:
-    """What is converted.
+    """What is converted. It is also a runtime (see `measure.Runtime`), the one with which the converted files are compared.
 
     Attributes:
         signature: the SavedModel's own `images`, as it is served: float32 [n, size, size, 3], RGB in 0..255 -> dict of tensors.
@@ -42,8 +42,18 @@ class Source:
     outputs: dict[str, str]
     size: int
 
+    @property
+    def name(self) -> str:
+        """What runs the signature, with its version."""
+        return f"TensorFlow {tf.__version__}"
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs of the SavedModel itself by name, for RGB in 0..255, float32 [n, size, size, 3]."""
+        found = self.signature(**{INPUT: tf.constant(images)})
+        return {name: found[name].numpy() for name in self.outputs}
+
     def function(self) -> Any:
-        """Return the frozen graph as a function of TensorFlow: images -> dict of tensors."""
+        """Return the frozen graph as a TensorFlow function: images -> dict of tensors."""
         pruned = _function(self.definition, self.input, list(self.outputs.values()))
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, self.size, self.size, 3], tf.float32, name=INPUT)])
@@ -60,13 +70,13 @@ def read(export: Path) -> Source:
         export: its version folder.
 
     Raises:
-        RunError: where it cannot be loaded, or has no signature `images`.
+        RunError: if it cannot be loaded or has no signature `images`.
     """
     try:
         loaded = tf.saved_model.load(str(export))
         signature = loaded.signatures[INPUT]
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise RunError(f"The export cannot be loaded: {str(error).splitlines()[0]}. Received {str(export)!r}.") from None
+        raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(export)!r}.") from None
     size = int(signature.structured_input_signature[1][INPUT].shape[1])
     names = [name for name in OUTPUTS if name in signature.structured_outputs]
 
@@ -91,7 +101,7 @@ def _function(definition: graph_pb2.GraphDef, takes: str, gives: list[str]) -> A
 
 
 def _without_xla(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
-    """Return a graph whose functions can be inlined: Keras asks for XLA in grouped convolutions, and such functions stay apart."""
+    """Return a graph whose functions can be inlined; Keras requests XLA for grouped convolutions, which prevents that."""
     plain = graph_pb2.GraphDef()
     plain.CopyFrom(definition)
     functions = list(plain.library.function)
@@ -100,7 +110,7 @@ def _without_xla(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
         for name in ("_XlaMustCompile", "_noinline"):
             if name in holder.attr:
                 del holder.attr[name]
-    for function in functions:  # TensorFlow knows the others by their names
+    for function in functions:  # TensorFlow has already registered functions of the old names
         function.signature.name += _PLAIN
     for node in nodes:
         for attribute in node.attr.values():

@@ -1,31 +1,50 @@
-"""What an export says of the test images beside what the SavedModel says, and how fast."""
+"""An export and the SavedModel on the same test images: accuracy, agreement and speed, and whether they are good enough."""
 
 import statistics
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from transfer.config import Config
+from transfer.errors import ExportError
 from transfer.evaluation.metrics import wilson
-from transfer.exporters.formats.runtimes import Runtime
+from transfer.exporters.verify import largest_difference
 from transfer.system.progress import Progress
 
-_SINGLE = 30  # images that are sent one at a time, to measure how long one takes
+_SINGLE = 30  # images that are classified one at a time, to measure the latency
+
+Outputs = dict[str, np.ndarray]
+
+
+class Runtime(Protocol):
+    """Something that classifies images."""
+
+    @property
+    def name(self) -> str:
+        """The library, with its version."""
+        ...
+
+    def run(self, images: np.ndarray) -> Outputs:
+        """Return the outputs by name, for RGB in 0..255, float32 [n, size, size, 3]."""
+        ...
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The answers of one runtime.
+    """The outputs of one runtime and its speed.
 
     Attributes:
+        runtime: its name.
         outputs: by name, each [n, ...].
-        latency_ms: median time of one image alone, in milliseconds, without decoding.
+        latency_ms: median time for one image alone, in milliseconds, without decoding.
         images_per_second: in batches, without decoding.
     """
 
-    outputs: dict[str, np.ndarray]
+    runtime: str
+    outputs: Outputs
     latency_ms: float
     images_per_second: float
 
@@ -37,71 +56,101 @@ def measure(runtimes: Sequence[Runtime], batches: Iterable[np.ndarray], count: i
         runtimes: each gets every batch.
         batches: uint8 [b, size, size, 3], at least one.
         count: images in all batches.
-        progress: told of each image.
+        progress: advances with each batch.
     """
-    meters = [_Meter(runtime) for runtime in runtimes]
+    latencies: list[float] = []
+    timed: list[list[tuple[Outputs, float]]] = [[] for _ in runtimes]
     with progress.step("Measuring", count) as advance:
-        for number, batch in enumerate(batches):
+        for batch in batches:
             images = batch.astype(np.float32)
-            for meter in meters:
-                if number == 0:
-                    meter.one_at_a_time(images[:_SINGLE])
-                meter.together(images)
+            latencies = latencies or [_latency(runtime, images) for runtime in runtimes]
+            for runtime, results in zip(runtimes, timed, strict=True):
+                results.append(_timed(runtime, images))
             advance(len(images))
-    return [meter.measured() for meter in meters]
+    return [_measured(*parts) for parts in zip(runtimes, latencies, timed, strict=True)]
 
 
-class _Meter:
-    """Keeps the answers of one runtime and its times. The first call of each size is not timed: it prepares."""
+def _latency(runtime: Runtime, images: np.ndarray) -> float:
+    """Return the median seconds for one image. The first call for each batch size is not timed: some runtimes prepare in it."""
+    runtime.run(images[:1])
+    seconds = [_timed(runtime, image[np.newaxis])[1] for image in images[:_SINGLE]]
+    runtime.run(images)
+    return statistics.median(seconds)
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.answers: list[dict[str, np.ndarray]] = []
-        self.singles: list[float] = []
-        self.times: list[tuple[int, float]] = []
 
-    def one_at_a_time(self, images: np.ndarray) -> None:
-        self.runtime.run(images[:1])
-        for image in images:
-            started = time.perf_counter()
-            self.runtime.run(image[np.newaxis])
-            self.singles.append(time.perf_counter() - started)
-        self.runtime.run(images)
+def _timed(runtime: Runtime, images: np.ndarray) -> tuple[Outputs, float]:
+    started = time.perf_counter()
+    outputs = runtime.run(images)
+    return outputs, time.perf_counter() - started
 
-    def together(self, images: np.ndarray) -> None:
-        started = time.perf_counter()
-        self.answers.append(self.runtime.run(images))
-        self.times.append((len(images), time.perf_counter() - started))
 
-    def measured(self) -> Measured:
-        names = self.answers[0]
-        outputs = {name: np.concatenate([answer[name] for answer in self.answers]) for name in names}
-        # A last batch of another size makes some runtimes plan their memory anew.
-        full = [timed for timed in self.times if timed[0] == self.times[0][0]]
-        seconds = sum(time for _, time in full)
-        return Measured(outputs, statistics.median(self.singles) * 1e3, sum(size for size, _ in full) / max(seconds, 1e-9))
+def _measured(runtime: Runtime, latency: float, timed: list[tuple[Outputs, float]]) -> Measured:
+    outputs = {name: np.concatenate([answers[name] for answers, _ in timed]) for name in timed[0][0]}
+    sizes = [len(answers["probabilities"]) for answers, _ in timed]
+    # A smaller last batch is left out: for a new batch size, some runtimes plan their memory again.
+    full = [seconds for size, (_, seconds) in zip(sizes, timed, strict=True) if size == sizes[0]]
+    return Measured(runtime.name, outputs, latency * 1e3, sizes[0] * len(full) / max(sum(full), 1e-9))
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return `accuracy`, `accuracy_ci95` (Wilson) and `images` of probabilities [n, classes] and true class numbers [n]."""
+    """Return `accuracy`, `accuracy_ci95` (Wilson) and `images` for probabilities [n, classes] and true class numbers [n]."""
     right = int((probabilities.argmax(1) == labels).sum())
     return {"accuracy": right / len(labels), "accuracy_ci95": list(wilson(right, len(labels))), "images": len(labels)}
 
 
-def agreement(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> dict[str, float]:
+def agreement(found: Outputs, expected: Outputs) -> dict[str, float]:
     """Compare the outputs of an export with those of the SavedModel.
 
     Returns:
-        `same_label`: share of images with the same most probable class; `largest_difference` of a probability; and where there
-        is a distance from the training images, its `largest_difference_ood_score` and `same_is_ood`.
+        `same_label`: share of images with the same most probable class; `largest_difference` of a probability; and if there is
+        an OOD score, its `largest_difference_ood_score` and `same_is_ood`.
     """
     ours, theirs = found["probabilities"], expected["probabilities"]
-    result = {"same_label": float((ours.argmax(1) == theirs.argmax(1)).mean()), "largest_difference": _largest(ours, theirs)}
+    result = {"same_label": float((ours.argmax(1) == theirs.argmax(1)).mean()), "largest_difference": largest_difference(ours, theirs)}
     if "ood_score" in expected:
-        result["largest_difference_ood_score"] = _largest(found["ood_score"], expected["ood_score"])
+        result["largest_difference_ood_score"] = largest_difference(found["ood_score"], expected["ood_score"])
         result["same_is_ood"] = float((found["is_ood"] == expected["is_ood"]).mean())
     return result
 
 
-def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.abs(a.astype(np.float64) - b).max())
+def require_agreement(to: str, agrees: dict[str, float], config: Config) -> None:
+    """Refuse an unquantized export that differs from the SavedModel by more than the configuration accepts.
+
+    Args:
+        to: its format.
+        agrees: the result of `agreement`.
+        config: of the run.
+
+    Raises:
+        ExportError: if it differs by more.
+    """
+    settings = config.export
+    limits = {
+        "largest_difference": ("a probability", settings.tolerance_float32 if config.precision == "float32" else settings.tolerance_16bit),
+        "largest_difference_ood_score": ("the OOD score", settings.tolerance_ood_score),
+    }
+    for name, (what, limit) in limits.items():
+        if name in agrees and not agrees[name] <= limit:
+            raise ExportError(
+                f"The new {to} export does not agree with the SavedModel: {what} differs by {agrees[name]:.2g}. "
+                f"Expected at most {limit:g}. Nothing was published."
+            )
+
+
+def require_accuracy(to: str, scored: dict[str, Any], smallest: float) -> None:
+    """Refuse an export below the accuracy asked for.
+
+    Args:
+        to: its format.
+        scored: the result of `accuracy`.
+        smallest: accepted accuracy, 0 to 1.
+
+    Raises:
+        ExportError: if it is below.
+    """
+    if scored["accuracy"] < smallest:
+        low, high = scored["accuracy_ci95"]
+        raise ExportError(
+            f"The {to} export classifies {scored['accuracy']:.3f} of {scored['images']} test images correctly (95 %: {low:.3f} to "
+            f"{high:.3f}). Expected at least {smallest:g} (--assert-accuracy). Nothing was published."
+        )

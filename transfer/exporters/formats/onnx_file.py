@@ -1,5 +1,9 @@
-"""A graph -> ONNX by tf2onnx; weights in 16 bits, or 8-bit integers by ONNX Runtime's quantizer."""
+"""A graph -> ONNX by tf2onnx, with 16-bit weights, or 8-bit integers by ONNX Runtime's quantizer; run by ONNX Runtime.
 
+Facts about the model are in `metadata_props`, text by name; `labels` is a JSON list.
+"""
+
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,11 @@ from tensorflow.core.framework import graph_pb2
 
 from transfer.errors import ExportError
 from transfer.exporters.formats.graph import INPUT, Source
-from transfer.exporters.formats.quiet import quietly
-from transfer.exporters.formats.samples import Samples
+from transfer.exporters.formats.quantization import Operator, Samples, nothing_to_quantize, quantizable
+from transfer.system.startup import quietly
 
 _OPSET = 18
-_SMALL = 256  # values; smaller tensors of weights save nothing in 16 bits
+_SMALL = 256  # values; for smaller weights, 16 bits would save nothing
 _HIGHEST = float(np.finfo(np.float16).max)
 _IN_INTEGERS = (
     "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Mul", "Sigmoid", "Relu", "LeakyRelu", "Clip",
@@ -27,7 +31,7 @@ def convert(source: Source) -> Any:
     """Return the `onnx.ModelProto` of a graph: input `images` [n, size, size, 3], the outputs by name, any number of images.
 
     Raises:
-        ExportError: where an operation has no counterpart.
+        ExportError: if an operation has no counterpart in ONNX.
     """
     import tf2onnx
 
@@ -40,14 +44,14 @@ def convert(source: Source) -> Any:
             )  # fmt: skip
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"The model cannot be converted to ONNX: {reason}. Nothing was published.") from None
+        raise ExportError(f"The model could not be converted to ONNX: {reason}. Nothing was published.") from None
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     return model
 
 
 def _with_erf(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
-    """Return a graph in which GELU's erfc(x), which ONNX has not, is 1 - erf(x)."""
+    """Return a graph in which erfc(x), which GELU uses and ONNX lacks, is 1 - erf(x)."""
     result = graph_pb2.GraphDef()
     result.CopyFrom(definition)
     for node in [node for node in result.node if node.op == "Erfc"]:
@@ -63,9 +67,9 @@ def _with_erf(definition: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
 
 
 def in_16_bits(model: Any) -> None:
-    """Turn the weights of a model into 16-bit ones, which are widened as they are used: it computes in float32.
+    """Store the weights of a model in 16 bits, in place. They are cast to float32, in which the model still computes.
 
-    Weights that 16 bits cannot hold stay in 32.
+    Weights that exceed the range of float16 stay in float32.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -87,49 +91,75 @@ def in_16_bits(model: Any) -> None:
 
 
 def in_8_bits(model: Any, images: np.ndarray) -> Any:
-    """Return a float32 model quantized to 8 bits: all up to the last dense layer, which stays in float32 with what follows it.
+    """Return a float32 model quantized to 8 bits: all but the last dense layer and everything after it, which stay in float32.
 
-    Hidden dense layers have fixed ranges here. With ranges taken as they run, ONNX Runtime takes one for a whole batch, and
-    the answer for an image would depend on its neighbours.
+    Hidden dense layers have fixed ranges here. With dynamic ranges, ONNX Runtime uses one range for a whole batch, so the answer
+    for an image would depend on the other images.
 
     Args:
         model: made by `convert`.
         images: uint8 [n, size, size, 3], from which the ranges are taken.
 
     Raises:
-        ExportError: where it has no layer that can be quantized.
+        ExportError: if no layer can be quantized.
     """
     import onnx
     from onnxruntime import quantization
 
-    integers, hidden = _parts(model)
-    if not integers and not hidden:
-        raise ExportError("The network has no layer that can be quantized to 8 bits. Leave --quantize out, or take float16.")
+    names = _quantizable(model)
+    if not names:
+        raise nothing_to_quantize()
     with tempfile.TemporaryDirectory(prefix="transfer-onnx-") as folder, quietly():
         file = Path(folder) / "quantized.onnx"
-        # Smallest and largest values: percentiles or entropy would keep all activations of all images in memory.
+        # Minimum and maximum: percentiles or entropy would keep all activations of all images in memory.
         quantization.quantize_static(
-            model, file, Samples(images), op_types_to_quantize=[*_IN_INTEGERS, *_DENSE], nodes_to_quantize=[*integers, *hidden],
-            per_channel=True,
-        )  # fmt: skip
+            model, file, Samples(images), op_types_to_quantize=[*_IN_INTEGERS, *_DENSE], nodes_to_quantize=names, per_channel=True
+        )
         return onnx.load(file)
 
 
-def _parts(model: Any) -> tuple[list[str], list[str]]:
-    """Return names of nodes: up to the last convolution, and of the dense layers between it and the last layer."""
-    leading = _leading_to({"probabilities"}, model)
-    convolved = {output for node in leading if node.op_type == "Conv" for output in node.output}
-    before = _leading_to(convolved, model)
-    weights, earlier = {tensor.name for tensor in model.graph.initializer}, {node.name for node in before}
-    dense = [node.name for node in leading if node.op_type in _DENSE and node.input[1] in weights]
-    integers = [node.name for node in before if node.op_type in _IN_INTEGERS or node.name in dense]
-    return integers, [name for name in dense[:-1] if name not in earlier]
+def _quantizable(model: Any) -> list[str]:
+    """Return the names of the nodes that are quantized."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    operators = []
+    for node in model.graph.node:  # in order of execution, as ONNX requires
+        product_of_activations = node.op_type in _DENSE and node.input[1] not in weights
+        kind = "" if product_of_activations else node.op_type
+        operators.append(Operator(node.name, kind, tuple(node.input), tuple(node.output)))
+    parts = quantizable(operators, "probabilities", ("Conv",), _DENSE)
+    integers = [operator for operator in parts.convolutional if operator.kind in (*_IN_INTEGERS, *_DENSE)]
+    return [operator.name for operator in (*integers, *parts.hidden)]
 
 
-def _leading_to(tensors: set[str], model: Any) -> list[Any]:
-    needed, found = set(tensors), []
-    for node in reversed(model.graph.node):  # in the order of computing, as ONNX requires it
-        if needed & set(node.output):
-            needed |= set(node.input)
-            found.append(node)
-    return found[::-1]
+class InONNXRuntime:
+    """An .onnx file in ONNX Runtime, on the processor; see `measure.Runtime`."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # errors
+        self.name = f"onnxruntime {onnxruntime.__version__}"
+        self._session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        self._names = [output.name for output in self._session.get_outputs()]
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(self._names, self._session.run(self._names, {INPUT: images}), strict=True))
+
+
+def add_facts(file: Path, facts: dict[str, Any]) -> None:
+    """Write facts into the metadata of a file."""
+    import onnx
+
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()})
+    onnx.save(model, file)
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """Return the facts in a file."""
+    import onnx
+
+    texts = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    return texts | {name: json.loads(texts[name]) for name in ("labels", "size", "outputs", "test_accuracy")}

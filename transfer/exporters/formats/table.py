@@ -1,21 +1,25 @@
-"""The table of a run's exports: `exports.json`, one entry a format and quantization, the SavedModel first."""
+"""The table of a run's exports: `exports.json`, one entry for each format and quantization, the SavedModel first."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
-from transfer.exporters.formats.request import FORMATS, QUANTIZATIONS, SAVEDMODEL
+from transfer.exporters.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
+from transfer.exporters.formats.measure import Measured
 from transfer.runs import EXPORTS, Run
 from transfer.system.files import write_text
+from transfer.system.resources import cores
 
 Entry = dict[str, Any]
-"""`format`, `quantization` (none, float16, int8), `file`, `bytes`, `runtime`, `threads`, and what `measure` found."""
+"""`format`, `quantization` (none, float16, int8), `file`, `bytes`, `runtime`, `threads`, and the results of `measure`."""
 
-_ORDER = {name: number for number, name in enumerate((SAVEDMODEL, *(name for name in FORMATS if name != SAVEDMODEL)))}
-_QUANTIZATIONS = {name: number for number, name in enumerate(("none", *reversed(QUANTIZATIONS)))}
+_FORMATS = {SAVEDMODEL: 0, LITERT: 1, ONNX: 2}
+_QUANTIZATIONS = {"none": 0, FLOAT16: 1, INT8: 2}
 
 
 def read(run: Run) -> list[Entry]:
-    """Return the entries kept so far; none where the file is missing or damaged: they are made again with each export."""
+    """Return the entries; none if the file is missing or damaged, since each export writes its entry again."""
     try:
         found = json.loads((run.path / EXPORTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -23,34 +27,41 @@ def read(run: Run) -> list[Entry]:
     return [entry for entry in found if isinstance(entry, dict) and "format" in entry] if isinstance(found, list) else []
 
 
-def merged(entries: list[Entry], new: list[Entry]) -> list[Entry]:
-    """Return entries with new ones in the place of those of the same format and quantization, in the order of the table."""
-    replaced = {_key(entry) for entry in new}
-    kept = [entry for entry in entries if _key(entry) not in replaced]
-    return sorted([*kept, *new], key=lambda entry: (_ORDER.get(entry["format"], 9), _QUANTIZATIONS.get(entry["quantization"], 9)))
+def add(run: Run, new: list[Entry]) -> list[Entry]:
+    """Write entries into a run's table, in place of those of the same format and quantization; return the whole table, in order."""
+    entries = {(entry["format"], entry["quantization"]): entry for entry in (*read(run), *new)}
+    table = [entries[key] for key in sorted(entries, key=lambda key: (_FORMATS.get(key[0], 9), _QUANTIZATIONS.get(key[1], 9)))]
+    write_text(run.path / EXPORTS, json.dumps(table, indent=2) + "\n")
+    return table
 
 
-def write(run: Run, entries: list[Entry]) -> None:
-    """Keep the entries with the run."""
-    write_text(run.path / EXPORTS, json.dumps(entries, indent=2) + "\n")
+def entry(run: Run, to: str, quantize: str | None, place: Path, size: int, facts: dict[str, Any], measured: Measured) -> Entry:
+    """Return one entry.
+
+    Args:
+        run: to which the table belongs.
+        to, quantize: format and quantization; None: weights in float32.
+        place: the published file or folder.
+        size: of it, in bytes.
+        facts: its accuracy and, unless it is the SavedModel, its agreement with that.
+        measured: its speed.
+    """
+    place, home = place.absolute(), run.path.absolute()
+    return {
+        "format": to,
+        "quantization": quantize or "none",
+        # Relative to the run if it is inside, so that the run can be moved.
+        "file": os.fspath(place.relative_to(home) if place.is_relative_to(home) else place),
+        "bytes": size,
+        **facts,
+        "latency_ms": round(measured.latency_ms, 3),
+        "images_per_second": round(measured.images_per_second, 2),
+        "runtime": measured.runtime,
+        "threads": cores(),
+    }
 
 
-def text(entries: list[Entry]) -> str:
-    """Return the table for the terminal."""
-    lines = [
-        f"{'format':10}  {'quantized':9}  {'MB':>7}  {'test accuracy (95 %)':23}  {'same label':>10}  {'largest difference':>18}  "
-        f"{'ms/image':>10}  {'images/s':>10}  file"
-    ]
-    for entry in entries:
-        low, high = entry["accuracy_ci95"]
-        same = f"{entry['same_label']:10.3f}  {entry['largest_difference']:18.2g}" if "same_label" in entry else f"{'':10}  {'':18}"
-        speed = f"{entry['latency_ms']:#10.3g}  {entry['images_per_second']:10,.1f}"
-        lines.append(
-            f"{entry['format']:10}  {entry['quantization']:9}  {entry['bytes'] / 1e6:7.1f}  "
-            f"{entry['accuracy']:.3f} ({low:.3f} to {high:.3f})  {same}  {speed}  {entry['file']}"
-        )
-    return "\n".join(lines)
-
-
-def _key(entry: Entry) -> tuple[str, str]:
-    return entry["format"], entry["quantization"]
+def bytes_of(place: Path) -> int:
+    """Return the size of a file, or of all files in a folder, in bytes."""
+    files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
