@@ -17,7 +17,7 @@ QUANTIZATIONS = (INT8, FLOAT16)
 ENDINGS = {LITERT: ".tflite", ONNX: ".onnx"}
 
 _LITERT, _QUANTIZER = {"ai_edge_litert": "ai-edge-litert"}, {"ai_edge_quantizer": "ai-edge-quantizer"}
-_ONNX = {"onnx": "onnx", "onnxruntime": "onnxruntime", "tf2onnx": "tf2onnx"}
+_ONNX = {"onnxruntime": "onnxruntime", "tf2onnx": "tf2onnx"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def require_packages(to: str, quantize: str | None = None) -> None:
     if missing:
         raise ExportError(
             f"The format {to} needs packages that are not installed: {', '.join(missing)}. "
-            f"Install them: pip install {' '.join(missing)} (requirements-extras.txt has the versions)."
+            f"Install them: pip install 'keras-transfer[{to}]'"
         )
 
 
