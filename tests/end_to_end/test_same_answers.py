@@ -114,7 +114,7 @@ def test_portable_files(
     try:
         importlib.import_module(package)
     except ImportError:
-        pytest.skip(f"{package} is an extra (requirements-extras.txt)")
+        pytest.skip(f"{package} comes with an extra: pip install -e '.[litert,onnx]'")
     with pytest.raises(SystemExit) as done:
         main(["export", str(run.path), "--to", to, "--output", str(tmp_path / name)])
     assert done.value.code == 0

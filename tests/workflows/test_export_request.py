@@ -41,9 +41,9 @@ def test_invalid_names_and_numbers_are_refused(run: Run, arguments: dict[str, ob
 @pytest.mark.parametrize(
     ("to", "quantize", "missing", "expected"),
     [
-        ("litert", None, {"ai_edge_litert"}, "pip install ai-edge-litert "),
-        ("litert", "int8", {"ai_edge_quantizer"}, "pip install ai-edge-quantizer "),
-        ("onnx", None, {"tf2onnx", "onnxruntime"}, "pip install onnxruntime tf2onnx "),
+        ("litert", None, {"ai_edge_litert"}, r"ai-edge-litert\. .*pip install 'keras-transfer\[litert\]'"),
+        ("litert", "int8", {"ai_edge_quantizer"}, r"ai-edge-quantizer\. .*pip install 'keras-transfer\[litert\]'"),
+        ("onnx", None, {"tf2onnx", "onnxruntime"}, r"onnxruntime, tf2onnx\. .*pip install 'keras-transfer\[onnx\]'"),
     ],
 )
 def test_a_missing_package_is_named_with_what_installs_it(

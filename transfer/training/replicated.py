@@ -99,7 +99,7 @@ def divided(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> tf.di
         return tf.data.Dataset.from_tensor_slices(tuple(tf.reshape(one, [replicas, size, *one.shape[1:]]) for one in whole))
 
     # A data set that is handed over whole is cut across the borders of batches and epochs, so it is cut here.
-    return strategy.distribute_datasets_from_function(lambda context: batches.flat_map(parts))
+    return strategy.distribute_datasets_from_function(lambda _: batches.flat_map(parts))
 
 
 def _context() -> tf.distribute.ReplicaContext:

@@ -22,7 +22,7 @@ from transfer.models.backbones import building_in
 from transfer.runs import MANIFEST, MODEL, OOD_REFERENCE, Run
 
 if any(importlib.util.find_spec(name) is None for name in ("ai_edge_litert", "ai_edge_quantizer", "onnxruntime", "tf2onnx")):
-    pytest.skip("needs: pip install -r requirements-extras.txt", allow_module_level=True)
+    pytest.skip("needs: pip install -e '.[litert,onnx]'", allow_module_level=True)
 
 CLASSES = ("blue", "green", "red")
 TEST = 9

@@ -12,7 +12,7 @@ SUFFIXES = {LITERT: ".tflite", ONNX: ".onnx"}
 """What the name of a file of each format ends in."""
 
 _LITERT, _QUANTIZER = {"ai_edge_litert": "ai-edge-litert"}, {"ai_edge_quantizer": "ai-edge-quantizer"}
-_ONNX = {"onnx": "onnx", "onnxruntime": "onnxruntime", "tf2onnx": "tf2onnx"}
+_ONNX = {"onnxruntime": "onnxruntime", "tf2onnx": "tf2onnx"}
 
 
 def require_packages(to: str, quantize: str | None = None) -> None:
@@ -25,6 +25,5 @@ def require_packages(to: str, quantize: str | None = None) -> None:
     missing = [package for module, package in needed.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise ExportError(
-            f"The format {to} needs packages that are not installed: {', '.join(missing)}. "
-            f"Install them: pip install {' '.join(missing)} (requirements-extras.txt has the versions)."
+            f"The format {to} needs packages that are not installed: {', '.join(missing)}. Install them: pip install 'keras-transfer[{to}]'"
         )
