@@ -88,7 +88,7 @@ def main() -> None:
     from transfer.runs import Run
     from transfer.serving.batch import prediction
     from transfer.serving.batch.answering import Predictor
-    from transfer.serving.batch.request import request
+    from transfer.serving.batch.request import predict_request
     from transfer.system.resources import ahead, cores
 
     run = Run(args.run)
@@ -114,7 +114,7 @@ def main() -> None:
             alone = len(images) / (time.perf_counter() - started)
             del decoded, images, batches
             watch = Stopwatch()
-            prediction.carry_out(request(run, own, Path(name) / f"{number}.csv"), watch)
+            prediction.carry_out(predict_request(run, own, Path(name) / f"{number}.csv"), watch)
             pairs.append((watch.rate, alone))
             print(f"round {number + 1}: predict {watch.rate:.1f}, network alone {alone:.1f} images/s", file=sys.stderr)
         memory = {"peak_mb_here": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)}

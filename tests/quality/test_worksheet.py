@@ -15,7 +15,7 @@ from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data import sources, splits
 from transfer.data.sources.tables.listing import listing
-from transfer.errors import DataError
+from transfer.errors import DataError, OutputError
 from transfer.quality.findings import COLUMNS as TABLES
 from transfer.quality.findings import Findings
 from transfer.quality.worksheet import COLUMNS, require_free, write
@@ -130,7 +130,7 @@ def test_an_earlier_table_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     assert list(cells(path)) == ["b.png"]
     for content in ("path,label\na.png,x\n", "", ",".join(COLUMNS[1:])):
         path.write_text(content)
-        with pytest.raises(DataError, match="replaces only a table that it wrote"):
+        with pytest.raises(OutputError, match="a table that it wrote"):
             write(made(("b.png", "x", "", "", "")), None, path)
         assert path.read_text() == content
 
@@ -139,7 +139,7 @@ def test_an_earlier_table_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 def test_nothing_is_written_into_the_data_folder(tmp_path: Path, place: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")
-    with pytest.raises(DataError, match="lies in the data folder"):
+    with pytest.raises(OutputError, match="where nothing is written"):
         write(made(), None, tmp_path / place, [tmp_path / "data"])
     assert list((tmp_path / "data").iterdir()) == []
 
@@ -147,15 +147,17 @@ def test_nothing_is_written_into_the_data_folder(tmp_path: Path, place: str) -> 
 def test_the_table_that_is_the_data_stays(tmp_path: Path) -> None:
     write(made(("a.png", "x", "", "", "")), None, tmp_path / "t.csv")
     config = DataConfig(source=str(tmp_path / "t.csv"))
-    with pytest.raises(DataError, match="would replace the table that is the data"):
+    with pytest.raises(OutputError, match=r"t\.csv', where nothing is written"):
         require_free(tmp_path / "t.csv", sources.own(config))
     require_free(tmp_path / "other.csv", sources.own(config))
 
 
-@pytest.mark.parametrize(("name", "rule"), [("t.xlsx", "ends in .csv"), ("t", "ends in .csv"), ("folder.csv", "replaces only")])
+@pytest.mark.parametrize(
+    ("name", "rule"), [("t.xlsx", "ends in .csv"), ("t", "ends in .csv"), ("folder.csv", "something is there already")]
+)
 def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str, rule: str) -> None:
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(DataError, match=rule):
+    with pytest.raises(OutputError, match=rule):
         require_free(tmp_path / name, [])
 
 

@@ -12,10 +12,11 @@ from PIL import Image
 from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, SIZE, reference, write_run
 from transfer import cli
-from transfer.errors import ConfigError, DataError
+from transfer.errors import ConfigError, OutputError
 from transfer.exporters.served import Served
 from transfer.runs import Run
-from transfer.workflows.explain import explain, plan, safe
+from transfer.workflows.explain import explain, safe
+from transfer.workflows.run_requests import explain_request
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -148,20 +149,24 @@ def test_nothing_is_written_among_the_images(lenet: Run, images: Path, tmp_path:
 
 @pytest.mark.parametrize("inside", ["", "new/folder"])
 def test_an_output_among_the_images_is_refused(colours: Run, images: Path, inside: str) -> None:
-    with pytest.raises(DataError, match="among the images"):
-        plan(colours, [images], images / inside)
+    with pytest.raises(OutputError, match="where nothing is written"):
+        explain_request(colours, [images], images / inside)
 
 
-def test_an_output_beside_a_image_or_in_the_runs_data_is_refused(lenet: Run, images: Path) -> None:
-    with pytest.raises(DataError, match="among the images"):
-        plan(lenet, [images / "x.png"], images)
-    with pytest.raises(DataError, match="among the images"):
-        plan(lenet, [images / "x.png"], Path(str(lenet.config["data.source"])) / "new")
+def test_an_output_beside_an_image_or_in_the_runs_data_is_refused(lenet: Run, images: Path) -> None:
+    with pytest.raises(OutputError, match="where nothing is written"):
+        explain_request(lenet, [images / "x.png"], images)
+    with pytest.raises(OutputError, match="where nothing is written"):
+        explain_request(lenet, [images / "x.png"], Path(str(lenet.config["data.source"])) / "new")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--class", "rad"], "Did you mean 'red'?"), (["--layer", "block1_conv"], "no layer of this name"), (["--output", "OUT"], "among")],
+    [
+        (["--class", "rad"], "Did you mean 'red'?"),
+        (["--layer", "block1_conv"], "no layer of this name"),
+        (["--output", "OUT"], "where nothing is written"),
+    ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(lenet: Run, images: Path, call: Call, arguments: list[str], words: str) -> None:
     status, out, err = call(lenet.path, images, *(str(images) if item == "OUT" else item for item in arguments))

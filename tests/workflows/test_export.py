@@ -15,7 +15,7 @@ from transfer.exporters.formats import graph, model_file, onnx_file, table
 from transfer.runs import Run
 from transfer.system.progress import Silent
 from transfer.workflows.export import export
-from transfer.workflows.export_request import export_request
+from transfer.workflows.run_requests import export_request
 
 FILES = [(to, quantize) for to in ("litert", "onnx") for quantize in (None, "float16", "int8")]
 

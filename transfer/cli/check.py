@@ -39,7 +39,7 @@ def check(
     from transfer.reports.check import text
     from transfer.workflows import check
 
-    checked = check.run(request, terminal)
+    checked = check.carry_out(request, terminal)
     source = str(data or request.config.data.source)
     words, table = sources.options(request.config.data), str(request.write_manifest or "")
     width = shutil.get_terminal_size((100, 24)).columns

@@ -34,7 +34,7 @@ def compare(
     from transfer.reports.comparison import text
     from transfer.workflows import compare as module
 
-    done = module.run(request, terminal)
+    done = module.carry_out(request, terminal)
     width = shutil.get_terminal_size((100, 24)).columns
     print(text.block(done.runs, done.summary, done.paired, width))
     print()

@@ -18,16 +18,16 @@ def explain(
 ) -> None:
     """Draw where the network looks in images (Grad-CAM), its first filters and its activation maps."""
     from transfer.runs import Run
-    from transfer.workflows import explain
+    from transfer.workflows.run_requests import explain_request
 
-    opened = Run(run)
-    explain.plan(opened, paths, output, classes or [])
+    request = explain_request(Run(run), paths, output, classes or [], layers or [])
     from transfer.cli.terminal import started
 
     terminal = started()
     from transfer.reports.explanation import text
+    from transfer.workflows import explain
 
-    done = explain.explain(opened, paths, output=output, classes=classes or [], layers=layers or [], progress=terminal)
+    done = explain.carry_out(request, terminal)
     print(text.block(**explain.summary(done)))
     if any(item.error for item in done.images):
         raise typer.Exit(1)

@@ -27,7 +27,7 @@ def export(
 ) -> None:
     """Write a run's classifier as LiteRT, ONNX or SavedModel, after measuring it on the test images."""
     from transfer.runs import Run
-    from transfer.workflows.export_request import export_request
+    from transfer.workflows.run_requests import export_request
 
     request = export_request(Run(run), to, quantize, output, assert_accuracy, calibration_images, overwrite)
     from transfer.cli.terminal import started

@@ -32,7 +32,7 @@ def fit(
     from transfer.reports.run import text
     from transfer.workflows import fit
 
-    run = fit.run(request, terminal)
+    run = fit.carry_out(request, terminal)
     if run.cut_points is not None:
         print(text.cut_points(run.cut_points))
     print(text.block(run))

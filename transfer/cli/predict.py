@@ -21,14 +21,14 @@ def predict(
     """Classify images with a run's exported SavedModel."""
     from transfer.cli.terminal import started
     from transfer.runs import Run
-    from transfer.serving.batch.request import request
+    from transfer.serving.batch.request import predict_request
 
-    asked = request(Run(run), paths, output, batch_size, overwrite)
+    request = predict_request(Run(run), paths, output, batch_size, overwrite)
     terminal = started()
     from transfer.reports import predicted
     from transfer.serving.batch import prediction
 
-    summary = prediction.carry_out(asked, terminal)
+    summary = prediction.carry_out(request, terminal)
     print(predicted.block(summary, output))
     if summary.failed:
         raise typer.Exit(1)

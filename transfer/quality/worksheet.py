@@ -16,7 +16,6 @@ a class `01` into 1, cannot be undone: import the columns as text.
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,9 +23,9 @@ import pandas as pd
 
 from transfer.data.sources.tables import reading
 from transfer.data.sources.tables.spreadsheet import cell, path_cell
-from transfer.errors import DataError
+from transfer.errors import DataError, OutputError
 from transfer.quality.findings import Findings
-from transfer.system.files import write_bytes
+from transfer.system.files import require_place, write_bytes
 
 COLUMNS = [
     "path", "label", "split", "group", "exclude", "suggested_label", "duplicate_of", "notes", "format", "width", "height", "size",
@@ -41,28 +40,12 @@ def require_free(path: Path, protected: Iterable[Path]) -> None:
         protected: what belongs to the user (`sources.own`): folders that are not written to, files that stay.
 
     Raises:
-        DataError: if it may not.
+        OutputError: if it may not.
     """
     if path.suffix.lower() != ".csv":
-        raise DataError(f"--write-manifest writes a CSV file. Expected a name that ends in .csv. Received {str(path)!r}.")
-    above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise DataError(f"--write-manifest lies in a folder that cannot be made or written. Received {str(path)!r}.")
-    place = path.parent.resolve() / path.name
-    owned = list(protected)
-    if any(os.path.isdir(own) and place.is_relative_to(own.resolve()) for own in owned):
-        raise DataError(
-            f"--write-manifest lies in the data folder, which is never written to. Choose another place. Received {str(path)!r}."
-        )
-    if not os.path.lexists(path):
-        return
-    if not _is_worksheet(path):
-        raise DataError(
-            "--write-manifest replaces only a table that it wrote (with the columns exclude, suggested_label, duplicate_of, ...). "
-            f"Choose another name. Received {str(path)!r}."
-        )
-    if any(own.is_file() and path.samefile(own) for own in owned):
-        raise DataError(f"--write-manifest would replace the table that is the data. Choose another name. Received {str(path)!r}.")
+        raise OutputError(f"--write-manifest writes a CSV file. Expected a name that ends in .csv. Received {str(path)!r}.")
+    expected = "a new name, or a table that it wrote (with the columns exclude, suggested_label, duplicate_of, ...)"
+    require_place(path, protected, "--write-manifest", _is_worksheet, expected)
 
 
 def write(manifest: pd.DataFrame, findings: Findings | None, path: Path, protected: Iterable[Path] = ()) -> None:

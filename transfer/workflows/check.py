@@ -81,10 +81,10 @@ def check(
         TransferError: where the data cannot be checked.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return run(check_request(data, [given, settings], output, files_only, write_manifest), progress or Silent())
+    return carry_out(check_request(data, [given, settings], output, files_only, write_manifest), progress or Silent())
 
 
-def run(request: CheckRequest, progress: Progress) -> Checked:
+def carry_out(request: CheckRequest, progress: Progress) -> Checked:
     """Carry out a request; see `check`."""
     config, clock = _with_all_cuts(request.config), Clock()
     devices.prepare(config.training.devices, progress)

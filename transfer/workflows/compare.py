@@ -57,10 +57,10 @@ def compare(
             and listed in `Comparison.failures`.
     """
     given = config.model_dump() if isinstance(config, ComparisonConfig) else dict(config or {})
-    return run(compare_request(data, [given, settings], name, output), progress or Silent())
+    return carry_out(compare_request(data, [given, settings], name, output), progress or Silent())
 
 
-def run(request: CompareRequest, progress: Progress) -> Comparison:
+def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
     """Carry out a request; see `compare`."""
     # TensorFlow warns of many graphs made for one purpose; here each trial has its own.
     with folder.locked(request.folder), hearing("ERROR"), ExitStack() as stack:

@@ -7,19 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfer.config import build
-from transfer.data import sources
-from transfer.errors import ConfigError, DataError, unknown_name
 from transfer.runs import Run
 from transfer.system.files import write_bytes
 from transfer.system.progress import Progress, Silent
+from transfer.workflows.run_requests import ExplainRequest, explain_request
 
 if TYPE_CHECKING:
     import keras
 
     from transfer.exporters.served import Served
 
-DEFAULT_OUTPUT = "explanations"
 FILTERS = "filters.png"
 _LONGEST = 100  # bytes of an image's or a layer's name in the name of a file, which may have 255
 
@@ -99,36 +96,23 @@ def explain(
 
     Raises:
         ConfigError: for an unknown class or layer.
-        DataError: where a path does not exist, or the output lies in the user's data.
+        DataError: where a path does not exist.
+        OutputError: where the output lies among the images.
         RunError: where the run cannot be loaded, or its export is of an earlier version.
     """
-    given = [Path(path) for path in paths]
-    folder = plan(run, given, output, classes)
-    from transfer.workflows.predict import expand
+    return carry_out(explain_request(run, paths, output, classes, layers), progress or Silent())
 
-    files = expand(given)
-    loaded = _load(run, classes, layers)
-    filters = _write_filters(loaded.model, folder)
+
+def carry_out(request: ExplainRequest, progress: Progress) -> Explanations:
+    """Carry out a request; see `explain`."""
+    loaded = _load(request.run, request.classes, request.layers)
+    filters = _write_filters(loaded.model, request.folder)
     images = []
-    with (progress or Silent()).step("Explaining", len(files)) as advance:
-        for file, names in zip(files, names_of(files, loaded.layers), strict=True):
-            images.append(_explain(file, loaded, folder, names))
+    with progress.step("Explaining", len(request.files)) as advance:
+        for file, names in zip(request.files, names_of(request.files, loaded.layers), strict=True):
+            images.append(_explain(file, loaded, request.folder, names))
             advance(1)
-    return Explanations(folder, filters, loaded.layers, images)
-
-
-def plan(run: Run, paths: Iterable[Path], output: str | os.PathLike[str] | None, classes: Sequence[str] = ()) -> Path:
-    """Return the folder for the result, after all checks that need no TensorFlow; see `explain`."""
-    for name in classes:
-        if name not in run.labels:
-            raise ConfigError(unknown_name("class", name, run.labels))
-    folder = Path(output) if output is not None else Path(DEFAULT_OUTPUT) / run.path.resolve().name
-    given = [path.resolve() for path in paths]
-    own = [*sources.own(build([run.config]).data), *(path for path in given if path.is_dir())]
-    place = folder.resolve()
-    if any(place.is_relative_to(path.resolve()) for path in own) or any(place == path.parent for path in given):
-        raise DataError(f"The result would lie among the images, where nothing is written. Name an --output. Received {str(folder)!r}.")
-    return folder
+    return Explanations(request.folder, filters, loaded.layers, images)
 
 
 def names_of(files: Sequence[Path], layers: Sequence[str]) -> list[list[str]]:

@@ -25,7 +25,7 @@ from transfer.exporters.verify import largest_difference
 from transfer.runs import EXPORT
 from transfer.system.files import clear_up, publishing, replacing
 from transfer.system.progress import Progress
-from transfer.workflows.export_request import ExportRequest
+from transfer.workflows.run_requests import ExportRequest
 
 _AS_BYTES = 8  # test files that a new SavedModel also classifies from their bytes
 

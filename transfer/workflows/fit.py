@@ -81,10 +81,10 @@ def fit(
         TransferError: for whatever the user can fix; nothing is left behind but what the feature store keeps.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return run(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
+    return carry_out(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
 
 
-def run(request: FitRequest, progress: Progress) -> Run:
+def carry_out(request: FitRequest, progress: Progress) -> Run:
     """Carry out a request; see `fit`."""
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)

@@ -14,7 +14,7 @@ from transfer.exporters.formats import graph, litert, model_file, onnx_file
 from transfer.models import joined
 from transfer.system.progress import Silent
 from transfer.workflows.export import export
-from transfer.workflows.export_request import export_request
+from transfer.workflows.run_requests import export_request
 
 
 def both_agree(source: graph.Source, folder: Path, tolerance: float) -> None:

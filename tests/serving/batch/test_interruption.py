@@ -16,11 +16,11 @@ import pytest
 
 from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
-from transfer.errors import DataError, RunError
+from transfer.errors import OutputError, RunError
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
 from transfer.serving.batch import answering, prediction, shards
-from transfer.serving.batch.request import request
+from transfer.serving.batch.request import predict_request
 from transfer.system.progress import Silent
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,7 +79,7 @@ def write(run: Run, data: Path, tmp_path: Path) -> Write:
     def predicted(name: str = "out.csv", batch_size: int = 2, overwrite: bool = False) -> bytes:
         (tmp_path / "results").mkdir(exist_ok=True)
         output = tmp_path / "results" / name
-        summary = prediction.carry_out(request(run, [data], output, batch_size, overwrite), Silent())
+        summary = prediction.carry_out(predict_request(run, [data], output, batch_size, overwrite), Silent())
         assert (summary.files, summary.failed) == (FILES, 1)
         assert os.listdir(output.parent) == [name], "nothing hidden is left"
         return output.read_bytes()
@@ -175,7 +175,7 @@ def test_files_added_at_the_end_are_all_that_is_computed(
     start(write, monkeypatch)
     asked.clear()
     made_up_image(50).save(data / "zz.png")
-    summary = prediction.carry_out(request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
+    summary = prediction.carry_out(predict_request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
     assert summary.files == FILES + 1
     assert sum(asked) == FILES + 1 - 4 * SEGMENT
 
@@ -239,9 +239,9 @@ def test_two_processes_on_one_output_are_an_error_for_the_second(write: Write, t
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(run: Run, data: Path, tmp_path: Path) -> None:
-    asked = request(run, [data], tmp_path / "out.csv")
+    asked = predict_request(run, [data], tmp_path / "out.csv")
     (tmp_path / "out.csv").write_text("mine")
-    with pytest.raises(DataError, match="exists"):
+    with pytest.raises(OutputError, match="something is there already.*--overwrite"):
         prediction.carry_out(asked, Silent())
     assert (tmp_path / "out.csv").read_text() == "mine"
     assert not (tmp_path / ".out.csv.unfinished").exists()

@@ -13,7 +13,7 @@ from transfer.exporters.served import Served
 from transfer.reports.predicted import Summary
 from transfer.serving.batch import tables
 from transfer.serving.batch.answering import Predictor
-from transfer.serving.batch.request import Request, require_free
+from transfer.serving.batch.request import PredictRequest, require_free
 from transfer.serving.batch.shards import Shards, combined, files_digest
 from transfer.serving.batch.tables import Rows
 from transfer.system.progress import Progress
@@ -22,7 +22,7 @@ _SECONDS = 10.0  # after which new answers are written to disk
 _BYTES = 1 << 25  # or as soon as they take this much memory
 
 
-def carry_out(request: Request, progress: Progress) -> Summary:
+def carry_out(request: PredictRequest, progress: Progress) -> Summary:
     """Predict all files of a request, and write its table if it has an output.
 
     The table appears whole or not at all. Answers computed before an interruption are kept in a hidden folder beside it; the
@@ -53,7 +53,7 @@ def carry_out(request: Request, progress: Progress) -> Summary:
     return summary
 
 
-def _predictor(request: Request) -> Predictor:
+def _predictor(request: PredictRequest) -> Predictor:
     return Predictor.of(request.run, Served(request.run.export), request.batch_size)
 
 
@@ -100,7 +100,7 @@ def _in_shards(answers: Iterator[tuple[Rows, str]], first: int) -> Iterator[tupl
         yield shard()
 
 
-def _written(shards: Shards, request: Request, labels: list[str]) -> Summary:
+def _written(shards: Shards, request: PredictRequest, labels: list[str]) -> Summary:
     """Write the table from all shards, but do not publish it."""
     assert request.output is not None
     summary = Summary()
@@ -118,7 +118,7 @@ def _written(shards: Shards, request: Request, labels: list[str]) -> Summary:
     return summary
 
 
-def _summarised(request: Request, progress: Progress) -> Summary:
+def _summarised(request: PredictRequest, progress: Progress) -> Summary:
     predictor, summary = _predictor(request), Summary()
     start = 0
     with progress.step("Predicting", len(request.files)) as advance:

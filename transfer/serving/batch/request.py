@@ -7,14 +7,15 @@ from pathlib import Path
 
 from transfer.config import build
 from transfer.data import sources
-from transfer.errors import ConfigError, DataError
+from transfer.errors import ConfigError, DataError, OutputError
 from transfer.runs import Run
+from transfer.system.files import require_place
 
 ENDINGS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
-class Request:
+class PredictRequest:
     """Files to be classified by a run's export.
 
     Attributes:
@@ -30,31 +31,31 @@ class Request:
     overwrite: bool
 
 
-def request(run: Run, paths: Sequence[Path], output: Path | None = None, batch_size: int | None = None, overwrite: bool = False) -> Request:
+def predict_request(
+    run: Run, paths: Sequence[Path], output: Path | None = None, batch_size: int | None = None, overwrite: bool = False
+) -> PredictRequest:
     """Check the arguments and list the files.
 
     Args:
         run: whose export is used.
         paths: images, or folders of which all files are tried.
         output: a file that ends in .csv or .parquet; None: no table is written.
-        batch_size: see `Request`.
+        batch_size: see `PredictRequest`.
         overwrite: whether a file at `output` is replaced, once the new one is complete.
 
     Raises:
         ConfigError: if the batch size is below 1.
-        DataError: if a path does not exist, there are no files, or `output` cannot be written.
+        DataError: if a path does not exist, or there are no files.
+        OutputError: if `output` is taken, among the images, or cannot be written.
     """
     require_batch_size(batch_size, "--batch-size")
     if output is not None:
-        folders = [path for path in paths if path.is_dir()]
-        _require_place(output, [run.path, *sources.own(build([run.config]).data), *folders])
-        require_free(output, overwrite)
+        if output.suffix.lower() not in ENDINGS:
+            raise OutputError(f"--output is a table. Expected a name that ends in {' or '.join(ENDINGS)}. Received {str(output)!r}.")
+        require_free(output, overwrite, [run.path, *sources.own(build([run.config]).data), *paths])
     elif overwrite:
         raise ConfigError("--overwrite replaces the file of --output. Received no --output.")
-    found = listed(paths)
-    if output is not None and any(path.is_file() and output.exists() and path.samefile(output) for path in paths):
-        raise DataError(f"--output would replace one of the files to be read. Choose another name. Received {str(output)!r}.")
-    return Request(run, found, output, batch_size, overwrite)
+    return PredictRequest(run, listed(paths), output, batch_size, overwrite)
 
 
 def require_batch_size(batch_size: int | None, name: str) -> None:
@@ -94,28 +95,7 @@ def _below(folder: str) -> Iterator[str]:
         yield from (os.path.join(place, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118 - many paths
 
 
-def _require_place(output: Path, protected: Iterable[Path]) -> None:
-    if output.suffix.lower() not in ENDINGS:
-        raise DataError(f"--output is a table. Expected a name that ends in {' or '.join(ENDINGS)}. Received {str(output)!r}.")
-    place = output.parent.resolve() / output.name
-    for own in protected:
-        if own.is_dir() and place.is_relative_to(own.resolve()):
-            raise DataError(
-                f"--output lies in a folder of images or in the run's folder, where nothing is written. Choose another place. "
-                f"Received {str(output)!r}, in {str(own)!r}."
-            )
-    above = next(parent for parent in output.absolute().parents if os.path.lexists(parent))
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise DataError(f"The folder of --output cannot be created or written to. Received {str(output)!r}.")
-
-
-def require_free(output: Path, overwrite: bool) -> None:
-    """Check that the output would replace nothing unintended.
-
-    Raises:
-        DataError: if it is a folder, or a file that may not be overwritten.
-    """
-    if output.is_dir():
-        raise DataError(f"--output is a folder. Expected the name of a file. Received {str(output)!r}.")
-    if os.path.lexists(output) and not overwrite:
-        raise DataError(f"The file of --output exists. Choose another name, or replace it with --overwrite. Received {str(output)!r}.")
+def require_free(output: Path, overwrite: bool, protected: Iterable[Path] = ()) -> None:
+    """Check that the output would replace nothing unintended; see `require_place`."""
+    expected = "the name of a file" if overwrite else "another name, or --overwrite to replace a file"
+    require_place(output, protected, replaces=Path.is_file if overwrite else None, expected=expected)

@@ -1,14 +1,19 @@
-"""What `transfer export` is to do, checked before TensorFlow starts: format, quantization, packages, place."""
+"""Requests that concern a finished run, export and explain: complete and checked before TensorFlow starts."""
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.config import Config, build
 from transfer.data import sources
-from transfer.errors import ConfigError, RunError, unknown_name
+from transfer.errors import ConfigError, OutputError, unknown_name
 from transfer.exporters.formats import FORMATS, INT8, QUANTIZATIONS, SAVEDMODEL, SUFFIXES, require_packages
 from transfer.runs import EXPORT, Run
+from transfer.serving.batch.request import listed
+from transfer.system.files import require_place
+
+DEFAULT_EXPLANATIONS = "explanations"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def export_request(
     Raises:
         ConfigError: for invalid names and numbers.
         ExportError: if a package is missing.
-        RunError: if `output` cannot be written.
+        OutputError: if `output` is taken, in the user's data, or cannot be written.
         DataError: if the data folder, whose test images are needed, does not exist.
     """
     if to not in FORMATS:
@@ -69,44 +74,67 @@ def export_request(
     config = build([run.config])
     if output is not None:
         place = Path(output).absolute()
-        _require_place(place, to, overwrite, config)
+        _require_output(place, to, overwrite, sources.own(config.data))
     elif to == SAVEDMODEL:
         place = run.path / EXPORT / str(int(run.export.name) + 1)
     else:
         place = run.portable(f".{quantize}{SUFFIXES[to]}" if quantize else SUFFIXES[to])
-    _require_writable(run.path / EXPORT, run.path)  # the table of exports is kept with the run
+    require_place(run.path / EXPORT, replaces=Path.is_dir)  # the table of exports is kept with the run
     if config.data.source is None:
         raise ConfigError("The run does not name its images (data.source), which are needed to measure the export. Received None.")
     sources.require(config.data)
     return ExportRequest(run, config, to, quantize, place, assert_accuracy or 0.0, calibration_images or config.export.calibration_images)
 
 
-def _require_place(place: Path, to: str, overwrite: bool, config: Config) -> None:
-    received = f"Received {str(place)!r}."
+def _require_output(place: Path, to: str, overwrite: bool, protected: Sequence[Path]) -> None:
     suffix = SUFFIXES.get(to, "")
-    if to == SAVEDMODEL:
-        if os.path.lexists(place):
-            raise RunError(f"--output of a SavedModel must be a folder that does not exist yet. {received}")
-    elif place.is_dir():
-        raise RunError(
-            f"--output must be a file; this is a folder. Expected a name such as {str(place / ('model' + suffix))!r}. {received}"
-        )
-    elif place.suffix != suffix:
-        raise RunError(f"The name of a file of the format {to} ends in {suffix}. {received}")
-    elif os.path.lexists(place) and not overwrite:
-        raise RunError(f"--output exists already. Choose another name, or replace it with --overwrite. {received}")
-    for own in sources.own(config.data):
-        if own.is_dir() and place.resolve().is_relative_to(own.resolve()):
-            raise RunError(f"--output is inside the folder of the data, where nothing is written. Choose another place. {received}")
-        if place.resolve() == own.resolve():
-            raise RunError(f"--output is the table of the data, which is never changed. Choose another name. {received}")
-    _require_writable(place.parent, place)
+    if to != SAVEDMODEL and place.suffix != suffix:
+        example = place / f"model{suffix}" if place.is_dir() else place.with_suffix(suffix)
+        raise OutputError(f"The name of a file of the format {to} ends in {suffix}, such as {str(example)!r}. Received {str(place)!r}.")
+    replaces = Path.is_file if overwrite and to != SAVEDMODEL else None
+    expected = "a folder that does not exist yet" if to == SAVEDMODEL else "a new file, or --overwrite to replace one"
+    require_place(place, protected, replaces=replaces, expected=expected)
 
 
-def _require_writable(folder: Path, place: Path) -> None:
-    """Check the nearest folder that exists; those below it are created later."""
-    existing = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
-    if not existing.is_dir():
-        raise RunError(f"The folder for the output cannot be created: {str(existing)!r} is not a folder. Received {str(place)!r}.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise RunError(f"The folder for the output is not writable. Received {str(place)!r}.")
+@dataclass(frozen=True)
+class ExplainRequest:
+    """Images to be explained by a run.
+
+    Attributes:
+        run: whose export (heat maps) and Keras model (filters, activations) are used.
+        files: the images.
+        folder: of the PNG files.
+        classes: classes whose heat maps are drawn beside that of the most probable class.
+        layers: whose activation maps are drawn; empty: three along the network.
+    """
+
+    run: Run
+    files: tuple[Path, ...]
+    folder: Path
+    classes: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+def explain_request(
+    run: Run,
+    paths: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] = (),
+    layers: Sequence[str] = (),
+) -> ExplainRequest:
+    """Check what is asked for; see `explain.explain` for the arguments.
+
+    Raises:
+        ConfigError: for an unknown class.
+        DataError: where a path does not exist.
+        OutputError: where the folder lies among the images, or cannot be made or written.
+    """
+    for name in classes:
+        if name not in run.labels:
+            raise ConfigError(unknown_name("class", name, run.labels))
+    folder = Path(output) if output is not None else Path(DEFAULT_EXPLANATIONS) / run.path.resolve().name
+    given = [Path(path) for path in paths]
+    beside = [path.parent for path in given if path.parent.resolve() == folder.resolve()]
+    protected = [*sources.own(build([run.config]).data), *(path for path in given if path.is_dir()), *beside]
+    require_place(folder, protected, replaces=Path.is_dir, expected="a folder")
+    return ExplainRequest(run, tuple(map(Path, listed(given))), folder, tuple(classes), tuple(layers))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.exporters.formats import tiny_run
-from transfer.errors import ConfigError, DataError, ExportError, RunError
+from transfer.errors import ConfigError, DataError, ExportError, OutputError
 from transfer.runs import Run
 from transfer.system.progress import Silent
 from transfer.workflows.export import export
-from transfer.workflows.export_request import export_request
+from transfer.workflows.run_requests import export_request
 
 
 @pytest.fixture(scope="module")
@@ -73,19 +73,19 @@ def below_a_file(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        (a_folder, "this is a folder"),
-        (there_already, "exists already"),
+        (a_folder, "something is there already. Expected a new file"),
+        (there_already, "something is there already.*--overwrite"),
         (below_a_file, "is not a folder"),
         (lambda folder: folder / "a.tflite", "ends in .onnx"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused(run: Run, tmp_path: Path, place: Callable[[Path], Path], expected: str) -> None:
-    with pytest.raises(RunError, match=expected):
+    with pytest.raises(OutputError, match=expected):
         export_request(run, "onnx", output=place(tmp_path))
 
 
 def test_nothing_is_written_into_the_data(run: Run) -> None:
-    with pytest.raises(RunError, match="folder of the data"):
+    with pytest.raises(OutputError, match="where nothing is written"):
         export_request(run, "onnx", output=Path(str(run.config["data.source"])) / "red" / "a.onnx")
 
 
@@ -94,7 +94,7 @@ def test_a_file_is_replaced_on_request(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_savedmodel_is_written_to_a_new_folder_only(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="does not exist yet"):
+    with pytest.raises(OutputError, match="does not exist yet"):
         export_request(run, "savedmodel", output=tmp_path)
 
 
