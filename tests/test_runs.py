@@ -157,13 +157,22 @@ def test_drafts_of_dead_processes_are_cleared_up_and_others_kept(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", [None, "..", "odd\\name\n", ".hidden"])
-def test_a_run_without_a_name_gets_one_that_is_allowed(tmp_path: Path, name: str | None) -> None:
+def test_a_run_without_a_name_gets_one_that_is_allowed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, name: str | None) -> None:
     folder = tmp_path / "flowers" / name if name else tmp_path / "flowers"
     (tmp_path / "flowers").mkdir()
     folder.mkdir(exist_ok=True)
-    request = fit_request(folder, [{"backbone": "lenet"}], output=tmp_path / "runs")
+    request = fit_request(folder, [{"backbone": "lenet"}], output=tmp_path_factory.mktemp("runs"))
     word = {None: "flowers", "..": tmp_path.name, ".hidden": "hidden"}.get(name, "odd-name-")
     assert re.fullmatch(re.escape(word[:40]) + r"-lenet-\d{8}-\d{6}", request.name)
+
+
+@pytest.mark.parametrize("output", ["flowers", "flowers/runs", "link"])
+def test_a_run_is_never_published_in_its_own_data(tmp_path: Path, output: str) -> None:
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "link").symlink_to("flowers")
+    with pytest.raises(OutputError, match="where nothing is written"):
+        fit_request(tmp_path / "flowers", [{"backbone": "lenet"}], output=tmp_path / output)
+    assert list((tmp_path / "flowers").iterdir()) == []
 
 
 KILLED_BETWEEN_TWO_RENAMES = """

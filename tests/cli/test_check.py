@@ -136,7 +136,10 @@ def test_a_result_with_other_files_in_it_is_not_replaced(call: Call, data: Path,
 
 ROWS = {
     "a missing file": ("green/0.png,green\ngreen/9.png,green\n", r"Row 3 .* does not exist \(data\.missing_files=skip"),
-    "labels that look alike": ("green/0.png,Green\ngreen/1.png,green \n", "case or white space only.*'Green' in row 2 .*'green ' in row 3"),
+    "labels that look alike": (
+        "green/0.png,Green\ngreen/1.png,green \n",
+        "only by case or white space.*'Green' in row 2 .*'green ' in row 3",
+    ),
     "a path outside": ("green/0.png,green\n../../etc/passwd,red\n", r"Row 3 .* leads out of.*Received '\.\./\.\./etc/passwd'"),
     "a row twice": ("green/0.png,green\nred/0.png,red\ngreen/0.png,red\n", "Row 4 .* is listed already, in row 2"),
     "another encoding": ("green/0.png,gr\u00fcn\n", "not UTF-8 text: row 2 holds the byte 0xFC"),
@@ -158,7 +161,7 @@ def test_a_row_that_cannot_be_used_is_one_line_with_its_number(call: Call, data:
     ("source", "options", "words"),
     [
         ("data", ["--group-by", "plant([0-9]+)"], "finds no group in any path, for example in 'green/0.png'.*Received 'plant"),
-        ("t.csv", ["--root", "data", "--group-by", "plant"], "column of data.group_by is empty for every image"),
+        ("t.csv", ["--root", "data", "--group-by", "plant"], "column of data.group_by is empty for every used image"),
         ("tfds:no_such_set", ["--tfds-data-dir", "data"], "no TFDS data set of this name.*Received 'tfds:no_such_set'"),
         ("tfds:coco/2017", ["--tfds-data-dir", "data"], "not an image classification set: its images have no class"),
     ],

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from transfer.errors import OutputError
 from transfer.system.files import clear_up, publishing, require_place
 
 REPORT = "report.html"
@@ -24,14 +25,18 @@ def require_free(folder: Path, protected: Iterable[Path]) -> None:
     Raises:
         OutputError: where it cannot.
     """
-    expected = "a new folder, or an earlier result of transfer check, which is replaced as a whole, without other files in it"
+    expected = "a new folder, or an earlier result of transfer check, which is replaced as a whole"
     require_place(folder, protected, replaces=_is_earlier_result, expected=expected)
+    others = sorted({name for name in os.listdir(folder) if not name.startswith(".")} - _FILES) if folder.exists() else []
+    if others:
+        raise OutputError(
+            "--output names an earlier result of transfer check, which is replaced as a whole, but other files lie in it: "
+            f"{', '.join(others[:3])}. Move them, or choose another place. Received {str(folder)!r}."
+        )
 
 
 def _is_earlier_result(folder: Path) -> bool:
-    if folder.is_symlink() or not (folder / FINDINGS).is_file() or not (folder / REPORT).is_file():
-        return False
-    return {name for name in os.listdir(folder) if not name.startswith(".")} <= _FILES
+    return not folder.is_symlink() and (folder / FINDINGS).is_file() and (folder / REPORT).is_file()
 
 
 @contextmanager
