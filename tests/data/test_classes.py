@@ -4,17 +4,17 @@ import pytest
 
 from tests.data.test_splits import plain, table
 from transfer.data import dataset as manifests
-from transfer.data.classes import balance
+from transfer.data.classes import describe_balance
 
 
 def test_classes_are_shown_with_their_images_the_largest_first() -> None:
     manifest = manifests.skip(table(plain({"a": 3, "b": 5, "c": 4})), {0: "empty file"})
-    assert balance(manifest, "none") == "11 images in 3 classes: b 5, c 4, a 2"
+    assert describe_balance(manifest, "none") == "11 images in 3 classes: b 5, c 4, a 2"
 
 
 def test_of_many_classes_the_largest_and_the_smallest_are_shown() -> None:
     rows = [(f"class {number}", f"{number}/{index}", "") for number in range(40) for index in range(number + 20)]
-    said = balance(table(rows), "none")
+    said = describe_balance(table(rows), "none")
     assert said.startswith("1,580 images in 40 classes: class 39 59, ")
     assert said.endswith("class 1 21, class 0 20")
     assert "... 28 more ..." in said
@@ -26,5 +26,5 @@ def test_of_many_classes_the_largest_and_the_smallest_are_shown() -> None:
 def test_balanced_weights_are_advised_where_one_class_has_ten_times_the_images(
     counts: tuple[int, int], weights: str, advised: bool
 ) -> None:
-    said = balance(table(plain(dict(zip("ab", counts, strict=True)))), weights)
+    said = describe_balance(table(plain(dict(zip("ab", counts, strict=True)))), weights)
     assert ("training.class_weights=balanced" in said) is advised

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
 from transfer import fit
 from transfer.config import DataConfig, read_yaml
 from transfer.data import digits, sources
+from transfer.errors import ExportError
 from transfer.models import backbones, weights
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import BACKBONES
@@ -226,3 +228,16 @@ def test_a_scan_leaves_what_belongs_to_the_whole_process_as_it_was(data: Path) -
     for _ in range(5):
         sources.read(DataConfig(source=str(data)), Silent())
         assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before
+
+
+def test_after_the_export_was_refused_a_larger_tolerance_trains_nothing_again(
+    image_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = image_folder(count=14)
+    strict = {"export.tolerance_float32": 1e-30, "export.tolerance_ood_score": 1e-30}
+    with pytest.raises(ExportError, match="does not agree with the trained model"):
+        fit(data, QUICK | strict, name="run", output=tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+    monkeypatch.setattr(keras.Model, "fit", lambda *arguments, **options: pytest.fail("trained again"))
+    run = fit(data, QUICK, name="run", output=tmp_path / "runs")
+    assert len(run.history) == QUICK["training.epochs"]

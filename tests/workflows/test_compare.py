@@ -31,6 +31,27 @@ def test_runs_that_exist_are_not_repeated_and_a_changed_method_repeats_only_its_
     assert sorted(trainings.made[6:]) == ["hidden-2-1", "hidden-all-1", "linear-2-1", "linear-all-1"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"common.ood.neighbours": 3, "common.ood.other_images": 0},
+        {"common.energy": "off"},
+        {"common.export.tolerance_float32": 0.5, "common.export.batch_size": 7},
+        {"common.check.tiny": 5},
+        {"common.features.memory_mb": 64, "common.training.checkpoint_seconds": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_settings_that_change_no_result_repeat_no_run(
+    image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings, change: dict[str, object]
+) -> None:
+    data = image_folder(count=14)
+    first = compare(data, pair(), output=tmp_path / "out")
+    again = compare(data, pair(), output=tmp_path / "out", **change)
+    assert len(trainings.made) == 4
+    assert again.runs.equals(first.runs)
+
+
 def test_a_run_whose_file_is_damaged_is_repeated(image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings) -> None:
     data = image_folder(count=14)
     first = compare(data, pair(), output=tmp_path / "out")

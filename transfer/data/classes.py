@@ -17,7 +17,7 @@ _LISTED = 40  # classes named in an error, at most
 _IMBALANCED = 10
 
 
-def balance(manifest: pd.DataFrame, class_weights: str) -> str:
+def describe_balance(manifest: pd.DataFrame, class_weights: str) -> str:
     """Return the counts of images before training, with advice if some classes have many times as many as others.
 
     Args:

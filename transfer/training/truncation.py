@@ -65,7 +65,7 @@ def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock
         return Truncation(*select(pooled, labels[sample], list(digests[sample]), config.auto, config.seed, progress))
 
 
-def with_maps(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> FeatureDataset:
+def with_whole_maps(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> FeatureDataset:
     """Return the features that the head takes: those there are, or whole maps of a cut point that was chosen on pooled ones."""
     extractor = features.extractor
     if truncation is None or truncation.table is None or features.config.head.pooling != "flatten":

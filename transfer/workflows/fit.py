@@ -12,7 +12,7 @@ import pandas as pd
 from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data import pipeline, sources
-from transfer.data.classes import balance
+from transfer.data.classes import describe_balance
 from transfer.data.splits import split
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
@@ -46,7 +46,7 @@ from transfer.system.progress import Clock, Progress, Silent
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.stages import decided, train
 from transfer.training.trained import Trained
-from transfer.training.truncation import Truncation, choose_truncation, with_maps
+from transfer.training.truncation import Truncation, choose_truncation, with_whole_maps
 from transfer.workflows import report
 from transfer.workflows.ood import OODReference, choose_reference, evaluate_ood
 from transfer.workflows.requests import Data, FitRequest, fit_request
@@ -85,44 +85,55 @@ def fit(
 
 
 def carry_out(request: FitRequest, progress: Progress) -> Run:
-    """Carry out a request; see `fit`."""
+    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`."""
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)
-    meter = Meter(config.energy == "auto", None)
-    with drafting(request.output, request.name, request.overwrite) as draft:
+    meter = Meter(wanted=config.energy == "auto", country=None)
+    with drafting(request.output, request.name, request.overwrite) as draft:  # published on success, deleted otherwise
         with meter.measuring() as electricity:
+            # Every file of the source, and the split of each that is used.
             with clock("scan"):
                 dataset = sources.read(config.data, progress)
             dataset = split(dataset, config.data, config.seed)
-            progress.say(balance(dataset.table, config.training.class_weights))
+            progress.say(describe_balance(dataset.table, config.training.class_weights))
+
+            # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
             with clock("precision"):
                 extractor = load_extractor(config, dataset, progress)
             with open_store(extractor.feature_set) as store:
+                # Features that are not in the store yet. Images that fail are skipped, with the reason.
                 with clock("feature extraction"):
                     dataset = extract(dataset, extractor, store, config, progress)
+                # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
                     dataset, findings = check(dataset, extractor, store, config)
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress)
+
+                # The cut point (none from scratch), then the head, fine-tuning, or the network from scratch.
                 features = FeatureDataset(dataset, extractor, store, config)
                 truncation = choose_truncation(features, progress, clock)
-                features = with_maps(features, truncation, progress, clock)
+                features = with_whole_maps(features, truncation, progress, clock)
                 trained, classifier = train(features, truncation, progress, clock)
                 with clock("OOD reference"):
                     ood = choose_reference(trained, classifier)
+
+            # The SavedModel; the figures of the test split are what it says of the bytes of the test files.
             with clock("export"):
                 served = export(draft, classifier, trained, ood)
             with clock("evaluation"):
                 verified = verify_export(draft, served, trained, ood, progress)
                 ood_metrics = evaluate_ood(served, ood.reference, verified.answers, set(dataset.table["digest"]), config)
+
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
-        metrics = run_metrics(trained, classifier, verified) | {"ood": ood_metrics, "energy": energy}
-        write_tables(draft, trained, truncation, findings, verified, ood)
-        draft.write_json(METRICS, metrics | {"timing": clock.rounded()})
+        probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
+        metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
+        write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
+        draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
         with clock("report"):
             report.write(draft, dataset.root, served)
-        draft.write_json(METRICS, metrics | {"timing": clock.rounded()})
-    for checkpoint in trained.checkpoints:
+        draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # with the time of the page
+    for checkpoint in trained.checkpoints:  # only now: a run that failed continues from them
         checkpoint.unlink(missing_ok=True)
     return Run(request.output / request.name)
 
@@ -141,43 +152,51 @@ def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODRefere
     """Give the export the bytes of the test files; see `verify.verify` for what must agree."""
     features, test = trained.features, trained.features.rows("test")
     extractor = features.extractor
-    maps_in_16bit = isinstance(extractor, BackboneExtractor) and freeze_boundary(features.config, extractor.pretrained.backbone)
+    # The maps from which a suffix is fine-tuned are stored in 16 bits even where everything computes in float32.
+    maps_in_16bit = isinstance(extractor, BackboneExtractor) and freeze_boundary(features.config, extractor.pretrained.backbone) is not None
     return verify(
-        served, draft.model, pipeline.files_of(features.dataset.root, test), list(test["width"] * test["height"]),
-        trained.probabilities["test"], ood.expected, extractor.image_spec, features.config.export,
-        extractor.precision != "float32" or bool(maps_in_16bit), progress,
-    )  # fmt: skip
+        served,
+        keras_file=draft.model,
+        files=pipeline.files_of(features.dataset.root, test),
+        pixels=list(test["width"] * test["height"]),
+        stored=trained.probabilities["test"],
+        ood_score=ood.expected,
+        image_spec=extractor.image_spec,
+        settings=features.config.export,
+        in_16bit=extractor.precision != "float32" or maps_in_16bit,
+        progress=progress,
+    )
 
 
-def run_metrics(trained: Trained, classifier: keras.Model, verified: Verified) -> dict[str, Any]:
-    """Return the content of `metrics.json`, but for energy, timing and OOD figures; those of the test split come from the export."""
-    features, answers = trained.features, verified.answers
-    by_split = {"validation": trained.probabilities["validation"], "test": answers.probabilities}
-    extractor = features.extractor
+def run_metrics(trained: Trained, classifier: keras.Model, verified: Verified, probabilities: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the content of `metrics.json`, except for energy, timing and OOD figures."""
+    features, extractor = trained.features, trained.features.extractor
     return {
-        **{split: evaluate(values, features.labels(split), features.classes) for split, values in by_split.items()},
+        **{split: evaluate(values, features.labels(split), features.classes) for split, values in probabilities.items()},
         "best_epoch": trained.best_epoch,
         "parameters": joined.require_frozen(classifier, trained.model),
         "weights_digest": extractor.pretrained.weights_digest if isinstance(extractor, BackboneExtractor) else None,
         "agreement": verified.differences,
-        "calibration": calibrated(answers.probabilities, trained.temperature, features.labels("test")),
+        "calibration": calibrated(probabilities["test"], trained.temperature, features.labels("test")),
         "skipped": manifests.reason_counts(features.dataset.table),
         "images": {split: len(features.rows(split)) for split in manifests.SPLITS},
     }
 
 
-def write_tables(
-    draft: Draft, trained: Trained, truncation: Truncation | None, findings: Findings, verified: Verified, ood: OODReference
+def write_records(
+    draft: Draft,
+    trained: Trained,
+    truncation: Truncation | None,
+    findings: Findings,
+    probabilities: Mapping[str, np.ndarray],
+    ood_scores: np.ndarray,
 ) -> None:
-    """Write every file of the run but its metrics and its page."""
-    features = trained.features
-    extractor, config = features.extractor, decided(features.config, features.extractor, truncation)
-    draft.write_text(CONFIG, config.to_yaml())
+    """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
+    features, extractor = trained.features, trained.features.extractor
+    draft.write_text(CONFIG, decided(features.config, extractor, truncation).to_yaml())
     manifests.write(features.dataset.table, draft.path / MANIFEST)
     draft.write_table(HISTORY, trained.history)
-    probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
-    scores = np.concatenate([ood.validation, verified.answers.ood_score])
-    draft.write_table(PREDICTIONS, predictions_table(features, probabilities, scores))
+    draft.write_table(PREDICTIONS, predictions_table(features, probabilities, ood_scores))
     findings.write(draft.path / FINDINGS)
     if truncation and truncation.table is not None:
         draft.write_table(CUT_POINTS, truncation.table)

@@ -8,7 +8,7 @@ from typing import Any
 
 from transfer.config import Config
 from transfer.data import sources
-from transfer.data.classes import balance
+from transfer.data.classes import describe_balance
 from transfer.data.dataset import Dataset
 from transfer.data.splits import split
 from transfer.features.extraction import extract, extract_views
@@ -59,7 +59,7 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
     devices.prepare(first.training.devices, progress)
     dataset = sources.read(first.data, progress)
     dataset = split(dataset, first.data, first.seed)
-    progress.say(balance(dataset.table, first.training.class_weights))
+    progress.say(describe_balance(dataset.table, first.training.class_weights))
     load = _loading_once()
     methods = []
     for name, config in configs.items():

@@ -16,7 +16,7 @@ from transfer.system.progress import Clock, Silent
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.identity import result_identity
 from transfer.training.stages import decided, train
-from transfer.training.truncation import choose_truncation, with_maps
+from transfer.training.truncation import choose_truncation, with_whole_maps
 from transfer.workflows.comparison.costs import Rate
 from transfer.workflows.comparison.methods import Method
 from transfer.workflows.comparison.records import Record
@@ -92,7 +92,7 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
     started = time.perf_counter()
     with meter.measuring() as reading:
         truncation = choose_truncation(features, silent, clock)
-        features = with_maps(features, truncation, silent, clock)
+        features = with_whole_maps(features, truncation, silent, clock)
         trained, classifier = train(features, truncation, silent, clock)
         # Extraction on the way is not training: it is counted with the frozen part, for every image alike.
         seconds = time.perf_counter() - started - clock.seconds.get("feature extraction", 0.0)
