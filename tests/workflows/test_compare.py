@@ -81,7 +81,7 @@ def test_a_run_that_fails_is_told_left_out_and_tried_again(image_folder: Callabl
 
 def test_where_all_runs_fail_the_reason_is_the_error(image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings) -> None:
     wrong = pair(sizes=["all"], **{"common.training.learning_rate": 1e30})
-    with pytest.raises(TransferError, match=r"All 2 runs failed.*diverged"):
+    with pytest.raises(TransferError, match=r"All 2 trials failed.*diverged"):
         compare(image_folder(count=14), wrong, output=tmp_path / "out")
 
 
