@@ -18,7 +18,8 @@ from transfer.exporters import saved_model
 from transfer.exporters.served import Served
 from transfer.runs import Run
 from transfer.serving.admission import unusual
-from transfer.workflows.predict import expand, predict
+from transfer.serving.batch.request import listed
+from transfer.workflows.predict import predict
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -145,7 +146,7 @@ def test_names_that_are_no_unicode_are_kept(tmp_path: Path, folder: Path) -> Non
 def test_folders_are_expanded_in_order_without_hidden_files(folder: Path) -> None:
     save(folder / ".hidden.png", (0, 0, 0))
     save(folder / ".git" / "x.png", (0, 0, 0))
-    files = expand([folder / "blue.png", folder])
+    files = [Path(file) for file in listed([folder / "blue.png", folder])]
     assert [str(file.relative_to(folder)) for file in files] == ["blue.png", "blue.png", "a/red.png", "b/green ü.jpg"]
 
 

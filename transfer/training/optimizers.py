@@ -2,14 +2,12 @@
 2017, 2019), and with a rate of its own for each layer where that is wanted."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from transfer.config import OptimizerConfig
-
-Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import pandas as pd
 
@@ -10,15 +9,8 @@ from transfer.exporters.served import Served
 from transfer.runs import Run
 from transfer.serving.batch.answering import Predictor
 from transfer.serving.batch.request import listed, require_batch_size
-from transfer.serving.batch.tables import FACTS, Rows
+from transfer.serving.batch.tables import Rows
 from transfer.system.progress import Progress, Silent
-
-COLUMNS = FACTS
-
-
-def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return the files of all paths; see `listed`."""
-    return [Path(file) for file in listed(paths)]
 
 
 def predict(

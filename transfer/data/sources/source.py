@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 TFDS = tfds_name.PREFIX
 """Prefix of the name of a TFDS data set."""
-NEAR_DUPLICATES = groups.NEAR_DUPLICATES
-"""The value of `data.group_by` whose groups are known only after the images were compared."""
 
 
 def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
