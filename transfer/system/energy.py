@@ -27,6 +27,10 @@ class Reading:
     wh: float = math.nan
     co2_g: float = math.nan
 
+    def record(self, wh: float, co2_g: float) -> None:
+        """Take the values at the end of the work."""
+        self.wh, self.co2_g = wh, co2_g
+
 
 def require_country(code: str) -> None:
     """Check that the electricity of a country is known.
@@ -95,9 +99,7 @@ class Meter:
             return
         try:
             done = self._tracker.stop_task()
-            reading.wh = float(done.energy_consumed) * 1000
-            if self._country:
-                reading.co2_g = float(done.emissions) * 1000
+            reading.record(float(done.energy_consumed) * 1000, float(done.emissions) * 1000 if self._country else math.nan)
         except Exception as error:
             self._give_up(error)
 

@@ -30,11 +30,15 @@ class Stopping(keras.callbacks.EarlyStopping):
 
     def __init__(self, patience: int) -> None:
         super().__init__("val_loss", patience=patience, restore_best_weights=True)
-        self.before: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
+
+    def resume(self, before: dict[str, Any]) -> None:
+        """Start the next training with what an earlier process remembered."""
+        self._before = before
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
-        for name, value in self.before.items():
+        for name, value in self._before.items():
             setattr(self, name, value)
 
 
@@ -72,7 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(own, variables, strict=True):
             variable.assign(value)
         self._rows.extend(facts["rows"])
-        self._stopping.before = facts["stopping"] | {"best_weights": best or None}
+        self._stopping.resume(facts["stopping"] | {"best_weights": best or None})
         self.finished = facts["finished"]
         return len(self._rows)
 
