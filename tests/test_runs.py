@@ -129,7 +129,7 @@ def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "/a", "a\\b", "a\nb", "a\0b", "x" * 151, "é" * 76])
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="--name is the folder name"):
+    with pytest.raises(RunError, match="--name must be a folder name"):
         require_free(tmp_path, name, overwrite=False)
 
 

@@ -144,7 +144,7 @@ def test_a_file_instead_of_a_folder_is_one_line(call: Call, data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", ".hidden", "..", "x" * 300])
 def test_a_name_that_is_no_folder_name_is_one_line(call: Call, data: Path, tmp_path: Path, name: str) -> None:
-    require_one_error(call("fit", data, *LENET, "--output", tmp_path, "--name", name), "--name is the folder name")
+    require_one_error(call("fit", data, *LENET, "--output", tmp_path, "--name", name), "--name must be a folder name")
 
 
 def test_a_name_that_is_taken_is_one_line_and_the_run_is_kept(call: Call, data: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a\nb", "a/b", "..", "x" * 151])
 def test_a_name_that_is_no_folder_is_refused(image_folder: Callable[..., Path], tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="--name is the folder name"):
+    with pytest.raises(RunError, match="--name must be a folder name"):
         compare_request(image_folder(count=3), [pair()], name, tmp_path / "out")
 
 
