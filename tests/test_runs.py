@@ -120,7 +120,7 @@ def test_overwriting_replaces_runs_only(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"something is there already.*--name.*--overwrite"), drafting(tmp_path, "run") as draft:
+    with pytest.raises(OutputError, match=r"already exists.*--name.*--overwrite"), drafting(tmp_path, "run") as draft:
         fill(draft.path, "mine")
         fill(tmp_path / "run", "theirs")
     assert names(tmp_path) == ["run"]
@@ -202,7 +202,7 @@ def test_a_run_that_was_being_replaced_when_the_process_was_killed_comes_back(tm
         with pytest.raises(ValueError, match="stop"), drafting(tmp_path, "run", overwrite=True):
             raise ValueError("stop")
     else:
-        with pytest.raises(OutputError, match=r"something is there already.*--name.*--overwrite"), drafting(tmp_path, "run"):
+        with pytest.raises(OutputError, match=r"already exists.*--name.*--overwrite"), drafting(tmp_path, "run"):
             pass
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / CONFIG).read_text() == "old"

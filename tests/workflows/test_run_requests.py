@@ -73,8 +73,8 @@ def below_a_file(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        (a_folder, "something is there already. Expected a new file"),
-        (there_already, "something is there already.*--overwrite"),
+        (a_folder, "already exists. Expected a new file"),
+        (there_already, "already exists.*--overwrite"),
         (below_a_file, "is not a folder"),
         (lambda folder: folder / "a.tflite", "ends in .onnx"),
     ],
