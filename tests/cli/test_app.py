@@ -77,7 +77,7 @@ def data(tmp_path: Path) -> Path:
         (["weights", "lenet"], "trained from scratch"),
         (["weights", "vgg"], "Did you mean 'vgg"),
         (["predict", "none", "x.png"], "no such run"),
-        (["store", "prune"], "Say what to delete"),
+        (["store", "prune"], "Specify what to delete"),
         (["store", "prune", "--set", "0123"], "no such feature set.*'0123'"),
         (["store", "prune", "--older-than", "soon"], r"--older-than.*valid number.*\. See: transfer --help"),
         (["store", "empty"], "No such command 'empty'"),
