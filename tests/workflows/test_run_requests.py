@@ -76,7 +76,7 @@ def below_a_file(folder: Path) -> Path:
         (a_folder, "already exists. Expected a new file"),
         (there_already, "already exists.*--overwrite"),
         (below_a_file, "is not a folder"),
-        (lambda folder: folder / "a.tflite", "ends in .onnx"),
+        (lambda folder: folder / "a.tflite", "must end in .onnx"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused(run: Run, tmp_path: Path, place: Callable[[Path], Path], expected: str) -> None:

@@ -32,7 +32,7 @@ def test_the_folder_is_called_like_the_data(image_folder: Callable[..., Path], t
         ({"methods.hidden": {"backbone": "vgg16", "truncate_at": "block9"}}, r"methods\.hidden: "),
         ({"methods.hidden.truncate_at": "block4_pool"}, r"methods\.hidden: truncate_at"),
         ({"common.data.test": 0.9}, r"methods\.linear: .*data\.test"),
-        ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "methods.linear and methods.twin, which are the same"),
+        ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "Received identical methods.linear and methods.twin"),
         ({"energy": "auto", "country": "QQQ"}, "Unknown country"),
     ],
 )
