@@ -142,7 +142,7 @@ def test_the_longest_name_fits_beside_the_longest_name_of_a_machine(tmp_path: Pa
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="folder cannot be made"):
+    with pytest.raises(OutputError, match="folder cannot be created"):
         require_free(tmp_path / "file", "run", overwrite=False)
 
 

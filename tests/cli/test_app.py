@@ -206,7 +206,7 @@ def test_fit_prints_a_short_block_and_predict_takes_its_run(call: Call, data: Pa
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"my run"}
     for words in ("Test accuracy", "95 %", "Worst classes", "Skipped        none", "Seconds", "transfer serve '", "SavedModel"):
         assert words in printed
-    steps = ["Scanning", "12 images in 2 classes", "Frozen pass", "Training the network", "Testing the export"]
+    steps = ["Scanning", "12 images in 2 classes", "Extracting features", "Training the network", "Testing the export"]
     assert [line.split(":")[0] for line in lines] == steps
     assert call("predict", tmp_path / "runs" / "my run", data)[0] == 0
 
@@ -230,5 +230,5 @@ def test_the_store_is_shown_and_pruned(call: Call, data: Path, cache_folder: Pat
     assert call("store", "show") == (0, "The feature store is empty.\n", [])
     (cache_folder / "features" / "0123").mkdir(parents=True)
     assert "0123" in call("store", "show")[1]
-    assert call("store", "prune", "--set", "0123")[1].startswith("Deleted 1 feature sets")
+    assert call("store", "prune", "--set", "0123")[1].startswith("Deleted 1 feature set,")
     assert call("store", "prune", "--all")[1].startswith("Deleted 0 feature sets")

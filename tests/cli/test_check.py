@@ -93,7 +93,7 @@ PLACES: dict[str, tuple[list[str], Make | None, str]] = {
     "output is the data": (["--output", "data"], None, "--output is inside .*data', where nothing is written"),
     "output onto a file": (["--output", "there"], lambda top: (top / "there").touch(), "new folder, or an earlier result"),
     "output onto a folder": (["--output", "there"], lambda top: (top / "there").mkdir(), "new folder, or an earlier result"),
-    "output below a file": (["--output", "there/result"], lambda top: (top / "there").touch(), "folder cannot be made"),
+    "output below a file": (["--output", "there/result"], lambda top: (top / "there").touch(), "folder cannot be created"),
     "table in the data": (["--write-manifest", "data/t.csv"], None, "--write-manifest is inside .*data', where nothing is written"),
     "table of another kind": (["--write-manifest", "t.xlsx"], None, r"ends in \.csv"),
     "table onto another": (
@@ -101,7 +101,7 @@ PLACES: dict[str, tuple[list[str], Make | None, str]] = {
         lambda top: table(top / "there.csv", "path,label\n"),
         "a table that it wrote",
     ),
-    "table below a file": (["--write-manifest", "there/t.csv"], lambda top: (top / "there").touch(), "folder cannot be made"),
+    "table below a file": (["--write-manifest", "there/t.csv"], lambda top: (top / "there").touch(), "folder cannot be created"),
     "table in the result": (
         ["--output", "result", "--write-manifest", "result/t.csv"],
         None,
