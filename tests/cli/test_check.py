@@ -105,7 +105,7 @@ PLACES: dict[str, tuple[list[str], Make | None, str]] = {
     "table in the result": (
         ["--output", "result", "--write-manifest", "result/t.csv"],
         None,
-        "in the folder of the result, which the next check replaces",
+        "inside the folder of the result, which the next check replaces",
     ),
 }
 

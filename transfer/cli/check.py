@@ -26,7 +26,7 @@ def check(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a limit (check.max_...) is exceeded.")] = False,
 ) -> None:
-    """Find problems with images and labels, without training or changing anything."""
+    """Find problems with images and labels, without training; nothing is changed."""
 
     from transfer.workflows.requests import check_request
 
