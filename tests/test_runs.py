@@ -120,7 +120,7 @@ def test_overwriting_replaces_runs_only(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"something is there already.*--name.*--overwrite"), drafting(tmp_path, "run") as draft:
+    with pytest.raises(OutputError, match=r"already exists.*--name.*--overwrite"), drafting(tmp_path, "run") as draft:
         fill(draft.path, "mine")
         fill(tmp_path / "run", "theirs")
     assert names(tmp_path) == ["run"]
@@ -129,7 +129,7 @@ def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "/a", "a\\b", "a\nb", "a\0b", "x" * 151, "é" * 76])
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="--name is the name of one folder"):
+    with pytest.raises(RunError, match="--name must be a folder name"):
         require_free(tmp_path, name, overwrite=False)
 
 
@@ -142,7 +142,7 @@ def test_the_longest_name_fits_beside_the_longest_name_of_a_machine(tmp_path: Pa
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="folder cannot be made"):
+    with pytest.raises(OutputError, match="folder cannot be created"):
         require_free(tmp_path / "file", "run", overwrite=False)
 
 
@@ -202,7 +202,7 @@ def test_a_run_that_was_being_replaced_when_the_process_was_killed_comes_back(tm
         with pytest.raises(ValueError, match="stop"), drafting(tmp_path, "run", overwrite=True):
             raise ValueError("stop")
     else:
-        with pytest.raises(OutputError, match=r"something is there already.*--name.*--overwrite"), drafting(tmp_path, "run"):
+        with pytest.raises(OutputError, match=r"already exists.*--name.*--overwrite"), drafting(tmp_path, "run"):
             pass
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / CONFIG).read_text() == "old"

@@ -6,7 +6,7 @@
     print(run.metrics["test"]["accuracy"], run.export)
     print(transfer.predict(run, ["rose.jpg"]))
 
-Importing this package imports neither TensorFlow nor pandas; the first use of a name does.
+Importing this package does not import TensorFlow or pandas; the first use of a name does.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,7 @@
-"""What can go wrong, told to a person: the rule, what was expected, what was received, what to do.
+"""Errors for users: each message states the rule, what was expected, what was received, and what to do.
 
-Every error that the user can mend is a `TransferError`. The command line prints its text as one line and exits with 2;
-in Python it is an ordinary exception. Anything else that escapes is a defect of this package.
+Every error that the user can fix is a `TransferError`. The command line prints its text as one line and exits with 2;
+in Python it is an ordinary exception. Any other exception that escapes is a bug in this package.
 """
 
 import difflib
@@ -17,31 +17,31 @@ class ConfigError(TransferError):
 
 
 class DataError(TransferError):
-    """The data folder cannot be used as it is."""
+    """A data set that cannot be used."""
 
 
 class WeightsError(TransferError):
-    """Pretrained weights that cannot be had, or are not what they should be."""
+    """Pretrained weights that are missing, could not be downloaded, or are not the expected ones."""
 
 
 class StoreError(TransferError):
-    """The feature store cannot be read or written."""
+    """A feature store that cannot be read or written."""
 
 
 class RunError(TransferError):
-    """A run's folder that is missing, incomplete, or in the way."""
+    """A run or a comparison that is missing, incomplete, misnamed, or in use by another process."""
 
 
 class OutputError(TransferError):
-    """A place where a result cannot be put: taken, in the user's data, or not writable."""
+    """An output path that cannot be used: taken, inside the user's data, or not writable."""
 
 
 class ExportError(TransferError):
-    """An exported model that does not agree with the one that was trained."""
+    """An export that could not be made, or that does not agree with the trained model."""
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """Return the valid name most like `word`, or None where nothing is near."""
+    """Return the valid name most similar to `word`, or None if none is similar."""
     options = list(valid)
     lowered = {option.lower(): option for option in reversed(options)}
     found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
@@ -49,7 +49,7 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
 
 
 def unknown_name(kind: str, received: str, valid: Iterable[str]) -> str:
-    """Text for a name that is not in a list: the nearest one and the whole list."""
+    """Return the message for a name that is not in a list: the nearest valid name, and the whole list."""
     options = list(valid)
     near = nearest(received, options)
     hint = f" Did you mean {near!r}?" if near else ""

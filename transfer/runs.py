@@ -1,4 +1,4 @@
-"""A run's folder: the only place that knows its file names. It appears whole or not at all under its final name."""
+"""The run folder: the only place that knows its file names. A run is published complete or not at all."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ EXPORTS = "exports.json"
 OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
 
-_LONGEST_NAME = 150  # bytes; a file name has 255, and the draft's also holds the name of the machine
+_LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
 
 _COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL, EXPORT)
 
@@ -48,11 +48,11 @@ class Run:
         """Open a run.
 
         Raises:
-            RunError: where the folder is no run.
+            RunError: if the folder is not a run.
         """
         self.path = Path(path)
         if not self.path.is_dir():
-            raise RunError(f"There is no such run. Expected the folder of one, such as {DEFAULT_OUTPUT}/NAME. Received {str(path)!r}.")
+            raise RunError(f"There is no such run. Expected the folder of a run, such as {DEFAULT_OUTPUT}/NAME. Received {str(path)!r}.")
         missing = [name for name in _COMPLETE if not (self.path / name).exists()]
         if missing:
             raise RunError(f"The folder is not a run: it lacks {', '.join(missing)}. Received {str(path)!r}.")
@@ -64,24 +64,24 @@ class Run:
 
     @property
     def export(self) -> Path:
-        """The SavedModel's newest version folder."""
+        """The newest version folder of the SavedModel."""
         versions = [path for path in (self.path / EXPORT).iterdir() if path.name.isdigit()]
         if not versions:
             raise RunError(f"The run has no export. Received {str(self.path)!r}.")
         return max(versions, key=lambda path: int(path.name))
 
     def portable(self, ending: str) -> Path:
-        """Where the export in one file lies whose name has this ending, for example `.int8.tflite`."""
+        """Return the path of the single-file export with this ending, for example `.int8.tflite`."""
         return self.path / EXPORT / f"{self.path.resolve().name}{ending}"
 
     @property
     def report(self) -> Path:
-        """The report for a browser."""
+        """The report, an HTML page."""
         return self.path / REPORT
 
     @property
     def ood_reference(self) -> Path:
-        """The training images with which others are compared; see `evaluation.ood.Reference`."""
+        """The training images that new images are compared with; see `evaluation.ood.Reference`."""
         return self.path / OOD_REFERENCE
 
     @property
@@ -98,40 +98,40 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """Figures of validation and test, timing, and agreement of the export."""
+        """Validation and test metrics, timing, and the agreement of the export with the trained model."""
         result: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8", errors="surrogateescape"))
         return result
 
     @cached_property
     def environment(self) -> dict[str, Any]:
-        """Versions and machine."""
+        """Package versions, and the machine."""
         result: dict[str, Any] = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
         return result
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row an epoch."""
+        """One row per epoch."""
         return pd.read_csv(self.path / HISTORY)
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """One row for each file seen."""
+        """One row per file seen."""
         return read_manifest(self.path / MANIFEST)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row for each validation and test image."""
+        """One row per validation or test image."""
         return _read_table(self.path / PREDICTIONS, ("path", "split", "label", "predicted"))
 
     @cached_property
     def cut_points(self) -> pd.DataFrame | None:
-        """The table of `truncate_at: auto`; none where the cut was named."""
+        """The table of `truncate_at: auto`; None if the cut point was given."""
         path = self.path / CUT_POINTS
         return pd.read_csv(path) if path.exists() else None
 
     @property
     def labels(self) -> list[str]:
-        """Class names in the order of the model's outputs."""
+        """Class names, in the order of the model's outputs."""
         return list(self.metrics["test"]["per_class"])
 
     def __repr__(self) -> str:
@@ -139,12 +139,12 @@ class Run:
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """Read a table of all files seen, as `data.dataset.write` writes it."""
+    """Read the manifest of a run, as written by `data.dataset.write`."""
     return _read_table(path, ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format"))
 
 
 def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
-    """Read CSV whose columns `texts` stay as they are: a class called 01 is no number, and a file name may be no Unicode."""
+    """Read a CSV file, keeping the columns `texts` as text: class 01 is not a number, and file names need not be valid Unicode."""
     options: Any = {"encoding": "utf-8", "keep_default_na": False, "encoding_errors": "surrogateescape"}
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         columns = next(csv.reader(file))
@@ -155,45 +155,45 @@ def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
 
 
 class Draft(Run):
-    """A run that is being written, in a hidden folder beside its final place."""
+    """A run that is being written, in a hidden folder next to its final one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
-        """Write one of the JSON files."""
+        """Write a JSON file of the run."""
         write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Write one of the CSV files."""
+        """Write a CSV file of the run."""
         write_text(self.path / name, table.to_csv(index=False, lineterminator="\n"))
 
     def write_text(self, name: str, text: str) -> None:
-        """Write one of the text files."""
+        """Write a text file of the run."""
         write_text(self.path / name, text)
 
 
 def require_name(name: str) -> None:
-    """Check that a run, or a comparison, can have this name.
+    """Check that this is a valid name for a run or a comparison.
 
     Raises:
-        RunError: where it is no name of a folder.
+        RunError: if it cannot be the name of a folder.
     """
     if not name or name.startswith(".") or re.search(r"[/\\\0\n\r]", name) or len(os.fsencode(name)) > _LONGEST_NAME:
-        raise RunError(f"--name is the name of one folder: no slashes, no dot in front, at most {_LONGEST_NAME} bytes. Received {name!r}.")
+        raise RunError(f"--name must be a folder name: no slashes, no leading dot, at most {_LONGEST_NAME} bytes. Received {name!r}.")
 
 
 def require_free(output: Path, name: str, overwrite: bool, protected: Iterable[Path] = ()) -> None:
-    """Check, before the work begins, that a run can be published under this name.
+    """Check, before work begins, that a run can be published under this name.
 
     Args:
         output, name: the run's folder is `output/name`.
-        overwrite: whether it may replace a run.
-        protected: the user's data.
+        overwrite: whether an existing run may be replaced.
+        protected: paths of the user's data, where nothing may be written.
 
     Raises:
-        RunError: where the name is not a file name.
-        OutputError: where the folder is taken, or cannot be made or written.
+        RunError: if it cannot be the name of a folder.
+        OutputError: if the folder is taken, or cannot be created or written.
     """
     require_name(name)
     expected = "a run, which --overwrite replaces" if overwrite else "a name that is not taken (--name), or --overwrite to replace a run"
@@ -206,10 +206,10 @@ def _is_run(path: Path) -> bool:
 
 @contextmanager
 def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft]:
-    """Yield a draft; publish it under its final name on success, delete it on any failure or interruption."""
+    """Yield a draft; publish it under its final name on success, delete it on failure or interruption."""
     output.mkdir(parents=True, exist_ok=True)
     clear_up(output)
     require_free(output, name, overwrite)
     with publishing(output / name) as temporary:
         yield Draft(temporary)
-        require_free(output, name, overwrite)  # another process may have taken the name meanwhile
+        require_free(output, name, overwrite)  # another process may have taken the name in the meantime

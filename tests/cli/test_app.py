@@ -77,7 +77,7 @@ def data(tmp_path: Path) -> Path:
         (["weights", "lenet"], "trained from scratch"),
         (["weights", "vgg"], "Did you mean 'vgg"),
         (["predict", "none", "x.png"], "no such run"),
-        (["store", "prune"], "Say what to delete"),
+        (["store", "prune"], "Specify what to delete"),
         (["store", "prune", "--set", "0123"], "no such feature set.*'0123'"),
         (["store", "prune", "--older-than", "soon"], r"--older-than.*valid number.*\. See: transfer --help"),
         (["store", "empty"], "No such command 'empty'"),
@@ -144,7 +144,7 @@ def test_a_file_instead_of_a_folder_is_one_line(call: Call, data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", ".hidden", "..", "x" * 300])
 def test_a_name_that_is_no_folder_name_is_one_line(call: Call, data: Path, tmp_path: Path, name: str) -> None:
-    require_one_error(call("fit", data, *LENET, "--output", tmp_path, "--name", name), "--name is the name of one folder")
+    require_one_error(call("fit", data, *LENET, "--output", tmp_path, "--name", name), "--name must be a folder name")
 
 
 def test_a_name_that_is_taken_is_one_line_and_the_run_is_kept(call: Call, data: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_fit_prints_a_short_block_and_predict_takes_its_run(call: Call, data: Pa
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"my run"}
     for words in ("Test accuracy", "95 %", "Worst classes", "Skipped        none", "Seconds", "transfer serve '", "SavedModel"):
         assert words in printed
-    steps = ["Scanning", "12 images in 2 classes", "Frozen pass", "Training the network", "Testing the export"]
+    steps = ["Scanning", "12 images in 2 classes", "Extracting features", "Training the network", "Testing the export"]
     assert [line.split(":")[0] for line in lines] == steps
     assert call("predict", tmp_path / "runs" / "my run", data)[0] == 0
 
@@ -230,5 +230,5 @@ def test_the_store_is_shown_and_pruned(call: Call, data: Path, cache_folder: Pat
     assert call("store", "show") == (0, "The feature store is empty.\n", [])
     (cache_folder / "features" / "0123").mkdir(parents=True)
     assert "0123" in call("store", "show")[1]
-    assert call("store", "prune", "--set", "0123")[1].startswith("Deleted 1 feature sets")
+    assert call("store", "prune", "--set", "0123")[1].startswith("Deleted 1 feature set,")
     assert call("store", "prune", "--all")[1].startswith("Deleted 0 feature sets")

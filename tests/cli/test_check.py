@@ -89,23 +89,23 @@ def test_a_root_or_an_encoding_that_cannot_be_is_one_line_before_tensorflow_star
 
 Make = Callable[[Path], object]
 PLACES: dict[str, tuple[list[str], Make | None, str]] = {
-    "output in the data": (["--output", "data/result"], None, "--output lies in .*data', where nothing is written"),
-    "output is the data": (["--output", "data"], None, "--output lies in .*data', where nothing is written"),
+    "output in the data": (["--output", "data/result"], None, "--output is inside .*data', where nothing is written"),
+    "output is the data": (["--output", "data"], None, "--output is inside .*data', where nothing is written"),
     "output onto a file": (["--output", "there"], lambda top: (top / "there").touch(), "new folder, or an earlier result"),
     "output onto a folder": (["--output", "there"], lambda top: (top / "there").mkdir(), "new folder, or an earlier result"),
-    "output below a file": (["--output", "there/result"], lambda top: (top / "there").touch(), "folder cannot be made"),
-    "table in the data": (["--write-manifest", "data/t.csv"], None, "--write-manifest lies in .*data', where nothing is written"),
+    "output below a file": (["--output", "there/result"], lambda top: (top / "there").touch(), "folder cannot be created"),
+    "table in the data": (["--write-manifest", "data/t.csv"], None, "--write-manifest is inside .*data', where nothing is written"),
     "table of another kind": (["--write-manifest", "t.xlsx"], None, r"ends in \.csv"),
     "table onto another": (
         ["--write-manifest", "there.csv"],
         lambda top: table(top / "there.csv", "path,label\n"),
         "a table that it wrote",
     ),
-    "table below a file": (["--write-manifest", "there/t.csv"], lambda top: (top / "there").touch(), "folder cannot be made"),
+    "table below a file": (["--write-manifest", "there/t.csv"], lambda top: (top / "there").touch(), "folder cannot be created"),
     "table in the result": (
         ["--output", "result", "--write-manifest", "result/t.csv"],
         None,
-        "in the folder of the result, which the next check replaces",
+        "inside the folder of the result, which the next check replaces",
     ),
 }
 

@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "among the images by a link": (("{tmp}/link", "--output", "{data}/out.csv"), "where nothing is written"),
     "in the run": (("{data}", "--output", "{run}/predictions.csv", "--overwrite"), "where nothing is written"),
     "a folder": (("{data}/a/0.png", "--output", "{tmp}/folder.csv", "--overwrite"), "Expected the name of a file"),
-    "below a file": (("{data}/a/0.png", "--output", "{data}/a/0.png/out.csv"), "folder cannot be made"),
+    "below a file": (("{data}/a/0.png", "--output", "{data}/a/0.png/out.csv"), "folder cannot be created"),
     "one of the files": (("{tmp}/some.csv", "--output", "{tmp}/some.csv", "--overwrite"), "where nothing is written"),
     "no output": (("{data}", "--overwrite"), "Received no --output"),
     "batch size": (("{data}", "--batch-size", "0"), "at least 1"),

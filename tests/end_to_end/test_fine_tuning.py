@@ -80,7 +80,9 @@ def test_suffix_and_head_train_from_the_stored_output_of_the_prefix(data: Path, 
     assert run.metrics["parameters"]["trained"] == suffix + head
     assert max(run.metrics["agreement"].values()) <= 0.05
     said = [line for line in heard.lines if line.startswith("Fine-tuning")]
-    expected = f"Fine-tuning from block2_conv1: {suffix:,} of the backbone's 14,714,688 parameters train (1.5%), and the head's {head}"
+    expected = (
+        f"Fine-tuning from block2_conv1: {suffix:,} of the backbone's 14,714,688 parameters are trained (1.5%), and the head's {head}"
+    )
     assert said == [expected]
 
 

@@ -128,7 +128,7 @@ def test_a_class_without_training_images_is_named(image_folder: Folder) -> None:
     (data / "test" / "new").mkdir()
     for number in range(4):
         made_up_image(900 + number).save(data / "test" / "new" / f"{number}.png")
-    assert refused(data) == "Each class needs images in train. Received none for new. Add images, or take the class out."
+    assert refused(data) == "Each class needs images in train. Received none for new. Add images, or remove the class."
     assert splits(look(data)) == {"train", "validation", "test"}  # as the folder has them
 
 
@@ -154,7 +154,7 @@ def test_groups_that_leave_nothing_to_train_on_are_said_to_be_why(image_folder: 
     table = data.parent / "t.csv"
     pd.DataFrame(rows).to_csv(table, index=False)
     why = refused(table, LENET | {"data.root": str(data)})
-    assert "Each class needs images in train. Received none for green, red. Of the images, 6 are left out because" in why
+    assert "Each class needs images in train. Received none for green, red. 6 images are skipped because" in why
 
 
 def harm(data: Path) -> None:

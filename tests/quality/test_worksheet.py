@@ -152,9 +152,7 @@ def test_the_table_that_is_the_data_stays(tmp_path: Path) -> None:
     require_free(tmp_path / "other.csv", sources.own(config))
 
 
-@pytest.mark.parametrize(
-    ("name", "rule"), [("t.xlsx", "ends in .csv"), ("t", "ends in .csv"), ("folder.csv", "something is there already")]
-)
+@pytest.mark.parametrize(("name", "rule"), [("t.xlsx", "ends in .csv"), ("t", "ends in .csv"), ("folder.csv", "already exists")])
 def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str, rule: str) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OutputError, match=rule):

@@ -40,7 +40,7 @@ def test_on_one_device_nothing_is_spread(machine: Any, count: int, which: str) -
 @pytest.mark.parametrize(
     ("count", "which", "expected"),
     [(0, "all", ""), (1, "all", "GPU: Model GPU:0"), (2, "one", "GPU: Model GPU:0"),
-     (2, "all", "GPUs: Model GPU:0, Model GPU:1; each batch of a training is divided among 2")],
+     (2, "all", "GPUs: Model GPU:0, Model GPU:1; each training batch is split among 2")],
 )  # fmt: skip
 def test_the_gpus_are_named_in_one_line(machine: Any, count: int, which: str, expected: str) -> None:
     machine(count)

@@ -143,7 +143,7 @@ def test_a_loss_that_is_no_number_is_one_clear_error(tmp_path: Path, value: floa
     rows, labels = data(1)
     rows[7, 2] = value
     head = HeadConfig(dense=(), dropout=0.0, standardize=False)
-    with pytest.raises(TransferError, match=r"Training diverged.*smaller rate.*training.learning_rate=0.01") as caught:
+    with pytest.raises(TransferError, match=r"Training diverged.*lower learning rate.*training.learning_rate=0.01") as caught:
         Trial(tmp_path, CONFIG, (rows, labels), head=head)
     assert "\n" not in str(caught.value)
 

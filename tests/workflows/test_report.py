@@ -71,7 +71,7 @@ def test_without_the_data_the_page_is_made_without_images(tmp_path: Path) -> Non
     run, data = made(tmp_path)
     data.rename(tmp_path / "elsewhere")
     (said,) = report.again(run, Silent())
-    assert said.startswith("The page shows no images of the data: ")
+    assert said.startswith("The report shows no images of the data: ")
     assert "Worst mistakes" in page_of(run).headings
 
 

@@ -73,10 +73,10 @@ def below_a_file(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        (a_folder, "something is there already. Expected a new file"),
-        (there_already, "something is there already.*--overwrite"),
+        (a_folder, "already exists. Expected a new file"),
+        (there_already, "already exists.*--overwrite"),
         (below_a_file, "is not a folder"),
-        (lambda folder: folder / "a.tflite", "ends in .onnx"),
+        (lambda folder: folder / "a.tflite", "must end in .onnx"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused(run: Run, tmp_path: Path, place: Callable[[Path], Path], expected: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line, one file a command: arguments -> settings -> one call -> one printed result. TensorFlow is imported late."""
+"""The command line, one file per command: arguments -> settings -> one call -> one printed result. TensorFlow is imported late."""
 
 from transfer.cli.app import main
 

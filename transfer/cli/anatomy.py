@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-_PADDING = typer.Option(metavar="same|valid|P", help="Padding of --conv, P zeros on every side; default: valid.")
+_PADDING = typer.Option(metavar="same|valid|P", help="Padding of --conv; P: P zeros on each side. Default: valid.")
 
 
 def anatomy(
     network: Annotated[str | None, typer.Argument(metavar="NETWORK", help="vgg16, inception_v3, ..., or lenet, ...")] = None,
-    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the images in pixels; default: the network's own.")] = None,
+    size: Annotated[int | None, typer.Option(metavar="N", help="Side of the images in pixels. Default: the network's own.")] = None,
     channels: Annotated[int, typer.Option(metavar="C", help="Channels of the images.")] = 3,
     classes: Annotated[int | None, typer.Option(metavar="K", help="Include the classifier, for K classes.")] = None,
-    layers: Annotated[bool, typer.Option("--layers", help="Show every layer of a long network too.")] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table to this file instead of showing it.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show every layer, even of a long network.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the full table to this file instead of printing it.")] = None,
     conv: Annotated[
         int | None, typer.Option(metavar="KERNEL", help="Show the arithmetic of one KERNEL x KERNEL convolution instead of a network.")
     ] = None,
-    stride: Annotated[int | None, typer.Option(metavar="S", help="Stride of --conv; default: 1.")] = None,
+    stride: Annotated[int | None, typer.Option(metavar="S", help="Stride of --conv. Default: 1.")] = None,
     padding: Annotated[str | None, _PADDING] = None,
     filters: Annotated[int | None, typer.Option(metavar="M", help="Number of filters of --conv.")] = None,
 ) -> None:
@@ -33,12 +33,12 @@ def anatomy(
         )
     if conv is not None:
         only_networks = {"--classes": classes, "--layers": layers or None, "--csv": csv}
-        _refuse(only_networks, "is for networks, not for --conv")
+        _refuse(only_networks, "applies to networks, not to --conv")
         if size is None or filters is None:
             raise ConfigError("--conv needs the side of its input and the number of filters: --size 32 --filters 64. Received less.")
         _convolution(conv, size, channels, filters, stride, padding)
     else:
-        _refuse({"--stride": stride, "--padding": padding, "--filters": filters}, "goes with --conv")
+        _refuse({"--stride": stride, "--padding": padding, "--filters": filters}, "requires --conv")
         assert network is not None
         _network(network, size, channels, classes, layers, csv)
 

@@ -9,7 +9,7 @@ import typer
 from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, weights
 from transfer.errors import TransferError
 
-# Typer brings its own copy of Click, whose usage errors it exports only by their children.
+# Typer contains its own copy of Click and exports only subclasses of its usage errors.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
 
@@ -31,14 +31,14 @@ app.add_typer(store.app, name="store")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with 0, 2 (the user can mend it), or 130 (interrupted)."""
-    if hasattr(sys.stdout, "reconfigure"):  # names of files and classes are printed, whatever their bytes
+    """Run the command line; exit with 0, 1 (some files failed, or --strict), 2 (an error that the user can fix), or 130 (interrupted)."""
+    if hasattr(sys.stdout, "reconfigure"):  # names of files and classes must be printable, whatever their bytes
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
     signal.signal(signal.SIGTERM, _terminated)
     try:
         status = app(arguments, standalone_mode=False)
-        if status == _INTERRUPTED:  # what some versions of Typer make of Ctrl-C, without a word
+        if status == _INTERRUPTED:  # some versions of Typer return this on Ctrl-C, without a message
             raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
     except typer.Exit as done:
@@ -51,13 +51,13 @@ def main(arguments: list[str] | None = None) -> None:
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        print("\nInterrupted. Nothing half-written is left; the same command continues.", file=sys.stderr)
+        print("\nInterrupted. No partial result is left; run the same command to continue.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
     except OSError as error:
         if error.errno is None:
             raise
         place = f" Received {str(error.filename)!r}." if error.filename else ""
-        _fail(f"{error.strerror}.{place} What was computed is kept: the same command continues.")
+        _fail(f"{error.strerror}.{place} Completed work is kept; run the same command to continue.")
 
 
 def _terminated(number: int, frame: Any) -> None:

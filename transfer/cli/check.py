@@ -19,14 +19,14 @@ def check(
     tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
     group_by: Annotated[str | None, GROUP_BY] = None,
     min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for the result; else data_checks/<name of the data>.")] = None,
-    files_only: Annotated[bool, typer.Option("--files-only", help="Judge the files alone, in seconds, without a network.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Folder for the result. Default: data_checks/<name of the data>.")] = None,
+    files_only: Annotated[bool, typer.Option("--files-only", help="Check only the files, in seconds, without a network.")] = False,
     write_manifest: Annotated[
-        Path | None, typer.Option("--write-manifest", metavar="FILE.csv", help="Write the table to edit and to give back as DATA.")
+        Path | None, typer.Option("--write-manifest", metavar="FILE.csv", help="Write a table that can be edited and passed as DATA.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a limit (check.max_...) is exceeded.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a limit (check.max_...) is exceeded.")] = False,
 ) -> None:
-    """Look for what is wrong with images and labels, without training; nothing is changed."""
+    """Find problems with images and labels, without training; nothing is changed."""
 
     from transfer.workflows.requests import check_request
 

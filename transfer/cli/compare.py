@@ -16,10 +16,10 @@ def compare(
     data: Annotated[str | None, _DATA] = None,
     config: Annotated[Path | None, _CONFIG] = None,
     settings: Annotated[list[str] | None, _SETTINGS] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the comparison; else that of the data.")] = None,
-    output: Annotated[Path, typer.Option(help="Where comparisons lie.")] = Path("comparisons"),
+    name: Annotated[str | None, typer.Option(help="Name of the comparison. Default: that of the data.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of all comparisons.")] = Path("comparisons"),
 ) -> None:
-    """Compare ways to train on the same images, at several sizes and with several seeds; the same command continues."""
+    """Compare methods on the same images, with several training sizes and seeds. Run it again to continue."""
     import shutil
 
     from transfer.config.comparison import parse_assignment, read_yaml

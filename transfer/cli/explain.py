@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-_CLASS = typer.Option("--class", metavar="NAME", help="Also show where the network looks for this class; can be repeated.")
-_LAYER = typer.Option("--layer", metavar="NAME", help="Show this layer's activations instead of three along the network; can be repeated.")
+_CLASS = typer.Option("--class", metavar="NAME", help="Also draw the heat map of this class; can be repeated.")
+_LAYER = typer.Option("--layer", metavar="NAME", help="Show the activations of this layer instead of three by default; can be repeated.")
 
 
 def explain(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.")],
-    output: Annotated[Path | None, typer.Option(help="Folder for the PNG files; else explanations/<name of the run>.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the PNG files. Default: explanations/<name of the run>.")] = None,
     classes: Annotated[list[str] | None, _CLASS] = None,
     layers: Annotated[list[str] | None, _LAYER] = None,
 ) -> None:

@@ -8,12 +8,12 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-_WIDTH = 10_000  # columns: the table is not folded, so that paths can be copied from it
+_WIDTH = 10_000  # columns: lines are not wrapped, so that paths can be copied
 
 _TO = typer.Option(metavar="litert|onnx|savedmodel", help="The format.")
-_QUANTIZE = typer.Option(metavar="int8|float16", help="A smaller file: 8-bit integers, or 16-bit weights.")
-_ASSERT = typer.Option("--assert-accuracy", metavar="X", help="Fail below this test accuracy, 0 to 1.")
-_CALIBRATION = typer.Option("--calibration-images", metavar="N", help="With int8: number of training images that give the ranges.")
+_QUANTIZE = typer.Option(metavar="int8|float16", help="Quantize for a smaller file: 8-bit integers, or 16-bit weights.")
+_ASSERT = typer.Option("--assert-accuracy", metavar="X", help="Fail if the test accuracy is below X, 0 to 1.")
+_CALIBRATION = typer.Option("--calibration-images", metavar="N", help="With int8: number of training images for calibration.")
 
 
 def export(

@@ -17,8 +17,8 @@ def fit(
     tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
     group_by: Annotated[str | None, GROUP_BY] = None,
     min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
-    output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
+    name: Annotated[str | None, typer.Option(help="Name of the run. Default: data, backbone and time.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
 ) -> None:
     """Train a classifier on images and export it."""

@@ -1,4 +1,4 @@
-"""What `fit` and `check` share: the options that name the data and the configuration."""
+"""Options shared by `fit` and `check`: data and configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ DATA = typer.Argument(
 BACKBONE = typer.Option(help="vgg16, inception_v3, ..., or lenet.")
 CONFIG = typer.Option(help="Configuration file (YAML).")
 SETTINGS = typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")
-ROOT = typer.Option(help="Where the paths of a table start; else in its own folder.")
-TFDS_DATA_DIR = typer.Option("--tfds-data-dir", help="Where TFDS data sets lie.")
+ROOT = typer.Option(help="Folder that the paths in a table are relative to. Default: its own.")
+TFDS_DATA_DIR = typer.Option("--tfds-data-dir", help="Folder of TFDS data sets.")
 GROUP_BY = typer.Option(
-    "--group-by", metavar="HOW", help="Keep groups in one split: regular expression on the path, column of the table, or near-duplicates."
+    "--group-by", metavar="HOW", help="Keep groups in one split: regular expression on the path, table column, or near-duplicates."
 )
 MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer images.")
 
@@ -28,7 +28,7 @@ def layers(
     group_by: str | None,
     min_per_class: int | None,
 ) -> list[dict[str, Any]]:
-    """Return the settings of a command, later ones over earlier ones: file, --set, the command's own options."""
+    """Return the settings of a command; later ones override earlier ones: file, --set, the other options."""
     from transfer.config import parse_assignment, read_yaml
 
     layers = [read_yaml(config)] if config else []

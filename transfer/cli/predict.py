@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 _OUTPUT = typer.Option(
-    metavar="FILE.csv|FILE.parquet", help="Write a table of all files. An interrupted command continues where it stopped."
+    metavar="FILE.csv|FILE.parquet", help="Write a table of all files. If interrupted, run the same command to continue."
 )
 _BATCH = typer.Option("--batch-size", metavar="N", help="Most images given to the network at once. Default: depends on their size.")
 

@@ -7,9 +7,9 @@ import typer
 
 
 def quickstart(
-    output: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("saved_models"),
+    output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
 ) -> None:
-    """Fit VGG16 and LeNet-5 on handwritten digits, export both, and print them side by side."""
+    """Train VGG16 and LeNet-5 on handwritten digits, export both and compare them."""
     from transfer.cli.terminal import started
 
     terminal = started()

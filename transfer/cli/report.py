@@ -9,10 +9,12 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    other: Annotated[Path | None, typer.Option(help="Images of other data: how well are they detected? Kept in the run's metrics.")] = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    other: Annotated[
+        Path | None, typer.Option(help="Images of other data, to measure how well they are detected; saved in the run's metrics.")
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    """Write a run's report.html again."""
+    """Write the report.html of a run again."""
     from transfer.runs import Run
 
     opened = Run(run)
@@ -30,4 +32,4 @@ def report(
         print(line)
     print(f"Report         {opened.report}")
     if open_it and not webbrowser.open(opened.report.absolute().as_uri()):
-        print("No browser could be started here; open the file in one.")
+        print("No browser could be started. Open the file in your browser.")

@@ -8,8 +8,8 @@ import typer
 
 def serve(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    port: Annotated[int, typer.Option(metavar="N", help="0: any free port.")] = 8501,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", help="Port; 0: any free one.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses.")] = "127.0.0.1",
     name: Annotated[str | None, typer.Option(help="Name of the model in URLs. Default: the run's name.")] = None,
     api_key_env: Annotated[str, typer.Option(metavar="NAME", help="Environment variable that holds the API key.")] = "TRANSFER_API_KEY",
     max_body_mb: Annotated[float | None, typer.Option(metavar="MB", help="Largest request. Default: 32.")] = None,
@@ -17,11 +17,11 @@ def serve(
     max_megapixels: Annotated[float | None, typer.Option(metavar="MP", help="Largest image. Default: the run's limit.")] = None,
     batch_images: Annotated[int | None, typer.Option(metavar="N", help="Most images in one batch. Default: depends on their size.")] = None,
     batches: Annotated[int | None, typer.Option(metavar="N", help="Batches computed at the same time. Default: 2.")] = None,
-    queue_images: Annotated[int | None, typer.Option(metavar="N", help="Images waiting for the model, then 429. Default: 1024.")] = None,
-    connections: Annotated[int | None, typer.Option(metavar="N", help="Open connections, then 503. Default: 512.")] = None,
-    request_seconds: Annotated[float | None, typer.Option(metavar="S", help="Time for an answer, then 504. Default: 30.")] = None,
-    stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Time to finish requests when stopping. Default: 30.")] = None,
-    poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Time between checks for a new version. Default: 2.")] = None,
+    queue_images: Annotated[int | None, typer.Option(metavar="N", help="Most images in the queue, then 429. Default: 1024.")] = None,
+    connections: Annotated[int | None, typer.Option(metavar="N", help="Most open connections, then 503. Default: 512.")] = None,
+    request_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds until an answer, then 504. Default: 30.")] = None,
+    stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds to finish requests when stopping. Default: 30.")] = None,
+    poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds between checks for a new version. Default: 2.")] = None,
     access_log: Annotated[bool, typer.Option("--access-log", help="Print one line per request.")] = False,
 ) -> None:
     """Serve a run's exported SavedModel over HTTP, with a web page."""
@@ -38,7 +38,7 @@ def serve(
     chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
     from transfer.serving import listening
 
-    taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow takes its seconds
+    taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow starts, which takes seconds
     if chosen.api_key is None and not listening.is_loopback(chosen.host):
         typer.echo(
             f"warning: anyone who can reach {chosen.host} can use this server. Set {settings.KEY_VARIABLE} to require a key.", err=True

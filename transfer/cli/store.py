@@ -7,7 +7,7 @@ import typer
 if TYPE_CHECKING:
     from transfer.features.inventory import StoredSet
 
-app = typer.Typer(help="Show or prune the store of computed features.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(help="Show or prune the feature store.", rich_markup_mode=None, no_args_is_help=True)
 
 
 @app.command("show")
@@ -20,7 +20,7 @@ def show() -> None:
 
 @app.command("prune")
 def prune(
-    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="Delete sets unused for this number of days.")] = None,
+    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="Delete sets unused for at least DAYS.")] = None,
     ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Delete this set.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Delete all sets.")] = False,
 ) -> None:
@@ -29,7 +29,7 @@ def prune(
     from transfer.features import inventory
 
     if older_than is None and not ids and not everything:
-        raise StoreError("Say what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
+        raise StoreError("Specify what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
     known = {item.id for item in inventory.listing()}
     unknown = [name for name in ids or [] if name not in known]
     if unknown:

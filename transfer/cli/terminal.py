@@ -8,7 +8,7 @@ from transfer.system.progress import Advance
 
 
 class Terminal:
-    """Bars with images/s and time left where a person looks on; one line a step where nobody does (a pipe, a log)."""
+    """Progress bars with images/s and time left on a terminal; elsewhere (a pipe, a log) one line per step."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -45,6 +45,6 @@ class Terminal:
 
 
 def started() -> Terminal:
-    """Start what the long commands need: TensorFlow without its chatter, and the bars."""
+    """Start what long-running commands need: TensorFlow without its log output, and progress bars."""
     startup.import_tensorflow_quietly()
     return Terminal()

@@ -6,7 +6,7 @@ import typer
 
 
 def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ...")]) -> None:
-    """Fetch a backbone's ImageNet weights ahead of time."""
+    """Download the ImageNet weights of a backbone in advance."""
     from transfer.errors import WeightsError
     from transfer.models.registry import Backbone, find
 
@@ -18,4 +18,4 @@ def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, .
     terminal = started()
     from transfer.models import weights as module
 
-    print(f"{found.name}: ImageNet weights are there, SHA-256 {module.fetch(found, terminal)}")
+    print(f"{found.name}: ImageNet weights available, SHA-256 {module.fetch(found, terminal)}")

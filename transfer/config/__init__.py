@@ -1,4 +1,4 @@
-"""What a user may set: typed models with defaults, and their loading. Holds every number; imports no TensorFlow."""
+"""All settings: typed models with their defaults, and how they are loaded. Does not import TensorFlow."""
 
 from transfer.config.loading import build, flatten, keys, parse_assignment, read_yaml
 from transfer.config.schema import Config

@@ -1,4 +1,4 @@
-"""Settings from Python, YAML and the command line -> a checked configuration. Imports no TensorFlow."""
+"""Settings from Python, YAML and the command line -> a validated configuration. Does not import TensorFlow."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from transfer.errors import ConfigError, nearest
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
-    """Return all dotted keys of the configuration."""
+    """Return all configuration keys, dotted."""
     found: list[str] = []
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -24,7 +24,7 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Turn nested mappings into dotted keys; refuse keys that do not exist, naming the nearest valid one."""
+    """Flatten nested mappings to dotted keys; unknown keys are refused, naming the nearest valid one."""
     valid = keys()
     sections = {key.rsplit(".", 1)[0] for key in valid if "." in key}
     flat: dict[str, Any] = {}
@@ -37,8 +37,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif key in valid:
             flat[key] = value
         else:
-            last_parts = {option.rsplit(".", 1)[-1]: option for option in reversed(valid)}  # of two, the first
-            meant = ".".join([key, *map(str, list(value)[:1])]) if isinstance(value, Mapping) else key  # a section written wrong
+            last_parts = {option.rsplit(".", 1)[-1]: option for option in reversed(valid)}  # of several with the same last part, the first
+            meant = ".".join([key, *map(str, list(value)[:1])]) if isinstance(value, Mapping) else key  # a misspelt section
             near = nearest(meant, valid) or last_parts.get(nearest(str(name), last_parts) or "")
             hint = f" Did you mean {near!r}?" if near else ""
             raise ConfigError(f"Unknown configuration key {key!r}.{hint} Valid keys: {', '.join(valid)}.")
@@ -46,10 +46,10 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def build(layers: Iterable[Mapping[str, Any]]) -> Config:
-    """Merge mappings (nested or dotted), later ones over earlier ones, into a checked configuration.
+    """Merge mappings (nested or dotted) into a validated configuration; later ones override earlier ones.
 
     Raises:
-        ConfigError: for an unknown key or a value that is not allowed.
+        ConfigError: for an unknown key or an invalid value.
     """
     flat: dict[str, Any] = {}
     for layer in layers:
@@ -65,7 +65,7 @@ def build(layers: Iterable[Mapping[str, Any]]) -> Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key may stand only once in a mapping: a second one would silently replace the first."""
+    """A YAML loader that refuses repeated keys: the second would silently replace the first."""
 
 
 def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -75,7 +75,7 @@ def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[An
         if not isinstance(key, str | int | float):
             continue
         if key in seen:
-            raise ConfigError(f"A key may stand only once in a mapping, line {key_node.start_mark.line + 1}. Received {key!r} twice.")
+            raise ConfigError(f"A key may appear only once in a mapping, line {key_node.start_mark.line + 1}. Received {key!r} twice.")
         seen.add(key)
     loader.flatten_mapping(node)
     found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
@@ -86,10 +86,10 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds `key: value` lines; its keys are not checked.
+    """Read a YAML file of `key: value` lines, without validating its keys.
 
     Raises:
-        ConfigError: where it is missing, not YAML, not a mapping, or repeats a key.
+        ConfigError: if the file is missing, not YAML, not a mapping, or repeats a key.
     """
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
@@ -97,7 +97,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError(f"The configuration file cannot be read: {error.strerror}. Received {str(path)!r}.") from None
     except ConfigError as error:
         raise ConfigError(f"{str(path)!r}: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not text, dates that do not exist
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not text, or impossible dates
         raise ConfigError(f"The configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
     if tree is None:
         return {}
@@ -107,25 +107,25 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration file into dotted keys.
+    """Read a configuration file as dotted keys.
 
     Raises:
-        ConfigError: as `read_mapping`, and for unknown keys.
+        ConfigError: as in `read_mapping`, and for unknown keys.
     """
     return flatten(read_mapping(path))
 
 
 def parse_assignment(text: str) -> dict[str, Any]:
-    """Read one `key=value` of the command line into dotted keys."""
+    """Parse one `key=value` of the command line into dotted keys."""
     return flatten(assignment(text, "head.dropout=0.3"))
 
 
 def assignment(text: str, example: str) -> dict[str, Any]:
-    """Read one `key=value` without checking the key; the value is YAML, so that lists and numbers work.
+    """Parse one `key=value` without validating the key; the value is YAML, so numbers and lists work.
 
     Args:
-        text: from the command line.
-        example: shown in the error.
+        text: the argument of `--set`.
+        example: a valid argument, shown in the error.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():

@@ -1,7 +1,7 @@
-"""What a user may set, as typed models with defaults and YAML. Holds every number; imports no TensorFlow.
+"""The configuration: a typed model with defaults, written as YAML. Does not import TensorFlow.
 
-Unknown keys are refused with the nearest valid one (`loading.py`). A network brings defaults of its own (`models/registry.py`),
-which fill the keys that the user left alone.
+Unknown keys are refused with the nearest valid one (`loading.py`). A network has defaults of its own (`models/registry.py`)
+for the keys that the user did not set.
 """
 
 from collections.abc import Mapping
@@ -29,18 +29,23 @@ from transfer.errors import ConfigError
 
 
 class Config(Section):
-    """One experiment, completely."""
+    """The complete configuration of one run."""
 
-    backbone: str = Field("vgg16", description="a pretrained backbone or a network trained from scratch")
-    weights: str = Field("imagenet", description="imagenet, random, or a file (.weights.h5, .h5, .keras)")
-    image_size: int | None = Field(None, ge=8, le=2048, description="side of the square input; empty: the network's own")
-    truncate_at: str = Field("top", description="cut point where the backbone ends; top; or auto: chosen by cross-validation")
+    backbone: str = Field("vgg16", description="a pretrained backbone (vgg16, ...), or a network trained from scratch (lenet, ...)")
+    weights: str = Field("imagenet", description="weights of the backbone: imagenet, random, or a file (.weights.h5, .h5, .keras)")
+    image_size: int | None = Field(None, ge=8, le=2048, description="side of the square input in pixels; empty: the network's own")
+    truncate_at: str = Field("top", description="cut point where the backbone ends; top: all of it; auto: chosen by cross-validation")
     unfreeze_from: str | None = Field(
-        None, description="first layer of the backbone that is fine-tuned, or the cut point above which all are; all; empty: none"
+        None,
+        description="freeze boundary: first layer to fine-tune, or the cut point above which all layers are; all; empty: no fine-tuning",
     )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of the frozen pass; auto measures")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the split, the initial weights, dropout, order and views")
-    energy: AutoOrOff = Field("auto", description="whether the electricity of the run is measured or estimated")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="precision of feature extraction; auto: 16 bit if it is measured to be faster and as accurate"
+    )
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="seed of the split, initial weights, dropout, order of the images and augmented views"
+    )
+    energy: AutoOrOff = Field("auto", description="auto: measure or estimate the electricity used by the run; off: do not")
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     head: HeadConfig = HeadConfig()
@@ -55,15 +60,15 @@ class Config(Section):
 
     @property
     def whole_from_random(self) -> bool:
-        """Whether a backbone is trained as a whole from random weights: a network from scratch, without a frozen part."""
+        """Whether the whole backbone is trained from random weights: training from scratch, with nothing frozen."""
         return self.unfreeze_from == "all" and self.weights == "random"
 
     def to_yaml(self) -> str:
-        """Return the whole configuration as YAML, in the order of the fields."""
+        """Return the whole configuration as YAML, in field order."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
     def updated(self, **changes: Any) -> "Config":
-        """Return a copy in which dotted keys (`data.source` as `data__source`) have new values, which are checked."""
+        """Return a validated copy with new values for dotted keys (`data.source` is written `data__source`)."""
         tree = self.model_dump()
         for key, value in changes.items():
             *path, last = key.split("__")
@@ -75,10 +80,10 @@ class Config(Section):
 
 
 def validated(tree: Mapping[str, Any]) -> Config:
-    """Return the configuration of nested keys.
+    """Return the configuration given by nested keys.
 
     Raises:
-        ConfigError: for a value that is not allowed.
+        ConfigError: for an invalid value.
     """
     try:
         return Config.model_validate(tree)

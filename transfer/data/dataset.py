@@ -1,20 +1,20 @@
-"""A dataset: one row for each file seen, used or not, and why not.
+"""A dataset: one row per file seen, used or skipped, with the reason.
 
 Its table, the manifest, has the columns
 
     path      relative to the data folder, with `/`
-    label     class name; empty where the file lies in no class folder
+    label     class name; empty if the file is not in a class folder
     split     train, validation, test; empty for files that are not used
     group     images of one group fall in the same split (a patient, a burst of photographs); empty: on its own
     status    used, transcoded (used, as a PNG in the cache), or skipped
     reason    why a file was skipped; empty exactly for those that are used
-    traits    what is peculiar about the file, words with a space between: alpha, animated, cmyk, 16-bit, rotated (by EXIF),
+    traits    unusual properties of the file, separated by spaces: alpha, animated, cmyk, 16-bit, rotated (by EXIF),
               mislabelled (its name announces another format)
-    digest    SHA-256 of the file's bytes, hexadecimal; empty where it was not read
+    digest    SHA-256 of the file's bytes, hexadecimal; empty if it was not read
     size      bytes
-    format    what the bytes are (JPEG, PNG, ...), whatever the file is called
+    format    format of the bytes (JPEG, PNG, ...), whatever the file is called
     width, height   pixels, as stored in the file
-    mtime_ns  when the file was last changed: to notice that it changes while it is read (not written to disk)
+    mtime_ns  time of the last change, to detect files that change while they are read (not written to disk)
 """
 
 import csv
@@ -41,11 +41,11 @@ class Dataset:
     """All files of one source.
 
     Attributes:
-        root: where the paths of the table start.
-        scanned: every file seen, before it got a split; only a source with ready-made splits names them here.
-        ready_made: whether the source names the splits.
+        root: folder that the paths of the table are relative to.
+        scanned: every file seen, before splitting; has splits only if the source defines them.
+        ready_made: whether the source defines the splits.
         table: every file seen, with the split of each used file once the dataset is split.
-        unsplit: why the images could not be split; empty where they are.
+        unsplit: why the images could not be split; empty if they are.
     """
 
     root: Path
@@ -69,11 +69,11 @@ class Dataset:
         return self.used[self.used["split"] == split]
 
     def skip(self, reasons: dict[int, str]) -> "Dataset":
-        """Return the dataset without the rows of these index labels, which are skipped with the reasons."""
+        """Return the dataset with these rows skipped; `reasons`: index label -> reason."""
         return replace(self, scanned=skip(self.scanned, reasons), table=skip(self.table, reasons)) if reasons else self
 
     def grouped(self, groups: Mapping[int, str]) -> "Dataset":
-        """Return the scanned dataset with these groups, index label -> name, in place of the earlier ones; it must be split again."""
+        """Return the dataset with new groups, index label -> name; it must then be split again."""
         column = pd.Series(groups, dtype=object).reindex(self.scanned.index, fill_value="")
         return replace(self, scanned=self.scanned.assign(group=column))
 
@@ -109,9 +109,9 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 
 def write(manifest: pd.DataFrame, path: Path) -> None:
-    """Write the manifest as CSV, whole or not at all."""
+    """Write the manifest as CSV, atomically."""
     buffer = io.StringIO()
-    # The csv module of Python 3.11 puts no quotes around a carriage return, and readers take it for the end of the row.
+    # The csv module of Python 3.11 does not quote a carriage return, which readers take for the end of the row.
     returns = any(manifest[name].str.contains("\r").any() for name in ("path", "label", "group"))
     quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     manifest[SAVED].to_csv(buffer, index=False, quoting=quoting, lineterminator="\n")

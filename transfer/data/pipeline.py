@@ -1,4 +1,4 @@
-"""Manifest rows -> tf.data: images read and decoded ahead of the network."""
+"""Manifest rows -> tf.data: images are read and decoded in parallel with the network."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from transfer.data.decoding.transcode import UnreadableError, transcode, transco
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """How files become images: the side of the square result in pixels, and the decoder's settings."""
+    """How files become images: side of the square image in pixels, and settings of the decoder."""
 
     size: int
     data: DataConfig = field(default_factory=DataConfig)
@@ -37,7 +37,7 @@ def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
 
 
 def why_changed(root: Path, row: "pd.Series[object]") -> str:
-    """Return why a file is no longer the one of the manifest, or "" if it is; its PNG, if it has one, is then in the cache again."""
+    """Return why a file differs from the manifest, or "" if it does not; if it needs a PNG in the cache, the PNG is restored."""
     try:
         data = (root / str(row["path"])).read_bytes()
     except OSError as error:
@@ -66,9 +66,9 @@ def batches(
     Args:
         files: paths.
         image_spec: size and settings of the decoder.
-        batch_size: images in a batch; the last one may have fewer.
-        views: the seeds of the view of each file (`augment.view_seed`); None: the plain images.
-        augmentation: the limits of the views.
+        batch_size: images per batch; the last batch may be smaller.
+        views: seeds of the view of each file (`augment.view_seed`); None: the plain images.
+        augmentation: limits of the views.
     """
     decoder = decoder_of(image_spec)
     seeds = tf.constant(list(views) if views is not None else [(0, 0)] * len(files), tf.int64, shape=(len(files), 2))
@@ -104,9 +104,9 @@ def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experime
 
 
 def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
-    """Decode one file again and return the reason why that fails; empty if it does not."""
+    """Decode one file again and return why it fails; empty if it does not."""
     try:
-        # Not with TensorFlow, whose message would hold the path, which may not be Unicode.
+        # Not with TensorFlow, whose message would contain the path, which may not be valid Unicode.
         data = Path(os.fsdecode(file)).read_bytes()
     except FileNotFoundError:
         return "vanished while the folder was read"

@@ -1,8 +1,8 @@
-"""Train, validation and test: pure functions of the manifest.
+"""Training, validation and test splits: pure functions of the manifest.
 
-A file's split depends on its own unit (the digest of its bytes, or its group): unit and seed give a number in [0, 1), and
-thresholds turn that into a split. So adding files moves no file, and exact copies and groups fall in the same split. One
-exception: where a class would have none in a split, its unit nearest to the threshold fills the gap.
+The split of a file depends only on its unit (the digest of its bytes, or its group): unit and seed give a number in [0, 1),
+and thresholds turn it into a split. So adding files moves no other file, and exact duplicates and groups stay in one split.
+One exception: if a class has no unit in a split, its unit nearest to the threshold is moved there.
 """
 
 import hashlib
@@ -21,22 +21,22 @@ from transfer.errors import DataError
 
 
 def position(unit: str, seed: int) -> float:
-    """Return a number in [0, 1), uniform over units, that depends on unit and seed alone."""
+    """Return a number in [0, 1), uniform over units, that depends only on unit and seed."""
     mixed = hashlib.sha256(f"split/{seed}/{unit}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(mixed[:8], "big") / 2**64
 
 
 def assign(members_of: dict[str, list[str]], validation: float, test: float, seed: int) -> dict[str, str]:
-    """Divide units into splits.
+    """Assign units to splits.
 
     Args:
-        members_of: class name -> units of its images (`units.py`); a unit may stand in several classes.
+        members_of: class name -> units of its images (`groups.py`); a unit may appear in several classes.
         validation: share of the validation split, in (0, 0.5).
         test: share of the test split, in (0, 0.5).
-        seed: another seed gives another division.
+        seed: another seed gives other splits.
 
     Returns:
-        unit -> `train`, `validation` or `test`; each class has all three where it has three distinct units.
+        unit -> `train`, `validation` or `test`; each class with at least three distinct units has all three.
     """
     where = {unit: position(unit, seed) for members in members_of.values() for unit in members}
     chosen = {unit: _by_threshold(value, validation, test) for unit, value in where.items()}
@@ -64,19 +64,19 @@ def _fill_gaps(
         if held[missing]:
             continue
         spare = [unit for unit in members if held[chosen[unit]] > 1]
-        # A unit that stands in several classes is moved last: another class may need it where it is.
+        # Units in several classes are moved last: another class may need them where they are.
         nearest = min(spare, key=lambda unit: (classes[unit] > 1, abs(where[unit] - upper[missing]), unit))
         chosen[nearest] = missing
 
 
 def split(dataset: Dataset, config: DataConfig, seed: int, required: bool = True) -> Dataset:
-    """Give each used file of a dataset its split; see `divide` for the rules and the errors.
+    """Assign each used file of a dataset to a split; see `divide` for the rules and the errors.
 
     Args:
         dataset: scanned; splits of an earlier call are forgotten.
         config: shares of the splits.
         seed: another seed gives other splits.
-        required: else data that cannot be split stays as the source has it, and `unsplit` says why.
+        required: if false, data that cannot be split is returned as in the source, and `unsplit` says why.
     """
     try:
         return replace(dataset, table=divide(dataset.scanned, config, seed, dataset.ready_made), unsplit="")
@@ -89,10 +89,9 @@ def split(dataset: Dataset, config: DataConfig, seed: int, required: bool = True
 def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bool = False) -> pd.DataFrame:
     """Return the manifest with the split of each used file.
 
-    Where the source names the splits (`ready_made`), they are kept, those that it lacks are carved out of `train`, and
-    images without one are given one as usual. There, a training image that is also a validation or test image (the
-    same bytes, or the same group) is skipped: it would make the figures look better than they are. So is a validation
-    image that is also a test image.
+    Splits defined by the source (`ready_made`) are kept, missing ones are taken from `train`, and images without a split are
+    assigned one as usual. In that case, a training image that is also a validation or test image (the same bytes, or the
+    same group) is skipped, as it would inflate the metrics. So is a validation image that is also a test image.
 
     Raises:
         DataError: fewer than two classes, a class with fewer than three distinct images, or a split without images.
@@ -110,7 +109,7 @@ def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bo
 
 
 def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
-    """Take the splits that a ready-made source lacks out of its training images."""
+    """Take splits that the source does not define from its training images."""
     usable = manifests.used(manifest)
     present = set(usable["split"])
     lacking = {"validation", "test"} - present
@@ -129,11 +128,11 @@ def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFra
 
 
 def _placed(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
-    """Give the images of a ready-made source that name no split the one of their unit, or else one by their content."""
+    """Assign images without a split to the split of their unit, or else to one by the hash of the unit."""
     usable = manifests.used(manifest)
     unit = units(usable)
     known: dict[str, str] = {}
-    for split in manifests.SPLITS:  # the last one, the test, counts where a unit stands in several
+    for split in manifests.SPLITS:  # the last one, test, wins if a unit is in several
         known |= dict.fromkeys(unit[usable["split"] == split], split)
     placed = [
         split or known.get(name) or _by_threshold(position(name, seed), config.validation, config.test)
@@ -164,11 +163,11 @@ def _without_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _taken(manifest: pd.DataFrame) -> str:
-    """Say what to do, or how many images were skipped for the sake of another split, where that may be the cause."""
+    """Return what to do, or how many images were skipped in favour of another split, if that may be the cause."""
     taken = int(manifest["reason"].str.contains(" is in (?:validation|test): ", regex=True).sum())
     if not taken:
-        return " Add images, or take the class out."
-    return f" Of the images, {taken} are left out because the same image, or one of the same group, is in validation or test."
+        return " Add images, or remove the class."
+    return f" {taken} images are skipped because the same image, or one of the same group, is in validation or test."
 
 
 def _require_splits(manifest: pd.DataFrame) -> pd.DataFrame:

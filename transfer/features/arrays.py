@@ -1,4 +1,4 @@
-"""Stored features as a trainer wants them: rows by number, from memory where they fit, else from the store."""
+"""Stored features for training: rows by number, from memory if they fit, otherwise from the store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ class StoredRows:
     """Rows [n, width] of float32 features (or uint8 pixels), read from a store.
 
     Attributes:
-        store: where they lie; must stay open.
+        store: where they are stored; must stay open.
         keys: key of each row.
         width: values in a row.
-        dtype: of the records.
-        memory_bytes: at most so much is kept in memory; larger tables are read from the store at each use.
+        dtype: dtype of the records.
+        memory_bytes: a table of at most this size is kept in memory; larger ones are read from the store at each use.
     """
 
     store: Store
@@ -40,7 +40,7 @@ class StoredRows:
         return _widened(self.take_stored(numbers))
 
     def take_stored(self, numbers: np.ndarray) -> np.ndarray:
-        """Return these rows in the dtype of the records, [m, width]."""
+        """Return these rows, [m, width], in the dtype of the records."""
         if not self.fits:
             return self._read([self.keys[number] for number in numbers])
         if self._loaded is None:
@@ -48,15 +48,15 @@ class StoredRows:
         return self._loaded[numbers]
 
     def everything_stored(self) -> np.ndarray:
-        """Return all rows in the dtype of the records, for a caller that keeps them: no second copy stays here."""
+        """Return all rows in the dtype of the records, without keeping a second copy: for callers that keep them."""
         return self._read(self.keys) if self._loaded is None else self._loaded
 
     def everything(self) -> np.ndarray:
-        """Return all rows; for tables that are small by their nature (pooled features)."""
+        """Return all rows; for tables known to be small (pooled features)."""
         return self.take(np.arange(len(self)))
 
     def moments(self, batch: int = 1024) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance of each column, float32 [width], computed in float64 over batches of rows."""
+        """Return the mean and variance of each column, float32 [width], computed in float64 over batches of rows."""
         total, squares = np.zeros(self.width), np.zeros(self.width)
         shift = self.take(np.arange(1))[0].astype(np.float64)  # keeps the difference of squares accurate
         for start in range(0, len(self), batch):

@@ -1,4 +1,4 @@
-"""Feature extraction: the features of each image are computed once, and never again."""
+"""Feature extraction: the features of each image are computed once and stored."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -26,25 +26,27 @@ PLAIN = "0"
 
 @dataclass(frozen=True)
 class Views:
-    """Which views of each image: the plain one, or augmented ones (from 1 on) with their settings and seed."""
+    """Which views of each image: the plain one, or augmented ones (numbered from 1) with their settings and seed."""
 
     count: int = 0
     augmentation: AugmentConfig | None = None
     seed: int = 0
 
     def tags(self) -> list[str]:
-        """Return the store's names of the views."""
+        """Return the names of the views in the store."""
         if self.augmentation is None:
             return [PLAIN]
         return [f"{view}:{settings_tag(self.augmentation, self.seed)}" for view in range(1, self.count + 1)]
 
 
 ONLY_PLAIN = Views()
-"""No views but the images as they are."""
+"""Only the plain images."""
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Task:
+    """One view of an image to compute."""
+
     index: int
     digest: str
     view: int
@@ -54,23 +56,23 @@ class _Job:
 
 
 def views_of(config: Config) -> Views:
-    """Return the augmented views that a configuration asks for."""
+    """Return the augmented views requested by the configuration."""
     augmentation = config.augment
     return Views(augmentation.views, augmentation if augmentation.views else None, config.seed)
 
 
 def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
-    """Compute and store the features and thumbnails that the store lacks; return the dataset without the images that failed.
+    """Compute and store missing features and thumbnails; return the dataset without the images that failed.
 
     Args:
-        dataset: split; the views of its training images are counted in the room that is needed.
-        extractor: what every image passes.
-        store: where its feature set lies.
+        dataset: split; the space check includes the augmented views of its training images.
+        extractor: computes the features.
+        store: the extractor's feature set.
         config: batch size and views.
-        progress: told of each image.
+        progress: reports each image.
 
     Raises:
-        StoreError: where the disk has not enough room.
+        StoreError: if there is not enough free disk space.
     """
     _require_room(dataset, extractor, store, config, progress)
     used, batch_size = dataset.used, config.features.batch_size
@@ -78,7 +80,7 @@ def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config:
         used, dataset.root, extractor.image_spec, [*extractor.outputs, THUMBNAIL], lambda batch: [*extractor(batch), thumbnail(batch)],
         batch_size, store, progress, needed=extractor.outputs,
     )  # fmt: skip
-    # Those whose features were stored before they had thumbnails.
+    # Images whose features were stored before thumbnails were.
     rest = used.drop(index=list(failures))
     failures |= compute_missing(
         rest, dataset.root, extractor.image_spec, [THUMBNAIL], lambda batch: [thumbnail(batch)],
@@ -88,7 +90,7 @@ def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config:
 
 
 def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
-    """Do as `extract` for the augmented views of the training images, where the configuration asks for them."""
+    """Like `extract`, for the augmented views of the training images, if the configuration requests any."""
     if not config.augment.views:
         return dataset
     failures = compute_missing(
@@ -99,7 +101,7 @@ def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
 
 
 def _require_room(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> None:
-    """Say what images and views will take on the disk; see `space.require` for the error."""
+    """Check and report the disk space that images and views need; see `space.require` for the error."""
     records = count_missing(dataset.used, extractor.outputs, store)
     if config.augment.views:
         records += count_missing(dataset.rows("train"), extractor.outputs, store, views_of(config))
@@ -120,39 +122,39 @@ def compute_missing(
     title: str = "Extracting features",
     needed: Sequence[str] | None = None,
 ) -> dict[int, str]:
-    """Compute and store what the store lacks.
+    """Compute and store the outputs that are missing from the store.
 
-    Batches are made in the order of the rows and stored whole, so that a pass that was killed and started again makes the
-    same batches.
+    Batches follow the order of the rows and are stored as a whole, so an extraction that was killed resumes with the same
+    batches.
 
     Args:
         rows: used rows of a dataset's table.
-        root: where their paths start.
+        root: folder that their paths are relative to.
         image_spec: how files are decoded.
         outputs: names of what `compute` returns, as in `store.key`.
         compute: uint8 [b, size, size, 3] -> one array [b, width] for each output.
         batch_size: images in a batch.
-        store: where records are looked for and written.
-        progress: told of each image.
+        store: where records are looked up and written.
+        progress: reports each image.
         views: which views of each image.
-        title: of the progress bar.
-        needed: an image that lacks one of these outputs is computed; none: any of `outputs`.
+        title: title of the progress bar.
+        needed: an image is computed if it lacks any of these outputs; none: `outputs`.
 
     Returns:
-        Why images could not be computed: index label -> reason.
+        Images that could not be computed: index label -> reason.
     """
     failures = _known_failures(rows, store)
-    jobs = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
-    if not jobs:
+    tasks = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
+    if not tasks:
         return failures
-    seeds = [view_seed(job.digest, job.view, views.seed) for job in jobs] if views.augmentation else None
-    dataset = pipeline.batches([job.file for job in jobs], image_spec, batch_size, seeds, views.augmentation)
+    seeds = [view_seed(task.digest, task.view, views.seed) for task in tasks] if views.augmentation else None
+    dataset = pipeline.batches([task.file for task in tasks], image_spec, batch_size, seeds, views.augmentation)
     seen: set[int] = set()
-    with progress.step(title, len(jobs)) as advance:
+    with progress.step(title, len(tasks)) as advance:
         for positions, images in dataset:
-            batch = [jobs[position] for position in positions.numpy()]
+            batch = [tasks[position] for position in positions.numpy()]
             arrays = compute(images)
-            kept = [number for number, job in enumerate(batch) if _unchanged(job, root, failures)]
+            kept = [number for number, task in enumerate(batch) if _unchanged(task, root, failures)]
             store.put(
                 {
                     key(batch[number].digest, batch[number].tag, output): array[number].tobytes()
@@ -162,7 +164,7 @@ def compute_missing(
             )
             seen.update(int(position) for position in positions.numpy())
             advance(len(batch))
-    _explain_missing([job for position, job in enumerate(jobs) if position not in seen], root, image_spec, store, failures)
+    _explain_missing([task for position, task in enumerate(tasks) if position not in seen], root, image_spec, store, failures)
     return _spread(failures, rows)
 
 
@@ -172,58 +174,58 @@ def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
 
 
 def count_missing(rows: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views = ONLY_PLAIN) -> int:
-    """Return how many images, or views of them, a pass would compute."""
+    """Return how many images, or views of images, are still to be computed."""
     return sum(not whole for whole in _whole(rows.drop_duplicates("digest"), outputs, store, views))
 
 
 def _whole(first: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views) -> list[bool]:
-    """Whether all outputs of each image and view are stored; views of one image stand together."""
+    """Return for each image and view whether all outputs are stored; the views of an image are consecutive."""
     names = [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
     stored = store.has(names)
     return [all(stored[start : start + len(outputs)]) for start in range(0, len(stored), len(outputs))]
 
 
-def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views) -> list[_Job]:
-    """One job for each distinct content and view of which an output is not stored."""
-    jobs = []
+def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views) -> list[_Task]:
+    """Return a task for each distinct content and view that lacks an output."""
+    tasks = []
     first = rows.drop_duplicates("digest")
     whole = iter(_whole(first, outputs, store, views))
     for (index, row), file in zip(first.iterrows(), pipeline.files_of(root, first), strict=True):
         for number, tag in enumerate(views.tags(), start=0 if views.augmentation is None else 1):
             if not next(whole):
                 status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["mtime_ns"]))
-                jobs.append(_Job(int(index), row["digest"], number, tag, file, status))
-    return jobs
+                tasks.append(_Task(int(index), row["digest"], number, tag, file, status))
+    return tasks
 
 
-def _unchanged(job: _Job, root: Path, failures: dict[int, str]) -> bool:
-    """Whether the file is still the one that was digested: else its features would be kept under a wrong name."""
-    if job.status is None:
+def _unchanged(task: _Task, root: Path, failures: dict[int, str]) -> bool:
+    """Return whether the file is unchanged since it was hashed: otherwise its features would be stored under the wrong digest."""
+    if task.status is None:
         return True
     try:
-        now = os.stat(job.file)
-        same = (now.st_size, now.st_mtime_ns) == job.status
+        now = os.stat(task.file)
+        same = (now.st_size, now.st_mtime_ns) == task.status
     except OSError:
-        same = True  # it vanished after it was read
+        same = True  # it was deleted after it was read
     if not same:
-        failures[job.index] = "changed while it was read"
+        failures[task.index] = "changed while it was read"
     return same
 
 
-def _explain_missing(jobs: list[_Job], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
+def _explain_missing(tasks: list[_Task], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
     undecodable = {}
-    for job in jobs:
-        if not _unchanged(job, root, failures):
-            continue  # what is damaged is not what was digested
-        reason = pipeline.why_undecodable(job.file, image_spec) or "could not be decoded"
-        failures[job.index] = reason
+    for task in tasks:
+        if not _unchanged(task, root, failures):
+            continue  # the damaged file is not the one that was hashed
+        reason = pipeline.why_undecodable(task.file, image_spec) or "could not be decoded"
+        failures[task.index] = reason
         if reason.startswith("damaged"):
-            undecodable[job.digest] = reason
+            undecodable[task.digest] = reason
     if undecodable:
         store.note_undecodable(undecodable)
 
 
 def _spread(failures: dict[int, str], rows: pd.DataFrame) -> dict[int, str]:
-    """Copies of an image that failed fail for the same reason."""
+    """Return the failures of all rows: exact duplicates of an image that failed fail for the same reason."""
     by_digest = {rows.at[index, "digest"]: reason for index, reason in failures.items()}
     return {int(index): by_digest[digest] for index, digest in rows["digest"].items() if digest in by_digest}

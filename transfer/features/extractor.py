@@ -1,7 +1,7 @@
-"""Feature extractors: what every image passes once before training, and whose outputs are stored.
+"""Feature extractors: applied once to every image before training; their outputs are stored.
 
-For a pretrained backbone it is the frozen prefix; for a network trained from scratch it is decoding alone, and what is
-stored are pixels.
+For a pretrained backbone this is the frozen prefix; for a network trained from scratch it is decoding only, and the stored
+features are pixels.
 """
 
 from collections.abc import Callable
@@ -24,41 +24,41 @@ from transfer.system import resources
 from transfer.system.progress import Progress
 
 PIXELS = "pixels"
-"""Name of the output that is the decoded image itself."""
+"""Name of the output that holds the decoded image."""
 
 Load = Callable[[Backbone, str, int, str, int, Progress], Pretrained]
-"""As `Pretrained.load`."""
+"""The signature of `Pretrained.load`."""
 
 
 class FeatureExtractor(Protocol):
-    """Images -> one or several outputs, each a vector for each image."""
+    """Images -> one or more outputs, each with one vector per image."""
 
     @property
     def image_spec(self) -> ImageSpec:
-        """How bytes become the pixels that it takes."""
+        """How bytes become its input pixels."""
         ...
 
     @property
     def precision(self) -> str:
-        """In which its network computes; of pixels, in which the network above them does."""
+        """Precision of its network; for pixels, of the network that is trained on them."""
         ...
 
     @property
     def feature_set(self) -> FeatureSet:
-        """The part of the store where its outputs lie."""
+        """The feature set that holds its outputs."""
         ...
 
     @property
     def outputs(self) -> list[str]:
-        """Names of its outputs."""
+        """Names of the outputs."""
         ...
 
     def width(self, output: str) -> int:
-        """Number of values for each image."""
+        """Number of values per image."""
         ...
 
     def dtype(self, output: str) -> np.dtype:
-        """How they are stored."""
+        """dtype in which an output is stored."""
         ...
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
@@ -68,14 +68,14 @@ class FeatureExtractor(Protocol):
 
 @dataclass(frozen=True)
 class PixelExtractor:
-    """Decoding alone: one output, `pixels`, uint8."""
+    """Decoding only: one output, `pixels`, uint8."""
 
     image_spec: ImageSpec
     precision: str = "float32"
 
     @property
     def feature_set(self) -> FeatureSet:
-        """The part of the store for pixels of this size and resize mode."""
+        """The feature set for pixels of this size and resize mode."""
         return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, decoder_tag(), "uint8")
 
     @property
@@ -84,7 +84,7 @@ class PixelExtractor:
         return [PIXELS]
 
     def width(self, output: str) -> int:
-        """Number of values for each image."""
+        """Number of values per image."""
         return self.image_spec.size**2 * 3
 
     def dtype(self, output: str) -> np.dtype:
@@ -98,15 +98,15 @@ class PixelExtractor:
 
 @dataclass(frozen=True)
 class BackboneExtractor:
-    """A frozen, truncated backbone: one output for each feature spec, and with `pixels` the decoded images as well.
+    """A frozen, truncated backbone: one output for each feature spec, plus the decoded images if `pixels`.
 
     Attributes:
-        pretrained: the backbone in the precision that was chosen.
-        image_spec: how bytes become the pixels that it takes.
+        pretrained: the backbone in the chosen precision.
+        image_spec: how bytes become its input pixels.
         specs: cut points and poolings.
-        batch_size: images in a forward pass.
-        pixels: whether the decoded images are an output, too.
-        measured: what `precision: auto` measured; none where the precision was given.
+        batch_size: images per forward pass.
+        pixels: whether the decoded images are an output as well.
+        measured: measurements of `precision: auto`; None if the precision was given.
     """
 
     pretrained: Pretrained
@@ -123,7 +123,7 @@ class BackboneExtractor:
 
     @cached_property
     def feature_set(self) -> FeatureSet:
-        """The part of the store for this backbone, its weights, size, decoder and precision."""
+        """The feature set for this backbone, its weights, size, decoder and precision."""
         pretrained, resize = self.pretrained, self.image_spec.data.resize
         return FeatureSet(pretrained.backbone.name, pretrained.weights_digest, pretrained.size, resize, decoder_tag(), pretrained.precision)
 
@@ -132,12 +132,12 @@ class BackboneExtractor:
         return {spec.name: spec for spec in self.specs}
 
     @cached_property
-    def _frozen_pass(self) -> FrozenPass:
+    def _prefix(self) -> FrozenPass:
         return FrozenPass(self.pretrained, self.specs, self.batch_size)
 
     @property
     def outputs(self) -> list[str]:
-        """One name for each feature spec, then that of the pixels."""
+        """The name of each feature spec, then that of the pixels."""
         return [*self._by_name, *([PIXELS] if self.pixels else [])]
 
     def with_specs(self, *specs: FeatureSpec) -> "BackboneExtractor":
@@ -145,35 +145,35 @@ class BackboneExtractor:
         return replace(self, specs=specs)
 
     def joined(self, other: "BackboneExtractor") -> "BackboneExtractor":
-        """Return an extractor of the same feature set with the outputs of both: one pass computes them all."""
+        """Return an extractor of the same feature set with the outputs of both, computed in one forward pass."""
         specs = tuple((self._by_name | other._by_name).values())
         return replace(self, specs=specs, pixels=self.pixels or other.pixels)
 
     def width(self, output: str) -> int:
-        """Number of values for each image."""
+        """Number of values per image."""
         return self.pretrained.size**2 * 3 if output == PIXELS else self.pretrained.width(self._by_name[output])
 
     def dtype(self, output: str) -> np.dtype:
-        """How they are stored; see `Pretrained.dtype`."""
+        """dtype in which an output is stored; see `Pretrained.dtype`."""
         return np.dtype(np.uint8) if output == PIXELS else self.pretrained.dtype(self._by_name[output])
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
         """Compute one batch."""
-        return [*self._frozen_pass(batch), *([_flat(batch)] if self.pixels else [])]
+        return [*self._prefix(batch), *([_flat(batch)] if self.pixels else [])]
 
 
 def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: Load | None = None) -> FeatureExtractor:
-    """Return what every image passes before training. Weights are checked and `precision: auto` is decided here.
+    """Return the feature extractor of a configuration: weights are verified and `precision: auto` is decided here.
 
     Args:
         config: complete.
-        dataset: scanned; some of its images are what precisions are measured on.
-        progress: told of the steps.
-        load: as `Pretrained.load`, for a caller that keeps what it loads; none: that function.
+        dataset: scanned; precisions are measured on some of its images.
+        progress: reports each step.
+        load: replaces `Pretrained.load`, for callers that cache what they load; none: `Pretrained.load`.
 
     Raises:
-        WeightsError: where the weights could not be downloaded or read, or are not those of the backbone.
-        DataError: where no image can be decoded.
+        WeightsError: if the weights could not be downloaded or read, or do not fit the backbone.
+        DataError: if no image can be decoded.
     """
     network = find(config.backbone)
     image_spec = ImageSpec(config.image_size or network.size, config.data)
@@ -195,20 +195,20 @@ def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: L
         pretrained = pretrained.with_xla()
     if measured:
         load_in.cache_clear()
-        resources.give_back()  # the room of the precision that was not chosen
+        resources.give_back()  # the memory of the precision that was not chosen
     specs = tuple(feature_specs(config, network))
     return BackboneExtractor(pretrained, image_spec, specs, batch_size, config.unfreeze_from == "all", measured)
 
 
 def freeze_boundary(config: Config, backbone: Backbone) -> Cut | None:
-    """Return where the frozen prefix of a fine-tuning ends; none where nothing or everything is fine-tuned."""
+    """Return where the frozen prefix ends in fine-tuning; None if nothing or everything is fine-tuned."""
     return backbone.boundary(config.unfreeze_from) if config.unfreeze_from else None
 
 
 def feature_specs(config: Config, backbone: Backbone) -> list[FeatureSpec]:
-    """Return what is extracted: the chosen cut point, or with `truncate_at: auto` all possible ones at once, pooled.
+    """Return what is extracted: features of the chosen cut point, or with `truncate_at: auto` pooled features of all candidates.
 
-    Whole maps come with their means, which the checks of the data look at. Fine-tuning starts from the map at the freeze boundary.
+    Whole maps come with their means, which the data checks use. Fine-tuning starts from the map at the freeze boundary.
     """
     pooling, boundary = config.head.pooling, freeze_boundary(config, backbone)
     means = pooling if pooling != "flatten" else "avg"
@@ -227,5 +227,5 @@ def _flat(batch: tf.Tensor) -> np.ndarray:
 
 
 def decoder_tag() -> str:
-    """Name what decodes: this package's decoder and the TensorFlow whose libraries it calls."""
+    """Return the version of the decoder: this package's, and that of TensorFlow, whose libraries it calls."""
     return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}"

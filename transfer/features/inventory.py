@@ -1,4 +1,4 @@
-"""What the feature store holds, and how to make it smaller."""
+"""List and prune the feature sets in the store."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class StoredSet:
 
 
 def listing() -> list[StoredSet]:
-    """Return all feature sets, the largest first. A damaged one is listed with -1 records."""
+    """Return all feature sets, largest first. A damaged set is listed with -1 records."""
     found = [_describe(path) for path in sorted(folder().glob("*")) if path.is_dir() and not path.name.startswith(".")]
     return sorted(found, key=lambda item: -item.bytes)
 
@@ -48,12 +48,12 @@ def _describe(path: Path) -> StoredSet:
 
 
 def prune(older_than_days: float | None = None, ids: list[str] | None = None, everything: bool = False) -> list[StoredSet]:
-    """Delete feature sets; return them. Runs that read one of them meanwhile go on reading it.
+    """Delete feature sets and return them. Processes that are reading a deleted set are not affected.
 
     Args:
-        older_than_days: those that were not used for so long.
-        ids: those with these identifiers.
-        everything: all of them.
+        older_than_days: delete the sets unused for at least this number of days.
+        ids: delete the sets with these ids.
+        everything: delete all sets.
     """
     doomed = [
         item
@@ -61,7 +61,7 @@ def prune(older_than_days: float | None = None, ids: list[str] | None = None, ev
         if everything or item.id in (ids or []) or (older_than_days is not None and item.days_unused >= older_than_days)
     ]
     for item in doomed:
-        # Renamed first: a process that opens the set now gets a new, empty one and never half of an old one.
+        # Renamed first: a process that opens the set now gets a new, empty one, never a partly deleted one.
         aside = folder() / f".{item.id}.pruned-{os.getpid()}"
         os.rename(folder() / item.id, aside)
         shutil.rmtree(aside, ignore_errors=True)

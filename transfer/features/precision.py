@@ -1,4 +1,4 @@
-"""`precision: auto`: float32 against 16 bits on real images, measured once for each machine and backbone."""
+"""`precision: auto`: float32 and 16 bit compared on real images, once for each machine and backbone."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from transfer.system.files import cache_home, write_text
 from transfer.system.progress import Progress
 
 LEAST_COSINE = 0.999
-"""16 bits are used only where each image's features point the same way as in float32."""
+"""16 bit is used only if the cosine between its features and those in float32 exceeds this for every image."""
 
 _REPEATS = 2
 
@@ -37,18 +37,18 @@ def choose(
     images: Callable[[], np.ndarray],
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return the faster precision whose features agree, with what was measured; ask the machine only the first time.
+    """Return the fastest precision whose features agree with float32, with the measurements; they are made only once.
 
     Args:
-        backbone: whose frozen pass it is about.
-        load: precision -> the backbone in it.
-        batch_size: of the frozen pass.
-        images: gives real images, uint8 [b, size, size, 3]; called only when something is measured.
-        progress: told of each candidate, and the result.
+        backbone: the backbone whose feature extraction is measured.
+        load: precision -> the backbone in this precision.
+        batch_size: images per forward pass.
+        images: returns real images, uint8 [b, size, size, 3]; called only if something is measured.
+        progress: reports each candidate, and the result.
 
     Returns:
-        `precision`; images/s of each candidate; `cosine`, the worst one of an image; on a GPU also `xla`, images/s of the chosen
-        one compiled by XLA, and `use_xla`.
+        `precision`; images/s of each candidate; `cosine`, the smallest of any image; on a GPU also `xla`, images/s of the chosen
+        precision compiled by XLA, and `use_xla`.
     """
     full = load("float32")
     identity = {
@@ -61,7 +61,7 @@ def choose(
         if stored["precision"] in ("float32", candidate()):
             return stored
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # never measured here
+        pass  # not measured on this machine yet
     batch = images()
     with progress.step("Choosing precision (once for this machine, network and size)", 2, "precisions") as advance:
         reference, slow = _measure(full, batch, batch_size)
@@ -72,22 +72,22 @@ def choose(
     cosine = worst_cosine(reference, rounded)
     chosen = candidate() if fast > slow and cosine > LEAST_COSINE else "float32"
     result = {"precision": chosen, "float32": round(slow, 2), candidate(): round(fast, 2), "cosine": round(cosine, 6)}
-    if tf.config.list_physical_devices("GPU"):  # on a processor XLA was never faster
+    if tf.config.list_physical_devices("GPU"):  # XLA was never faster on a CPU
         result |= _compiled(load(chosen).with_xla(), batch, batch_size, reference, slow if chosen == "float32" else fast)
     write_text(path, json.dumps(result | identity, indent=2) + "\n")
     progress.say(
         f"Precision: {chosen} (measured: float32 {slow:.1f}, {candidate()} {fast:.1f} images/s, "
-        f"worst cosine of their features {cosine:.5f})"
+        f"smallest cosine of their features {cosine:.5f})"
     )
     return result
 
 
 def _compiled(pretrained: Pretrained, batch: np.ndarray, batch_size: int, reference: np.ndarray, plain: float) -> dict[str, Any]:
-    """Measure what was chosen once more, compiled by XLA, against its images/s without."""
+    """Measure the chosen precision compiled by XLA; `plain` is its images/s without."""
     try:
         features, rate = _measure(pretrained, batch, batch_size)
     except tf.errors.OpError:
-        return {"use_xla": False}  # an operation that XLA has not, or too little memory to compile
+        return {"use_xla": False}  # an operation that XLA does not support, or too little memory to compile
     return {"xla": round(rate, 2), "use_xla": rate > plain and worst_cosine(reference, features) > LEAST_COSINE}
 
 
@@ -103,8 +103,8 @@ def _measure(pretrained: Pretrained, batch: np.ndarray, batch_size: int) -> tupl
 
 
 def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the smallest cosine between rows of two tables [n, width]; rows that are zero in both agree,
-    and rows that are not numbers agree with nothing (-1)."""
+    """Return the smallest cosine between the rows of two tables [n, width]: 1 for rows that are zero in both, -1 for rows with
+    NaN."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     both_zero = (np.abs(a).sum(1) == 0) & (np.abs(b).sum(1) == 0)
@@ -114,10 +114,10 @@ def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def sample_images(dataset: Dataset, image_spec: ImageSpec, count: int) -> np.ndarray:
-    """Return `count` images of a dataset, repeated where there are fewer, uint8 [count, size, size, 3].
+    """Return `count` images of a dataset, repeated if there are fewer, uint8 [count, size, size, 3].
 
     Raises:
-        DataError: where none of the first ones can be decoded.
+        DataError: if none of the first images can be decoded.
     """
     rows = dataset.used
     small = rows[rows["width"] * rows["height"] <= 4_000_000]
@@ -125,4 +125,4 @@ def sample_images(dataset: Dataset, image_spec: ImageSpec, count: int) -> np.nda
     for _, images in pipeline.batches(files, image_spec, count).take(1):
         batch: np.ndarray = images.numpy()
         return np.concatenate([batch] * -(-count // len(batch)))[:count]
-    raise DataError("No image could be decoded: all of the first ones are truncated or broken.")
+    raise DataError("No image could be decoded: the first images are all truncated or damaged.")

@@ -1,4 +1,4 @@
-"""Room on the disk of the feature store: told, with what is free, before it is used."""
+"""Disk space of the feature store: checked and reported before anything is written."""
 
 import shutil
 from pathlib import Path
@@ -9,29 +9,29 @@ from transfer.system.progress import Progress
 _PAGE = 4096
 _HEADER = 16
 _KEY = 48 + 8
-_TOLD = 100 * 10**6
-"""Less than this many bytes is not worth a line."""
+_REPORTED = 100 * 10**6
+"""Bytes; less than this is not reported."""
 
 
 def record_bytes(width: int, itemsize: int) -> int:
-    """Return the room of one record, in bytes: LMDB gives large values whole pages."""
+    """Return the disk space of one record in bytes: LMDB stores large values in whole pages."""
     size = width * itemsize + _HEADER
     if size > _PAGE // 2:
         return -(-size // _PAGE) * _PAGE
-    return _PAGE // (_PAGE // (size + _KEY))  # so many fit on a page
+    return _PAGE // (_PAGE // (size + _KEY))  # a page divided by the records that fit on it
 
 
 def require(folder: Path, needed: int, records: int, progress: Progress) -> None:
-    """Say how much room a pass needs, where it is much, and how much is free.
+    """Check that the disk has enough free space, and report the space needed if it is large.
 
     Args:
-        folder: where the store lies.
+        folder: folder of the store.
         needed: bytes that will be written.
-        records: images and views that they belong to.
-        progress: told of it.
+        records: number of images and views.
+        progress: reports the space needed.
 
     Raises:
-        StoreError: where there is not so much.
+        StoreError: if there is not enough free space.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -40,12 +40,12 @@ def require(folder: Path, needed: int, records: int, progress: Progress) -> None
             "prune), point TRANSFER_HOME to another disk, or use fewer augment.views, a smaller image_size or a higher unfreeze_from. "
             f"Store: {folder}"
         )
-    if needed >= _TOLD:
+    if needed >= _REPORTED:
         progress.say(f"Storing features of {records:,} images and views: {size(needed)} of {size(free)} free in {folder}")
 
 
 def size(count: float) -> str:
-    """Return a number of bytes for people: `703 MB`, `1.2 GB`."""
+    """Return a number of bytes in readable form: `703 MB`, `1.2 GB`."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"

@@ -1,8 +1,8 @@
-"""The feature store: what the frozen part computed for an image, found again by the image's content.
+"""The feature store: extracted features, keyed by the content of the image.
 
-One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder; in it,
-a record for each (digest of the image bytes, view, cut and pooling). LMDB gives what is needed here: a record is there
-whole or not at all even after kill -9, many processes read while one writes, and reads are memory maps.
+One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder, with one
+record for each (digest of the image bytes, view, cut point and pooling). LMDB was chosen because a record is complete or
+absent even after kill -9, many processes can read while one writes, and reads are memory-mapped.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ DESCRIPTION = "set.json"
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What determines features beside the image, its view and the cut: everything else that is part of the key."""
+    """Everything that determines features apart from the image, its view, the cut point and the pooling."""
 
     network: str
     weights_digest: str
@@ -43,12 +43,12 @@ class FeatureSet:
 
 
 def key(digest: str, view: str, output: str) -> bytes:
-    """Return the key of one record: digest of the image's bytes, view (`0` is the plain image), cut and pooling."""
+    """Return the key of a record: digest of the image's bytes, view (`0` is the plain image), output (cut point and pooling)."""
     return bytes.fromhex(digest) + hashlib.sha256(f"{view}/{output}".encode()).digest()[:16]
 
 
 def folder() -> Path:
-    """Return where all feature sets lie."""
+    """Return the folder of all feature sets."""
     return cache_home() / "features"
 
 
@@ -58,7 +58,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        # Some processes may have grown the map; one never opens it smaller than the file is.
+        # Other processes may have grown the map; it must not be opened smaller than the file.
         size = max(_FIRST_SIZE, 2 * _bytes(path))
         self._env = lmdb.open(str(path), map_size=size, max_readers=512, readahead=False, meminit=False)
         self._turn = threading.Lock()
@@ -78,13 +78,13 @@ class Store:
             return int(self._env.stat()["entries"])
 
     def _require_whole(self) -> None:
-        """Refuse a file that was cut short: reading what is missing of a memory map would kill the process."""
+        """Refuse a truncated file: reading past its end through a memory map would kill the process."""
         needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         if _bytes(self.path) < needed:
             raise lmdb.CorruptedError(f"its file is cut short ({_bytes(self.path)} of {needed} bytes)")
 
     def has(self, keys: Iterable[bytes]) -> list[bool]:
-        """Return for each key whether there is a record."""
+        """Return for each key whether it has a record."""
         with self._reading() as transaction:
             return [transaction.get(key) is not None for key in keys]
 
@@ -92,7 +92,7 @@ class Store:
         """Return the records of all keys as one array [n, width].
 
         Raises:
-            StoreError: where a record is missing, for example pruned meanwhile.
+            StoreError: if a record is missing, for example pruned in the meantime.
         """
         wanted = list(keys)
         rows: list[np.ndarray] = []
@@ -108,7 +108,7 @@ class Store:
         return np.stack(rows) if out is None else out
 
     def put(self, records: Mapping[bytes, bytes]) -> None:
-        """Write records, all or none of them, and flush them to the disk."""
+        """Write records atomically, all or none, and flush them to disk."""
         with self._alone():
             while True:
                 try:
@@ -122,7 +122,7 @@ class Store:
                     self._env.set_mapsize(0)
 
     def notes(self, digests: Iterable[str]) -> dict[str, str]:
-        """Return, of the images with these digests, those that could not be decoded, with the reason."""
+        """Return which of these images could not be decoded: digest -> reason."""
         found = {}
         with self._reading() as transaction:
             for digest in digests:
@@ -132,7 +132,7 @@ class Store:
         return found
 
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:
-        """Remember images that cannot be decoded, so that they are not tried again."""
+        """Record images that cannot be decoded, so that they are not tried again."""
         self.put({key(digest, "0", "undecodable"): reason.encode() for digest, reason in reasons.items()})
 
     @contextmanager
@@ -148,7 +148,7 @@ class Store:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other threads of this process away: a map that grows moves in memory, and must not be read meanwhile."""
+        """Lock out other threads of this process: a map that grows moves in memory and must not be read in the meantime."""
         with self._turn:
             try:
                 yield
@@ -162,10 +162,10 @@ _open: dict[Path, tuple[Store, int]] = {}
 
 @contextmanager
 def open_store(features: FeatureSet) -> Iterator[Store]:
-    """Open a feature set, made new where there is none. LMDB allows one handle a process, so threads share it.
+    """Open a feature set, creating it if needed. LMDB allows one handle per process, so threads share it.
 
     Raises:
-        StoreError: where it cannot be opened.
+        StoreError: if it cannot be opened.
     """
     path = (folder() / features.id).resolve()
     with _lock:
@@ -190,7 +190,7 @@ def open_store(features: FeatureSet) -> Iterator[Store]:
 
 
 def count(path: Path) -> int:
-    """Return the number of records of a feature set, whether it is open in this process or not; -1 for a damaged one."""
+    """Return the number of records of a feature set, whether or not it is open in this process; -1 if it is damaged."""
     with _lock:
         store, _ = _open.get(path.resolve(), (None, 0))
         if store is not None:
@@ -211,10 +211,10 @@ def _explained(error: Exception, path: Path) -> StoreError:
     text = str(error)
     if "No space left" in text:
         return StoreError(
-            "The disk of the feature store is full. What was computed is kept: free some space (transfer store prune), then "
+            "The disk of the feature store is full. Completed work is kept: free some space (transfer store prune), then "
             f"run the same command again. Store: {path}"
         )
     return StoreError(
-        f"The feature store cannot be used: {text}. If it is damaged, delete it (it is made again): transfer store prune "
+        f"The feature store cannot be used: {text}. If it is damaged, delete it (it is rebuilt when needed): transfer store prune "
         f"--set {path.name}. Store: {path}"
     )

@@ -1,4 +1,4 @@
-"""The prefix compiled for one purpose: images in, features at one or several cut points out, at inference speed."""
+"""Pretrained backbones, and their frozen prefix compiled for inference: images -> features at one or more cut points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,20 +17,21 @@ from transfer.system.progress import Progress
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """One output of the frozen pass: the features at a cut point, pooled, or whole for a head (`flatten`) or for a suffix (`map`)."""
+    """One output of a feature extractor: a cut point and its pooling (`avg`, `max`), or the whole map, for a head (`flatten`) or for
+    fine-tuning (`map`)."""
 
     cut: str
     pooling: str
 
     @property
     def name(self) -> str:
-        """How the store calls it."""
+        """Its name in the store."""
         return f"{self.cut}:{self.pooling}"
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A backbone with its weights, at a size and a precision; with `xla`, its frozen pass is compiled by XLA."""
+    """A backbone with its weights, at an image size and a precision; with `xla`, feature extraction is compiled by XLA."""
 
     backbone: Backbone
     model: keras.Model
@@ -42,30 +43,30 @@ class Pretrained:
 
     @classmethod
     def load(cls, backbone: Backbone, weights_from: str, size: int, precision: str, seed: int, progress: Progress) -> "Pretrained":
-        """Build the backbone and give it its weights; see `weights.load` for the errors."""
+        """Build the backbone and load its weights; see `weights.load` for the errors."""
         model = backbones.build(backbone, size, precision)
         weights_digest = weights.load(model, backbone, weights_from, seed, progress)
         return cls(backbone, model, weights_from, weights_digest, size, precision)
 
     def with_xla(self) -> "Pretrained":
-        """Return the same, compiled by XLA."""
+        """Return a copy that is compiled by XLA."""
         return replace(self, xla=True)
 
     def width(self, spec: FeatureSpec) -> int:
-        """Return the number of values of one image's features at a spec."""
+        """Return the number of values per image of a feature spec."""
         height, width, channels = self.shape(spec.cut)
         return channels * (height * width if spec.pooling in ("flatten", "map") else 1)
 
     def shape(self, place: str) -> tuple[int, int, int]:
-        """Return height, width and channels of one image's feature map at a place."""
+        """Return the height, width and channels of the feature map at a place."""
         _, height, width, channels = backbones.tensor_at(self.model, self.backbone.place(place)).shape
         return height, width, channels
 
     def dtype(self, spec: FeatureSpec) -> np.dtype:
-        """Return how a spec's features are stored: pooled ones in float32, whole maps in the 16 bits they were computed in.
+        """Return the dtype in which the features of a spec are stored: float32 if pooled, that of the computation for whole maps.
 
-        Maps computed in float32 stay in float32 for a head: 16 bits would lose what the export computes. For a suffix, which
-        is trained on them, they become float16: half the space, and 11 bits are more than its own noise needs.
+        Maps computed in float32 stay in float32 for a head: with 16 bits it would differ from the export. For fine-tuning they
+        become float16, half the space: the noise of its training is larger than the rounding to 11 bits.
         """
         if spec.pooling == "map" and self.precision == "float32":
             return np.dtype(np.float16)
@@ -75,11 +76,11 @@ class Pretrained:
 
 
 class FrozenPass:
-    """Batches of one shape through the prefix: uint8 [batch, size, size, 3] -> features at each spec.
+    """The frozen prefix, compiled for batches of one shape: uint8 [batch, size, size, 3] -> features for each spec.
 
-    In 16 bits, the weights of a network with batch normalisation become constants of the graph, so that TensorFlow folds
-    the normalisation into the convolutions: twice as fast for InceptionV3 in bfloat16. It gains nothing in float32 or for
-    VGG, and costs memory, so elsewhere the weights stay variables.
+    In 16 bit, the weights of a network with batch normalisation become constants of the graph, so that TensorFlow folds
+    the normalisation into the convolutions: twice as fast for InceptionV3 in bfloat16. This gains nothing in float32 or for
+    VGG, and needs memory, so there the weights stay variables.
     """
 
     def __init__(self, pretrained: Pretrained, specs: Sequence[FeatureSpec], batch_size: int) -> None:
@@ -109,13 +110,13 @@ class FrozenPass:
         return folded
 
     def __call__(self, batch: np.ndarray | tf.Tensor) -> list[np.ndarray]:
-        """Compute a batch; one with fewer images than the batch size is padded, and the padding's features cut off.
+        """Compute the features of a batch; a smaller batch is padded, and the features of the padding are removed.
 
         Args:
             batch: uint8 [b, size, size, 3], b at most the batch size.
 
         Returns:
-            For each spec, [b, width] in the spec's dtype.
+            For each spec, [b, width] in the dtype of the spec.
         """
         count = int(batch.shape[0])
         padded = tf.pad(batch, [[0, self.batch_size - count], [0, 0], [0, 0], [0, 0]])
@@ -129,7 +130,7 @@ def _normalises(model: keras.Model) -> bool:
 
 
 def _vector(features: tf.Tensor, pooling: str, stored: np.dtype) -> tf.Tensor:
-    if pooling == "map":  # float16 ends at 65,504: what lies beyond stays there instead of becoming infinite
+    if pooling == "map":  # float16 ends at 65,504: larger values are clipped instead of becoming infinite
         return tf.saturate_cast(tf.reshape(features, [features.shape[0], -1]), stored)
     if pooling == "flatten":  # stays in the precision it was computed in
         return tf.reshape(features, [features.shape[0], -1])

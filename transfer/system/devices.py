@@ -1,4 +1,4 @@
-"""Which devices compute: the GPUs of the machine where there are some, else the processor."""
+"""The devices that compute: the GPUs of the machine if it has any, otherwise the CPU."""
 
 import functools
 import platform
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def prepare(which: str, progress: Progress) -> None:
-    """Let TensorFlow take a GPU's memory as it needs it, instead of all of it at once, and say which GPUs are used.
+    """Let TensorFlow allocate GPU memory as needed instead of all at once, and report the GPUs that are used.
 
-    This works only before the first use of a GPU: one that a program has used already stays as it is.
+    This has no effect on a GPU that the program has already used.
 
     Args:
         which: `training.devices` of the configuration, `all` or `one`.
-        progress: told of the GPUs, where there are any.
+        progress: reports the GPUs, if there are any.
     """
     import tensorflow as tf
 
@@ -27,13 +27,13 @@ def prepare(which: str, progress: Progress) -> None:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
         except (RuntimeError, ValueError):
-            pass  # in use already, or divided by the caller into parts of a given size
+            pass  # already in use, or split into virtual devices by the caller
     if using := describe(which):
         progress.say(using)
 
 
 def to_train_on(which: str) -> list[str]:
-    """Return the names of the GPUs that a training uses: `all`, or `one`; empty where there is none."""
+    """Return the names of the GPUs used for training: `all`, or `one`; empty if there is none."""
     import tensorflow as tf
 
     found = [device.name for device in tf.config.list_logical_devices("GPU")]
@@ -41,7 +41,7 @@ def to_train_on(which: str) -> list[str]:
 
 
 def strategy(which: str) -> "tf.distribute.Strategy":
-    """Return how a training is spread: each batch over all GPUs where there are several, else nothing is spread.
+    """Return the distribution strategy for training: with several GPUs, each batch is split among them.
 
     Args:
         which: `training.devices` of the configuration, `all` or `one`.
@@ -60,7 +60,7 @@ def _mirrored(names: tuple[str, ...]) -> "tf.distribute.Strategy":
 
 
 def gpu_names() -> list[str]:
-    """Return what the machine's GPUs are called."""
+    """Return the names of the machine's GPUs."""
     import tensorflow as tf
 
     physical = tf.config.list_physical_devices("GPU")
@@ -68,16 +68,16 @@ def gpu_names() -> list[str]:
 
 
 def describe(which: str) -> str:
-    """Return a sentence on the GPUs, for people; empty where there is none."""
+    """Return a sentence on the GPUs; empty if there is none."""
     names = gpu_names()
     if not names:
         return ""
     used = len(to_train_on(which))
-    return f"GPUs: {', '.join(names)}; each batch of a training is divided among {used}" if used > 1 else f"GPU: {names[0]}"
+    return f"GPUs: {', '.join(names)}; each training batch is split among {used}" if used > 1 else f"GPU: {names[0]}"
 
 
 def machine() -> dict[str, Any]:
-    """Describe what decides how fast this machine computes: processor, its instructions, GPUs, TensorFlow."""
+    """Describe what determines the speed of this machine: CPU and its instructions, GPUs, TensorFlow."""
     import tensorflow as tf
 
     fields: dict[str, str] = {}
@@ -86,7 +86,7 @@ def machine() -> dict[str, Any]:
             name, _, value = line.partition(":")
             fields.setdefault(name.strip(), value.strip())
     except OSError:
-        pass  # not Linux: the name of the processor must do
+        pass  # not Linux: only the name of the CPU is known
     flags = fields.get("flags", "").split()
     return {
         "processor": fields.get("model name") or platform.processor() or platform.machine(),

@@ -1,8 +1,8 @@
-"""How much electricity a piece of work takes, by codecarbon, offline: no network, no files, no output.
+"""Electricity used by a piece of work, measured with codecarbon, offline: no network, no files, no output.
 
-Where the processor has an energy counter that can be read (RAPL), and each GPU one (NVML), their figures are counted;
-memory is always modelled. Elsewhere the figure is an estimate from the load of the processor and what such processors
-usually draw, and `Meter.source` says so.
+If the CPU has a readable energy counter (RAPL), and each GPU has one (NVML), their values are used; memory is always
+modelled. Otherwise the value is an estimate from the load of the CPU and the typical power of such CPUs, and `Meter.source`
+says so.
 """
 
 import logging
@@ -16,13 +16,13 @@ from transfer.errors import ConfigError, unknown_name
 
 COUNTER, ESTIMATE, NONE = "counter", "estimate", ""
 _COUNTED = ("intel_rapl", "windows_emi", "intel_power_gadget")
-_ANY_COUNTRY = "USA"  # codecarbon wants one; without one in the settings, what it says about CO2 is not used
-_NEVER = 10.0**6  # seconds between measurements of its own: it measures at the ends of each piece of work
+_ANY_COUNTRY = "USA"  # codecarbon needs a country; unless the settings name one, its CO2 figures are not used
+_NEVER = 10.0**6  # seconds between its periodic measurements: only the ends of each piece of work are measured
 
 
 @dataclass
 class Reading:
-    """What one piece of work took: Wh of electricity and g of CO2; NaN where it was not measured."""
+    """Electricity (Wh) and CO2 (g) of one piece of work; NaN if not measured."""
 
     wh: float = math.nan
     co2_g: float = math.nan
@@ -33,10 +33,10 @@ class Reading:
 
 
 def require_country(code: str) -> None:
-    """Check that the electricity of a country is known.
+    """Check that codecarbon knows the electricity mix of a country.
 
     Raises:
-        ConfigError: where it is not.
+        ConfigError: if it does not.
     """
     countries = _countries()
     if code not in countries:
@@ -51,7 +51,7 @@ def _countries() -> list[str]:
 
 
 def _be_quiet() -> None:
-    """After codecarbon is imported, which sets a level of its own."""
+    """Silence codecarbon; to be called after its import, which sets a log level."""
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
 
 
@@ -59,8 +59,8 @@ class Meter:
     """Measures pieces of work, one after the other.
 
     Attributes:
-        source: `counter`, `estimate`, or empty where nothing is measured.
-        trouble: why nothing is measured although it was wanted; else empty.
+        source: `counter`, `estimate`, or empty if nothing is measured.
+        trouble: why nothing is measured although it was requested; otherwise empty.
     """
 
     def __init__(self, wanted: bool, country: str | None) -> None:
@@ -71,7 +71,7 @@ class Meter:
             try:
                 self._tracker = _tracker(country or _ANY_COUNTRY)
                 self.source = _source(self._tracker)
-            except Exception as error:  # whatever the machine is like, the work goes on without
+            except Exception as error:  # whatever fails, the work continues without measuring
                 self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
@@ -80,7 +80,7 @@ class Meter:
 
     @contextmanager
     def measuring(self) -> Iterator[Reading]:
-        """Yield a reading that has its values when the block is left."""
+        """Yield a reading that is filled in when the block ends."""
         reading = Reading()
         if self._tracker is None:
             yield reading
@@ -108,18 +108,18 @@ def _tracker(country: str) -> Any:
     from codecarbon import OfflineEmissionsTracker
 
     _be_quiet()
-    # Each argument that a file of the user's could otherwise set to something that writes or calls the network.
+    # Every argument that a user's configuration file could otherwise set to write files or use the network.
     tracker = OfflineEmissionsTracker(
         country_iso_code=country, region=None, cloud_provider=None, cloud_region=None, output_methods=[], output_handlers=[],
         emissions_endpoint=False, electricitymaps_api_token="", log_level="critical", tracking_mode="process",
         measure_power_secs=_NEVER, allow_multiple_runs=True,
     )  # fmt: skip
-    tracker.start_task("start")  # looks for the hardware, which takes a second or two
+    tracker.start_task("start")  # detects the hardware, which takes a second or two
     tracker.stop_task("start")
     return tracker
 
 
 def _source(tracker: Any) -> str:
-    """An estimate of the processor makes the sum an estimate."""
+    """Return whether all figures are counted: one estimate makes the sum an estimate."""
     modes = [part._mode for part in tracker._hardware if hasattr(part, "_mode")]
     return COUNTER if modes and all(mode in _COUNTED for mode in modes) else ESTIMATE

@@ -1,4 +1,4 @@
-"""On what a run was made: versions, machine, commit of this package."""
+"""The environment of a run: package versions, machine, commit of this package."""
 
 import importlib.metadata
 import platform
@@ -15,15 +15,15 @@ def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
     """Return the content of `environment.json`.
 
     Args:
-        precision: the one the frozen pass ran in.
-        measured: images/s and cosine of each candidate, where `precision: auto` measured them.
+        precision: precision of feature extraction.
+        measured: measurements of `precision: auto`; None if the precision was given.
     """
     versions = {}
     for name in _PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            pass  # TensorFlow also comes as tensorflow-cpu and under other names
+            pass  # TensorFlow is also distributed as tensorflow-cpu and under other names
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -36,7 +36,7 @@ def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of this package's own checkout; none where it was installed otherwise."""
+    """Return the commit of the checkout that contains this package; None if it is not in a checkout."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None

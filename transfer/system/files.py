@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, written beside their place and renamed; locks between processes; the cache folder."""
+"""Atomic writes (to a temporary path in the same folder, then renamed), locks between processes, and the cache folder."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<host>.+)-(
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, delete it on any failure."""
+    """Yield a temporary path in the same folder; rename it to `path` on success, delete it on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=f".partial{path.suffix}", dir=path.parent)
     os.close(handle)
@@ -27,30 +27,30 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a plain open() would not
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp creates a private file, unlike open()
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
+    """Write `data` to `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all. File names that are no Unicode keep their bytes."""
+    """Write `text` to `path` atomically, as UTF-8. File names that are not valid Unicode keep their bytes."""
     write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
 
 
 def beside(final: Path, kind: str) -> Path:
-    """Return the hidden folder of this process beside `final`: a `partial` one, or a `replaced` one."""
+    """Return a hidden folder of this process next to `final`; `kind` is `partial` or `replaced`."""
     return final.with_name(f".{final.name}.{kind}-{socket.gethostname()}-{os.getpid()}")
 
 
 def publish_folder(temporary: Path, final: Path) -> None:
-    """Rename a finished folder to its final name; a folder that was there is moved aside first and deleted after."""
+    """Rename a finished folder to its final name; an existing folder is first moved aside, then deleted."""
     aside = beside(final, "replaced")
     if final.exists():
         os.rename(final, aside)
@@ -65,7 +65,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 @contextmanager
 def publishing(final: Path) -> Iterator[Path]:
-    """Yield a hidden folder beside `final` to fill; publish it on success, delete it on any failure or interruption."""
+    """Yield a hidden folder next to `final` to be filled; publish it on success, delete it on failure or interruption."""
     temporary = beside(final, "partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -83,38 +83,38 @@ def require_place(
     replaces: Callable[[Path], bool] | None = None,
     expected: str = "a name that is not taken",
 ) -> None:
-    """Check, before the work begins, that a result can be put at a place: the one rule for every command.
+    """Check, before work begins, that a result can be written to a path: the same rule for every command.
 
     Args:
-        place: file or folder that will be published there, whole or not at all.
-        protected: what belongs to the user: files and folders in which nothing is written.
-        option: how the command line calls the place.
-        replaces: whether what is there already is an earlier result that may be replaced; none: nothing may be there.
-        expected: what may be there, for the error.
+        place: file or folder that will be published, complete or not at all.
+        protected: the user's files and folders, in which nothing may be written.
+        option: the option of the command line that gives the path, for the error.
+        replaces: whether an existing path is an earlier result that may be replaced; none: nothing may exist there.
+        expected: what is allowed, for the error.
 
     Raises:
-        OutputError: where it cannot.
+        OutputError: if it cannot.
     """
     received = f"Received {str(place)!r}."
     final = place.parent.resolve() / place.name
     for own in (path.resolve() for path in protected):
         if any(path == own or (own.is_dir() and path.is_relative_to(own)) for path in (final, final.resolve())):
-            raise OutputError(f"{option} lies in {str(own)!r}, where nothing is written. Choose another place. {received}")
+            raise OutputError(f"{option} is inside {str(own)!r}, where nothing is written. Choose another path. {received}")
     if os.path.lexists(place) and not (replaces and replaces(place)):
-        raise OutputError(f"{option}: something is there already. Expected {expected}. {received}")
+        raise OutputError(f"{option} already exists. Expected {expected}. {received}")
     above = next(parent for parent in place.absolute().parents if os.path.lexists(parent))
     if not above.is_dir():
-        raise OutputError(f"{option}: its folder cannot be made, since {str(above)!r} is not a folder. {received}")
+        raise OutputError(f"{option}: its folder cannot be created, because {str(above)!r} is not a folder. {received}")
     if not os.access(above, os.W_OK | os.X_OK):
         raise OutputError(
-            f"{option}: its folder cannot be written. Choose another place, or change the permissions of {str(above)!r}. {received}"
+            f"{option}: its folder is not writable. Choose another path, or change the permissions of {str(above)!r}. {received}"
         )
 
 
 def clear_up(folder: Path) -> None:
-    """Clear up after processes of this machine that no longer live (killed with -9).
+    """Clean up after processes of this machine that were killed (kill -9).
 
-    Their partial folders are deleted; a folder that was moved aside, and whose successor never came, is put back.
+    Partial folders are deleted; a folder that was moved aside, and never replaced, is restored.
     """
     for path in list(folder.iterdir()):
         left = _BESIDE.fullmatch(path.name)
@@ -144,10 +144,10 @@ def _umask() -> int:
 
 
 def taken_by_another(file: IO[str]) -> str:
-    """Lock a file that is open in mode `a+` until it is closed, and write the number of this process into it.
+    """Lock a file opened in mode `a+` until it is closed, and write the number of this process to it.
 
     Returns:
-        Empty: it is locked now. Else which process has it: `number 123`, or `unknown number`.
+        Empty if this process now holds the lock; otherwise the process that holds it: `number 123`, or `unknown number`.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -164,8 +164,8 @@ def taken_by_another(file: IO[str]) -> str:
 def cache_home() -> Path:
     """Return the user's cache folder: `$TRANSFER_HOME`, by default `~/.cache/transfer`. Read at each call, never at import.
 
-    It holds pretrained weights, stored features, transcoded images and measured choices. Everything in it can be deleted at any
-    time; it is made again when it is needed.
+    It holds pretrained weights, stored features, transcoded images and measurements. Everything in it can be deleted at any
+    time and is recreated when needed.
     """
     chosen = os.environ.get("TRANSFER_HOME")
     return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "transfer"

@@ -1,4 +1,4 @@
-"""How long work reports on itself. The library calls this interface; the terminal's bars live in `console.py`."""
+"""Progress of long-running work: the interface that the library calls. The bars of the terminal are in `cli/terminal.py`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,14 +9,14 @@ Advance = Callable[[int], None]
 
 
 class Progress(Protocol):
-    """Receives the steps of a long job."""
+    """Receives the progress of long-running work."""
 
     def step(self, title: str, total: int | None, unit: str = "images") -> AbstractContextManager[Advance]:
-        """Open one step of `total` units; call the yielded function with how many more are done."""
+        """Begin a step of `total` units; call the yielded function with the number of newly completed units."""
         ...
 
     def say(self, text: str) -> None:
-        """One line of news for the person who waits."""
+        """Show one line of text."""
         ...
 
 
@@ -32,7 +32,7 @@ class Silent:
 
 
 class Clock:
-    """Seconds of each stage of a run."""
+    """Measures the seconds of each stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -48,9 +48,9 @@ class Clock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
     def rounded(self) -> dict[str, float]:
-        """Return the seconds of each stage and since the clock was made, to hundredths."""
+        """Return the seconds of each stage, and in `total` those since the clock was created, rounded to hundredths."""
         return {stage: round(seconds, 2) for stage, seconds in {**self.seconds, "total": self.total()}.items()}
 
     def total(self) -> float:
-        """Return the seconds since the clock was made."""
+        """Return the seconds since the clock was created."""
         return time.perf_counter() - self._started

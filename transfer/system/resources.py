@@ -1,4 +1,4 @@
-"""What this process takes of the machine: threads and memory."""
+"""Threads and memory of this process."""
 
 import ctypes
 import gc
@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep the linear algebra of a block to one thread.
+    """Limit the linear algebra of a block to one thread.
 
-    A logistic regression makes thousands of small steps. Threads that wait for each other at every step, beside
-    TensorFlow's own, make it up to 30 times slower on 2 cores than one thread is.
+    A logistic regression makes thousands of small steps. With threads that wait for each other at every step, next to
+    TensorFlow's own, it is up to 30 times slower on 2 cores than with one thread.
     """
     from threadpoolctl import threadpool_limits
 
@@ -27,15 +27,14 @@ def one_thread() -> Iterator[None]:
 
 
 def cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def spread(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
-    """Call `work` with each item, on as many threads as there are cores: for the work of NumPy and of TensorFlow, which runs beside itself.
+    """Call `work` with each item, on one thread per core: for work of NumPy and TensorFlow, which releases the GIL.
 
-    The calls must not depend on each other. Their results come in the order of the items; the first exception of any of
-    them is raised.
+    The calls must be independent. Results are in the order of the items; the first exception is raised.
     """
     with one_thread(), ThreadPoolExecutor(cores()) as threads:
         return list(threads.map(work, items))
@@ -63,11 +62,11 @@ def ahead(work: Callable[[S], T], items: Iterable[S], threads: int, waiting: int
 def give_back() -> None:
     """Collect garbage and return free pages to the system, where the C library can (glibc).
 
-    Rewriting a network's graph needs several copies of its weights for a moment; without this the process would keep
-    their room, hundreds of megabytes, until it ends.
+    Rewriting a network's graph temporarily needs several copies of its weights; without this the process would keep that
+    memory, hundreds of megabytes, until it ends.
     """
     gc.collect()
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError):
-        pass  # another C library: it decides by itself
+        pass  # another C library: it manages free memory itself

@@ -1,4 +1,4 @@
-"""TensorFlow started without its chatter."""
+"""Start TensorFlow without its log output."""
 
 import atexit
 import gc
@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 @contextmanager
 def hearing(level: str) -> Iterator[None]:
-    """Let TensorFlow's Python parts say only what is as grave as `level` (`ERROR`), or as they were let to before, for a while."""
+    """Limit TensorFlow's Python log to messages at or above `level` (`ERROR`), unless it is already stricter, for a block."""
     import tensorflow as tf
 
     logger = tf.get_logger()
@@ -28,7 +28,7 @@ def hearing(level: str) -> Iterator[None]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Discard everything printed in a block, also by C++ libraries, and all warnings."""
+    """Discard all warnings and everything printed in a block, including by C++ libraries."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     sys.stderr.flush()
@@ -46,7 +46,7 @@ def quietly() -> Iterator[None]:
 
 
 def import_tensorflow_quietly() -> None:
-    """Import TensorFlow with what its C++ parts print at start held back; it is shown where the import fails."""
+    """Import TensorFlow, hiding what its C++ libraries print at start; it is shown if the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held, _importing():
@@ -57,8 +57,8 @@ def import_tensorflow_quietly() -> None:
             import tensorflow as tf
 
             tf.get_logger().setLevel("ERROR")
-            tf.constant(0)  # the first operation starts the devices, and prints as well
-        except Exception:  # not Ctrl-C: what was held back explains nothing then
+            tf.constant(0)  # the first operation initialises the devices, which prints too
+        except Exception:  # not Ctrl-C, which the hidden output does not explain
             os.dup2(before, 2)
             held.seek(0)
             sys.stderr.write(held.read().decode(errors="replace"))
@@ -71,9 +71,9 @@ def import_tensorflow_quietly() -> None:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """Keep the garbage collector from the million objects of TensorFlow's modules, which are never garbage.
+    """Keep the garbage collector away from the million objects of TensorFlow's modules, which are never garbage.
 
-    Looking through them takes half a second of the import and one of the program's end, when nothing needs collecting any more.
+    Scanning them takes half a second during the import, and one second when the program exits.
     """
     if "tensorflow" in sys.modules:
         yield

@@ -1,4 +1,4 @@
-"""Rows and labels -> shuffled training batches, the same in every run with the same seed."""
+"""Rows and labels -> shuffled training batches, identical in every run with the same seed."""
 
 import functools
 import itertools
@@ -20,12 +20,12 @@ _FEW, _SMALL = 8, 2**26  # batches, bytes
 
 @dataclass(frozen=True)
 class Live:
-    """Augmented views made when they are needed, of rows that are images: a new one of each in every epoch.
+    """Augmented views computed on the fly from rows that are images: a new view of each image in every epoch.
 
     Attributes:
-        digests: of the image in each row.
-        augmentation: the limits of the views.
-        seed: with digest and number of the epoch, it names a view.
+        digests: digest of the image in each row.
+        augmentation: limits of the views.
+        seed: determines each view, together with the digest and the epoch.
     """
 
     digests: Sequence[str]
@@ -41,18 +41,18 @@ class Live:
 class Batches:
     """Batches of (rows, one-hot labels, weights).
 
-    The order of an epoch is a function of seed and epoch number alone, never of a global state.
+    The order of an epoch depends only on the seed and the epoch number, never on global state.
 
     Attributes:
         rows: features [n, width], or pixels.
         labels: class number of each row, int [n].
         classes: number of classes.
-        batch_size: rows in a batch; the last one of an epoch may have fewer.
-        shape: shape of one row as the network takes it.
+        batch_size: rows per batch; the last batch of an epoch may be smaller.
+        shape: shape of one row as input of the network.
         weights: weight of each row, float32 [n].
-        shuffle_seed: none: always in the order given.
-        live: augmented views instead of the rows, which are images then; none: the rows as they are.
-        dtype: in which the network takes rows.
+        shuffle_seed: seed of the order of each epoch; none: always the order given.
+        live: augmented views that replace the rows, which must be images; none: the rows themselves.
+        dtype: input dtype of the network.
     """
 
     rows: StoredRows
@@ -70,15 +70,15 @@ class Batches:
         return -(-len(self.labels) // self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:
-        """Return the numbers of all rows in the order of an epoch (from 0)."""
+        """Return all row numbers in the order of an epoch (from 0)."""
         if self.shuffle_seed is None:
             return np.arange(len(self.labels))
         return np.random.default_rng([self.shuffle_seed, epoch]).permutation(len(self.labels))
 
     def dataset(self, epochs: int | None = 1, first: int = 0) -> tf.data.Dataset:
-        """Return the batches of so many epochs from `first` on, one after the other; of endlessly many with none.
+        """Return the batches of `epochs` consecutive epochs, beginning with epoch `first`; none: without end.
 
-        Rows that fit into memory never leave TensorFlow; others are read from the store for each batch.
+        Rows that fit into memory are held by TensorFlow; others are read from the store for each batch.
         """
         labels, weights = tf.constant(self.labels), tf.constant(self.weights)
         rows_of = self._rows()
@@ -97,15 +97,15 @@ class Batches:
             known = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * len(self)
             made = mapped.apply(tf.data.experimental.assert_cardinality(known)).prefetch(2)
         options = tf.data.Options()
-        options.autotune.enabled = False  # every number is given
+        options.autotune.enabled = False  # all parallelism is set explicitly
         options.experimental_optimization.apply_default_optimizations = False
         return made.with_options(options)
 
     @property
     def _ready(self) -> bool:
-        """Whether the batches are the same in each epoch, and so few and small that they are made once.
+        """Whether the batches are the same in every epoch, and few and small enough to be made once.
 
-        A validation starts anew in each epoch: for small data, starting what makes batches takes longer than all the rest.
+        Validation starts a new iterator in every epoch; for small data, starting it takes longer than the rest of validation.
         """
         bytes_held = len(self.labels) * math.prod(self.shape) * 4
         return self.shuffle_seed is None and not self.live and self.rows.fits and len(self) <= _FEW and bytes_held <= _SMALL
@@ -118,7 +118,7 @@ class Batches:
         return functools.reduce(lambda one, other: one.concatenate(other), single)
 
     def _slices(self, epochs: int | None, first: int) -> tf.data.Dataset:
-        """Return for each batch the numbers of its rows, int64 [b], and the seeds of their live views, int64 [b, 2 or 0]."""
+        """Return for each batch its row numbers, int64 [b], and the seeds of their live views, int64 [b, 2 or 0]."""
         count = len(self.labels)
 
         def epochs_from() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -131,7 +131,7 @@ class Batches:
         return numbers.flat_map(lambda *epoch: tf.data.Dataset.from_tensor_slices(epoch).batch(self.batch_size))
 
     def _rows(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return numbers int64 [b] -> rows [b, width] in the dtype of the records."""
+        """Return a function: row numbers int64 [b] -> rows [b, width] in the dtype of the records."""
         kind = tf.as_dtype(self.rows.dtype)
         if self.rows.fits:
             held = tf.constant(self.rows.everything_stored())
@@ -149,7 +149,7 @@ def _views(images: tf.Tensor, seeds: tf.Tensor, augmentation: AugmentConfig) -> 
 
 
 def class_weights(labels: np.ndarray, classes: int, rule: str) -> np.ndarray:
-    """Return the weight of each row: 1 with `none`; with `balanced`, such that each class weighs the same and the mean is 1."""
+    """Return the weight of each row: 1 with `none`; `balanced` gives every class equal weight, with a mean of 1."""
     if rule == "none":
         return np.ones(len(labels), np.float32)
     counts = np.bincount(labels, minlength=classes)

@@ -1,8 +1,8 @@
-"""Training that was interrupted, taken up where it was, to the same result bit for bit.
+"""Checkpoints: interrupted training resumes and gives a bit-identical result.
 
-A checkpoint holds everything that the next epoch depends on: all variables of the model (weights, and the states of its
-dropout), of the optimizer, what early stopping remembers, and the history so far. The order of an epoch is a function of its
-number (`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle.
+A checkpoint holds everything that the next epoch depends on: all variables of the model (weights and dropout states) and of
+the optimizer, the state of early stopping, and the history so far. The order of an epoch depends on its number
+(`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ _KEPT_DAYS = 30
 
 
 def path_of(identity: str, output: str) -> Path:
-    """Return the file of the checkpoint of one stage: training on one output, with the result of this identity."""
+    """Return the checkpoint file of one stage: training on one output, with this result identity."""
     return cache_home() / "checkpoints" / f"{identity}-{hashlib.sha256(output.encode()).hexdigest()[:8]}.npz"
 
 
 class Stopping(keras.callbacks.EarlyStopping):
-    """Early stopping on the validation loss, best weights kept, that can go on where an earlier process was."""
+    """Early stopping on the validation loss that keeps the best weights and can resume from a checkpoint."""
 
     def __init__(self, patience: int) -> None:
         super().__init__("val_loss", patience=patience, restore_best_weights=True)
@@ -43,10 +43,10 @@ class Stopping(keras.callbacks.EarlyStopping):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes a checkpoint at the end of an epoch, when so many seconds have passed since the last one.
+    """Writes a checkpoint at the end of an epoch if at least `seconds` have passed since the last one.
 
     Attributes:
-        finished: the training that was found had come to its end; the model has its final weights.
+        finished: whether the restored training was complete; the model then has its final weights.
     """
 
     def __init__(self, path: Path, model: keras.Model, stopping: Stopping, rows: list[dict[str, Any]], seconds: float) -> None:
@@ -57,10 +57,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def restore(self) -> int:
-        """Take up an interrupted training: put back variables, history and what stopping remembers.
+        """Resume interrupted training: restore the variables, the history and the state of early stopping.
 
         Returns:
-            The number of epochs that are done; 0 where there is no checkpoint, or none that can be read.
+            The number of completed epochs; 0 if there is no checkpoint, or it cannot be read or does not fit the model.
         """
         self._network.optimizer.build(self._network.trainable_variables)
         try:
@@ -85,7 +85,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.save(finished=False)
 
     def save(self, finished: bool) -> None:
-        """Write the checkpoint, whole or not at all, and delete those that nobody came back to."""
+        """Write the checkpoint atomically, and delete abandoned ones."""
         best = self._stopping.best_weights or []
         facts = {
             "rows": self._rows,

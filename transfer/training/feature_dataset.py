@@ -1,4 +1,4 @@
-"""A dataset's rows in the store, by split: what every way of training trains on."""
+"""Feature datasets: the stored rows of a dataset by split, for every kind of training."""
 
 import math
 from collections.abc import Callable
@@ -25,10 +25,10 @@ class FeatureDataset:
     """The stored features of a dataset.
 
     Attributes:
-        dataset: split, its images extracted.
-        extractor: what computed the features.
-        store: open, where they lie.
-        config: complete; what is decided while training (precision, cut points) is not filled in.
+        dataset: split, with the features of its images in the store.
+        extractor: computed the features.
+        store: the open store that holds them.
+        config: complete; decisions made on the way (precision, cut point) are not filled in.
     """
 
     dataset: Dataset
@@ -38,11 +38,11 @@ class FeatureDataset:
 
     @property
     def classes(self) -> list[str]:
-        """Class names; a row's class number is the position in it."""
+        """Class names; a class number is a position in this list."""
         return self.dataset.classes
 
     def checkpoint(self, output: str) -> Path:
-        """Return the file of the checkpoint of training on one output."""
+        """Return the checkpoint file of training on one output."""
         identity = result_identity(self.config, self.extractor.feature_set.id, self.dataset)
         return checkpoints.path_of(identity, output)
 
@@ -65,7 +65,7 @@ class FeatureDataset:
         return rows, np.tile(labels, len(tags))
 
     def batches(self, output: str, shape: tuple[int, ...], batch_size: int, dtype: str = "float32") -> Batches:
-        """Return the batches to train on: shuffled, weighted, with the augmented views."""
+        """Return training batches: shuffled, weighted, with augmented views."""
         rows, labels = self.stored("train", output, augmented=True)
         weights = class_weights(labels, len(self.classes), self.config.training.class_weights)
         live = None
@@ -74,16 +74,16 @@ class FeatureDataset:
         return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype)
 
     def evaluation_batches(self, split: str, output: str, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
-        """Return the batches of a split to evaluate on: unweighted, in the order of the dataset."""
+        """Return evaluation batches of a split: unweighted, in the order of the dataset."""
         rows, labels = self.stored(split, output)
         ones = class_weights(labels, len(self.classes), "none")
         return Batches(rows, labels, len(self.classes), evaluation_batch_size(output, shape), shape, ones, dtype=dtype)
 
 
 def evaluation_batch_size(output: str, shape: tuple[int, ...]) -> int:
-    """Return how many rows may pass a network at once in inference.
+    """Return the batch size for inference.
 
-    The maps of all layers of a batch are kept for a moment: with large images or maps, small batches.
+    The maps of all layers are in memory for a moment, so large images or maps need small batches.
     """
     if output == PIXELS:
         return max(1, min(256, 2**20 // (shape[0] * shape[1])))
@@ -98,23 +98,23 @@ def infer(
     compute: Callable[[np.ndarray], keras.KerasTensor] | None = None,
     positions: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Pass the stored rows of a split through a model.
+    """Run a model on the stored rows of a split.
 
     Args:
-        model: what takes the rows.
-        features, split, output: name the rows.
+        model: its input is the rows.
+        features, split, output: which rows.
         compute: another function of the model's input; none: the model itself.
-        positions: of the wanted rows in the split; none: all.
+        positions: positions of the rows in the split; none: all.
 
     Returns:
-        Float32 [n, ...]; of the model itself the logits, [n, classes].
+        float32 [n, ...]; for the model itself the logits, [n, classes].
     """
     rows, _ = features.stored(split, output)
     wanted = np.arange(len(rows)) if positions is None else positions
     shape = model.input_shape[1:]
     batch = evaluation_batch_size(output, shape)
     parts = []
-    for start in range(0, max(len(wanted), 1), batch):  # no rows at all: once, for the shape
+    for start in range(0, max(len(wanted), 1), batch):  # without rows: once, for the shape
         chosen = rows.take(wanted[start : start + batch]).astype(np.float32).reshape(-1, *shape)
         parts.append(np.asarray(compute(chosen) if compute else model(chosen, training=False), np.float32))
     return np.concatenate(parts)

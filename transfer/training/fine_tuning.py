@@ -1,6 +1,6 @@
-"""The second stage: layers of the backbone above the freeze boundary and the head, together, at a low rate.
+"""Fine-tuning: the layers of the backbone above the freeze boundary are trained together with the head, at a low rate.
 
-It starts from the stored output of the prefix, so that decoding and the layers below the boundary cost nothing in any epoch.
+It starts from the stored output of the frozen prefix, so decoding and the layers below the boundary cost nothing per epoch.
 """
 
 import keras
@@ -20,17 +20,17 @@ from transfer.training.trained import Trained
 def train(
     features: FeatureDataset, extractor: BackboneExtractor, cut: str, head: Trained, progress: Progress
 ) -> tuple[Trained, keras.Model]:
-    """Fit suffix and head together, after the head alone.
+    """Train the unfrozen layers and the head together, after the head alone.
 
     Args:
         features: stored rows.
-        extractor: of the backbone, whose weights stay as they are: those of the suffix are copied.
-        cut: where the backbone ends.
-        head: the first stage; its model is trained further in place.
-        progress: told of each epoch.
+        extractor: holds the backbone, whose weights do not change: the unfrozen layers are copies.
+        cut: cut point where the backbone ends.
+        head: result of the first stage; its model is trained further in place.
+        progress: reports each epoch.
 
     Returns:
-        What was trained, with the history of both stages, and the joined classifier.
+        The trained part, with the history of both stages, and the joined classifier.
     """
     pretrained, boundary = extractor.pretrained, freeze_boundary(features.config, extractor.pretrained.backbone)
     output = FeatureSpec(boundary.name, "map").name if boundary else PIXELS
@@ -52,10 +52,10 @@ def train(
 
 
 def describe(tuned: tunable.Tunable, head: keras.Model, unfreeze_from: str, of_backbone: int) -> str:
-    """Say which weights train: their number and their share of the backbone's."""
+    """Return a sentence on which weights are trained: their number and their share of the backbone's."""
     unfrozen, of_head = _count(tuned.suffix), _count(head)
     return (
-        f"Fine-tuning from {unfreeze_from}: {unfrozen:,} of the backbone's {of_backbone:,} parameters train "
+        f"Fine-tuning from {unfreeze_from}: {unfrozen:,} of the backbone's {of_backbone:,} parameters are trained "
         f"({unfrozen / of_backbone:.1%}), and the head's {of_head:,}"
     )
 
@@ -65,10 +65,10 @@ def _count(model: keras.Model) -> int:
 
 
 def _require_same_statistics(tuned: tunable.Tunable, pretrained: Pretrained) -> None:
-    """Assert that batch normalisation of the backbone ran in inference mode: its means and variances are still the pretrained ones."""
+    """Assert that the backbone's batch normalisation ran in inference mode: its means and variances are unchanged."""
     for layer in tuned.suffix.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             before = pretrained.model.get_layer(layer.name)
             for name in ("moving_mean", "moving_variance"):
                 if not np.array_equal(np.asarray(getattr(layer, name)), np.asarray(getattr(before, name))):
-                    raise TransferError(f"Batch normalisation must keep its statistics. Received others in {layer.name}. This is a defect.")
+                    raise TransferError(f"Batch normalisation must keep its statistics. Received others in {layer.name}. This is a bug.")

@@ -1,4 +1,4 @@
-"""Fit a network on stored rows: Adam, early stopping on the validation loss, best weights kept."""
+"""Fit a network on stored rows: Adam, early stopping on the validation loss, best weights restored."""
 
 import math
 import time
@@ -21,7 +21,7 @@ from transfer.training.checkpoints import Checkpoint, Stopping
 from transfer.training.replicated import Replicated
 
 _VALUES_AT_ONCE = 2**21
-"""More of a head's input are not taken in one call, which no Ctrl-C interrupts."""
+"""Largest number of input values of a head that one call processes: Ctrl-C does not interrupt a call."""
 
 FINE_TUNING = "fine-tuning"
 """Name of the second stage."""
@@ -34,7 +34,7 @@ HISTORY = ["stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "le
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training did: one row for each epoch (columns `HISTORY`), and the epoch whose weights were kept (from 1)."""
+    """Result of fitting: one row per epoch (columns `HISTORY`), and the epoch whose weights were kept (from 1)."""
 
     history: pd.DataFrame
     best_epoch: int
@@ -42,15 +42,15 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a training: how it is fitted.
+    """How one stage of training is fitted.
 
     Attributes:
-        name: what history and progress call it.
-        settings: epochs, rate, patience.
-        shared: what all stages share: smoothing of the labels, time between checkpoints.
-        checkpoint: file from which an interrupted stage goes on; the caller deletes it when it is no longer needed.
-        factors: what the rate of each trained variable is multiplied with; none: 1.
-        precision: of the products.
+        name: its name in the history and in progress messages.
+        settings: epochs, learning rate, patience.
+        shared: settings common to all stages: label smoothing, time between checkpoints.
+        checkpoint: file from which an interrupted stage resumes; the caller deletes it when it is no longer needed.
+        factors: factor of the learning rate for each trained variable; none: 1.
+        precision: precision of the computation.
     """
 
     name: str
@@ -62,16 +62,16 @@ class Stage:
 
 
 def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, progress: Progress) -> Fitted:
-    """Train a model from rows to logits, in place; its weights are those of the epoch with the least validation loss.
+    """Train a model (rows -> logits) in place; it ends with the weights of the epoch with the lowest validation loss.
 
     Args:
         model: changed in place.
-        train, validation: batches; those to train on are shuffled by epoch.
-        stage: how.
-        progress: told of each epoch.
+        train, validation: batches; training batches are shuffled in each epoch.
+        stage: how it is fitted.
+        progress: reports each epoch.
 
     Raises:
-        TransferError: where the loss is no longer a number.
+        TransferError: if training diverges: the loss is NaN or infinite.
     """
     settings = stage.settings
     rate = optimizers.schedule(settings, len(train))
@@ -84,10 +84,10 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
             loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=stage.shared.label_smoothing),
             weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             jit_compile=False,
-            steps_per_execution=_steps_at_once(train) if replicas == 1 else 1,  # TensorFlow cannot loop over a divided batch
+            steps_per_execution=_steps_at_once(train) if replicas == 1 else 1,  # TensorFlow cannot loop over a distributed batch
         )
     rows: list[dict[str, Any]] = []
-    # With no patience given, it can never run out; the callback still keeps the best weights.
+    # Without a patience, training never stops early; the callback still keeps the best weights.
     stopping = Stopping(settings.patience or settings.epochs + 1)
     saver = Checkpoint(stage.checkpoint, trained, stopping, rows, stage.shared.checkpoint_seconds)
     with strategy.scope():
@@ -106,25 +106,25 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     history = pd.DataFrame(rows, columns=HISTORY)
     if history.empty or not np.isfinite(history[["loss", "val_loss"]].to_numpy(dtype=float)).all():
         raise TransferError(
-            "Training diverged: the loss is no longer a number. Try a smaller rate. "
+            "Training diverged: the loss is not finite. Try a lower learning rate. "
             f"Received {_SECTIONS.get(stage.name, 'training')}.learning_rate={settings.learning_rate:g}."
         )
     if not saver.finished:
         saver.save(finished=True)
-    # What is saved is the network: neither the optimizer's moments, twice its size, nor a class that only this package has.
+    # Only the network is saved: not the optimizer's moments, twice its size, nor a class that exists only in this package.
     model.compiled, model.optimizer = False, None
     best = int(history["val_loss"].to_numpy().argmin())
     return Fitted(history, best + 1)
 
 
 def _steps_at_once(train: Batches) -> int:
-    """Return how many steps one call makes, a divisor of an epoch's: where a step is small, most of its time is the call."""
+    """Return the number of steps per call, a divisor of the steps per epoch: a small step takes less time than a call."""
     most = min(len(train), max(1, _VALUES_AT_ONCE // (train.batch_size * math.prod(train.shape))))
     return max(steps for steps in range(1, most + 1) if len(train) % steps == 0) if len(train.shape) == 1 else 1
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Writes one row of history an epoch and moves the progress bar."""
+    """Records one row of history per epoch and advances the progress bar."""
 
     def __init__(self, rows: list[dict[str, Any]], stage: str, schedule: Any, advance: Callable[[int], None]) -> None:
         super().__init__()

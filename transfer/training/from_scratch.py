@@ -10,7 +10,7 @@ from transfer.training.trained import Trained
 
 
 def train(features: FeatureDataset, progress: Progress) -> Trained:
-    """Fit a network from scratch, or a whole backbone from random weights, on stored pixels."""
+    """Train a network, or a whole backbone, from random weights on stored pixels."""
     config, (output,), size = features.config, features.extractor.outputs, features.extractor.image_spec.size
     network, shape = find(config.backbone), (size, size, 3)
     train_batches = features.batches(output, shape, config.training.batch_size)
@@ -27,7 +27,7 @@ def train(features: FeatureDataset, progress: Progress) -> Trained:
 
 
 def options_of(network: Scratch, config: Config) -> NetworkConfig:
-    """Return the section `network`, with dropout and L2 from the section `head` where the network leaves them to it."""
+    """Return the section `network`, with the options that the network takes from the section `head` (dropout, L2)."""
     left = {key: getattr(config.head, key) for key, value in network.options.items() if value is None}
     given = config.network.model_dump(exclude_none=True)
     return NetworkConfig(**(left | given))

@@ -8,12 +8,12 @@ from transfer.training.trained import Trained
 
 
 def train(features: FeatureDataset, output: str, progress: Progress) -> Trained:
-    """Fit the head of the configuration on one output of the frozen pass.
+    """Train the head on one output of the feature extractor.
 
     Args:
         features: stored rows.
         output: name of the output, `cut:pooling`.
-        progress: told of each epoch.
+        progress: reports each epoch.
     """
     config, shape = features.config, (features.extractor.width(output),)
     train_batches = features.batches(output, shape, config.training.batch_size)

@@ -1,4 +1,4 @@
-"""The identity of a result: what names checkpoints and the records of trials, so that no training takes up another's."""
+"""The identity of a result: names checkpoints and records of trials, so that none is used for a different training."""
 
 import hashlib
 import json
@@ -18,18 +18,18 @@ _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
     "ood": None,
     "training": ("checkpoint_seconds",),
 }
-"""What changes no trained weight and no prediction: whole sections (none), or some of their keys.
+"""Settings that change neither trained weights nor predictions: whole sections (None), or some of their keys.
 
-What `data` and `check` determine is in the rows (which images, their splits) and in the feature set (size, resize mode).
+The effect of `data` and `check` is in the rows (which images, their splits) and in the feature set (size, resize mode).
 """
 
 
 def result_identity(config: Config, feature_set: str, dataset: Dataset) -> str:
-    """Return a digest of all that determines the result of a training, 32 hexadecimal digits.
+    """Return a digest of everything that determines the result of training, 32 hexadecimal digits.
 
     Args:
-        config: complete, as requested; `auto` stands for what it will decide from the same dataset.
-        feature_set: identity of what computed the features: backbone, weights, size, decoder, precision.
+        config: complete, as requested; `auto` is kept, since the same dataset leads to the same decision.
+        feature_set: id of the feature set: backbone, weights, size, decoder, precision.
         dataset: its used rows: digest, label, split.
     """
     settings: dict[str, Any] = config.model_dump(mode="json")

@@ -1,5 +1,5 @@
-"""Adam with a rate that rises in a straight line and falls to zero along a cosine (Kingma and Ba 2015; Loshchilov and Hutter
-2017, 2019), and with a rate of its own for each layer where that is wanted."""
+"""Adam with linear warmup and cosine decay to zero (Kingma and Ba 2015; Loshchilov and Hutter 2017, 2019), optionally with a
+learning rate for each layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,13 @@ _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 def schedule(settings: OptimizerConfig, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return the rate as a function of the step."""
+    """Return the learning rate as a function of the step."""
     steps = steps_per_epoch * settings.epochs
     rising = int(settings.warmup * steps)
     if not rising:
         return keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     falling = steps - rising
-    # The first step already learns: a rate of zero would be a step for nothing.
+    # Not from zero: the first step would change nothing.
     first = settings.learning_rate / rising
     return keras.optimizers.schedules.CosineDecay(first, falling, warmup_target=settings.learning_rate, warmup_steps=rising)
 
@@ -31,14 +31,14 @@ def build(
     precision: str = "float32",
     replicas: int = 1,
 ) -> Any:
-    """Return the optimizer of a training.
+    """Return the optimizer.
 
     Args:
-        settings: decay and clipping.
-        rate: from `schedule`.
-        factors: what the rate of each trained variable is multiplied with; none: all learn at the same rate.
-        precision: of the products; in float16 the loss is scaled, or small gradients would become zero.
-        replicas: it is given the sum of all devices' gradients, divided by their number (`replicated.py`), on each of them.
+        settings: weight decay and clipping.
+        rate: the result of `schedule`.
+        factors: factor of the learning rate for each trained variable; none: the same rate for all.
+        precision: precision of the computation; in float16 the loss is scaled, so that small gradients do not become zero.
+        replicas: number of devices; on each, the gradients are the sum over all devices divided by it (`replicated.py`).
     """
     largest = settings.clip_norm / replicas if settings.clip_norm else None
     options: dict[str, Any] = {"learning_rate": rate, "global_clipnorm": largest}
@@ -51,10 +51,10 @@ def build(
 
 
 class _Layerwise(keras.optimizers.Adam):
-    """Adam whose rate is multiplied with a factor for each variable, in the order in which it was built for them."""
+    """Adam with a factor of the learning rate for each variable, in the order in which the variables were built."""
 
     def __init__(self, factors: Sequence[float], **options: Any) -> None:
-        super().__init__(name="layerwise", **options)  # TensorFlow refuses the name that Keras would make of the class's
+        super().__init__(name="layerwise", **options)  # TensorFlow refuses the name that Keras derives from the class
         self._factors = list(factors)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:

@@ -1,9 +1,9 @@
-"""One training on several devices, each with a copy of the network and a part of each batch, to the result of one device.
+"""Data-parallel training: each device has a copy of the network and a part of each batch; the result is that of one device.
 
-`tf.distribute` and Keras leave four things to be set right (Keras 3.15): they divide the loss by the rows of a device, so that
-a batch which the devices share unevenly counts some rows more than others; they cut a data set into parts that reach over
-the end of an epoch; they clip gradients, and look for infinite ones, before the devices' gradients are added; and they
-drop the same units on every device. What is left are differences of rounding.
+Four things in `tf.distribute` and Keras (3.15) are corrected here: they divide the loss by the rows of a device, so rows
+count unequally if a batch does not divide evenly; they split a data set into parts that extend across epochs; they clip
+gradients, and look for infinite ones, before the gradients of the devices are summed; and they drop the same units on every
+device. Only rounding differences remain.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_APART = 1_000_003  # between the seeds of devices, so that those of neighbouring layers do not meet
+_APART = 1_000_003  # between the seeds of devices, so that they do not collide with those of neighbouring layers
 
 
 class Replicated(keras.Model):
     """A copy of a network on each device of a strategy, trained as one.
 
-    What it takes is (rows, one-hot labels, weights), the part of a batch for one device. A weight of zero marks a row that fills
-    a part up and does not count; batch normalisation alone sees it.
+    Its input is (rows, one-hot labels, weights), one device's part of a batch. A weight of zero marks padding, which does not
+    count, though batch normalisation sees it.
 
     Attributes:
         network: the copy.
@@ -42,20 +42,20 @@ class Replicated(keras.Model):
         return self.network(rows, training=training)
 
     def fit(self, x: tf.data.Dataset, validation_data: tf.data.Dataset, **options: Any) -> keras.callbacks.History:
-        """Do as Keras's `fit` with data sets of whole batches, which the devices share; the number of batches must be known."""
+        """Like Keras's `fit`, with data sets of whole batches that are split among the devices; their cardinality must be known."""
         strategy = self.distribute_strategy
         steps = int(validation_data.cardinality())
-        judged = divided(validation_data.repeat(), strategy)  # Keras looks for one batch more before it begins anew
+        judged = divided(validation_data.repeat(), strategy)  # Keras asks for one more batch before it restarts
         return super().fit(divided(x, strategy), validation_data=judged, validation_steps=steps, **options)
 
     def train_step(self, data: tuple[tf.Tensor, ...]) -> dict[str, Any]:
-        """Learn from the parts of one batch; see the class."""
+        """Train on the parts of one batch; see the class."""
         with tf.GradientTape() as tape:
             loss, metrics = self._judged(data, training=True)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_weights)
         summed = _context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        # The optimizer adds them up once more: divided, the sum is what it is; `optimizers.build` divides where it clips.
+        # The optimizer sums over devices again, so they are divided first; `optimizers.build` divides the clipping norm to match.
         self.optimizer.apply_gradients(zip([one / self.replicas for one in summed], self.trainable_weights, strict=True))
         return metrics
 
@@ -64,13 +64,13 @@ class Replicated(keras.Model):
         return self._judged(data, training=False)[1]
 
     def _judged(self, data: tuple[tf.Tensor, ...], training: bool) -> tuple[tf.Tensor, dict[str, Any]]:
-        """Return this device's share of the loss, which together are that of the whole batch, and the metrics so far."""
+        """Return this device's share of the loss, which add up to the loss of the whole batch, and the metrics so far."""
         rows, labels, weights = data
         logits = self(rows, training=training)
         counted = tf.math.count_nonzero(weights, dtype=tf.float32)
         everywhere = _context().all_reduce(tf.distribute.ReduceOp.SUM, counted)
         here = tf.cast(tf.shape(weights)[0], tf.float32)
-        # Keras divides by the rows here and by the devices.
+        # Keras divides by the number of rows here and by the number of devices.
         share = weights * (here * self.replicas / everywhere)
         loss = self.compute_loss(rows, labels, logits, share, training=training)
         for metric in self.metrics:
@@ -79,14 +79,14 @@ class Replicated(keras.Model):
         return loss, self.compute_metrics(rows, labels, logits, weights)
 
     def copy_to(self, network: keras.Model) -> None:
-        """Give a network the weights and states of this one."""
+        """Copy the weights and states to a network."""
         _assign(network, self.network)
 
 
 def divided(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> tf.distribute.DistributedDataset:
-    """Cut each batch into a part for each device, in their order.
+    """Split each batch into one part per device, in order.
 
-    Keras wants parts of one size, so where a batch does not divide, its first rows come once more, with a weight of zero.
+    Keras needs parts of equal size, so a batch that does not divide evenly is padded with its first rows, with a weight of zero.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -98,7 +98,7 @@ def divided(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> tf.di
         whole = (*others, tf.where(numbers < count, weights, tf.zeros_like(weights)))
         return tf.data.Dataset.from_tensor_slices(tuple(tf.reshape(one, [replicas, size, *one.shape[1:]]) for one in whole))
 
-    # A data set that is handed over whole is cut across the borders of batches and epochs, so it is cut here.
+    # `tf.distribute` would split across the boundaries of batches and epochs, so the split is made here.
     return strategy.distribute_datasets_from_function(lambda _: batches.flat_map(parts))
 
 
@@ -119,7 +119,7 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def _draw_apart(generator: keras.random.SeedGenerator) -> None:
-    """Make a generator draw other numbers on each device; those of the first are as on one device."""
+    """Make a generator draw different numbers on each device; those of the first are the same as on a single device."""
     plain = generator.next
 
     def following(ordered: bool = True) -> tf.Tensor:

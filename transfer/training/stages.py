@@ -1,4 +1,4 @@
-"""The stages of a training that a configuration asks for, in order, and the classifier that is joined of their results."""
+"""The stages of training, in order, and the classifier joined from their results."""
 
 import keras
 
@@ -14,16 +14,16 @@ from transfer.training.truncation import Truncation
 
 
 def train(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> tuple[Trained, keras.Model]:
-    """Train a head and fine-tune, or train a network from scratch; join what is trained and what is frozen.
+    """Train a head and fine-tune, or train a network from scratch; join the frozen and the trained part.
 
     Args:
         features: stored rows.
-        truncation: where the backbone ends; none: training from scratch.
-        progress: told of each epoch.
+        truncation: where the backbone ends; None: training from scratch.
+        progress: reports each epoch.
         clock: times the stages.
 
     Returns:
-        What was trained, and the classifier: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, classes].
+        The trained part, and the classifier: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, classes].
     """
     extractor, config = features.extractor, features.config
     if truncation is None or not isinstance(extractor, BackboneExtractor):
@@ -40,6 +40,6 @@ def train(features: FeatureDataset, truncation: Truncation | None, progress: Pro
 
 
 def decided(config: Config, extractor: FeatureExtractor, truncation: Truncation | None) -> Config:
-    """Return the configuration that a run keeps: as requested, with what was decided on the way in place of `auto`."""
+    """Return the configuration of a run: as requested, with the decisions in place of `auto`."""
     truncate_at = truncation.cut if truncation and truncation.table is not None else config.truncate_at
     return config.updated(precision=extractor.precision, truncate_at=truncate_at)

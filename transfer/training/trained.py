@@ -1,4 +1,4 @@
-"""What every way of training returns."""
+"""The result of every kind of training."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +17,13 @@ class Trained:
     """A fitted classifier.
 
     Attributes:
-        model: the trained part, from stored rows to logits.
-        history: one row an epoch.
+        model: the trained part, stored rows -> logits.
+        history: one row per epoch.
         best_epoch: the epoch whose weights were kept, from 1.
-        features, output: the stored rows that it takes: their dataset and the name of the output.
+        features, output: its input rows: their feature dataset and the name of the output.
         logits: split (`validation`, `test`) -> float32 [n, classes], from stored features.
-        temperature: divides the logits; chosen on the validation split.
-        checkpoints: files that are no longer needed once the run is published.
+        temperature: divides the logits; fitted on the validation split.
+        checkpoints: files to delete once the run is published.
     """
 
     model: keras.Model

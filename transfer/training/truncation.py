@@ -1,7 +1,7 @@
 """Truncation: where a backbone ends; `truncate_at: auto` chooses by cross-validation on the training split.
 
-For each cut point a regularised logistic regression on standardised, pooled features; the shallowest cut within one
-standard error of the best wins (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
+A regularised logistic regression is fitted on standardised, pooled features of each cut point; the shallowest cut point
+within one standard error of the best is chosen (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
 """
 
 import warnings
@@ -29,7 +29,7 @@ class Truncation:
 
     Attributes:
         cut: name of the cut point.
-        table: what `truncate_at: auto` compared (columns `COLUMNS`); none where the cut point was given.
+        table: comparison made by `truncate_at: auto` (columns `COLUMNS`); None if the cut point was given.
     """
 
     cut: str
@@ -37,15 +37,15 @@ class Truncation:
 
 
 def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock) -> Truncation | None:
-    """Return the cut point of the configuration; `auto` is decided here, on the training split. None where nothing is cut.
+    """Return the cut point of the configuration; `auto` is decided here, on the training split. None if there is no backbone.
 
     Args:
-        features: with `auto`, of all cut points.
-        progress: told of each cut point.
+        features: with `auto`, the features of all cut points.
+        progress: reports each cut point.
         clock: times the choice.
 
     Raises:
-        DataError: where no class has two different images.
+        DataError: if no class has two different images.
     """
     config = features.config
     if not isinstance(features.extractor, BackboneExtractor):
@@ -66,13 +66,13 @@ def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock
 
 
 def with_whole_maps(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> FeatureDataset:
-    """Return the features that the head takes: those there are, or whole maps of a cut point that was chosen on pooled ones."""
+    """Return the input features of the head: the same, or whole maps of a cut point that was chosen on pooled features."""
     extractor = features.extractor
     if truncation is None or truncation.table is None or features.config.head.pooling != "flatten":
         return features
     if not isinstance(extractor, BackboneExtractor):
         return features
-    maps = [spec for spec in extractor.specs if spec.pooling == "map"]  # from which fine-tuning starts
+    maps = [spec for spec in extractor.specs if spec.pooling == "map"]  # fine-tuning starts from them
     larger = extractor.with_specs(FeatureSpec(truncation.cut, "flatten"), *maps)
     with clock("feature extraction"):
         dataset = extract(features.dataset, larger, features.store, features.config, progress)
@@ -97,18 +97,18 @@ def select(
     """Choose a cut point.
 
     Args:
-        features: cut point -> float32 [n, width] of the training split, from the shallowest cut to the top.
+        features: cut point -> float32 [n, width] of the training split, from the shallowest cut point to the top.
         labels: class number of each row, int [n].
-        groups: rows of one group (here: the digest of the image) are never divided between fitting and judging.
+        groups: rows of one group (here: the digest of the image) are never split between fitting and evaluation.
         config: folds and penalty.
-        seed: of the folds.
-        progress: told of each cut point.
+        seed: seed of the folds.
+        progress: reports each cut point.
 
     Returns:
         The chosen cut point, and the table of all of them (columns `COLUMNS`).
 
     Raises:
-        DataError: where no class has two different images.
+        DataError: if no class has two different images.
     """
     with progress.step("Choosing the cut point", len(features), "cut points") as advance:
         table = cross_validated(features, labels, groups, config, seed, advance)
@@ -126,7 +126,7 @@ def cross_validated(
     seed: int,
     advance: Advance = lambda count: None,
 ) -> pd.DataFrame:
-    """Return accuracy and its standard error over images for each cut point."""
+    """Return the accuracy of each cut point and its standard error over images."""
     folds = _folds(labels, groups, config.folds, seed)
     rows = []
     for cut, table in features.items():
@@ -144,24 +144,24 @@ def _folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> 
     distinct = pd.DataFrame({"label": labels, "group": list(groups)}).groupby("label")["group"].nunique()
     if distinct.max() < 2:
         raise DataError(
-            "truncate_at: auto judges cut points on training images that it holds back; some class needs two different ones. "
+            "truncate_at: auto compares cut points by cross-validation: at least one class needs two different training images. "
             "Name a cut point, for example --set truncate_at=top. Received one training image for each class."
         )
     splitter = StratifiedGroupKFold(max(2, min(folds, int(distinct.min()))), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class with one image cannot be in both folds; its misses count
+        warnings.simplefilter("ignore")  # a class with one image is in one fold only; its errors count
         return list(splitter.split(np.zeros(len(labels)), labels, groups))
 
 
 def _right(table: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray, inverse_penalty: float) -> np.ndarray:
-    """Fit on some rows, judge others: whether each of them was right, bool [m]."""
+    """Fit on the training rows; return whether each test row is classified correctly, bool [m]."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3))
     with warnings.catch_warnings(), one_thread():
-        warnings.simplefilter("ignore")  # an unfinished optimisation shows in the accuracy
+        warnings.simplefilter("ignore")  # failed convergence shows in the accuracy
         if len(np.unique(labels[train])) < 2:
             return labels[test] == labels[train][0]
         model.fit(table[train], labels[train])

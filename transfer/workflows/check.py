@@ -1,4 +1,4 @@
-"""check(): what is wrong with a data set, without training. Looks at files, images and features; changes nothing."""
+"""check(): find problems of a data set in its files, images and features, without training or changing anything."""
 
 import os
 from collections.abc import Mapping
@@ -34,13 +34,13 @@ class Checked:
     """The result of `check`.
 
     Attributes:
-        root: where the paths of the manifest start.
+        root: folder that the paths of the manifest are relative to.
         path: folder with `report.html`, `findings.json` and `manifest.csv`.
-        findings: tables of what was found.
-        manifest: every file seen, with the splits that `fit` would give.
-        exceeded: a sentence for each limit of the configuration's `check` section that is exceeded, or check that could
-            not be made; empty where the data set passes.
-        seconds: of each stage.
+        findings: tables of the findings.
+        manifest: every file seen, with the splits that `fit` would make.
+        exceeded: a sentence for each exceeded limit of the configuration's `check` section, and for each check that could
+            not be made; empty if the data set passes.
+        seconds: seconds of each stage.
     """
 
     root: Path
@@ -52,7 +52,7 @@ class Checked:
 
     @property
     def report(self) -> Path:
-        """The page for a browser."""
+        """The report, an HTML page."""
         return self.path / result_folder.REPORT
 
 
@@ -66,19 +66,19 @@ def check(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Checked:
-    """Look for what is wrong with a data set: files, duplicates, leaks between splits, wrong labels, outliers.
+    """Find problems of a data set: unusable files, duplicates, leaks between splits, wrong labels, outliers.
 
     Args:
         data: as for `fit`: a folder, a table, or `tfds:NAME`; none: the configuration's `data.source`.
-        config: a configuration, or keys of one; near duplicates and labels are judged by the backbone's features.
+        config: a configuration, or keys of one; near duplicates and label issues are found with the backbone's features.
         output: folder for the result; none: `data_checks/<name of the data>`.
-        files_only: judge the files alone, without a network.
-        write_manifest: also write the table that a person can edit and give back as a source (`.csv`).
-        progress: told of each step; none: nothing is printed.
-        **settings: further keys of the configuration, over those of `config`.
+        files_only: check only the files, without a network.
+        write_manifest: also write a table (`.csv`) that can be edited and used as a source.
+        progress: reports each step; none: nothing is printed.
+        **settings: further configuration keys; they override `config`.
 
     Raises:
-        TransferError: where the data cannot be checked.
+        TransferError: if the data cannot be checked.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
     return carry_out(check_request(data, [given, settings], output, files_only, write_manifest), progress or Silent())
@@ -90,9 +90,9 @@ def carry_out(request: CheckRequest, progress: Progress) -> Checked:
     devices.prepare(config.training.devices, progress)
     with clock("scan"):
         dataset = sources.read(config.data, progress, decode_test=True)
-    dataset = split(dataset, config.data, config.seed, required=dataset.used.empty)  # where nothing can be used, the error says why
+    dataset = split(dataset, config.data, config.seed, required=dataset.used.empty)  # without usable images, the error says why
     dataset, findings, unlooked = _look(dataset, config, request.files_only, clock, progress)
-    unsplit = f"Which splits fit would make: it refuses this data as it is. {dataset.unsplit}" if dataset.unsplit else ""
+    unsplit = f"The splits were not checked, because fit refuses this data: {dataset.unsplit}" if dataset.unsplit else ""
     shortcomings = [text for text in (unlooked, unsplit) if text]
     unchecked = [*findings.unchecked, *(["splits"] if unsplit else [])]
     findings = replace(findings, notes=[*findings.notes, *shortcomings], unchecked=unchecked)
@@ -109,12 +109,12 @@ def carry_out(request: CheckRequest, progress: Progress) -> Checked:
 
 
 def _with_all_cuts(config: Config) -> Config:
-    """Extract the features of all cut points: whichever a later fit takes is there."""
+    """Return a configuration that extracts the features of all cut points, so that any later fit finds them."""
     return config.updated(truncate_at="auto") if isinstance(find(config.backbone), Backbone) else config
 
 
 def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, progress: Progress) -> tuple[Dataset, Findings, str]:
-    """Return the dataset as it is split in the end, what was found, and why the images themselves were not looked at."""
+    """Return the dataset with its final splits, the findings, and why the images themselves were not checked, if so."""
     unlooked = ""
     if not files_only:
         try:

@@ -1,4 +1,4 @@
-"""compare(): methods x sizes x seeds on the same splits, continued where it was interrupted."""
+"""compare(): methods x sizes x seeds on the same splits; an interrupted comparison can be continued."""
 
 import gc
 import os
@@ -39,22 +39,22 @@ def compare(
 ) -> Comparison:
     """Train several methods on nested subsets of the same training images and compare them on the same test images.
 
-    A trial that is recorded in the comparison's folder, with the same configuration and images, is not repeated.
+    A trial with a record in the comparison's folder, for the same configuration and images, is not repeated.
 
     Args:
         data: as for `fit`: a folder, a table, or `tfds:NAME`; none: `data.source` in `common`.
         config: settings of a comparison (`config/comparison.py`), nested or dotted.
-        name: of the comparison; none: made of the name of the data.
-        output: where comparisons lie; the folder is `output/name`.
-        progress: told of each step; none: nothing is printed.
-        **settings: further settings, `sizes=[1, 10]`, `methods={"top": {...}}`, over those of `config`.
+        name: name of the comparison; none: the name of the data.
+        output: folder of all comparisons; this one is written to `output/name`.
+        progress: reports each step; none: nothing is printed.
+        **settings: further settings, `sizes=[1, 10]`, `methods={"top": {...}}`; they override `config`.
 
     Returns:
         The comparison: tables of trials, means, paired differences, predictions, and a paragraph in words.
 
     Raises:
-        TransferError: for what the user can fix; finished trials stay. A single trial that fails for such a reason is left out
-            and listed in `Comparison.failures`.
+        TransferError: for any error that the user can fix; finished trials are kept. A single trial that fails with such an
+            error is left out and listed in `Comparison.failures`.
     """
     given = config.model_dump() if isinstance(config, ComparisonConfig) else dict(config or {})
     return carry_out(compare_request(data, [given, settings], name, output), progress or Silent())
@@ -62,7 +62,7 @@ def compare(
 
 def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
     """Carry out a request; see `compare`."""
-    # TensorFlow warns of many graphs made for one purpose; here each trial has its own.
+    # TensorFlow warns about repeated tracing; here each trial has its own graph.
     with folder.locked(request.folder), hearing("ERROR"), ExitStack() as stack:
         methods, dataset = prepare(request.configs, progress, stack)
         wanted, note = trials(request.settings, methods, dataset)
@@ -72,7 +72,7 @@ def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
         write_text(request.folder / folder.SETTINGS, request.settings.to_yaml())
         results = _recorded(request, wanted, [note] if note else [])
         if results.found:
-            progress.say(f"{len(results.found)} of {len(wanted)} trials are recorded and not repeated.")
+            progress.say(f"{len(results.found)} of {len(wanted)} trials have a record and are not repeated.")
         lacking = [trial for trial in wanted if trial.identity not in results.found]
         if lacking:
             results = _train(request, methods, dataset, wanted, lacking, results, progress)
@@ -82,12 +82,12 @@ def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
 
 @dataclass(frozen=True)
 class _Results:
-    """What there is of a comparison so far.
+    """The results of a comparison so far.
 
     Attributes:
         found: identity of a trial -> its record.
-        failures: `run`, `reason` of each trial that failed.
-        notes: sentences for the page.
+        failures: `run`, `reason` of each failed trial.
+        notes: sentences for the report.
     """
 
     found: dict[str, Record]
@@ -105,7 +105,7 @@ def _train(
     request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], lacking: Sequence[Trial],
     results: _Results, progress: Progress,
 ) -> _Results:  # fmt: skip
-    """Train the trials that are lacking, size by size, and write the tables after each size."""
+    """Train the missing trials, size by size, and write the tables after each size."""
     meter = Meter(request.settings.energy == "auto", request.settings.country)
     found, failures, notes = dict(results.found), list(results.failures), list(results.notes)
     if meter.trouble:
@@ -130,17 +130,17 @@ def _train(
                 found[trial.identity] = record
             advance(1)
             if number % _COLLECT_AFTER == 0:
-                gc.collect()  # networks and their graphs hold each other
+                gc.collect()  # networks and their graphs are reference cycles
     if meter.source == "estimate":
-        progress.say("Energy is an estimate: this machine has no counter that can be read.")
+        progress.say("Energy is an estimate: this machine has no readable energy counter.")
     return _Results(found, tuple(failures), tuple(notes))
 
 
 def _write(request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], results: _Results) -> None:
-    """Write the tables and the page of the trials that there are.
+    """Write the tables and the report of the finished trials.
 
     Raises:
-        TransferError: where all trials have failed.
+        TransferError: if all trials failed.
     """
     found = [(trial, results.found[trial.identity]) for trial in wanted if trial.identity in results.found]
     if not found:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transfer.exporters.served import Served
 
 FILTERS = "filters.png"
-_LONGEST = 100  # bytes of an image's or a layer's name in the name of a file, which may have 255
+_LONGEST = 100  # bytes of the name of an image or a layer in a file name, which may have 255
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Image:
     """The explanation of one image.
 
     Attributes:
-        path: as it was given.
+        path: as given.
         label, score: the most probable class and its probability.
         files: names of the files written, in the folder of the result: heat maps first, then each layer's activations.
-        error: why it could not be explained; empty where it was.
+        error: why it could not be explained; empty if it was.
     """
 
     path: Path
@@ -41,13 +41,13 @@ class Image:
 
 @dataclass(frozen=True)
 class Explanations:
-    """What `explain` wrote.
+    """The files written by `explain`.
 
     Attributes:
-        folder: of the files.
-        filters: what `filters.png` shows; empty where the network has no filters that can be shown.
-        layers: whose activation maps were written.
-        images: one for each, in the order given.
+        folder: folder of the files.
+        filters: what `filters.png` shows; empty if the network has no filters that can be shown.
+        layers: layers whose activation maps were written.
+        images: one explanation per image, in the order given.
     """
 
     folder: Path
@@ -58,13 +58,13 @@ class Explanations:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A run's models, and what is asked of them.
+    """A run's models, and what is drawn.
 
     Attributes:
         served: the export, for heat maps.
         model: the Keras model, for filters and activations.
-        layers: whose activations are drawn.
-        classes: whose heat maps are drawn beside that of the most probable class.
+        layers: layers whose activations are drawn.
+        classes: classes whose heat maps are drawn in addition to that of the most probable class.
         max_megapixels: larger images are refused.
     """
 
@@ -84,21 +84,21 @@ def explain(
     layers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Explanations:
-    """Draw where a run's network looks in images, its first filters, and the activation maps of its layers.
+    """Draw where a run's network looks in images (heat maps), its first filters, and the activation maps of its layers.
 
     Args:
-        run: whose export (heat maps) and Keras model (filters, activations) are used.
+        run: its export (heat maps) and Keras model (filters, activations) are used.
         paths: images, or folders of images.
         output: folder for the PNG files; none: `explanations/<name of the run>`. Files of the same names are replaced.
-        classes: classes whose heat maps are drawn beside that of the most probable class.
-        layers: whose activation maps are drawn; none: three along the network.
-        progress: of the images; none: nothing is printed.
+        classes: classes whose heat maps are drawn in addition to that of the most probable class.
+        layers: layers whose activation maps are drawn; none: three along the network.
+        progress: reports each image; none: nothing is printed.
 
     Raises:
         ConfigError: for an unknown class or layer.
-        DataError: where a path does not exist.
-        OutputError: where the output lies among the images.
-        RunError: where the run cannot be loaded, or its export is of an earlier version.
+        DataError: if a path does not exist.
+        OutputError: if the output is among the images.
+        RunError: if the run cannot be loaded, or its export was made by an earlier version.
     """
     return carry_out(explain_request(run, paths, output, classes, layers), progress or Silent())
 
@@ -116,7 +116,7 @@ def carry_out(request: ExplainRequest, progress: Progress) -> Explanations:
 
 
 def names_of(files: Sequence[Path], layers: Sequence[str]) -> list[list[str]]:
-    """Return for each image the names of its files, heat maps first; no two are the same, also where case does not count."""
+    """Return the file names of each image, heat maps first; they are unique, even if case is ignored."""
     taken, found = {FILTERS}, []
     for file in files:
         wanted, number = safe(file.stem), 1
@@ -135,7 +135,7 @@ def safe(name: str) -> str:
 
 
 def summary(done: Explanations) -> dict[str, Any]:
-    """Return what the command line prints; see `reports/explanation/text.py`."""
+    """Return the arguments of the printed text; see `reports/explanation/text.py`."""
     images = [
         {"path": str(item.path), "label": item.label, "score": item.score, "file": item.files[0] if item.files else "", "error": item.error}
         for item in done.images
@@ -157,7 +157,7 @@ def _load(run: Run, classes: Sequence[str], layers: Sequence[str]) -> _Loaded:
 
 
 def _write_filters(model: "keras.Model", folder: Path) -> str:
-    """Write the first filters, and return what they are; empty where the network has none that can be shown."""
+    """Write the first filters and return their description; empty if the network has none that can be shown."""
     from transfer.models import looking
     from transfer.reports.explanation import figures
 
@@ -170,7 +170,7 @@ def _write_filters(model: "keras.Model", folder: Path) -> str:
 
 
 def _explain(file: Path, loaded: _Loaded, folder: Path, names: Sequence[str]) -> Image:
-    """Write the files of one image."""
+    """Write the files of one image and return its explanation."""
     import tensorflow as tf
 
     from transfer.serving import admission

@@ -1,4 +1,4 @@
-"""Export a run: load it, convert it, measure it on the test images, judge it, and only then publish the file or folder."""
+"""Export a run: load it, convert it, measure the export on the test images, and publish it only if it passes."""
 
 import itertools
 import os
@@ -32,7 +32,7 @@ _AS_BYTES = 8  # test files that a new SavedModel also classifies from their byt
 
 @dataclass(frozen=True)
 class Exported:
-    """What was made.
+    """The result of an export.
 
     Attributes:
         path: the file, or the folder of a SavedModel.
@@ -47,9 +47,9 @@ def export(request: ExportRequest, progress: Progress) -> Exported:
     """Carry out a request.
 
     Raises:
-        ExportError: if it cannot be converted, disagrees with the SavedModel, or is below the accuracy asked for.
-        DataError: if the test images, or those for calibration, are missing or have changed.
-        RunError: if a part of the run cannot be read.
+        ExportError: if the run cannot be converted, or the export disagrees with the SavedModel or is below the required accuracy.
+        DataError: if test or calibration images are missing or have changed.
+        RunError: if a file of the run cannot be read.
     """
     loaded = _load(request, progress)
     with _place(request) as draft:
@@ -68,8 +68,8 @@ class _Loaded:
     Attributes:
         source: the newest SavedModel.
         labels: class names, in the order of the probabilities.
-        root: folder to which the paths of the manifest are relative.
-        test_files: their content is that of the manifest.
+        root: folder that the paths of the manifest are relative to.
+        test_files: paths of the test images, which are unchanged.
         truth: class numbers of the test files, int [n].
         image_spec: how files become images.
     """
@@ -104,7 +104,7 @@ def _load(request: ExportRequest, progress: Progress) -> _Loaded:
 
 @contextmanager
 def _place(request: ExportRequest) -> Iterator[Path]:
-    """Yield a draft of the file or folder to be written; publish it on success, delete it on any failure."""
+    """Yield a draft of the file or folder; publish it on success, delete it on failure."""
     if request.to != SAVEDMODEL:
         with replacing(request.output) as draft:
             yield draft
@@ -114,7 +114,7 @@ def _place(request: ExportRequest) -> Iterator[Path]:
     with publishing(request.output) as draft:
         yield draft
         if os.path.lexists(request.output):  # another process has published this version in the meantime
-            raise RunError(f"The folder of the SavedModel exists by now. Try again. Received {str(request.output)!r}.")
+            raise RunError(f"The folder of the SavedModel was created by another process. Try again. Received {str(request.output)!r}.")
 
 
 def _convert(request: ExportRequest, loaded: _Loaded, draft: Path, progress: Progress) -> Runtime:
@@ -129,7 +129,7 @@ def _convert(request: ExportRequest, loaded: _Loaded, draft: Path, progress: Pro
 
 
 def _written_again(request: ExportRequest, loaded: _Loaded, draft: Path) -> graph.Source:
-    """Write a SavedModel from `model.keras`, with the warm-up requests of the newest one."""
+    """Write a SavedModel from `model.keras`, with the warm-up requests of the run's newest SavedModel."""
     run = request.run
     try:
         model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
@@ -165,7 +165,7 @@ def _measure(request: ExportRequest, loaded: _Loaded, converted: Runtime, progre
 
 
 def _judge(request: ExportRequest, loaded: _Loaded, measured: _Measurements) -> dict[str, Any]:
-    """Return the accuracy of the export and, for another format, its agreement with the SavedModel, if both are good enough."""
+    """Check accuracy and agreement; return the accuracy and, for other formats, the agreement with the SavedModel."""
     agrees = measure.agreement(measured.new.outputs, measured.reference.outputs)
     scored = measure.accuracy(measured.new.outputs["probabilities"], loaded.truth)
     if request.quantize is None:
@@ -175,7 +175,7 @@ def _judge(request: ExportRequest, loaded: _Loaded, measured: _Measurements) -> 
 
 
 def _complete(request: ExportRequest, loaded: _Loaded, measured: _Measurements, score: dict[str, Any], draft: Path) -> None:
-    """Write the facts into a file and check it once more; check a SavedModel on encoded images."""
+    """Add metadata to a file and verify it again; verify a SavedModel on encoded images."""
     if request.to != SAVEDMODEL:
         name, resize = request.run.path.resolve().name, request.config.data.resize
         facts = model_file.facts(loaded.source, name, loaded.labels, resize, request.quantize, score["accuracy"])
@@ -192,7 +192,7 @@ def _complete(request: ExportRequest, loaded: _Loaded, measured: _Measurements, 
 
 
 def _entries(request: ExportRequest, loaded: _Loaded, measured: _Measurements, score: dict[str, Any], draft: Path) -> list[table.Entry]:
-    """Return the new entries of the table: for another format also that of the SavedModel with which it was compared."""
+    """Return the new entries of the table; for other formats also that of the SavedModel it was compared with."""
     run, size = request.run, table.bytes_of(draft)
     entry = table.entry(run, request.to, request.quantize, request.output, size, score, measured.new)
     if request.to == SAVEDMODEL:

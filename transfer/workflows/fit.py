@@ -68,17 +68,17 @@ def fit(
         data: `data/<class>/**/<image>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), `tfds:NAME`, or a
             `tfds.core.DatasetBuilder`; none: the configuration's `data.source`.
         config: a configuration, or keys of one (nested or dotted).
-        name: of the run; none: made of the folder, the network and the time.
-        output: where runs lie; the run's folder is `output/name`.
+        name: name of the run; none: made from the data, the backbone and the time.
+        output: folder of all runs; this one is written to `output/name`.
         overwrite: replace a run of this name.
-        progress: told of each step; none: nothing is printed.
-        **settings: further keys, `backbone="vgg16"`, `head={"dropout": 0.3}`, over those of `config`.
+        progress: reports each step; none: nothing is printed.
+        **settings: further keys, `backbone="vgg16"`, `head={"dropout": 0.3}`; they override `config`.
 
     Returns:
         The published run.
 
     Raises:
-        TransferError: for whatever the user can fix; nothing is left behind but what the feature store keeps.
+        TransferError: for any error that the user can fix; only stored features and checkpoints are left behind.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
     return carry_out(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
@@ -143,13 +143,13 @@ def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODRefe
     features, folder = trained.features, draft.path / EXPORT / "1"
     classifier.save(draft.model)
     saved_model.write(classifier, features.classes, features.extractor.image_spec, ood.reference, folder)
-    warmup.write(folder, ood_images.photographs(("JPEG", "PNG")))  # never the user's own: an export is given away
+    warmup.write(folder, ood_images.photographs(("JPEG", "PNG")))  # never the user's images: exports are shared
     ood.reference.write(draft.ood_reference)
     return Served(folder)
 
 
 def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODReference, progress: Progress) -> Verified:
-    """Give the export the bytes of the test files; see `verify.verify` for what must agree."""
+    """Verify the export on the bytes of the test files; see `verify.verify` for what must agree."""
     features, test = trained.features, trained.features.rows("test")
     extractor = features.extractor
     # The maps from which a suffix is fine-tuned are stored in 16 bits even where everything computes in float32.
@@ -205,7 +205,7 @@ def write_records(
 
 
 def predictions_table(features: FeatureDataset, probabilities: Mapping[str, np.ndarray], ood_scores: np.ndarray) -> pd.DataFrame:
-    """Return one row for each validation and test image: path, split, label, predicted, ood_score, one column for each class."""
+    """Return one row per validation or test image: path, split, label, predicted, ood_score, one column per class."""
     rows = pd.concat([features.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}

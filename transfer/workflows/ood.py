@@ -1,4 +1,4 @@
-"""Out of distribution: what a run keeps of its training images to tell what is unlike them, and how well that works."""
+"""Out-of-distribution detection: the training images that a run keeps for comparison, and how well detection works."""
 
 import json
 import os
@@ -23,18 +23,18 @@ from transfer.training.feature_dataset import infer
 from transfer.training.trained import Trained
 from transfer.workflows.predict import predict
 
-_VERIFIED = 16  # test images whose scores are computed on both paths
-_THUMBNAIL = 96  # pixels a side
+_VERIFIED = 16  # test images whose scores are also computed from stored features
+_THUMBNAIL = 96  # side in pixels
 
 
 @dataclass(frozen=True)
 class OODReference:
-    """What a trained classifier compares images with, and its scores from stored features.
+    """The training images that new images are compared with, and scores computed from stored features.
 
     Attributes:
         reference: what the run keeps.
         validation: `ood_score` of the validation images, float32 [n].
-        expected: that of the first test images, float32 [m], with which the export must agree.
+        expected: `ood_score` of the first test images, float32 [m], with which the export must agree.
     """
 
     reference: Reference
@@ -43,11 +43,11 @@ class OODReference:
 
 
 def choose_reference(trained: Trained, classifier: keras.Model) -> OODReference:
-    """Choose the training images that a run keeps, and the threshold on the validation images.
+    """Choose the training images that a run keeps, and set the threshold on the validation images.
 
     Args:
         trained: the trained part, with its features.
-        classifier: the joined model, whose last maps give the shape of an embedding.
+        classifier: the joined model, whose last feature maps determine the shape of an embedding.
     """
     features, settings = trained.features, trained.features.config.ood
     vector, shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
@@ -67,18 +67,18 @@ def choose_reference(trained: Trained, classifier: keras.Model) -> OODReference:
 
 
 def evaluate_ood(served: Served, reference: Reference, test: Answers, digests: set[str], config: Config) -> dict[str, Any]:
-    """Measure how well an export tells images of other data from its own.
+    """Measure how well an export distinguishes images of other data from its own.
 
     Args:
         served: the export.
-        reference: what it compares with.
+        reference: the images that it compares with.
         test: its answers for the test images.
-        digests: SHA-256 of the files of the run, none of which is other data.
-        config: how many images of other data are tried, and which.
+        digests: SHA-256 of the files of the run, which do not count as other data.
+        config: number of images of other data, and the seed that selects them.
 
     Returns:
-        `threshold`, `images` and `neighbours` of the reference; `test_flagged`, the share of the test images called out of
-        distribution; `others`, for each kind of other data what `ood.against` returns.
+        `threshold`, `images` and `neighbours` of the reference; `test_flagged`, the fraction of the test images called out
+        of distribution; `others`, the result of `ood.against` for each kind of other data.
     """
     found = {name: served.answer(files) for name, files in ood_images.images(config.ood.other_images, digests, config.seed).items()}
     return {
@@ -91,18 +91,18 @@ def evaluate_ood(served: Served, reference: Reference, test: Answers, digests: s
 
 
 def evaluate_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
-    """Let a run's export judge images of other data, and keep the figures with the run, under the name of their folder.
+    """Measure detection on images of other data, and save the figures in the run's metrics under the name of their folder.
 
     Args:
-        run: finished; its `metrics.json` is written anew.
+        run: finished; its `metrics.json` is rewritten.
         other: an image, or a folder of images.
-        progress: told of each image.
+        progress: reports each image.
 
     Returns:
-        What `ood.against` returns.
+        The result of `ood.against`.
 
     Raises:
-        DataError: where there is no image that can be decoded.
+        DataError: if no image can be decoded.
     """
     table = predict(run, [other], progress=progress)
     scores = table.loc[table["error"] == "", "ood_score"].to_numpy(float)

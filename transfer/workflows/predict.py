@@ -19,13 +19,13 @@ def predict(
     """Classify images with the exported SavedModel.
 
     Args:
-        run: whose export is used.
-        paths: images, or folders of which all files are tried.
-        batch_size: most images given to the network at once; None: depends on their size.
-        progress: where progress is reported.
+        run: its export is used.
+        paths: images, or folders whose files are all tried.
+        batch_size: largest number of images per batch; None: depends on their size.
+        progress: reports each image; None: nothing is printed.
 
     Returns:
-        One row for each file: path, label, score, ood_score (float32, 1 is the threshold), is_ood (bool), error (empty if it
+        One row per file: path, label, score, ood_score (float32, 1 is the threshold), is_ood (bool), error (empty if it
         was classified), then one column for each class. If a file was not classified, its label is empty, its figures are
         NaN, and `is_ood` is False.
 

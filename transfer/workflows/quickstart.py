@@ -1,4 +1,4 @@
-"""`transfer quickstart`: transfer learning against training from scratch, in three minutes, on data that is at hand."""
+"""`transfer quickstart`: transfer learning and training from scratch compared in three minutes, without a download of images."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from transfer.system.progress import Progress
 from transfer.workflows.fit import fit
 
 TRAIN, VALIDATION, TEST = 10, 5, 100
-"""Images a class."""
+"""Images per class."""
 
 _IMAGE_SIZE = 64
 
 
 def quickstart(output: Path, progress: Progress) -> str:
-    """Write the digits as an image folder, fit VGG16 (truncated where cross-validation says) and LeNet-5 on it.
+    """Write the digits as an image folder and fit VGG16 (truncation chosen by cross-validation) and LeNet-5 to it.
 
-    Both have the same training, validation and test images. The runs are `output/quickstart-vgg16` and
+    Both use the same training, validation and test images. The runs are `output/quickstart-vgg16` and
     `output/quickstart-lenet`; those of an earlier quickstart are replaced.
 
     Returns:
@@ -25,7 +25,7 @@ def quickstart(output: Path, progress: Progress) -> str:
     """
     folder = cache_home() / "quickstart" / f"digits-{TRAIN}-{VALIDATION}-{TEST}"
     digits.write_folder(folder, TRAIN, VALIDATION, TEST)
-    progress.say(f"Digits of scikit-learn: {TRAIN} training, {VALIDATION} validation, {TEST} test images a class, in {folder}")
+    progress.say(f"Digits of scikit-learn: {TRAIN} training, {VALIDATION} validation, {TEST} test images per class, in {folder}")
     vgg16 = fit(
         folder, {"backbone": "vgg16", "truncate_at": "auto", "image_size": _IMAGE_SIZE},
         name="quickstart-vgg16", output=output, overwrite=True, progress=progress,

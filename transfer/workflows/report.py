@@ -1,4 +1,4 @@
-"""report(): the page of a run, with those images that are still there and what its export sees in them."""
+"""report(): the report of a run, with images that are still available and heat maps of the mistakes."""
 
 import hashlib
 import os
@@ -22,32 +22,32 @@ from transfer.runs import FINDINGS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
 
-_HEATED = 160  # pixels a side of an image with its heat map
+_HEATED = 160  # side in pixels of an image with its heat map
 
 
 def again(run: Run, progress: Progress) -> list[str]:
-    """Write the page of a finished run again.
+    """Write the report of a finished run again.
 
     Returns:
-        What is missing in it and why, as sentences; empty: nothing.
+        Sentences on what is missing in it and why; empty if nothing is.
     """
     config = build([run.config])
     try:
         root = sources.root(config.data, progress)
     except DataError as error:
         write(run, None, None)
-        return [f"The page shows no images of the data: {error}"]
+        return [f"The report shows no images of the data: {error}"]
     missing = write(run, root, Served(run.export))
     return [f"{missing} images are missing or have changed and are not shown."] if missing else []
 
 
 def write(run: Run, root: Path | None, served: Served | None) -> int:
-    """Write a run's page.
+    """Write the report of a run.
 
     Args:
         run: finished, or a draft with all its tables.
-        root: where the manifest's paths start; none: the page shows no images.
-        served: the run's export, for heat maps of the mistakes; none: the page has none.
+        root: folder that the paths of the manifest are relative to; None: the report shows no images.
+        served: the run's export, for heat maps of the mistakes; None: no heat maps.
 
     Returns:
         Number of images that should be shown but are missing or have changed.
@@ -71,7 +71,7 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
 
 
 def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows whose files are those of the manifest."""
+    """Return the rows whose files have not changed."""
 
     def same(row: "pd.Series[object]") -> bool:
         try:
@@ -93,7 +93,7 @@ def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> 
         asked = [served.labels.index(name) for one in shown for name in (one.predicted, one.label)]
         explained = served.explain([file for file in data for _ in range(2)], asked)
     except (OSError, tf.errors.OpError):
-        return {}  # a file has just changed, or the copy made for the decoder was pruned: no heat maps
+        return {}  # a file has just changed, or its transcoded copy was deleted: no heat maps
     drawn = [
         thumbnails.uri_of(overlay(image, heat).resize((_HEATED, _HEATED)))
         for image, heat in zip(explained.images, explained.heat, strict=True)

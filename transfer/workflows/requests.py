@@ -1,4 +1,4 @@
-"""Requests: what a command is to do, complete and checked before TensorFlow takes its seconds to start."""
+"""Requests: what a command will do, completed and checked before TensorFlow starts, which takes seconds."""
 
 import os
 import time
@@ -28,7 +28,7 @@ DEFAULT_CHECKS = "data_checks"
 
 @dataclass(frozen=True)
 class FitRequest:
-    """One run to be made: its complete configuration and its folder, `output/name`."""
+    """A run to be made: its complete configuration and its folder, `output/name`."""
 
     config: Config
     output: Path
@@ -38,12 +38,12 @@ class FitRequest:
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """One check of a data set: its complete configuration, and what is written where.
+    """A check of a data set: its complete configuration and its output.
 
     Attributes:
         output: folder of the result.
-        files_only: whether the files alone are judged, without a network.
-        write_manifest: the table that a person can edit, or none.
+        files_only: whether only the files are checked, without a network.
+        write_manifest: path of the editable table; None: it is not written.
     """
 
     config: Config
@@ -54,7 +54,7 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """One comparison: its settings, the complete configuration of each method, and its folder."""
+    """A comparison: its settings, the complete configuration of each method, and its folder."""
 
     settings: ComparisonConfig
     configs: dict[str, Config]
@@ -68,12 +68,12 @@ def fit_request(
     output: str | os.PathLike[str] = "saved_models",
     overwrite: bool = False,
 ) -> FitRequest:
-    """Settle what a run will be; see `fit.fit` for the arguments.
+    """Return a checked request for a run; see `fit.fit` for the arguments.
 
     Raises:
-        ConfigError: for settings that are not allowed.
-        DataError: where there is no such source of images.
-        RunError, OutputError: where the run cannot be published under its name.
+        ConfigError: for invalid settings.
+        DataError: if the source of images does not exist.
+        RunError, OutputError: if the run cannot be published under its name.
     """
     config = with_source(data, layers)
     name = name or f"{data_name(str(config.data.source))}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -88,12 +88,12 @@ def check_request(
     files_only: bool = False,
     write_manifest: str | os.PathLike[str] | None = None,
 ) -> CheckRequest:
-    """Settle what a check will do; see `check.check` for the arguments.
+    """Return a checked request for a check; see `check.check` for the arguments.
 
     Raises:
-        ConfigError: for settings that are not allowed.
-        DataError: where there is no such source of images.
-        OutputError: where the result cannot be put where it should be.
+        ConfigError: for invalid settings.
+        DataError: if the source of images does not exist.
+        OutputError: if the result cannot be written to its folder.
     """
     config = with_source(data, layers)
     target = Path(output) if output is not None else Path(DEFAULT_CHECKS) / data_name(str(config.data.source))
@@ -103,7 +103,7 @@ def check_request(
         worksheet.require_free(table, sources.own(config.data))
         if table.absolute().is_relative_to(target.absolute()):
             raise OutputError(
-                "--write-manifest lies in the folder of the result, which the next check replaces. Choose another place. "
+                "--write-manifest is inside the folder of the result, which the next check replaces. Choose another path. "
                 f"Received {str(table)!r}."
             )
     return CheckRequest(config, target, files_only, table)
@@ -115,12 +115,12 @@ def compare_request(
     name: str | None = None,
     output: str | os.PathLike[str] = comparison_folder.DEFAULT_OUTPUT,
 ) -> CompareRequest:
-    """Settle what a comparison will be; see `compare.compare` for the arguments.
+    """Return a checked request for a comparison; see `compare.compare` for the arguments.
 
     Raises:
-        ConfigError: for settings that are not allowed; those of a method with its name.
-        DataError: where there is no such source of images.
-        RunError, OutputError: where the comparison cannot be put into its folder.
+        ConfigError: for invalid settings; names the method.
+        DataError: if the source of images does not exist.
+        RunError, OutputError: if the comparison cannot be written to its folder.
     """
     if name is not None:
         require_name(name)
@@ -145,4 +145,4 @@ def _require_different(configs: Mapping[str, Config]) -> None:
     for method, config in configs.items():
         twin = seen.setdefault(config.model_dump_json(), method)
         if twin != method:
-            raise ConfigError(f"Two methods must differ in some key. Received methods.{twin} and methods.{method}, which are the same.")
+            raise ConfigError(f"Methods must differ in at least one key. Received identical methods.{twin} and methods.{method}.")

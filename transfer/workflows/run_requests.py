@@ -1,4 +1,4 @@
-"""Requests that concern a finished run, export and explain: complete and checked before TensorFlow starts."""
+"""Requests for a finished run (export, explain), completed and checked before TensorFlow starts."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,16 +18,16 @@ DEFAULT_EXPLANATIONS = "explanations"
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """One export to be made.
+    """An export to be made.
 
     Attributes:
-        run: what is exported.
-        config: of the run.
+        run: the run to be exported.
+        config: configuration of the run.
         to: one of `FORMATS`.
         quantize: one of `QUANTIZATIONS`, or None: weights in float32.
         output: the file or SavedModel folder to be written.
         assert_accuracy: smallest accepted test accuracy, 0 to 1.
-        calibration_images: number of training images from which the ranges of 8-bit values are taken.
+        calibration_images: number of training images that calibrate 8-bit values.
     """
 
     run: Run
@@ -48,14 +48,14 @@ def export_request(
     calibration_images: int | None = None,
     overwrite: bool = False,
 ) -> ExportRequest:
-    """Check what is asked for; see `ExportRequest`.
+    """Return a checked request for an export; see `ExportRequest`.
 
     Args:
-        output: None: in the run's `export/`, for a SavedModel as the next version.
+        output: None: in the run's `export/`; a SavedModel becomes the next version.
         overwrite: replace a file at `output`. The run's own file of this format is always replaced.
 
     Raises:
-        ConfigError: for invalid names and numbers.
+        ConfigError: for invalid settings.
         ExportError: if a package is missing.
         OutputError: if `output` is taken, in the user's data, or cannot be written.
         DataError: if the data folder, whose test images are needed, does not exist.
@@ -67,7 +67,7 @@ def export_request(
     if to == SAVEDMODEL and quantize:
         raise ConfigError(f"A SavedModel is not quantized: leave --quantize out, or export --to litert or onnx. Received {quantize!r}.")
     if assert_accuracy is not None and not 0 <= assert_accuracy <= 1:
-        raise ConfigError(f"--assert-accuracy is a share of the test images, from 0 to 1. Received {assert_accuracy:g}.")
+        raise ConfigError(f"--assert-accuracy is a fraction of the test images, from 0 to 1. Received {assert_accuracy:g}.")
     if calibration_images is not None and (quantize != INT8 or calibration_images < 1):
         raise ConfigError(f"--calibration-images must be at least 1 and needs --quantize int8. Received {calibration_images}.")
     require_packages(to, quantize)
@@ -79,7 +79,7 @@ def export_request(
         place = run.path / EXPORT / str(int(run.export.name) + 1)
     else:
         place = run.portable(f".{quantize}{SUFFIXES[to]}" if quantize else SUFFIXES[to])
-    require_place(run.path / EXPORT, replaces=Path.is_dir)  # the table of exports is kept with the run
+    require_place(run.path / EXPORT, replaces=Path.is_dir)  # the table of exports is part of the run
     if config.data.source is None:
         raise ConfigError("The run does not name its images (data.source), which are needed to measure the export. Received None.")
     sources.require(config.data)
@@ -90,7 +90,7 @@ def _require_output(place: Path, to: str, overwrite: bool, protected: Sequence[P
     suffix = SUFFIXES.get(to, "")
     if to != SAVEDMODEL and place.suffix != suffix:
         example = place / f"model{suffix}" if place.is_dir() else place.with_suffix(suffix)
-        raise OutputError(f"The name of a file of the format {to} ends in {suffix}, such as {str(example)!r}. Received {str(place)!r}.")
+        raise OutputError(f"The name of a file in the format {to} must end in {suffix}, such as {str(example)!r}. Received {str(place)!r}.")
     replaces = Path.is_file if overwrite and to != SAVEDMODEL else None
     expected = "a folder that does not exist yet" if to == SAVEDMODEL else "a new file, or --overwrite to replace one"
     require_place(place, protected, replaces=replaces, expected=expected)
@@ -98,14 +98,14 @@ def _require_output(place: Path, to: str, overwrite: bool, protected: Sequence[P
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """Images to be explained by a run.
+    """Images to be explained with a run.
 
     Attributes:
-        run: whose export (heat maps) and Keras model (filters, activations) are used.
+        run: its export (heat maps) and Keras model (filters, activations) are used.
         files: the images.
-        folder: of the PNG files.
-        classes: classes whose heat maps are drawn beside that of the most probable class.
-        layers: whose activation maps are drawn; empty: three along the network.
+        folder: folder of the PNG files.
+        classes: classes whose heat maps are drawn in addition to that of the most probable class.
+        layers: layers whose activation maps are drawn; empty: three along the network.
     """
 
     run: Run
@@ -122,12 +122,12 @@ def explain_request(
     classes: Sequence[str] = (),
     layers: Sequence[str] = (),
 ) -> ExplainRequest:
-    """Check what is asked for; see `explain.explain` for the arguments.
+    """Return a checked request for explanations; see `explain.explain` for the arguments.
 
     Raises:
         ConfigError: for an unknown class.
-        DataError: where a path does not exist.
-        OutputError: where the folder lies among the images, or cannot be made or written.
+        DataError: if a path does not exist.
+        OutputError: if the folder is among the images, or cannot be created or written.
     """
     for name in classes:
         if name not in run.labels:

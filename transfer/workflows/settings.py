@@ -1,6 +1,6 @@
-"""Settings -> a complete configuration, checked as far as possible before TensorFlow takes its seconds to start.
+"""Settings -> a complete configuration, checked as far as possible before TensorFlow starts, which takes seconds.
 
-The network's own defaults are filled in; names, sizes, and the source of the images are checked.
+The defaults of the network are filled in; names, sizes and the source of the images are checked.
 """
 
 import os
@@ -22,8 +22,8 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     """Return the complete configuration, with its source of images checked.
 
     Raises:
-        ConfigError: for settings that are not allowed.
-        DataError: where there is no such source.
+        ConfigError: for invalid settings.
+        DataError: if the source does not exist.
     """
     config = resolve([*layers, sources.settings(data) if data is not None else {}])
     if config.data.source is None or (isinstance(data, str) and not data):
@@ -40,7 +40,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
 
 
 def data_name(source: str) -> str:
-    """Return a name for a source of images: that of its folder or table, without what a file name cannot hold."""
+    """Return a name for a source of images: that of its folder or table, without characters that file names cannot contain."""
     if source.startswith(sources.TFDS):
         return source.removeprefix(sources.TFDS).replace("/", "-").replace(":", "-")[:40]
     place = Path(source)
@@ -49,16 +49,16 @@ def data_name(source: str) -> str:
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
-    """Merge settings, later ones over earlier ones, with the general and the network's defaults below them.
+    """Merge settings over the defaults of the network and the general ones; later settings override earlier ones.
 
     Raises:
-        ConfigError: for anything that is known to be wrong before the data is read.
+        ConfigError: for every error that can be found before the data is read.
     """
     given: dict[str, Any] = {}
     for layer in layers:
         given |= flatten(layer)
     network = find(str(given.get("backbone", Config().backbone)))
-    if isinstance(network, Scratch):  # an empty option is the network's own
+    if isinstance(network, Scratch):  # an empty option means the network's default
         given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
         own = {f"network.{key}": value for key, value in network.options.items()}
         config = build([network.defaults, own, given])
@@ -81,7 +81,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
         _check_scratch(network, config)
     _check_training(network, config)
     if (isinstance(network, Scratch) or config.whole_from_random) and config.precision == "auto":
-        config = config.updated(precision="float32")  # nothing is measured for them; 16 bits only on request
+        config = config.updated(precision="float32")  # not measured from scratch; 16 bit only on request
     if config.data.validation + config.data.test > 0.8:
         raise ConfigError(
             "data.validation and data.test must leave images to train on: together at most 0.8. "
@@ -91,7 +91,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
 
 
 def _check_boundary(backbone: Backbone, config: Config) -> None:
-    """Check that something of the backbone lies between the freeze boundary and the truncation."""
+    """Check that there are layers of the backbone between the freeze boundary and the truncation."""
     boundary = backbone.boundary(str(config.unfreeze_from))
     if boundary is None:
         return
@@ -99,18 +99,18 @@ def _check_boundary(backbone: Backbone, config: Config) -> None:
     end = backbone.cut(config.truncate_at).name if config.truncate_at != "auto" else possible[-1]
     if end not in possible:
         raise ConfigError(
-            f"unfreeze_from: the first layer that is trained must lie below the truncation. Expected truncate_at one of: "
+            f"unfreeze_from: the first trained layer must be below the truncation. Expected truncate_at one of: "
             f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
         )
 
 
 def _check_training(network: Backbone | Scratch, config: Config) -> None:
-    """Refuse settings of other ways to train."""
+    """Refuse settings that do not apply to this kind of training."""
     on_pixels = isinstance(network, Scratch) or config.unfreeze_from == "all"
     if config.augment.live and (config.augment.views or not on_pixels):
         raise ConfigError(
-            "augment.live makes views in each epoch for what trains on pixels (a network from scratch, or unfreeze_from=all). "
-            "Expected augment.views elsewhere, and not both. "
+            "augment.live makes views in each epoch and needs training on pixels (a network from scratch, or unfreeze_from=all). "
+            "Otherwise use augment.views, and never both. "
             f"Received augment.live=true with unfreeze_from={config.unfreeze_from!r}, augment.views={config.augment.views}."
         )
     if config.unfreeze_from and not config.whole_from_random:
@@ -134,7 +134,7 @@ def _check_whole(config: Config) -> None:
 
 def _check_scratch(network: Scratch, config: Config) -> None:
     if config.truncate_at != "top":
-        raise ConfigError(f"truncate_at: {network.name} is trained from scratch and is not cut. Received {config.truncate_at!r}.")
+        raise ConfigError(f"truncate_at: {network.name} is trained from scratch and is not truncated. Received {config.truncate_at!r}.")
     if config.unfreeze_from:
         raise ConfigError(
             f"unfreeze_from: {network.name} is trained from scratch and has no frozen part. Leave it empty. "
@@ -145,7 +145,7 @@ def _check_scratch(network: Scratch, config: Config) -> None:
 
 
 def _check_options(network: Backbone | Scratch, config: Config) -> None:
-    """Refuse options that the network does not have, and those of a head where there is none."""
+    """Refuse options that the network does not have, and head options if it has no head."""
     for key, value in config.network.model_dump().items():
         if value is None:
             continue
@@ -157,7 +157,7 @@ def _check_options(network: Backbone | Scratch, config: Config) -> None:
             options = ", ".join(f"network.{name}" for name in network.options)
             raise ConfigError(f"network.{key}: {network.name} has no such option. Expected one of: {options}. Received {value!r}.")
         if (key, value) in network.without:
-            raise ConfigError(f"network.{key}: {network.name} cannot take it. Received {value!r}.")
+            raise ConfigError(f"network.{key}: {network.name} does not support this value. Received {value!r}.")
         if key in network.counts and len(value) != network.counts[key]:
             raise ConfigError(f"network.{key}: {network.name} needs {network.counts[key]} numbers. Received {list(value)!r}.")
     if isinstance(network, Scratch):

@@ -241,7 +241,7 @@ def test_two_processes_on_one_output_are_an_error_for_the_second(write: Write, t
 def test_a_file_that_appears_meanwhile_is_not_replaced(run: Run, data: Path, tmp_path: Path) -> None:
     asked = predict_request(run, [data], tmp_path / "out.csv")
     (tmp_path / "out.csv").write_text("mine")
-    with pytest.raises(OutputError, match=r"something is there already.*--overwrite"):
+    with pytest.raises(OutputError, match=r"already exists.*--overwrite"):
         prediction.carry_out(asked, Silent())
     assert (tmp_path / "out.csv").read_text() == "mine"
     assert not (tmp_path / ".out.csv.unfinished").exists()

@@ -32,7 +32,7 @@ def test_the_folder_is_called_like_the_data(image_folder: Callable[..., Path], t
         ({"methods.hidden": {"backbone": "vgg16", "truncate_at": "block9"}}, r"methods\.hidden: "),
         ({"methods.hidden.truncate_at": "block4_pool"}, r"methods\.hidden: truncate_at"),
         ({"common.data.test": 0.9}, r"methods\.linear: .*data\.test"),
-        ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "methods.linear and methods.twin, which are the same"),
+        ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "Received identical methods.linear and methods.twin"),
         ({"energy": "auto", "country": "QQQ"}, "Unknown country"),
     ],
 )
@@ -52,7 +52,7 @@ def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a\nb", "a/b", "..", "x" * 151])
 def test_a_name_that_is_no_folder_is_refused(image_folder: Callable[..., Path], tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="--name is the name of one folder"):
+    with pytest.raises(RunError, match="--name must be a folder name"):
         compare_request(image_folder(count=3), [pair()], name, tmp_path / "out")
 
 

@@ -59,7 +59,7 @@ def test_a_second_process_is_refused_while_the_first_one_works(
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("77")
         file.flush()
-        with pytest.raises(RunError, match=r"Another process .number 77. works on this comparison"):
+        with pytest.raises(RunError, match=r"Another process .number 77. is working on this comparison"):
             compare(data, pair(), output=tmp_path / "out")
     compare(data, pair(), output=tmp_path / "out")  # what a dead process has left is in nobody's way
     assert len(trainings.made) == 4

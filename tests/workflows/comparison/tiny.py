@@ -41,7 +41,7 @@ class Trainings:
     def __call__(self, trial: Trial, *costs: Any) -> Record:
         self.made.append(trial.name)
         if trial.config.training.learning_rate > 1:
-            raise TransferError("Training diverged: the loss is no longer a number.")
+            raise TransferError("Training diverged: the loss is not finite.")
         rows, classes = trial.dataset.used, trial.dataset.classes
         counts = rows["split"].value_counts()
         predicted = np.random.default_rng(int(trial.identity, 16)).integers(0, len(classes), counts["test"])

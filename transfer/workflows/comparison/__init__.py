@@ -1,1 +1,1 @@
-"""compare(): many ways to train on the same images, at several sizes and with several seeds, with statistics and cost."""
+"""The parts of compare(): methods, trials, their costs and records, and the tables made from them."""

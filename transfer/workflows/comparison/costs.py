@@ -1,4 +1,4 @@
-"""What the frozen pass costs an image, in seconds and Wh: measured once for each method, kept in the comparison's folder."""
+"""Cost of feature extraction per image in seconds and Wh, measured once for each method and kept in the comparison's folder."""
 
 import hashlib
 import itertools
@@ -23,7 +23,7 @@ _LEAST_BATCHES, _MOST_BATCHES, _LEAST_SECONDS = 2, 64, 1.0
 
 @dataclass(frozen=True)
 class Rate:
-    """Cost of one image: seconds, Wh, g of CO2; None where energy was not measured."""
+    """Cost per image: seconds, Wh, g of CO2; None if energy was not measured."""
 
     seconds: float
     wh: float | None = None
@@ -31,10 +31,10 @@ class Rate:
 
 
 def rate(method: Method, dataset: Dataset, folder: Path, meter: Meter) -> Rate:
-    """Return what reading, decoding and the frozen part of a method take for one image; nothing where nothing is frozen.
+    """Return the cost per image of reading, decoding and the frozen prefix of a method; zero if nothing is frozen.
 
-    It is measured with the real pass on real images, two batches at least and for a second, after a first batch that does
-    not count; whether the images' features are stored already makes no difference.
+    It is measured by extracting features of real images, at least two batches and one second, after a first batch that does
+    not count. Features that are already stored make no difference.
     """
     if isinstance(method.extractor, PixelExtractor):
         return Rate(0.0, 0.0 if meter.source else None, 0.0 if meter.source else None)
@@ -64,7 +64,7 @@ def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
     files = list(itertools.islice(itertools.cycle(pipeline.files_of(dataset.root, rows.head(count))), count))
     done, started, seconds = 0, 0.0, 0.0
     batches = iter(pipeline.batches(files, method.extractor.image_spec, batch_size))
-    method.extractor(next(batches)[1])  # starts everything
+    method.extractor(next(batches)[1])  # warm-up
     with meter.measuring() as reading:
         started = time.perf_counter()
         for _, images in batches:

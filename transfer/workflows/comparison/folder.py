@@ -1,4 +1,4 @@
-"""A comparison's folder: its file names, the lock for one process at a time, and a finished comparison opened from it."""
+"""The folder of a comparison: its file names, its lock, and `Comparison`, which reads it."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -30,14 +30,14 @@ _TEXTS = ("run", "method", "size", "truncate_at", "energy_source", "method_a", "
 
 
 def require_free(folder: Path, protected: Iterable[Path]) -> None:
-    """Check, before the work begins, that a comparison can be there: in a new folder, an empty one, or an earlier comparison's.
+    """Check, before work begins, that a comparison can be written to a folder: new, empty, or of an earlier comparison.
 
     Args:
-        folder: of the comparison.
-        protected: the user's data.
+        folder: folder of the comparison.
+        protected: paths of the user's data, where nothing may be written.
 
     Raises:
-        OutputError: where it cannot.
+        OutputError: if it cannot.
     """
     expected = "a new folder, or an earlier comparison (--name), which is continued"
     require_place(folder, protected, replaces=_is_comparison, expected=expected)
@@ -49,23 +49,23 @@ def _is_comparison(folder: Path) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a comparison for as long as the block lasts.
+    """Lock a comparison for other processes during a block.
 
     Raises:
-        RunError: where another process is at work.
+        RunError: if another process is working on it.
     """
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         if other := taken_by_another(file):
             raise RunError(
-                f"Another process ({other}) works on this comparison. Wait until it has finished, or choose another "
+                f"Another process ({other}) is working on this comparison. Wait until it has finished, or choose another "
                 f"--name. Received {str(folder)!r}."
             )
         yield
 
 
 class Comparison:
-    """One comparison.
+    """A comparison with finished runs.
 
     Attributes:
         path: its folder.
@@ -75,12 +75,12 @@ class Comparison:
         """Open a comparison.
 
         Raises:
-            RunError: where the folder is none, or has no finished run yet.
+            RunError: if the folder is not a comparison, or has no finished run yet.
         """
         self.path = Path(path)
         if not (self.path / FACTS).is_file():
             raise RunError(
-                f"There is no comparison with finished runs. Expected the folder of one, such as {DEFAULT_OUTPUT}/NAME. "
+                f"There is no comparison with finished runs. Expected the folder of a comparison, such as {DEFAULT_OUTPUT}/NAME. "
                 f"Received {str(path)!r}."
             )
 
@@ -91,48 +91,48 @@ class Comparison:
 
     @property
     def report(self) -> Path:
-        """The page for a browser."""
+        """The report, an HTML page."""
         return self.path / REPORT
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Settings, versions, notes, the paragraph."""
+        """Settings, versions, notes, and the paragraph."""
         content: dict[str, Any] = json.loads((self.path / FACTS).read_text(encoding="utf-8"))
         return content
 
     @property
     def paragraph(self) -> str:
-        """What was found, in words."""
+        """The findings, in words."""
         return str(self.facts["paragraph"])
 
     @property
     def failures(self) -> list[dict[str, Any]]:
-        """Runs that failed: `run`, `reason`. They are tried again by the next call of `compare`."""
+        """Runs that failed: `run`, `reason`. The next call of `compare` tries them again."""
         return list(self.facts["failures"])
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row a run."""
+        """One row per run."""
         return self._table(RUNS)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row for each method and size: means with 95 % intervals."""
+        """One row per method and size: means with 95 % intervals."""
         return self._table(SUMMARY)
 
     @cached_property
     def paired(self) -> pd.DataFrame:
-        """One row for each pair of methods and size: the difference on the same test images."""
+        """One row per pair of methods and size: the difference on the same test images."""
         return self._table(PAIRED)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row a test image: path, label, and the predicted class of each run, all text."""
+        """One row per test image: path, label, and the predicted class of each run, all text."""
         path = self.path / PREDICTIONS
         return pd.read_csv(path, dtype=object, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
 
     def _table(self, name: str) -> pd.DataFrame:
-        # A size called 1 is text, and an empty source is no missing value; figures that are missing are.
+        # Size 1 is text, and an empty energy source is not a missing value; missing figures are.
         table = pd.read_csv(self.path / name, dtype=dict.fromkeys(_TEXTS, object), keep_default_na=False, na_values={"energy_wh": [""]})
         return table
 

@@ -1,4 +1,4 @@
-"""The methods of a comparison: one scan and one split for all, each frozen part computed once."""
+"""The methods of a comparison: they share one scan and one split, and the features of each frozen prefix."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -22,12 +22,12 @@ from transfer.system.progress import Progress
 
 @dataclass(frozen=True)
 class Method:
-    """One method, ready to be trained.
+    """A method, ready to be trained.
 
     Attributes:
-        config: complete; `auto` stands for what each trial decides.
-        extractor: what every image passes before training.
-        store: where its outputs lie.
+        config: complete; each trial decides what is `auto`.
+        extractor: computes the features.
+        store: holds the features.
     """
 
     name: str
@@ -37,23 +37,23 @@ class Method:
 
     @property
     def measured(self) -> dict[str, Any] | None:
-        """What `precision: auto` measured; none where nothing was."""
+        """Measurements of `precision: auto`; None if nothing was measured."""
         return self.extractor.measured if isinstance(self.extractor, BackboneExtractor) else None
 
 
 def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack) -> tuple[list[Method], Dataset]:
     """Scan and split the images, and extract their features for every method.
 
-    The splits are those of `fit` with the same data, configuration and seed; where near duplicates are grouped, those of
-    the first method.
+    The splits are those of `fit` with the same data, configuration and seed; if near duplicates are grouped, those of the
+    first method.
 
     Args:
-        configs: method -> complete configuration; their data sections are alike.
-        progress: told of each step.
+        configs: method -> complete configuration; their data sections are the same.
+        progress: reports each step.
         stack: closes the stores.
 
     Returns:
-        The methods, and the dataset, split.
+        The methods, and the split dataset.
     """
     first = next(iter(configs.values()))
     devices.prepare(first.training.devices, progress)
@@ -65,7 +65,7 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
     for name, config in configs.items():
         extractor = load_extractor(config, dataset, progress, load)
         methods.append(Method(name, config, extractor, stack.enter_context(open_store(extractor.feature_set))))
-    for group in _of_one_pass(methods):
+    for group in _sharing_features(methods):
         dataset = extract(dataset, _joined([method.extractor for method in group]), group[0].store, group[0].config, progress)
     dataset = split_again(dataset, methods[0].extractor, methods[0].store, first)
     for method in methods:
@@ -86,8 +86,8 @@ def _loading_once() -> Load:
     return load
 
 
-def _of_one_pass(methods: Sequence[Method]) -> list[list[Method]]:
-    """Group the methods whose extractors differ in their outputs alone."""
+def _sharing_features(methods: Sequence[Method]) -> list[list[Method]]:
+    """Group the methods whose extractors differ only in their outputs."""
     groups: dict[str, list[Method]] = {}
     for method in methods:
         groups.setdefault(method.extractor.feature_set.id, []).append(method)

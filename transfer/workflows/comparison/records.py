@@ -1,4 +1,4 @@
-"""Records of finished trials: one file each, named by the identity of the result."""
+"""Records of finished trials: one file per trial, named by the identity of the result."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -11,14 +11,14 @@ from transfer.workflows.comparison.folder import RECORDS
 
 @dataclass(frozen=True)
 class Record:
-    """What one trial has found.
+    """The result of one trial.
 
     Attributes:
-        accuracy, macro_f1, log_loss, ece: of the test images; see `evaluation.metrics`.
+        accuracy, macro_f1, log_loss, ece: on the test images; see `evaluation.metrics`.
         parameters_trained, parameters_total: of the classifier from images to probabilities.
-        seconds_frozen, seconds_training: what the trial costs from nothing.
-        energy_wh: of both; none where it was not measured.
-        co2_g: the same.
+        seconds_frozen, seconds_training: cost of feature extraction and of training, without stored features.
+        energy_wh: of both; None if it was not measured.
+        co2_g: of both; None if it was not estimated.
         energy_source: `counter`, `estimate`, or empty.
         predicted: class number of each test image, in the order of the manifest.
     """
@@ -45,7 +45,7 @@ class Record:
 
 
 def read(folder: Path, name: str) -> Record | None:
-    """Return the record of a trial; none where there is none that can be read."""
+    """Return the record of a trial; None if there is none, or it cannot be read."""
     try:
         content: dict[str, Any] = json.loads((folder / RECORDS / f"{name}.json").read_text(encoding="utf-8"))
         if content.pop("identity") != name:
@@ -56,10 +56,10 @@ def read(folder: Path, name: str) -> Record | None:
 
 
 def write(folder: Path, name: str, record: Record, told: dict[str, Any]) -> None:
-    """Write the record of a trial, whole or not at all.
+    """Write the record of a trial atomically.
 
     Args:
-        told: also written, for people: method, size, seed.
+        told: also written, for readers: method, size, seed.
     """
     content = {"identity": name} | told | asdict(record)
     write_text(folder / RECORDS / f"{name}.json", json.dumps(content) + "\n")

@@ -1,4 +1,4 @@
-"""Records -> the tables and the page of a comparison, written whole or not at all."""
+"""Records -> the tables and the report of a comparison, each written atomically."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ COLUMNS = [
 
 
 def runs(found: Sequence[tuple[Trial, Record]], methods: Sequence[str], classes: int) -> pd.DataFrame:
-    """Return one row a run (columns `COLUMNS`): methods in their order, in each the sizes, in each the seeds."""
-    ordered = sorted(found, key=lambda pair: methods.index(pair[0].method.name))  # stable: sizes and seeds keep their order
+    """Return one row per run (columns `COLUMNS`), ordered by method, then size, then seed."""
+    ordered = sorted(found, key=lambda pair: methods.index(pair[0].method.name))  # stable: sizes and seeds stay in order
     rows = []
     for trial, record in ordered:
         facts: dict[str, Any] = {"run": trial.name, "method": trial.method.name, "size": trial.size, "seed": trial.seed}
@@ -35,11 +35,11 @@ def runs(found: Sequence[tuple[Trial, Record]], methods: Sequence[str], classes:
 
 
 def predictions(found: Sequence[tuple[Trial, Record]], test: pd.DataFrame, classes: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
-    """Return one row a test image: path, label, and for each run, in this order, the predicted class.
+    """Return one row per test image: path, label, and the class predicted by each run.
 
     Args:
         test: rows of the test split.
-        order: names of the runs.
+        order: names of the runs, in the order of the columns.
     """
     predicted = {trial.name: [classes[number] for number in record.predicted] for trial, record in found}
     columns = {"path": list(test["path"]), "label": list(test["label"])} | {run: predicted[run] for run in order}
@@ -49,11 +49,11 @@ def predictions(found: Sequence[tuple[Trial, Record]], test: pd.DataFrame, class
 def write(
     folder: Path, table: pd.DataFrame, predicted: pd.DataFrame, settings: str, reference: str | None, facts: Mapping[str, Any]
 ) -> None:
-    """Write everything that is made of the runs.
+    """Write all tables and the report.
 
     Args:
-        table, predicted: as above.
-        settings: of the comparison, as YAML.
+        table, predicted: results of `runs` and `predictions`.
+        settings: settings of the comparison, as YAML.
         reference: method that the others are compared with; none: all pairs.
         facts: further content of `comparison.json`.
     """
@@ -67,7 +67,7 @@ def write(
     shown = {"Data": str(facts["data"]), "Validation": str(facts["validation"])} | {"Note": " ".join(facts["notes"])}
     rendered = page.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
     write_text(folder / names.REPORT, rendered)
-    # Last: where it is, everything is.
+    # Last: if it exists, all files do.
     write_text(folder / names.FACTS, json.dumps(dict(facts) | {"paragraph": paragraph}, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The trials of a comparison: method x size x seed, each with its images; one trial trained and evaluated."""
+"""The trials of a comparison: method x size x seed, each with its images; training and evaluation of a trial."""
 
 import math
 import time
@@ -24,11 +24,11 @@ from transfer.workflows.comparison.records import Record
 
 @dataclass(frozen=True)
 class Trial:
-    """One training of a comparison.
+    """One trial of a comparison.
 
     Attributes:
-        config: of the method, with the trial's own seed.
-        dataset: the images of all three splits that it uses.
+        config: configuration of the method, with the seed of the trial.
+        dataset: the images of all three splits that the trial uses.
         identity: name of its record.
     """
 
@@ -41,15 +41,15 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """How the tables call it."""
+        """Its name in the tables."""
         return f"{self.method.name}-{self.size}-{self.seed}"
 
 
 def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Dataset) -> tuple[list[Trial], str]:
-    """Return all trials, size by size, so that an interrupted comparison can be read already.
+    """Return all trials, size by size, so that an interrupted comparison already has complete sizes.
 
     Returns:
-        The trials, and a sentence on sizes beyond the data; empty where there are none.
+        The trials, and a sentence on sizes larger than the data; empty if there are none.
     """
     training, validation = dataset.rows("train"), dataset.rows("validation")
     most = max(subsets.distinct(training).values())
@@ -59,7 +59,7 @@ def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Datas
     for size in sizes:
         for seed in settings.seeds:
             kept = subsets.subset(training, validation, size, seed, proportional)
-            # In the order of the dataset, as `fit` has them.
+            # In the order of the dataset, as in `fit`.
             rows = dataset.used[dataset.used.index.isin(kept) | (dataset.used["split"] == "test")]
             part = replace(dataset, table=rows)
             for method in methods:
@@ -77,15 +77,15 @@ def _beyond(beyond: Sequence[subsets.Size], most: int) -> str:
 
 
 def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
-    """Train and evaluate one trial from stored features, with which `fit` verifies that its export agrees.
+    """Train and evaluate one trial on stored features; `fit` verifies that exports agree with them.
 
     Args:
         trial: what to train.
-        rate: what extraction costs for one image.
+        rate: cost of feature extraction per image.
         meter: measures the energy of the training.
 
     Raises:
-        TransferError: for what the user can fix, such as a learning rate with which the training diverges.
+        TransferError: for any error that the user can fix, such as a learning rate at which training diverges.
     """
     method, clock, silent = trial.method, Clock(), Silent()
     features = FeatureDataset(trial.dataset, method.extractor, method.store, trial.config)
@@ -94,7 +94,7 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
         truncation = choose_truncation(features, silent, clock)
         features = with_whole_maps(features, truncation, silent, clock)
         trained, classifier = train(features, truncation, silent, clock)
-        # Extraction on the way is not training: it is counted with the frozen part, for every image alike.
+        # Extraction in between is not training: it is part of the cost of extraction, the same for every image.
         seconds = time.perf_counter() - started - clock.seconds.get("feature extraction", 0.0)
     for checkpoint in trained.checkpoints:
         checkpoint.unlink(missing_ok=True)
