@@ -1,6 +1,6 @@
 """What can go wrong, told to a person: the rule, what was expected, what was received, what to do.
 
-Every error that the user can mend is a `TransferError`. The command line prints its text as one line and exits with 2;
+Every error that the user can fix is a `TransferError`. The command line prints its text as one line and exits with 2;
 in Python it is an ordinary exception. Anything else that escapes is a defect of this package.
 """
 
@@ -21,7 +21,7 @@ class DataError(TransferError):
 
 
 class WeightsError(TransferError):
-    """Pretrained weights that cannot be had, or are not what they should be."""
+    """Pretrained weights that could not be downloaded, or are not what they should be."""
 
 
 class StoreError(TransferError):

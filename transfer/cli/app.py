@@ -31,7 +31,7 @@ app.add_typer(store.app, name="store")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with 0, 2 (the user can mend it), or 130 (interrupted)."""
+    """Run the command line; exit with 0, 2 (the user can fix it), or 130 (interrupted)."""
     if hasattr(sys.stdout, "reconfigure"):  # names of files and classes are printed, whatever their bytes
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")

@@ -38,7 +38,7 @@ class Config(Section):
     unfreeze_from: str | None = Field(
         None, description="first layer of the backbone that is fine-tuned, or the cut point above which all are; all; empty: none"
     )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of the frozen pass; auto measures")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of feature extraction; auto measures")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the split, the initial weights, dropout, order and views")
     energy: AutoOrOff = Field("auto", description="whether the electricity of the run is measured or estimated")
     data: DataConfig = DataConfig()

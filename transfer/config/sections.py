@@ -124,7 +124,7 @@ class FineTuningConfig(OptimizerConfig):
 
 
 class FeaturesConfig(Section):
-    """The frozen pass."""
+    """Feature extraction."""
 
     batch_size: int = Field(16, ge=1, description="images in a forward pass")
     memory_mb: int = Field(512, ge=16, description="stored features above this size are read from disk in each epoch")

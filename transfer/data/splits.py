@@ -1,7 +1,7 @@
 """Train, validation and test: pure functions of the manifest.
 
 A file's split depends on its own unit (the digest of its bytes, or its group): unit and seed give a number in [0, 1), and
-thresholds turn that into a split. So adding files moves no file, and exact copies and groups fall in the same split. One
+thresholds turn that into a split. So adding files moves no file, and exact duplicates and groups fall in the same split. One
 exception: where a class would have none in a split, its unit nearest to the threshold fills the gap.
 """
 

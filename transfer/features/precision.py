@@ -40,9 +40,9 @@ def choose(
     """Return the faster precision whose features agree, with what was measured; ask the machine only the first time.
 
     Args:
-        backbone: whose frozen pass it is about.
+        backbone: whose features they compute.
         load: precision -> the backbone in it.
-        batch_size: of the frozen pass.
+        batch_size: of feature extraction.
         images: gives real images, uint8 [b, size, size, 3]; called only when something is measured.
         progress: told of each candidate, and the result.
 
