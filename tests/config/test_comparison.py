@@ -33,11 +33,11 @@ def test_settings_written_as_yaml_are_read_as_the_same_settings(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"sizes": [0]}, "whole number of images a class from 1 on"),
-        ({"sizes": [-1]}, "whole number of images a class from 1 on"),
+        ({"sizes": [0]}, "whole number of images per class from 1 on"),
+        ({"sizes": [-1]}, "whole number of images per class from 1 on"),
         ({"sizes": ["some"]}, "Received sizes='some'"),
-        ({"sizes": [2.5]}, "whole number of images a class from 1 on"),
-        ({"sizes": [True]}, "whole number of images a class from 1 on"),
+        ({"sizes": [2.5]}, "whole number of images per class from 1 on"),
+        ({"sizes": [True]}, "whole number of images per class from 1 on"),
         ({"sizes": []}, "'sizes'"),
         ({"sizes": 5}, "'sizes'"),
         ({"sizes": [1, 1]}, "1 stands twice"),

@@ -31,7 +31,7 @@ def _size(value: Any) -> Any:
     if value == ALL:
         return value
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("each size is a whole number of images a class from 1 on, or all")
+        raise ValueError("each size is a whole number of images per class from 1 on, or all")
     return value
 
 
@@ -42,11 +42,11 @@ Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**31 - 1)]
 class ComparisonConfig(Section):
     """One comparison: methods x sizes x seeds."""
 
-    sizes: tuple[Size, ...] = Field((1, 2, 5, 10, 25, 100, ALL), min_length=1, description="training images a class, nested; or all")
+    sizes: tuple[Size, ...] = Field((1, 2, 5, 10, 25, 100, ALL), min_length=1, description="training images per class, nested; or all")
     seeds: tuple[Seed, ...] = Field((0, 1, 2, 3, 4), min_length=1, description="of the subsets, initial weights, dropout and order")
     reference: str | None = Field(None, description="method that the others are compared with; empty: all pairs")
     validation: Literal["all", "proportional"] = Field(
-        ALL, description="validation images at each size: all, or in proportion to the training images, at least one a class"
+        ALL, description="validation images at each size: all, or in proportion to the training images, at least one per class"
     )
     energy: AutoOrOff = Field("auto", description="auto: measure energy, or estimate it where no counter can be read")
     country: str | None = Field(
