@@ -3,9 +3,9 @@
 
     python tests/benchmarks/batch_predict.py --run RUN --data FOLDER [--images 240] [--rounds 3] [--large]
 
-`ratio` is the median of the pairs: 1 would mean that reading, decoding and writing the table cost nothing. Both are taken in
-turn, on the same images in the same batches. `predict_images_per_s` is counted from the first file to the last piece of
-answers on the disk, without the start of TensorFlow and the loading of the export; `decode_images_per_s` is the decoder alone
+`ratio` is the median of the pairs: 1 would mean that reading, decoding and writing the table cost nothing. Both run in
+turn, on the same images in the same batches. `predict_images_per_s` is measured from the first file to the last shard of
+answers on disk, without the start of TensorFlow and the loading of the export; `decode_images_per_s` is the decoder alone
 on all cores. With `--large`, the memory that further images of 100 megapixels take beside the others, in a process of its own.
 """
 

@@ -4,8 +4,8 @@
     python tests/benchmarks/check_large.py [--images 20000] [--classes 10]
 
 The features have the widths of all of VGG16's cut points; every fiftieth image is a near duplicate of another.
-`ratio` is all checks beside the frozen pass over 40 seconds for 20,000 images. The peak is the operating system's own
-account (ru_maxrss) of a process of its own, in which making the images up counts too (`peak_before_gb`).
+`ratio` is the time of all checks, without feature extraction, over 40 seconds for 20,000 images. The peak is what the operating
+system reports (ru_maxrss) for a separate process, which includes making up the images (`peak_before_gb`).
 """
 
 import argparse

@@ -3,8 +3,8 @@
 
     python tests/benchmarks/check_throughput.py [--data FOLDER] [--size 224]
 
-Without --data, 20,000 JPEG images of 96 px are made. A scan walks the folder, reads each file, digests it, judges its header
-and decodes its pixels; its rate is held against two pipelines of tf.data over the same files, with AUTOTUNE and prefetch:
+Without --data, 20,000 JPEG images of 96 px are made. A scan walks the folder, reads each file, computes its digest, examines its
+header and decodes its pixels; its rate is compared with two tf.data pipelines over the same files, with AUTOTUNE and prefetch:
 
     recipe   the usual one of a loader: read, decode_image, resize to --size, batches of 32
     shapes   the harder one: read, decode_image, keep the shape only, batches of 256

@@ -3,7 +3,7 @@
 
     python tests/benchmarks/compare_digits.py [--weights imagenet] [--sizes 1 2 5 10 25 100 all] [--seeds 5]
 
-The features are stored before the clock starts; what is timed is everything else, from the scan to the report.
+The features are stored before the clock starts; everything else is timed, from the scan to the report.
 """
 
 import argparse

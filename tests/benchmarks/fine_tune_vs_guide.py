@@ -4,13 +4,13 @@
     python tests/benchmarks/fine_tune_vs_guide.py --data FOLDER [--precision auto|float32] [--size 224] [--guide-steps 6]
                                                   [--accuracy-seeds 3 --accuracy-size 64]
 
-Both train the same layers with batches of 32 and look at a validation split after the epoch. The seconds of `transfer fit` are
+Both train the same layers with batches of 32 and evaluate a validation split after the epoch. The seconds of `transfer fit` are
 those of its history, without the first epoch (in which both build their graphs); the guide's rates are taken from some steps.
-The ratio is for the same numbers of training and validation images. What comes before the epochs is told beside it: the
-frozen pass and the head here, the frozen epochs there.
+The ratio is for the same numbers of training and validation images. What comes before the epochs is reported separately:
+feature extraction and the head here, the frozen epochs there.
 
-With --accuracy-seeds both also train to the end on the same training images and are judged on the same test images, for each
-seed with another split, at a size at which the guide takes minutes (its recipe: 8 frozen epochs, then 2 of fine-tuning).
+With --accuracy-seeds both also train to the end on the same training images and are evaluated on the same test images, for each
+seed with a different split, at a size at which the guide takes minutes (its recipe: 8 frozen epochs, then 2 of fine-tuning).
 """
 
 import argparse

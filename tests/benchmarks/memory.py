@@ -3,7 +3,7 @@
 
     python tests/benchmarks/memory.py --data FOLDER [--set KEY=VALUE ...]
 
-`ratio` is the peak over 3 GB. The peak is the operating system's own account (ru_maxrss) of the finished process.
+`ratio` is the peak over 3 GB. The peak is what the operating system reports (ru_maxrss) for the finished process.
 """
 
 import argparse

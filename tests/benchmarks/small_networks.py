@@ -3,9 +3,9 @@
 
     python tests/benchmarks/small_networks.py [--networks lenet,mlp] [--all] [--data FOLDER] [--images 4096] [--rounds 5]
 
-Both train in turn, several times over; `ratio` is the least of the networks' medians of the pairs. The plain side is what a
+Both train in turn, several times; `ratio` is the least of the networks' medians of the pairs. The plain side is what a
 user would write: float32 arrays that are standardised (and grey) already, so that its network begins after that layer; shuffled
-by Keras; Adam; `jit_compile=False`, which is the faster choice on a processor. Both judge the same few images after each epoch.
+by Keras; Adam; `jit_compile=False`, which is the faster choice on a processor. Both evaluate the same few images after each epoch.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a person sees: one line a step where nobody looks on, and TensorFlow's chatter only where it explains a failure."""
+"""What a person sees: one line per step if the output is not a terminal, and TensorFlow's messages only where they explain a failure."""
 
 import logging
 import os
@@ -14,12 +14,12 @@ from transfer.system.startup import hearing, import_tensorflow_quietly
 
 
 def test_without_a_terminal_each_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with Terminal().step("Frozen pass", 1500) as advance:
+    with Terminal().step("Extracting features", 1500) as advance:
         advance(1000)
         advance(500)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("Frozen pass: 1,500 images in ")
+    assert captured.err.startswith("Extracting features: 1,500 images in ")
     assert captured.err.rstrip().endswith(" images/s)")
     assert captured.err.count("\n") == 1
 

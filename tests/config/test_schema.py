@@ -161,7 +161,7 @@ def test_set_without_key_or_value_gets_an_example(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["head.dense=[1", "weights={", "weights=2024-99-99"])
-def test_set_with_a_value_that_is_no_yaml_is_told(text: str) -> None:
+def test_set_with_a_value_that_is_not_yaml_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"is not YAML\. Received"):
         parse_assignment(text)
 

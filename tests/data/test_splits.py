@@ -55,7 +55,7 @@ def test_order_of_files_and_classes_changes_nothing(
 
 @given(CLASSES, SHARES, SHARES, SEEDS)
 @settings(max_examples=60, deadline=None)
-def test_copies_change_nothing(classes: dict[str, list[str]], validation: float, test: float, seed: int) -> None:
+def test_exact_duplicates_change_nothing(classes: dict[str, list[str]], validation: float, test: float, seed: int) -> None:
     doubled = {label: members * 2 for label, members in classes.items()}
     assert assign(doubled, validation, test, seed) == assign(classes, validation, test, seed)
 
@@ -124,7 +124,7 @@ def test_another_seed_divides_differently() -> None:
     assert assign(classes, 0.3, 0.3, 0) != assign(classes, 0.3, 0.3, 1)
 
 
-def test_divide_gives_skipped_files_no_split_and_copies_the_same() -> None:
+def test_divide_gives_skipped_files_no_split_and_exact_duplicates_the_same() -> None:
     rows = plain({"a": 20, "b": 20})
     manifest = manifests.skip(table(rows + rows), {0: "damaged: x"})
     divided = divide(manifest, CONFIG, 0)
@@ -154,7 +154,7 @@ def test_no_readable_image_is_an_error_with_the_reasons() -> None:
         require_classes(manifest)
 
 
-def test_copies_do_not_count_as_different_images() -> None:
+def test_exact_duplicates_do_not_count_as_different_images() -> None:
     rows = [*plain({"a": 5}), *[("b", digest_of(1), "")] * 5]
     with pytest.raises(DataError, match="Too few in: b"):
         divide(table(rows), CONFIG, 0)

@@ -43,7 +43,7 @@ def arm(moment: str, number: int) -> None:
 
     places: dict[str, tuple[Any, str, int, bool]] = {
         "scan": (reading, "examine", 20, False),
-        "frozen pass": (Store, "put", 2, False),
+        "feature extraction": (Store, "put", 2, False),
         "inside a write": (Store, "put", 3, True),
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
         "export": (tf.saved_model, "save", 1, False),

@@ -130,7 +130,7 @@ def test_a_fit_makes_the_same_checks_and_keeps_them(case: Case, tmp_path: Path, 
     assert "Data findings" in Run(run.path).report.read_text(encoding="utf-8")
 
 
-def test_copies_that_are_kept_together_lie_in_no_two_splits(case: Case, tmp_path: Path) -> None:
+def test_near_duplicates_that_are_grouped_lie_in_one_split(case: Case, tmp_path: Path) -> None:
     grouped = transfer.check(case.planted.root, SETTINGS, output=tmp_path / "grouped", **{"data.group_by": "near-duplicates"})
     assert len(grouped.findings.near_duplicates) == len(case.findings.near_duplicates)
     assert grouped.findings.across.empty
@@ -142,25 +142,25 @@ def test_an_edited_table_given_back_is_the_data(case: Case, tmp_path: Path) -> N
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     wrong = rows["path"].isin(case.planted.wrong_labels)
     rows.loc[wrong, "label"] = [case.planted.wrong_labels[path] for path in rows.loc[wrong, "path"]]
-    copies = rows["path"].isin([copy for _, copy, _ in case.planted.near_duplicates])
-    rows.loc[copies, "exclude"] = "yes"
+    duplicates = rows["path"].isin([duplicate for _, duplicate, _ in case.planted.near_duplicates])
+    rows.loc[duplicates, "exclude"] = "yes"
     rows.to_csv(table, index=False)
-    mended = transfer.check(table, SETTINGS, output=tmp_path / "mended", **{"data.root": str(case.planted.root)})
-    used = mended.manifest[mended.manifest["reason"] == ""]
+    corrected = transfer.check(table, SETTINGS, output=tmp_path / "corrected", **{"data.root": str(case.planted.root)})
+    used = corrected.manifest[corrected.manifest["reason"] == ""]
     labels = dict(zip(used["path"], used["label"], strict=True))
     assert {path: labels[path] for path in case.planted.wrong_labels} == case.planted.wrong_labels
-    assert mended.findings.near_duplicates.empty
-    assert not set(mended.findings.label_issues.head(15)["path"]) & set(case.planted.wrong_labels)
+    assert corrected.findings.near_duplicates.empty
+    assert not set(corrected.findings.label_issues.head(15)["path"]) & set(case.planted.wrong_labels)
     before = dict(zip(case.checked.manifest["path"], case.checked.manifest["split"], strict=True))
     assert list(used["split"]) == [before[path] for path in used["path"]]
 
 
-def test_without_weights_the_files_are_judged_and_the_rest_is_said(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weights_files_are_checked_and_the_rest_is_reported(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
-        raise WeightsError("The weights cannot be had.")
+        raise WeightsError("The weights could not be downloaded.")
 
     monkeypatch.setattr(weights, "load", fail)
     checked = transfer.check(case.planted.root, SETTINGS, output=tmp_path / "result")
     assert checked.findings.contradictions == len(case.planted.contradictions)
-    assert any("The weights cannot be had." in note for note in checked.findings.notes)
-    assert any("The weights cannot be had." in sentence for sentence in checked.exceeded)  # --strict must not pass
+    assert any("The weights could not be downloaded." in note for note in checked.findings.notes)
+    assert any("The weights could not be downloaded." in sentence for sentence in checked.exceeded)  # --strict must not pass

@@ -63,7 +63,7 @@ def test_what_was_left_out_on_purpose_fails_no_strict_check(call: Call, data: Pa
     assert "in a class that was left out: not used, as asked" in printed
 
 
-def test_files_are_judged_without_a_network_and_what_was_left_out_is_not_called_absent(
+def test_files_are_checked_without_a_network_and_what_was_left_out_is_not_called_absent(
     call: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:

@@ -18,7 +18,7 @@ from transfer.quality.findings import Findings
 
 ROOT = Path(__file__).resolve().parents[2]
 STRUCK = [
-    ("frozen pass", "SIGINT"),
+    ("feature extraction", "SIGINT"),
     ("page of a check", "SIGKILL"),
     ("replacing a check", "SIGKILL"),
     ("table of a check", "SIGTERM"),

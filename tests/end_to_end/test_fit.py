@@ -1,4 +1,4 @@
-"""fit() on real files: what a run's folder holds, that it can be had again, and that what was measured is what is served."""
+"""fit() on real files: what a run's folder contains, that the run can be repeated, and that what was measured is what is served."""
 
 import math
 import shutil

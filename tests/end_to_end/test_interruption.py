@@ -26,11 +26,11 @@ IMAGES, BATCH = 80, 16
 STRUCK = {
     # moment of the signal, signal: images that are stored by then
     ("scan", "SIGKILL"): 0,
-    ("frozen pass", "SIGKILL"): 2 * BATCH,
+    ("feature extraction", "SIGKILL"): 2 * BATCH,
     ("training", "SIGKILL"): IMAGES,
     ("export", "SIGKILL"): IMAGES,
     ("publishing", "SIGKILL"): IMAGES,
-    ("frozen pass", "SIGTERM"): 2 * BATCH,
+    ("feature extraction", "SIGTERM"): 2 * BATCH,
     ("inside a write", "SIGINT"): 2 * BATCH,
 }
 

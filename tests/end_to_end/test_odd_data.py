@@ -51,8 +51,8 @@ def splits(checked: Checked) -> set[str]:
     return set(checked.manifest["split"])
 
 
-def near_copies(image_folder: Folder) -> Path:
-    """Every image is a near copy of one image."""
+def near_duplicates(image_folder: Folder) -> Path:
+    """Every image is a near duplicate of one image."""
     data = image_folder(count=5)
     image = made_up_image(5, (12, 12)).resize((80, 80))
     for number, path in enumerate(sorted(data.rglob("*.png"))):
@@ -62,8 +62,8 @@ def near_copies(image_folder: Folder) -> Path:
 
 
 @pytest.mark.parametrize("settings", [LENET, VGG], ids=["lenet", "vgg16"])
-def test_where_all_are_copies_of_one_image_grouping_them_is_refused(image_folder: Folder, settings: dict[str, Any]) -> None:
-    data = near_copies(image_folder)
+def test_where_all_are_near_duplicates_of_one_image_grouping_them_is_refused(image_folder: Folder, settings: dict[str, Any]) -> None:
+    data = near_duplicates(image_folder)
     settings = settings | {"data.group_by": "near-duplicates"}
     checked = look(data, settings)
     assert len(checked.findings.near_duplicates) > 0
@@ -132,7 +132,7 @@ def test_a_class_without_training_images_is_named(image_folder: Folder) -> None:
     assert splits(look(data)) == {"train", "validation", "test"}  # as the folder has them
 
 
-def test_near_copies_across_ready_made_splits_are_found_and_grouping_takes_them_out_of_training(image_folder: Folder) -> None:
+def test_near_duplicates_across_ready_made_splits_are_found_and_grouping_takes_them_out_of_training(image_folder: Folder) -> None:
     data = ready_made(image_folder)
     for label in ("green", "red"):
         image = made_up_image(70 + len(label), (12, 12)).resize((80, 80))

@@ -1,4 +1,4 @@
-"""What the tests of the frozen pass share: a feature extractor that is not a network, and passes that are interrupted."""
+"""What the tests of feature extraction share: a feature extractor that is not a network, and passes that are interrupted."""
 
 import functools
 from collections.abc import Iterator

@@ -62,7 +62,7 @@ def test_a_table_is_kept_in_memory_up_to_the_limit(store: Store, memory: int, fi
 
 
 @pytest.mark.parametrize("memory", [IN_MEMORY, IN_STORE])
-def test_a_record_that_was_lost_is_told(store: Store, memory: int) -> None:
+def test_a_lost_record_is_reported(store: Store, memory: int) -> None:
     table = rows(store, made_up(np.float32), memory)
     table.keys = [*table.keys, b"\0" * 48]
     with pytest.raises(StoreError, match="lost a record"):

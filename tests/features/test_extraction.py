@@ -1,4 +1,4 @@
-"""The frozen pass over a manifest: each image once, and nothing under a wrong name."""
+"""Feature extraction from a dataset: each image once, and nothing under a wrong name."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -51,11 +51,11 @@ def test_adding_k_images_computes_k(image_folder: Folder, store: Store, added: i
         made_up_image(7000 + number).save(root / "green" / f"a new one {number}.png")
     _, extractor = run(scan(root), root, store)
     assert sum(extractor.batches) == added
-    known = ~scan(root)["path"].str.contains("a new one")
-    assert np.array_equal(stored(store, scan(root)[known]), before)
+    earlier = ~scan(root)["path"].str.contains("a new one")
+    assert np.array_equal(stored(store, scan(root)[earlier]), before)
 
 
-def test_copies_are_computed_once(image_folder: Folder, store: Store) -> None:
+def test_exact_duplicates_are_computed_once(image_folder: Folder, store: Store) -> None:
     root = image_folder(count=3)
     shutil.copy(root / "red" / "001.png", root / "green" / "copy.png")
     rows = scan(root)

@@ -1,4 +1,4 @@
-"""The frozen pass with augmented views, and after an interruption: always the same bytes."""
+"""Feature extraction with augmented views, and after an interruption: always the same bytes."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What stands in front of the trained part: its outputs, and a name in the store for everything that determines them."""
+"""Feature extractors: their outputs, and a name in the store for everything that determines them."""
 
 import dataclasses
 

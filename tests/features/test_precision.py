@@ -87,7 +87,7 @@ def test_16_bits_are_chosen_where_they_are_faster_and_agree(machine: Machine, fa
     assert machine.measured == ["float32", "bfloat16"]
 
 
-def test_the_choice_is_told_once_with_what_was_measured(machine: Machine) -> None:
+def test_the_choice_is_printed_once_with_what_was_measured(machine: Machine) -> None:
     machine.choose()
     machine.choose()
     (line,) = machine.progress.lines

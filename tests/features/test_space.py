@@ -1,4 +1,4 @@
-"""Room on the disk is told before it is used, and a pass that cannot fit does not begin."""
+"""The space needed on disk is printed before it is used, and an extraction that cannot fit does not begin."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ def free(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=count))
 
 
-def test_much_is_told_with_what_is_free_and_little_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_much_is_reported_with_what_is_free_and_little_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Heard()
     free(monkeypatch, 5 * 10**9)
     space.require(tmp_path, 10**6, 5, heard)

@@ -83,7 +83,7 @@ def test_keys_are_equal_only_where_image_view_and_output_are(one: tuple[str, str
     assert (key(*one) == key(*other)) == (one == other)
 
 
-def test_a_missing_record_is_told_and_never_made_up() -> None:
+def test_a_missing_record_is_reported_and_never_made_up() -> None:
     with open_store(SET) as opened_store, pytest.raises(StoreError, match=f"lost a record while it was in use.*{SET.id}"):
         rows_of(opened_store, range(1))
 
@@ -215,7 +215,7 @@ def test_a_damaged_store_is_one_clear_error_that_says_how_to_delete_it(damage: s
     assert "\n" not in str(caught.value)
 
 
-def test_a_cache_folder_that_cannot_be_written_is_told(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_folder_that_cannot_be_written_is_reported(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache_folder / "a file").write_text("")
     monkeypatch.setenv("TRANSFER_HOME", str(cache_folder / "a file"))
     with pytest.raises(StoreError, match="cannot be used"), open_store(SET):

@@ -1,4 +1,4 @@
-"""Near duplicates are found; different images, also those of a kind that all look alike, are not taken for them."""
+"""Near duplicates are found; different images, even of a kind that all look alike, are not."""
 
 from collections.abc import Mapping
 from functools import cache

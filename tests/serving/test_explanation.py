@@ -1,4 +1,4 @@
-"""What the page is told of an image: classes in order, the wanted class's heat, neighbours without their paths."""
+"""What the page gets for an image: classes in order, the wanted class's heat, neighbours without their paths."""
 
 import base64
 import io

@@ -163,7 +163,7 @@ def test_slow_senders_are_cut_off(strict: Running, beginning: bytes, answer: byt
     assert strict.engine.held.now == 0
 
 
-def test_beyond_the_limit_of_connections_clients_are_sent_away_and_the_server_lives(export: Path) -> None:
+def test_beyond_the_limit_of_connections_clients_are_refused_and_the_server_lives(export: Path) -> None:
     # a patient server: one that cut the silent off while the others are being opened would have room again
     with served(export, connections=40, header_seconds=60) as running:
         idle = [running.connect() for _ in range(60)]
@@ -186,7 +186,7 @@ def test_of_a_thousand_connections_the_first_are_answered_and_the_others_told_wh
     with served(export, queue_images=600, header_seconds=60) as running:  # patient, as above
         connections = [running.connect() for _ in range(1000)]
         for connection in connections:
-            with contextlib.suppress(ConnectionError):  # already sent away
+            with contextlib.suppress(ConnectionError):  # already refused
                 connection.sendall(request)
         answers = [status_of(connection) for connection in connections]
         assert answers[:512] == [200] * 512

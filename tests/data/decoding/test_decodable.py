@@ -86,7 +86,7 @@ def test_damaged_bytes_get_the_verdict_of_the_decoder(kind: str, share: float, e
         assert TESTER.reasons([(data, header)]) == [TESTER._final_reason(data)]
 
 
-def test_the_reasons_are_those_of_the_frozen_pass(tester: DecodeTest, tmp_path: Path) -> None:
+def test_the_reasons_are_those_of_feature_extraction(tester: DecodeTest, tmp_path: Path) -> None:
     files = [e.cut(ALL[kind], share) for kind in ("JPEG", "PNG", "BMP", "lossy WebP") for share in (0.6, 0.95)]
     for number, data in enumerate(files):
         (tmp_path / str(number)).write_bytes(data)

@@ -27,7 +27,7 @@ def images(size: int, count: int = 2, seed: int = 0) -> np.ndarray:
 
 
 def reloaded(model: keras.Model, folder: Path) -> keras.Model:
-    """Save a model and open the file as a stranger would: in safe mode, without objects of this package."""
+    """Save a model and open the file as anyone would: in safe mode, without objects of this package."""
     model.save(folder / "model.keras")
     return keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
 

@@ -94,7 +94,7 @@ def test_a_wrong_label_says_what_it_is_and_what_it_looks_like() -> None:
     assert texts[start : start + 6] == ["is:", "cat", "0.01", "looks like:", "dog", "0.90"]
 
 
-def test_leaks_are_told_from_properties_that_are_none() -> None:
+def test_leaks_are_distinguished_from_properties_that_are_none() -> None:
     texts = Page(rendered(filled())).texts
     row = texts.index("file size")
     assert texts[row + 1 : row + 5] == ["files larger than 12,345 bytes are mostly 'cat'", "91.0 %", "50.0 %", "▲ yes"]

@@ -54,7 +54,7 @@ def test_with_a_reference_nothing_is_claimed_of_other_pairs() -> None:
     assert "frozen and tuned:" not in told and "over frozen" not in told
 
 
-def test_with_a_reference_each_pair_is_told() -> None:
+def test_with_a_reference_each_pair_has_a_sentence() -> None:
     many = {name: {"1": 0.4 + 0.1 * i} for i, name in enumerate("abcde")}
     told = paragraph(*tables(many, reference="b"))
     assert all(f"{better} is better with 1 image per class, by" in told for better in "bcde")
@@ -132,7 +132,7 @@ def test_a_dearer_method_without_a_real_gain_is_said_to_gain_nothing() -> None:
     assert "The extra cost of tuned over frozen buys no difference that can be told." in told
 
 
-def test_of_many_pairs_those_with_the_best_are_told() -> None:
+def test_of_many_pairs_those_with_the_best_have_a_sentence() -> None:
     many = {name: {"1": 0.4 + 0.1 * i, "10": 0.4 + 0.1 * i} for i, name in enumerate(["a", "b", "c", "d"])}
     told = paragraph(*tables(many))
     assert all(f"{other} and d: d is better at every size" in told for other in "abc")

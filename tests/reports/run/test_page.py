@@ -58,13 +58,13 @@ def test_skipped_files_are_listed_with_their_reason_and_used_ones_are_not(page: 
     assert not any("validation.png" in found for found in page.texts)
 
 
-def test_probabilities_and_their_calibration_are_told_in_words_and_figures(page: Page) -> None:
+def test_probabilities_and_their_calibration_are_shown_in_words_and_figures(page: Page) -> None:
     assert any("temperature of 1.50" in found and "overconfident" in found for found in page.texts)
     at = page.texts.index("expected calibration error")
     assert page.texts[at + 1 : at + 3] == ["0.200", "0.100"]
 
 
-def test_how_well_other_data_is_noticed_is_told(run: Run, page: Page) -> None:
+def test_the_page_says_how_well_other_data_is_detected(run: Run, page: Page) -> None:
     at = page.texts.index("handwritten digits")
     assert page.texts[at + 1 : at + 5] == ["30", "90 %", "0.990", "good"]
     assert "do not rely on" not in run_page.render(run)
@@ -81,7 +81,7 @@ def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wh", "source", "said"), [(1.25, "estimate", "1.25 Wh"), (1.0, "counter", "counters"), (None, "", "was not measured")]
 )
-def test_the_cost_is_told_with_where_the_figure_comes_from(tmp_path: Path, wh: float | None, source: str, said: str) -> None:
+def test_the_cost_is_shown_with_its_source(tmp_path: Path, wh: float | None, source: str, said: str) -> None:
     run = write_run(tmp_path / "run")
     run.metrics["energy"].update(wh=wh, source=source)
     assert said in " ".join(run_page.render(run).split())

@@ -142,7 +142,7 @@ def test_a_cache_that_is_not_whole_is_filled_again_with_the_same_paths(data_dir:
     assert rows(after, "path", "digest", "label") == rows(before, "path", "digest", "label")
 
 
-def test_a_set_that_was_prepared_anew_is_read_anew(data_dir: Path) -> None:
+def test_a_set_that_was_prepared_again_is_read_again(data_dir: Path) -> None:
     prepare(data_dir, {"train": images(4)})
     before = opened(data_dir)
     subprocess.run(["rm", "-r", data_dir / "pets"], check=True)
@@ -196,7 +196,7 @@ def test_classes_without_names_are_called_by_their_numbers(data_dir: Path) -> No
     assert rows(opened(data_dir), "label") == {("0",), ("1",)}
 
 
-def test_the_terminal_is_told_of_progress_and_hears_nothing_else(data_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_terminal_shows_progress_and_nothing_else(data_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     prepare(data_dir, {"train": images(4), "test": images(2, 10), "extra": images(3, 20)})
     capfd.readouterr()
     told = Told()
