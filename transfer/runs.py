@@ -56,6 +56,8 @@ class Run:
         missing = [name for name in _COMPLETE if not (self.path / name).exists()]
         if missing:
             raise RunError(f"The folder is not a run: it lacks {', '.join(missing)}. Received {str(path)!r}.")
+        if not self.ood_reference.exists():
+            raise RunError(f"The run was made by an earlier version: it lacks {OOD_REFERENCE}. Fit again. Received {str(path)!r}.")
 
     @property
     def name(self) -> str:

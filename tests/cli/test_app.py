@@ -154,8 +154,8 @@ def test_a_name_that_is_taken_is_one_line_and_the_run_is_kept(call: Call, data: 
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten(call: Call, data: Path, tmp_path: Path) -> None:
-    result = call("fit", data, *LENET, "--output", tmp_path, "--name", "data", "--overwrite")
-    require_one_error(result, "replaces runs only")
+    result = call("fit", data, *LENET, "--output", tmp_path, "--name", "mine", "--overwrite")
+    require_one_error(result, "already exists.*a run, which --overwrite replaces")
     assert len(list(data.rglob("*.png"))) == 12
 
 

@@ -116,7 +116,7 @@ def full_disk(*given: Any, **options: Any) -> None:
     [
         ("transfer.data.dataset.write_text", {"earlier"}),
         ("transfer.quality.findings.write_text", {"earlier"}),
-        ("transfer.reports.check_html.write_text", {"earlier"}),
+        ("transfer.workflows.check.write_text", {"earlier"}),
         ("transfer.quality.worksheet.write_bytes", FILES),
     ],
 )

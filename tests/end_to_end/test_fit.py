@@ -91,7 +91,7 @@ def test_metrics_have_the_documented_keys_and_sane_values(run: Run) -> None:
         assert found["accuracy_ci95"][0] <= found["accuracy"] <= found["accuracy_ci95"][1]
         assert math.isfinite(found["log_loss"])
         assert list(found["per_class"]) == DIGITS
-    assert {"scan", "precision", "frozen pass", "training", "export", "evaluation", "total"} <= set(run.metrics["timing"])
+    assert {"scan", "precision", "feature extraction", "training", "export", "evaluation", "total"} <= set(run.metrics["timing"])
     assert run.metrics["images"] == {"train": 40, "validation": 20, "test": 30}
 
 

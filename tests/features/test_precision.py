@@ -114,7 +114,7 @@ def test_what_was_not_measured_before_is_measured(machine: Machine, change: dict
 
 def test_another_machine_is_asked_anew(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.choose()
-    monkeypatch.setattr(precision, "machine", lambda: {"processor": "another"})
+    monkeypatch.setattr(devices, "machine", lambda: {"processor": "another"})
     machine.choose()
     assert machine.images == 2
 
@@ -185,7 +185,7 @@ def test_on_a_gpu_xla_is_used_where_it_is_faster_and_agrees(
     monkeypatch: pytest.MonkeyPatch, rate: float, features: np.ndarray, expected: bool
 ) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
-    monkeypatch.setattr(precision, "machine", lambda: {"gpus": ["a GPU"]})
+    monkeypatch.setattr(devices, "machine", lambda: {"gpus": ["a GPU"]})
     machine = Machine(monkeypatch)
     machine.speeds["float16, xla"], machine.features["float16, xla"] = rate, features
     received = machine.choose()

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from transfer.system import devices
+from transfer.system.progress import Silent
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_the_gpus_are_named_in_one_line(machine: Any, count: int, which: str, ex
 
 def test_memory_of_every_gpu_is_taken_as_it_is_needed(machine: Any) -> None:
     grown = machine(2)
-    devices.prepare()
+    devices.prepare("all", Silent())
     assert grown == ["GPU:0", "GPU:1"]
 
 
@@ -60,5 +61,5 @@ def test_a_gpu_in_use_stays_as_it_is(machine: Any, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("Physical devices cannot be modified after being initialized")
 
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", refused)
-    devices.prepare()
+    devices.prepare("all", Silent())
     assert devices.to_train_on("all") == ["GPU:0"]

@@ -166,7 +166,9 @@ def test_logits_do_not_depend_on_the_batches_they_are_made_in(store: Store, batc
     monkeypatch.setattr(module, "evaluation_batch_size", lambda output, shape: batch)
     received = infer(model, made, "test", "top:avg")
     np.testing.assert_allclose(received, whole, atol=1e-6)
-    np.testing.assert_array_equal(infer(model, made, "test", "top:avg", positions=np.array([1])), received[[1]])
+    # To a rounding: with another number of rows, some processors sum a product in another order.
+    alone = infer(model, made, "test", "top:avg", positions=np.array([1]))
+    np.testing.assert_allclose(alone, received[[1]], rtol=0, atol=1e-6)
 
 
 def test_no_images_have_no_logits(store: Store) -> None:

@@ -61,15 +61,13 @@ class Served:
             self._model = tf.saved_model.load(str(folder))
             self._signature = self._model.signatures["serving_default"]
             self._explain = self._model.signatures["explain"]
+            self.size = int(self._explain.structured_outputs["image"].shape[1])
         except KeyError as error:
-            raise RunError(
-                f"The export lacks the signature {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}."
-            ) from None
+            raise RunError(f"The export lacks {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}.") from None
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
         file = self._model.labels_file.asset_path.numpy().decode()
         self.labels = Path(file).read_bytes().decode("utf-8", errors="surrogateescape").split("\n")[:-1]
-        self.size = int(self._explain.structured_outputs["image"].shape[1])
 
     @property
     def signatures(self) -> Mapping[str, Any]:
