@@ -43,6 +43,13 @@ def test_an_incomplete_folder_is_no_run_and_the_error_names_what_lacks(tmp_path:
         Run(run.path)
 
 
+def test_a_run_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / "familiar.npz").touch()
+    with pytest.raises(RunError, match=r"earlier version.*Fit again"):
+        Run(tmp_path / "run")
+
+
 def test_the_newest_version_of_the_export_is_used_by_number(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     for version in ("2", "10", "old"):

@@ -34,6 +34,8 @@ LABELS = "labels.txt"
 
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
 
+_OF_EARLIER_VERSIONS = "familiar.npz"  # now OOD_REFERENCE
+
 _COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL, EXPORT)
 
 
@@ -56,8 +58,8 @@ class Run:
         missing = [name for name in _COMPLETE if not (self.path / name).exists()]
         if missing:
             raise RunError(f"The folder is not a run: it lacks {', '.join(missing)}. Received {str(path)!r}.")
-        if not self.ood_reference.exists():
-            raise RunError(f"The run was made by an earlier version: it lacks {OOD_REFERENCE}. Fit again. Received {str(path)!r}.")
+        if (self.path / _OF_EARLIER_VERSIONS).exists():
+            raise RunError(f"The run was made by an earlier version, whose outputs had other names. Fit again. Received {str(path)!r}.")
 
     @property
     def name(self) -> str:

@@ -154,8 +154,12 @@ def test_a_name_that_is_taken_is_one_line_and_the_run_is_kept(call: Call, data: 
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten(call: Call, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
     result = call("fit", data, *LENET, "--output", tmp_path, "--name", "mine", "--overwrite")
     require_one_error(result, "already exists.*a run, which --overwrite replaces")
+    assert list((tmp_path / "mine").iterdir()) == []
+    result = call("fit", data, *LENET, "--output", tmp_path, "--name", "data", "--overwrite")
+    require_one_error(result, "where nothing is written")
     assert len(list(data.rglob("*.png"))) == 12
 
 

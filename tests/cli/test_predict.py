@@ -78,7 +78,7 @@ def test_what_is_unlike_the_training_images_is_marked(call: Call, data: Path) ->
     Image.new("RGB", (9, 9), (200, 200, 200)).save(data / "a" / "5.png")
     status, printed, _ = call(data)
     assert status == 0
-    marked = [line for line in printed.splitlines() if line.endswith("(unlike anything seen in training)")]
+    marked = [line for line in printed.splitlines() if line.endswith("(out of distribution)")]
     assert len(marked) == 1
     assert "5.png" in marked[0]
 

@@ -41,7 +41,7 @@ class Machine:
         self.progress = Heard()
         self.images = 0
         monkeypatch.setattr(precision, "_measure", self.measure)
-        monkeypatch.setattr(precision.memory, "give_back", lambda: None)  # takes its time, and nothing was used
+        monkeypatch.setattr(precision.resources, "give_back", lambda: None)  # takes its time, and nothing was used
 
     def measure(self, pretrained: Any, batch: np.ndarray, batch_size: int) -> tuple[np.ndarray, float]:
         assert batch.shape == (batch_size, 4, 4, 3)
