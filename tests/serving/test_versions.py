@@ -102,7 +102,7 @@ def test_the_fingerprint_sees_sizes_and_names(tmp_path: Path) -> None:
 )
 def test_a_version_that_lacks_a_file_is_refused(folder: Path, missing: str) -> None:
     (folder / "1" / missing).unlink()
-    with pytest.raises(RunError, match="cannot be"):
+    with pytest.raises(RunError, match=r"The export (could not be loaded|cannot be used)"):
         load(folder / "1")
 
 
@@ -110,7 +110,7 @@ def test_a_version_that_lacks_a_file_is_refused(folder: Path, missing: str) -> N
 def test_a_version_with_half_a_file_is_refused(folder: Path, cut: str) -> None:
     file = folder / "1" / cut
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(RunError, match="The export cannot be"):
+    with pytest.raises(RunError, match=r"The export (could not be loaded|cannot be used)"):
         load(folder / "1")
 
 
