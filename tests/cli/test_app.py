@@ -215,6 +215,10 @@ def test_fit_prints_a_short_block_and_predict_takes_its_run(call: Call, data: Pa
     assert call("predict", tmp_path / "runs" / "my run", data)[0] == 0
 
 
+def test_a_misspelt_command_is_told_the_nearest_one(call: Call) -> None:
+    require_one_error(call("fti", "data"), r"Did you mean .fit.\? See: transfer --help")
+
+
 def test_version_and_help_are_printed(call: Call) -> None:
     assert call("--version") == (0, f"{transfer.__version__}\n", [])
     status, printed, _ = call("--help")

@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # called without a command: the error is the help itself
             print(error.format_message())  # type: ignore[attr-defined]
             sys.exit(2)
-        _fail(f"{error.format_message().rstrip('.')}. See: transfer --help")  # type: ignore[attr-defined]
+        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        _fail(f"{message}{'' if message.endswith('?') else '.'} See: transfer --help")
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
