@@ -107,10 +107,12 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
                     dataset, findings = check(dataset, extractor, store, config)
+                # Augmented views of the training images, if the configuration asks for them.
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress)
 
-                # The cut point (none from scratch), then the head, fine-tuning, or the network from scratch.
+                # The cut point (none from scratch), with whole maps where the head flattens; then the head, fine-tuning, or the
+                # network from scratch, and the classifier that is joined of what is frozen and what was trained.
                 features = FeatureDataset(dataset, extractor, store, config)
                 truncation = choose_truncation(features, progress, clock)
                 features = with_whole_maps(features, truncation, progress, clock)
