@@ -151,5 +151,7 @@ def test_few_images_are_judged_all_the_same(labels: list[int], groups: list[str]
 def test_one_image_of_each_class_is_too_few_and_the_error_says_what_helps(copies: int) -> None:
     labels = np.repeat([0, 1], copies)
     groups = [str(label) for label in labels]
-    with pytest.raises(DataError, match=r"needs two different ones.*--set truncate_at=top.*Received one training image for each class"):
+    with pytest.raises(
+        DataError, match=r"needs two different training images.*--set truncate_at=top.*Received one training image for each class"
+    ):
         truncation.cross_validated({"top": np.zeros((len(labels), 2), np.float32)}, labels, groups, CONFIG, 0)
