@@ -1,6 +1,5 @@
 """report(): the report of a run, with images that are still available and heat maps of the mistakes."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from transfer.config import build
 from transfer.data import sources
-from transfer.data.pipeline import file_of
+from transfer.data.pipeline import file_of, why_changed
 from transfer.errors import DataError
 from transfer.exporters.formats import table
 from transfer.exporters.served import Served
@@ -72,14 +71,7 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
 
 def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose files have not changed."""
-
-    def same(row: "pd.Series[object]") -> bool:
-        try:
-            return hashlib.sha256((root / str(row["path"])).read_bytes()).hexdigest() == row["digest"]
-        except OSError:
-            return False
-
-    return rows[[same(row) for _, row in rows.iterrows()]] if len(rows) else rows
+    return rows[[not why_changed(root, row) for _, row in rows.iterrows()]] if len(rows) else rows
 
 
 def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:
