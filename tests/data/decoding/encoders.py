@@ -109,11 +109,18 @@ def gif_on_canvas(frame: Image.Image, canvas: tuple[int, int], left: int, top: i
     return bytes(data)
 
 
-def with_orientation(image: Image.Image, value: int, **settings: Any) -> bytes:
-    """Encode as a JPEG with an EXIF orientation."""
+def with_orientation(image: Image.Image, value: int, format: str = "JPEG", **settings: Any) -> bytes:
+    """Encode with an EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = value
-    return saved(image, "JPEG", exif=exif, **settings)
+    return saved(image, format, exif=exif, **settings)
+
+
+def exif_after_the_pixels(data: bytes) -> bytes:
+    """Return a PNG whose eXIf chunk is moved behind its pixels."""
+    start = data.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    return data[:start] + data[stop:-12] + data[start:stop] + data[-12:]
 
 
 def cut(data: bytes, share: float) -> bytes:

@@ -59,11 +59,45 @@ def test_16_bit_grey_keeps_its_upper_8_bits() -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
 @pytest.mark.parametrize("value", range(1, 9))
-def test_orientation_gives_the_upright_image(value: int, resize: str) -> None:
-    data = e.with_orientation(blurred(60, 40), value, quality=95)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_orientation_gives_the_upright_image(format: str, value: int, resize: str) -> None:
+    data = e.with_orientation(blurred(60, 40), value, format, quality=95)
     upright = e.saved(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), "PNG")
     difference = np.abs(decoded(data, 31, resize=resize).astype(int) - decoded(upright, 31, resize=resize))
     assert difference.max() <= 4  # 31 is odd: a row more on one side of the padding than on the other
+
+
+TURNED = e.with_orientation(blurred(60, 40), 6, "PNG")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        e.exif_after_the_pixels(TURNED),
+        e.with_orientation(Image.effect_noise((620, 620), 99), 6, "PNG"),  # 380 KB of pixels
+        e.exif_after_the_pixels(e.with_orientation(Image.effect_noise((620, 620), 99), 6, "PNG")),
+        e.with_orientation(blurred(60, 40), 6, "WEBP", icc_profile=b"profile" * 9, xmp=b"<x/>"),
+        e.with_orientation(blurred(60, 40), 6, "WEBP", save_all=True, append_images=[blurred(60, 40)]),
+        e.with_orientation(blurred(60, 40).convert("RGBA"), 6, "WEBP"),
+    ],
+    ids=["after the pixels", "large PNG", "large PNG, after", "odd profile before", "animated WebP", "WebP with alpha"],
+)
+def test_orientation_is_found_wherever_it_stands(data: bytes) -> None:
+    still = Image.open(io.BytesIO(data))
+    upright = e.saved(ImageOps.exif_transpose(still).convert("RGB"), "PNG")
+    assert np.abs(decoded(data, 31).astype(int) - decoded(upright, 31)).max() <= 4
+
+
+def test_a_png_that_mentions_exif_elsewhere_stays_as_it_is() -> None:
+    plain = e.saved(blurred(60, 40), "PNG")
+    mentioned = plain[:33] + e.chunk(b"tEXt", b"Comment\0" + TURNED[TURNED.index(b"eXIf") :][:40]) + plain[33:]
+    assert (decoded(mentioned) == decoded(plain)).all()
+
+
+def test_a_transcoded_image_is_not_turned_twice() -> None:
+    data = e.saved(blurred(60, 40), "TIFF", tiffinfo={0x0112: 6})
+    upright = e.saved(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), "PNG")
+    assert (decoded(to_png(data)) == decoded(upright)).all()
 
 
 def test_a_first_frame_smaller_than_its_canvas_lies_on_white() -> None:

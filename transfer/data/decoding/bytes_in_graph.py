@@ -47,7 +47,7 @@ def starts_with(image_bytes: tf.Tensor, magic: bytes, position: int = 0) -> tf.T
     return tf.cond(long_enough, lambda: tf.equal(tf.strings.substr(image_bytes, position, len(magic)), magic), lambda: tf.constant(False))
 
 
-def part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor) -> tf.Tensor:
+def part(text: tf.Tensor, start: tf.Tensor | int, stop: tf.Tensor | int) -> tf.Tensor:
     """Return the bytes from `start` to before `stop`, possibly fewer or none. String scalar.
 
     If there are none, `tf.strings.substr` fails with a message that holds the bytes, which Python cannot always decode.

@@ -1,8 +1,8 @@
 """Encoded images -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
 
-It reads JPEG (EXIF orientation applied; grey and CMYK converted to RGB; large images decoded at 1/2, 1/4 or 1/8 of their size),
-PNG (grey, palette, alpha, 16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey, 24 and 32 bits) and
-WebP (alpha). The format is recognised by the bytes, never by the file's name. Anything else raises an error in the graph;
+It reads JPEG (grey and CMYK converted to RGB; large images decoded at 1/2, 1/4 or 1/8 of their size), PNG (grey, palette, alpha,
+16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey, 24 and 32 bits) and WebP (alpha). The EXIF
+orientation of JPEG, PNG and WebP is applied. The format is recognised by the bytes, never by the file's name. Anything else raises an error in the graph;
 `transcode.py` first converts to PNG what only Pillow can open. Raise `DECODER_VERSION` with any change of a result.
 """
 
@@ -38,7 +38,8 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
     )
 
     def turned(image: tf.Tensor) -> tf.Tensor:
-        return tf.cond(is_jpeg, lambda: upright(image, _orientation(image_bytes)), lambda: image)
+        value = _orientation(image_bytes)
+        return tf.cond(value > 1, lambda: upright(image, value), lambda: image)
 
     return to_square(tf.ensure_shape(pixels, [None, None, None]), size, resize, turned)
 

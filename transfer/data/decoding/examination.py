@@ -4,11 +4,11 @@ from PIL import Image
 
 from transfer.data.decoding import headers
 from transfer.data.decoding.headers import Header
-from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, transcode
+from transfer.data.decoding.transcode import DECODED_BY_TENSORFLOW, UnreadableError, needs_transcoding, opened, transcode
 
 _MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # the pages of a TIFF and the views of an MPO are not an animation
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
-_BITS_PER_SAMPLE = 258  # a tag of TIFF
+_BITS_PER_SAMPLE, _ORIENTATION = 258, 0x0112  # tags of TIFF
 
 _EXTENSIONS = {
     "JPEG": "jpg jpeg jpe jfif mpo", "PNG": "png apng", "GIF": "gif", "BMP": "bmp dib", "WEBP": "webp", "TIFF": "tif tiff",
@@ -39,10 +39,10 @@ def _with_pillow(data: bytes, digest: str, max_megapixels: float, unsure: Header
         with opened(data) as image:
             format, (width, height) = str(image.format), image.size
             transcodes = needs_transcoding(image, data)
-            traits = _traits(image)
+            traits = _traits(image, data)
     except UnreadableError as error:
         return Header(reason=_why_unreadable(data, str(error)))
-    if unsure and "rotated" in unsure.traits:
+    if unsure and "rotated" in unsure.traits and "rotated" not in traits:
         traits += ("rotated",)
     reason = _too_large(width, height, max_megapixels)
     if transcodes and not reason:
@@ -79,13 +79,14 @@ def not_whole(data: bytes) -> str:
     return f"not a whole {announced(data)} (truncated or broken)" if announced(data) else "truncated or broken"
 
 
-def _traits(image: Image.Image) -> tuple[str, ...]:
-    """Return the traits of an opened image, without decoding its pixels; all but `rotated` and `mislabelled`."""
+def _traits(image: Image.Image, data: bytes) -> tuple[str, ...]:
+    """Return the traits of an opened image, without decoding its pixels; all but `mislabelled`, and `rotated` of a JPEG."""
     found = {
         "alpha": bool(image.has_transparency_data),
         "animated": image.format in _MOVING and _moves(image),
         "cmyk": image.mode == "CMYK",
         "16-bit": image.mode in _DEEP or _deep_samples(image),
+        "rotated": _rotated(image, data),
     }
     return tuple(word for word, there in found.items() if there)
 
@@ -102,6 +103,17 @@ def mislabelled(path: str, format: str) -> bool:
     if extension not in _ALL_EXTENSIONS or not start or start.endswith("/"):
         return False
     return bool(format) and extension not in _EXTENSIONS_OF.get("JPEG" if format == "MPO" else format, ())
+
+
+def _rotated(image: Image.Image, data: bytes) -> bool:
+    if image.format in DECODED_BY_TENSORFLOW:
+        return headers.orientation(data) > 1
+    try:
+        # pillow-heif turns the image itself and keeps what the file says.
+        value = image.info.get("original_orientation") or image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow's readers raise all kinds of errors on damaged EXIF data
+        return False
+    return isinstance(value, int) and 2 <= value <= 8
 
 
 def _moves(image: Image.Image) -> bool:

@@ -1,16 +1,19 @@
 """Headers of ordinary JPEG and PNG files, read without Pillow, which takes several times as long for a small image.
 
 Anything unusual is left to Pillow, so that both always reach the same verdict.
-Sources: ITU-T T.81, annex B (JPEG); W3C PNG, third edition; CIPA DC-008 (EXIF 2.32), tag 0x0112.
+Sources: ITU-T T.81, annex B (JPEG); W3C PNG, third edition; WebP container specification; CIPA DC-008 (EXIF 2.32), tag 0x0112.
 """
 
 import zlib
 from struct import Struct, error
 from typing import NamedTuple
 
+from transfer.data.decoding import EXIF_SEARCHED, PNG_CHUNKS, RIFF_CHUNKS
+
 _SEGMENT = Struct(">HH")
 _FRAME = Struct(">BHHB")
 _CHUNK = Struct(">I4s")
+_RIFF_CHUNK = Struct("<4sI")
 _IHDR = Struct(">IIBBBBB")
 _NUMBER = Struct(">I")
 
@@ -124,8 +127,34 @@ def _png(data: bytes) -> Header | None:
         palette |= kind == b"PLTE"
         sure = _plain_chunk(data, position, length, kind, color) and _checked(data, position, length)
         position += 12 + length
-    traits = ("alpha",) * alpha + ("16-bit",) * (depth == 16)
+    traits = ("alpha",) * alpha + ("16-bit",) * (depth == 16) + ("rotated",) * (orientation(data) > 1)
     return Header("PNG", width, height, traits, sure and palette)
+
+
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation of a PNG or WebP, 1 to 8; 1 if there is none, and for other formats. The same as `orientation.py`."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        end = max(len(data) - EXIF_SEARCHED, EXIF_SEARCHED)
+        there = data.find(b"eXIf", 0, EXIF_SEARCHED) >= 0 or data.find(b"eXIf", end) >= 0
+        place = _chunk(data, 8, _CHUNK, b"eXIf", 4, PNG_CHUNKS) if there else -1
+    else:
+        place = _chunk(data, 12, _RIFF_CHUNK, b"EXIF", 0, RIFF_CHUNKS) if data.startswith(b"WEBPVP8X", 8) else -1
+    if place < 0:
+        return 1
+    return _orientation(data, place + (6 if data.startswith(b"Exif", place) else 0), len(data))
+
+
+def _chunk(data: bytes, position: int, layout: Struct, wanted: bytes, checksum: int, most: int) -> int:
+    """Return where the content of the first chunk of this name begins; -1 if it is not among the first `most`."""
+    for _ in range(most + 1):
+        if position + 8 >= len(data):
+            break
+        one, other = layout.unpack_from(data, position)
+        name, length = (one, other) if isinstance(one, bytes) else (other, one)
+        if name == wanted:
+            return position + 8
+        position += 8 + min(length, 1 << 30) + (checksum or length % 2)
+    return -1
 
 
 def _checked(data: bytes, position: int, length: int) -> bool:
