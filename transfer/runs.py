@@ -144,7 +144,7 @@ class Run:
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """Read the manifest of a run, as written by `data.dataset.write`."""
-    return _read_table(path, ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format"))
+    return _read_table(path, ("path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "format"))
 
 
 def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:

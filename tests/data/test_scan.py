@@ -31,7 +31,7 @@ def write(root: Path, **content: bytes) -> list[Found]:
     return [Found(name.replace("_", "."), "a", "train", "", "g") for name in sorted(content)]
 
 
-TEXTS = ("path", "label", "split", "group", "status", "reason", "traits", "digest", "format")
+TEXTS = ("path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "format")
 
 
 def scan(root: Path, found: list[Found], decode_test: bool = False, limit: float = 100.0) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def test_wrong_labels_are_among_the_first_suggestions(case: Case) -> None:
     ("planted", "kind"),
     [
         ("truncated", "truncated or broken"), ("text", "not an image"), ("wrong extension", "mislabelled type"), ("blank", "blank"),
-        ("tiny", "tiny"), ("CMYK", "CMYK"), ("16-bit", "16 bits per channel"), ("animated", "animated"), ("alpha", "with transparency"),
+        ("tiny", "tiny"), ("CMYK", "CMYK"), ("16-bit", "uint16 samples"), ("animated", "animated"), ("alpha", "with transparency"),
         ("EXIF-rotated", "EXIF-rotated"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from transfer.quality.findings import Findings
 def row(path: str, **facts: object) -> dict[str, object]:
     """Return a used file with a digest of its own, unless told otherwise."""
     plain = {"path": path, "label": path.split("/")[0], "split": "train", "group": "", "status": "used", "reason": "", "traits": ""}
-    return plain | {"digest": path, "size": 9, "format": "PNG", "width": 64, "height": 48, "mtime_ns": 0} | facts
+    return plain | {"value_range": "", "digest": path, "size": 9, "format": "PNG", "width": 64, "height": 48, "mtime_ns": 0} | facts
 
 
 def table(*rows: dict[str, object]) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def test_a_file_that_is_not_used_is_counted_by_its_reason(reason: str, kind: str
     assert kinds(row("a/1", reason=reason, split="")) == {kind: (1, "not used")}
 
 
-@pytest.mark.parametrize("trait", ["mislabelled", "animated", "alpha", "cmyk", "16-bit", "rotated"])
+@pytest.mark.parametrize("trait", ["mislabelled", "animated", "alpha", "cmyk", "uint16", "float32", "rotated"])
 def test_every_trait_is_a_kind_that_says_what_is_done(trait: str) -> None:
     (_, treatment), *others = kinds(row("a/1", traits=trait)).values()
     assert treatment.startswith("used")

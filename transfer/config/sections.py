@@ -1,8 +1,9 @@
 """The sections of the configuration: the keys below `data:`, `head:`, `training:` and so on, with their defaults."""
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator
 
 
 def _off_of_yaml(value: object) -> object:
@@ -68,9 +69,24 @@ class DataConfig(Section):
         "stretch", description="how an image is made square: stretched, padded with white, or cropped to its centre"
     )
     max_megapixels: float = Field(100.0, gt=0, le=400, description="larger images are skipped, before memory is allocated for their pixels")
+    value_range: Literal["auto", "dtype"] | tuple[float, float] = Field(
+        "auto",
+        description="of images of more than 8 bits per sample: the values that become black and white, [low, high]; dtype: all of their "
+        "type (0 to 1 for floating-point numbers); auto: those that the training images use, if that is a small part of their type",
+    )
     min_per_class: int | None = Field(
         None, ge=3, description="leave out classes with fewer images; empty: a class with fewer than three is an error"
     )
+
+    @field_validator("value_range", mode="before")
+    @classmethod
+    def _is_range(cls, value: object) -> object:
+        if value in ("auto", "dtype"):
+            return value
+        numbers = tuple(value) if isinstance(value, list | tuple) else ()
+        if len(numbers) != 2 or not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers) or numbers[0] >= numbers[1]:
+            raise ValueError("expected auto, dtype, or two numbers, the lower one first, such as [0, 4095]")
+        return float(numbers[0]), float(numbers[1])
 
 
 class AugmentConfig(Section):

@@ -8,8 +8,9 @@ Its table, the manifest, has the columns
     group     images of one group fall in the same split (a patient, a burst of photographs); empty: on its own
     status    used, transcoded (used, as a PNG in the cache), or skipped
     reason    why a file was skipped; empty exactly for those that are used
-    traits    unusual properties of the file, separated by spaces: alpha, animated, cmyk, 16-bit, rotated (by EXIF),
-              mislabelled (its name announces another format)
+    traits    unusual properties of the file, separated by spaces: alpha, animated, cmyk, rotated (by EXIF), mislabelled (its
+              name announces another format), and the type of samples of more than 8 bits: uint16, int16, float32, ...
+    value_range   of images of more than 8 bits: the values that become 0 to 255 (`low to high`), or dtype: all of their type
     digest    SHA-256 of the file's bytes, hexadecimal; empty if it was not read
     size      bytes
     format    format of the bytes (JPEG, PNG, ...), whatever the file is called
@@ -30,7 +31,8 @@ import pandas as pd
 from transfer.system.files import write_text
 
 COLUMNS = [
-    "path", "label", "split", "group", "status", "reason", "traits", "digest", "size", "format", "width", "height", "mtime_ns",
+    "path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "size", "format", "width", "height",
+    "mtime_ns",
 ]  # fmt: skip
 SAVED = COLUMNS[:-1]
 SPLITS = ("train", "validation", "test")
@@ -71,6 +73,14 @@ class Dataset:
     def skip(self, reasons: dict[int, str]) -> "Dataset":
         """Return the dataset with these rows skipped; `reasons`: index label -> reason."""
         return replace(self, scanned=skip(self.scanned, reasons), table=skip(self.table, reasons)) if reasons else self
+
+    def with_value_range(self, which: pd.Index, value_range: str) -> "Dataset":
+        """Return the dataset with this value range, as text, in the rows of these index labels."""
+
+        def changed(manifest: pd.DataFrame) -> pd.DataFrame:
+            return manifest.assign(value_range=manifest["value_range"].mask(manifest.index.isin(which), value_range))
+
+        return replace(self, scanned=changed(self.scanned), table=changed(self.table))
 
     def grouped(self, groups: Mapping[int, str]) -> "Dataset":
         """Return the dataset with new groups, index label -> name; it must then be split again."""

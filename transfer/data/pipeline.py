@@ -14,6 +14,7 @@ from transfer.config import AugmentConfig, DataConfig
 from transfer.data.augment import augment
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
+from transfer.data.decoding.to_8_bits import Range, range_of
 from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
 
 
@@ -24,11 +25,20 @@ class ImageSpec:
     size: int
     data: DataConfig = field(default_factory=DataConfig)
 
+    @property
+    def value_range(self) -> Range | None:
+        """The values of images of more than 8 bits that become 0 to 255; None: each type's own range."""
+        return self.data.value_range if isinstance(self.data.value_range, tuple) else None
+
 
 def file_of(root: Path, row: "pd.Series[object]") -> bytes:
     """Return the path of the bytes to decode: the user's file, or its PNG in the cache."""
     transcoded = row["status"] == "transcoded"
-    return os.fsencode(transcoded_path(str(row["digest"])) if transcoded else root / str(row["path"]))
+    return os.fsencode(transcoded_path(str(row["digest"]), _range_of(row)) if transcoded else root / str(row["path"]))
+
+
+def _range_of(row: "pd.Series[object]") -> Range | None:
+    return range_of(str(row.get("value_range", "")))
 
 
 def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
@@ -46,7 +56,7 @@ def why_changed(root: Path, row: "pd.Series[object]") -> str:
         return "its content has changed"
     if row["status"] == "transcoded":
         try:
-            transcode(data, str(row["digest"]))
+            transcode(data, str(row["digest"]), _range_of(row))
         except UnreadableError as error:
             return str(error)
     return ""
@@ -90,15 +100,15 @@ def batches(
 
 def decoder_of(image_spec: ImageSpec) -> tf.types.experimental.ConcreteFunction:
     """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`."""
-    return _decoder(image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels)
+    return _decoder(image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
 
 
 @cache
-def _decoder(size: int, resize: str, max_megapixels: float) -> tf.types.experimental.ConcreteFunction:
+def _decoder(size: int, resize: str, max_megapixels: float, value_range: Range | None) -> tf.types.experimental.ConcreteFunction:
     """Return `decode` with these settings, traced once: tracing takes longer than decoding dozens of images."""
 
     def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
-        return decode(image_bytes, size, resize, max_megapixels)
+        return decode(image_bytes, size, resize, max_megapixels, value_range)
 
     return tf.function(decoder, autograph=False, input_signature=[tf.TensorSpec([], tf.string)]).get_concrete_function()
 

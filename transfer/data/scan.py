@@ -143,6 +143,7 @@ def _manifest(found: Sequence[Found], scanned: Memory) -> pd.DataFrame:
         "status": of_verdicts("skipped", states),
         "reason": reasons,
         "traits": of_verdicts("", [verdict.traits for verdict in verdicts]),
+        "value_range": np.full(len(found), "", object),
         "digest": column("", _hexadecimal(scanned.records["digest"])),
         "size": column(0, scanned.records["identity"][:, 0]),
         "format": of_verdicts("", [verdict.format for verdict in verdicts]),

@@ -35,7 +35,7 @@ identity: size, mtime_ns, ctime_ns, inode; sides: width, height; digest: SHA-256
 position in the list of verdicts; tested: its pixels were decoded, or need not be.
 """
 
-_JUDGES = ("pillow", "pillow-heif", "tensorflow")
+_JUDGES = ("pillow", "pillow-heif", "tensorflow", "tifffile")
 
 
 class Verdict(NamedTuple):

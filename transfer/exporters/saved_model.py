@@ -44,6 +44,9 @@ class _Servable(tf.Module):
         # In 16 bits as in the run's file, so that both give the same distances; a variable is stored outside the graph.
         self.reference = tf.Variable(reference.embeddings.astype("float16"), trainable=False, name="reference")
 
+        # For whoever converts other formats to PNG before they are given to the model.
+        self.value_range = tf.Variable(image_spec.value_range or [], trainable=False, dtype=tf.float64, name="value_range", shape=[None])
+
         # Decoder and backbone are traced once and shared by the signatures.
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
         def network(images: tf.Tensor) -> tf.Tensor:
@@ -68,7 +71,7 @@ class _Servable(tf.Module):
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
         def decoded(image_bytes: tf.Tensor) -> tf.Tensor:
-            return decode_batch(image_bytes, size, image_spec.data.resize, image_spec.data.max_megapixels)
+            return decode_batch(image_bytes, size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
 
         strings = tf.TensorSpec([None], tf.string, name="image_bytes")
 

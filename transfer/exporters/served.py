@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transfer.data.decoding.to_8_bits import Range
 from transfer.errors import RunError
 
 
@@ -49,6 +50,7 @@ class Served:
     Attributes:
         labels: class names, in the order of the probabilities.
         size: side of the images that the network sees, in pixels.
+        value_range: of images of more than 8 bits per sample, as the decoder in the graph takes it; see `to_8_bits`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,6 +68,8 @@ class Served:
             raise RunError(f"The export lacks {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}.") from None
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
+        low_high = self._model.value_range.numpy().tolist() if hasattr(self._model, "value_range") else []
+        self.value_range: Range | None = (low_high[0], low_high[1]) if low_high else None
         file = self._model.labels_file.asset_path.numpy().decode()
         self.labels = Path(file).read_bytes().decode("utf-8", errors="surrogateescape").split("\n")[:-1]
 

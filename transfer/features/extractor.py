@@ -15,6 +15,7 @@ import tensorflow as tf
 from transfer.config import Config
 from transfer.data.dataset import Dataset
 from transfer.data.decoding import DECODER_VERSION
+from transfer.data.decoding.to_8_bits import range_text
 from transfer.data.pipeline import ImageSpec
 from transfer.features import precision
 from transfer.features.store import FeatureSet
@@ -76,7 +77,7 @@ class PixelExtractor:
     @property
     def feature_set(self) -> FeatureSet:
         """The feature set for pixels of this size and resize mode."""
-        return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, decoder_tag(), "uint8")
+        return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, decoder_tag(self.image_spec), "uint8")
 
     @property
     def outputs(self) -> list[str]:
@@ -125,7 +126,8 @@ class BackboneExtractor:
     def feature_set(self) -> FeatureSet:
         """The feature set for this backbone, its weights, size, decoder and precision."""
         pretrained, resize = self.pretrained, self.image_spec.data.resize
-        return FeatureSet(pretrained.backbone.name, pretrained.weights_digest, pretrained.size, resize, decoder_tag(), pretrained.precision)
+        decoder = decoder_tag(self.image_spec)
+        return FeatureSet(pretrained.backbone.name, pretrained.weights_digest, pretrained.size, resize, decoder, pretrained.precision)
 
     @cached_property
     def _by_name(self) -> dict[str, FeatureSpec]:
@@ -226,6 +228,7 @@ def _flat(batch: tf.Tensor) -> np.ndarray:
     return rows.reshape(len(rows), -1)
 
 
-def decoder_tag() -> str:
-    """Return the version of the decoder: this package's, and that of TensorFlow, whose libraries it calls."""
-    return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}"
+def decoder_tag(image_spec: ImageSpec) -> str:
+    """Return the version of the decoder: this package's, and that of TensorFlow, whose libraries it calls; and the value range."""
+    values = f"/{range_text(image_spec.value_range)}" if image_spec.value_range is not None else ""
+    return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}{values}"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from transfer.data import dataset as manifests
+from transfer.data.decoding.to_8_bits import range_of, type_range
 from transfer.quality.findings import COLUMNS
 
 _SKIPPED = {
@@ -25,7 +26,6 @@ _TRAITS = {
     "animated": ("animated", "used: the first frame"),
     "alpha": ("with transparency", "used: on white"),
     "cmyk": ("CMYK", "used: converted to RGB"),
-    "16-bit": ("16 bits per channel", "used: reduced to 8 bits"),
     "rotated": ("EXIF-rotated", "used: rotated upright"),
 }
 _TRANSCODED = ("read by Pillow", "used: converted to a PNG in the cache")
@@ -62,7 +62,8 @@ def peculiar(manifest: pd.DataFrame, thumbnails: Mapping[str, np.ndarray], tiny:
             continue
         for trait in row.traits.split():
             named = PurePosixPath(row.path).suffix.lstrip(".")
-            add(_TRAITS[trait], row, f"is {row.format}, called .{named}" if trait == "mislabelled" else "")
+            kind = _TRAITS[trait] if trait in _TRAITS else (f"{trait} samples", _scaled(trait, row.value_range))
+            add(kind, row, f"is {row.format}, called .{named}" if trait == "mislabelled" else "")
         if row.status == "transcoded":
             add(_TRANSCODED, row, row.format)
         if min(row.width, row.height) < tiny:
@@ -76,6 +77,16 @@ def peculiar(manifest: pd.DataFrame, thumbnails: Mapping[str, np.ndarray], tiny:
         pd.DataFrame(kinds, columns=COLUMNS["kinds"], dtype=object),
         pd.DataFrame(files, columns=COLUMNS["files"], dtype=object),
     )
+
+
+def _scaled(dtype: str, value_range: str) -> str:
+    """Say what becomes of samples of more than 8 bits."""
+    chosen = range_of(value_range)
+    if chosen is None:
+        return "used: reduced to 8 bits"
+    (low, high), (least, most) = chosen, type_range(dtype)
+    part = f"{100 * (high - low) / (most - least):.2g} % of their type's range"
+    return f"used: values {low:g} to {high:g}, {part}, become 0 to 255 (data.value_range)"
 
 
 def _treatment(reason: str) -> str:

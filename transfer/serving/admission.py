@@ -6,7 +6,9 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 from transfer.data.decoding import headers
-from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, to_png
+from transfer.data.decoding.examination import described
+from transfer.data.decoding.to_8_bits import Range
+from transfer.data.decoding.transcode import UnreadableError, to_png
 from transfer.serving.refusals import ImageError
 
 DAMAGED = "damaged: truncated or broken"
@@ -31,14 +33,19 @@ def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
     return Admitted(data, _allowed(header.width, header.height, max_megapixels))
 
 
-def unusual(data: bytes, max_megapixels: float) -> Admitted:
+def unusual(data: bytes, max_megapixels: float, value_range: Range | None) -> Admitted:
     """Admit any image that Pillow can open; what TensorFlow cannot decode (TIFF, HEIC, AVIF) becomes PNG.
+
+    Args:
+        data: an encoded image.
+        max_megapixels: larger images are refused.
+        value_range: that of the model, for images of more than 8 bits per sample.
 
     Raises:
         ImageError: if it is not an image, is damaged, or has too many pixels.
     """
     pixels, transcodes = examined(data, max_megapixels)
-    return Admitted(transcoded(data) if transcodes else data, pixels)
+    return Admitted(transcoded(data, value_range) if transcodes else data, pixels)
 
 
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
@@ -50,20 +57,20 @@ def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
     if not data:
         raise ImageError("not an image: empty")
     try:
-        with opened(data) as image:
-            return _allowed(image.width, image.height, max_megapixels), needs_transcoding(image, data)
+        header = described(data)
+        return _allowed(header.width, header.height, max_megapixels), header.transcoded
     except UnreadableError as error:
         raise ImageError(str(error)) from None
 
 
-def transcoded(data: bytes) -> bytes:
+def transcoded(data: bytes, value_range: Range | None) -> bytes:
     """Return an image as PNG.
 
     Raises:
         ImageError: if Pillow cannot decode it.
     """
     try:
-        return to_png(data)
+        return to_png(data, value_range)
     except UnreadableError as error:
         raise ImageError(str(error)) from None
 
@@ -75,14 +82,16 @@ def _allowed(width: int, height: int, max_megapixels: float) -> int:
     return pixels
 
 
-async def admit(images: Sequence[bytes], max_megapixels: float, executor: Executor) -> list[Admitted | ImageError]:
+async def admit(
+    images: Sequence[bytes], max_megapixels: float, value_range: Range | None, executor: Executor
+) -> list[Admitted | ImageError]:
     """Check images, the unusual ones in another thread; return for each what the model is given, or why it is refused."""
     verdicts: list[Admitted | ImageError] = []
     for position, data in enumerate(images):
         try:
             admitted = ordinary(data, max_megapixels)
             if admitted is None:
-                admitted = await asyncio.get_running_loop().run_in_executor(executor, unusual, data, max_megapixels)
+                admitted = await asyncio.get_running_loop().run_in_executor(executor, unusual, data, max_megapixels, value_range)
             verdicts.append(admitted)
         except ImageError as error:
             verdicts.append(ImageError(error.text, position))

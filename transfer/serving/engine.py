@@ -83,7 +83,7 @@ class Engine:
         sizes, pixels = [0] * rows, [loaded.side**2] * rows
         for name, kind in signature.inputs.items():
             if kind.is_string:
-                admitted = await self._admitted(ready[name])
+                admitted = await self._admitted(loaded, ready[name])
                 ready[name] = [image.data for image in admitted]
                 sizes, pixels = [len(image.data) for image in admitted], [image.pixels for image in admitted]
         pieces = []
@@ -101,7 +101,7 @@ class Engine:
     async def images(self, loaded: Loaded, images: Sequence[bytes], receive: Receive) -> list[Answer | ImageError]:
         """Classify each image independently: a bad one does not affect the answers for the others."""
         self._check_count(len(images))
-        results: list[Any] = list(await admission.admit(images, self.settings.max_megapixels, self._transcoder))
+        results: list[Any] = await self._verdicts(loaded, images)
         signature = loaded.signatures[DEFAULT]
         good = [number for number, result in enumerate(results) if not isinstance(result, ImageError)]
         pieces = []
@@ -123,7 +123,7 @@ class Engine:
         """
         from transfer.serving.explanation import explain
 
-        (admitted,) = await self._admitted([image])
+        (admitted,) = await self._admitted(loaded, [image])
 
         def run(inputs: Mapping[str, Any]) -> Any:
             return [explain(loaded.served, self._neighbours(), inputs["image"][0], class_name)]
@@ -151,9 +151,12 @@ class Engine:
         if rows > self.settings.max_images:
             raise RefusedError(413, f"At most {self.settings.max_images} images in one request. Received {rows}.")
 
-    async def _admitted(self, images: Sequence[bytes]) -> list[admission.Admitted]:
+    async def _verdicts(self, loaded: Loaded, images: Sequence[bytes]) -> list[admission.Admitted | ImageError]:
+        return await admission.admit(images, self.settings.max_megapixels, loaded.served.value_range, self._transcoder)
+
+    async def _admitted(self, loaded: Loaded, images: Sequence[bytes]) -> list[admission.Admitted]:
         admitted = []
-        for verdict in await admission.admit(images, self.settings.max_megapixels, self._transcoder):
+        for verdict in await self._verdicts(loaded, images):
             if isinstance(verdict, ImageError):
                 self._count(0, 1)
                 raise verdict

@@ -13,6 +13,7 @@ from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.dataset import Dataset
 from transfer.data.splits import split
+from transfer.data.value_range import choose_value_range
 from transfer.errors import WeightsError
 from transfer.features.extraction import extract
 from transfer.features.extractor import load_extractor
@@ -91,6 +92,8 @@ def carry_out(request: CheckRequest, progress: Progress) -> Checked:
     with clock("scan"):
         dataset = sources.read(config.data, progress, decode_test=True)
     dataset = split(dataset, config.data, config.seed, required=dataset.used.empty)  # without usable images, the error says why
+    with clock("scan"):
+        dataset, config = choose_value_range(dataset, config, progress)
     dataset, findings, unlooked = _look(dataset, config, request.files_only, clock, progress)
     unsplit = f"The splits were not checked, because fit refuses this data: {dataset.unsplit}" if dataset.unsplit else ""
     shortcomings = [text for text in (unlooked, unsplit) if text]

@@ -181,7 +181,7 @@ def _explain(file: Path, loaded: _Loaded, folder: Path, names: Sequence[str]) ->
     except OSError as error:
         return Image(file, error=f"cannot be read: {error.strerror}")
     try:
-        label, score, drawn = _draw(file.name, admission.unusual(content, loaded.max_megapixels).data, loaded)
+        label, score, drawn = _draw(file.name, admission.unusual(content, loaded.max_megapixels, loaded.served.value_range).data, loaded)
     except ImageError as error:
         return Image(file, error=error.text)
     except tf.errors.InvalidArgumentError:

@@ -177,8 +177,8 @@ def _judge(request: ExportRequest, loaded: _Loaded, measured: _Measurements) -> 
 def _complete(request: ExportRequest, loaded: _Loaded, measured: _Measurements, score: dict[str, Any], draft: Path) -> None:
     """Add metadata to a file and verify it again; verify a SavedModel on encoded images."""
     if request.to != SAVEDMODEL:
-        name, resize = request.run.path.resolve().name, request.config.data.resize
-        facts = model_file.facts(loaded.source, name, loaded.labels, resize, request.quantize, score["accuracy"])
+        name = request.run.path.resolve().name
+        facts = model_file.facts(loaded.source, name, loaded.labels, request.config.data, request.quantize, score["accuracy"])
         model_file.add_facts(draft, request.to, facts)
         model_file.require_unchanged(draft, request.to, loaded.labels, measured.first, measured.new)
         return

@@ -14,6 +14,7 @@ from transfer.data import dataset as manifests
 from transfer.data import pipeline, sources
 from transfer.data.classes import describe_balance
 from transfer.data.splits import split
+from transfer.data.value_range import choose_value_range
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
 from transfer.exporters import saved_model, warmup
@@ -96,6 +97,9 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 dataset = sources.read(config.data, progress)
             dataset = split(dataset, config.data, config.seed)
             progress.say(describe_balance(dataset.table, config.training.class_weights))
+            # Which values of images of more than 8 bits become black and white; `data.value_range: auto` is decided here.
+            with clock("scan"):
+                dataset, config = choose_value_range(dataset, config, progress)
 
             # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
             with clock("precision"):

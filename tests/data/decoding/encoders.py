@@ -6,6 +6,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+import tifffile
 from PIL import Image, features
 
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "WEBP"]
@@ -139,12 +140,12 @@ def heic(image: Image.Image, orientation: int = 1) -> bytes:
     return buffer.getvalue()
 
 
-def tiff_of_large_samples(samples: np.ndarray) -> bytes:
-    """Encode uint16 [h, w, 3] as a TIFF, which Pillow cannot write."""
-    height, width, _ = samples.shape
-    pixels = samples.astype("<u2").tobytes()
-    bits = 8 + 2 + 12 * 8 + 4
-    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, bits), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, bits + 6)]
-    entries += [(277, 3, 1, 3), (279, 4, 1, len(pixels))]
-    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
-    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<HHH", 16, 16, 16) + pixels
+def tiff(samples: np.ndarray, **settings: Any) -> bytes:
+    """Encode samples of any type, [h, w] or [h, w, c], as a TIFF: c of 1 or 2 is grey, of 3 or 4 RGB, each with alpha where even."""
+    buffer = io.BytesIO()
+    channels = samples.shape[2] if samples.ndim == 3 else 1
+    options: dict[str, Any] = {"photometric": "rgb" if channels >= 3 else "minisblack", "planarconfig": "contig" if channels > 1 else None}
+    if channels in (2, 4):
+        options["extrasamples"] = ["unassalpha"]
+    tifffile.imwrite(buffer, samples, **(options | settings))
+    return buffer.getvalue()

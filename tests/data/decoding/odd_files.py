@@ -151,7 +151,7 @@ _TRANSCODED = [
     Odd("16-bit TIFF", "16.tif", e.saved(Image.fromarray(e.smooth(48, 36, 1)[:, :, 0].astype(np.uint16) * 257), "TIFF"), "transcoded"),
     Odd("TIFF of three pages", "pages.tif", _animated("TIFF"), "transcoded"),
     Odd("CMYK TIFF", "cmyk.tif", e.saved(RGB.convert("CMYK"), "TIFF"), "transcoded"),
-    Odd("16-bit RGB TIFF", "rgb16.tif", e.tiff_of_large_samples(e.smooth(48, 36).astype(int) * 257), "transcoded"),
+    Odd("16-bit RGB TIFF", "rgb16.tif", e.tiff(e.smooth(48, 36).astype(np.uint16) * 257), "transcoded"),
     Odd("TIFF of floats", "floats.tif", e.saved(Image.fromarray(e.smooth(48, 36, 1)[:, :, 0].astype(np.float32)), "TIFF"), "transcoded"),
     Odd("HEIC", "phone.heic", e.heic(RGB), "transcoded"),
     Odd("HEIC with orientation", "phone6.heic", e.heic(RGB, 6), "transcoded"),

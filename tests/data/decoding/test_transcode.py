@@ -61,14 +61,12 @@ HOLES = np.where(FLOATS > 0.99, np.nan, FLOATS).astype(np.float32)
     [
         (e.saved(RGB, "TIFF", save_all=True, append_images=[RGB.rotate(180)]), np.asarray(RGB)),
         (e.saved(RGB, "TIFF", compression="tiff_lzw"), np.asarray(RGB)),
-        (e.tiff_of_large_samples(e.smooth(64, 48).astype(int) * 257), np.asarray(RGB)),
+        (e.tiff(e.smooth(64, 48).astype(np.uint16) * 257), np.asarray(RGB)),
         (e.saved(RGB.convert("CMYK"), "TIFF"), np.asarray(RGB)),
         (e.saved(Image.fromarray(FLOATS), "TIFF"), np.rint(FLOATS * 255)),
-        (e.saved(Image.fromarray(FLOATS * 255), "TIFF"), np.rint(FLOATS * 255)),
-        (e.saved(Image.fromarray(FLOATS * 1000 - 100), "TIFF"), np.clip(np.rint(FLOATS * 1000 - 100), 0, 255)),
         (e.saved(Image.fromarray(HOLES), "TIFF"), np.rint(np.nan_to_num(HOLES) * 255)),
     ],
-    ids=["pages", "compressed", "16-bit", "CMYK", "floats to 1", "floats to 255", "floats beyond", "floats that are none"],
+    ids=["pages", "compressed", "16-bit", "CMYK", "floats to 1", "floats that are none"],
 )
 def test_every_kind_of_tiff_keeps_its_pixels(data: bytes, expected: np.ndarray) -> None:
     result = pixels(to_png(data))[:, :, :3]
@@ -146,7 +144,7 @@ def test_heic_is_known_without_anyone_having_registered_it_and_loaded_late() -> 
 def test_what_is_transcoded_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
     data, calls = e.heic(RGB), []
     really = transcode.to_png
-    monkeypatch.setattr(transcode, "to_png", lambda given: calls.append(1) or really(given))
+    monkeypatch.setattr(transcode, "to_png", lambda *given: calls.append(1) or really(*given))
     assert [examination.examine(data, NONE, 1.0).transcoded for _ in range(2)] == [True] * 2
     assert len(calls) == 1
     assert (pixels(transcoded_path(NONE).read_bytes()) == turned(1)).all()

@@ -1,9 +1,10 @@
 """Encoded images -> RGB, as TensorFlow ops: the one decoder of training, evaluation, prediction and the exported graph.
 
 It reads JPEG (grey and CMYK converted to RGB; large images decoded at 1/2, 1/4 or 1/8 of their size), PNG (grey, palette, alpha,
-16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey, 24 and 32 bits) and WebP (alpha). The EXIF
-orientation of JPEG, PNG and WebP is applied. The format is recognised by the bytes, never by the file's name. Anything else raises an error in the graph;
-`transcode.py` first converts to PNG what only Pillow can open. Raise `DECODER_VERSION` with any change of a result.
+16 bits), GIF (first frame, transparency on white), BMP (8-bit palettes and grey, 24 and 32 bits) and WebP (alpha), and applies the
+EXIF orientation of JPEG, PNG and WebP. The format is recognised by the bytes, never by the file's name. Anything else raises an
+error in the graph; `transcode.py` first converts to PNG what only Pillow can open. Raise `DECODER_VERSION` with any change of a
+result.
 """
 
 import tensorflow as tf
@@ -12,9 +13,14 @@ from transfer.data.decoding import first_frame
 from transfer.data.decoding.bytes_in_graph import head, number, starts_with
 from transfer.data.decoding.orientation import orientation, upright
 from transfer.data.decoding.resize import out_of_line, to_square
+from transfer.data.decoding.to_8_bits import Range, levels
+
+_AT_ONCE = 1 << 22  # samples of 16 bits that are converted at once: as indices they take twice the memory
 
 
-def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
+def decode(
+    image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0, value_range: Range | None = None
+) -> tf.Tensor:
     """Decode one image.
 
     Args:
@@ -22,6 +28,7 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
         size: side of the square result in pixels.
         resize: `stretch`, `pad` or `crop` (see `resize.to_square`).
         max_megapixels: an image with more pixels is refused before any is allocated.
+        value_range: values of a PNG of 16 bits that become 0 and 255; None: its upper 8 bits are kept.
 
     Returns:
         uint8 [size, size, 3], RGB, 0 to 255.
@@ -33,7 +40,7 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
     is_jpeg = starts_with(image_bytes, b"\xff\xd8\xff")
     is_png = starts_with(image_bytes, b"\x89PNG\r\n\x1a\n")
     pixels = tf.case(
-        [(is_jpeg, lambda: _jpeg(image_bytes, size, limit)), (is_png, lambda: _png(image_bytes, limit))],
+        [(is_jpeg, lambda: _jpeg(image_bytes, size, limit)), (is_png, lambda: _png(image_bytes, limit, value_range))],
         default=lambda: _other(image_bytes, limit),
     )
 
@@ -44,10 +51,12 @@ def decode(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megap
     return to_square(tf.ensure_shape(pixels, [None, None, None]), size, resize, turned)
 
 
-def decode_batch(image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0) -> tf.Tensor:
-    """Decode strings [n] of any mix of formats and sizes to float32 [n, size, size, 3], whole numbers 0 to 255."""
+def decode_batch(
+    image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0, value_range: Range | None = None
+) -> tf.Tensor:
+    """Decode strings [n] of any mix of formats and sizes to float32 [n, size, size, 3], whole numbers 0 to 255; see `decode`."""
     images = tf.map_fn(
-        lambda one: decode(one, size, resize, max_megapixels),
+        lambda one: decode(one, size, resize, max_megapixels, value_range),
         image_bytes,
         fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8),
         parallel_iterations=4,
@@ -75,12 +84,31 @@ def _jpeg(image_bytes: tf.Tensor, size: int, limit: tf.Tensor) -> tf.Tensor:
         return tf.switch_case(ratio_index, [lambda ratio=ratio: at(ratio) for ratio in (1, 2, 4, 8)])
 
 
-def _png(image_bytes: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+def _png(image_bytes: tf.Tensor, limit: tf.Tensor, value_range: Range | None) -> tf.Tensor:
     data = tf.cast(head(image_bytes, 25)[16:25], tf.int64)
     sides = tf.reduce_sum(tf.reshape(data[:8], [2, 4]) * tf.constant([2**24, 2**16, 2**8, 1], tf.int64), 1)
+
+    def rgba() -> tf.Tensor:
+        return tf.io.decode_png(image_bytes, channels=4)  # palettes, grey and transparent colours all become RGBA
+
     with tf.control_dependencies(_refuse_larger(sides[0], sides[1], limit)):
-        pixels = tf.io.decode_png(image_bytes, channels=4)  # palettes, grey and transparent colours all become RGBA
+        pixels = rgba() if value_range is None else tf.cond(data[8] == 16, lambda: _in_range(image_bytes, value_range), rgba)
     return tf.cond(data[8] < 8, lambda: _alpha_of_few_bits(pixels, data[8]), lambda: pixels)
+
+
+def _in_range(image_bytes: tf.Tensor, value_range: Range) -> tf.Tensor:
+    """Decode a PNG of 16 bits and convert its values by the table of `to_8_bits`."""
+    table, upper_bits = tf.constant(levels(value_range)), tf.constant(levels(None))
+
+    def converted(samples: tf.Tensor) -> tf.Tensor:
+        values = tf.cast(samples, tf.int32)
+        return tf.concat([tf.gather(table, values[..., :3]), tf.gather(upper_bits, values[..., 3:])], -1)
+
+    def by_rows() -> tf.Tensor:
+        return tf.map_fn(converted, samples, fn_output_signature=tf.TensorSpec([None, 4], tf.uint8), parallel_iterations=1)
+
+    samples = tf.io.decode_png(image_bytes, channels=4, dtype=tf.uint16)
+    return tf.cond(tf.size(samples) > _AT_ONCE, by_rows, lambda: converted(samples))
 
 
 @out_of_line

@@ -3,12 +3,20 @@
 from PIL import Image
 
 from transfer.data.decoding import headers
+from transfer.data.decoding.deep import sample_type
 from transfer.data.decoding.headers import Header
-from transfer.data.decoding.transcode import DECODED_BY_TENSORFLOW, UnreadableError, needs_transcoding, opened, transcode
+from transfer.data.decoding.transcode import (
+    DECODED_BY_TENSORFLOW,
+    UnreadableError,
+    UnsupportedError,
+    needs_transcoding,
+    opened,
+    tiff_layout,
+    transcode,
+)
 
 _MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # the pages of a TIFF and the views of an MPO are not an animation
-_DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
-_BITS_PER_SAMPLE, _ORIENTATION = 258, 0x0112  # tags of TIFF
+_ORIENTATION = 0x0112  # a tag of TIFF
 
 _EXTENSIONS = {
     "JPEG": "jpg jpeg jpe jfif mpo", "PNG": "png apng", "GIF": "gif", "BMP": "bmp dib", "WEBP": "webp", "TIFF": "tif tiff",
@@ -36,22 +44,34 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
 
 def _with_pillow(data: bytes, digest: str, max_megapixels: float, unsure: Header | None) -> Header:
     try:
-        with opened(data) as image:
-            format, (width, height) = str(image.format), image.size
-            transcodes = needs_transcoding(image, data)
-            traits = _traits(image, data)
+        header = described(data)
     except UnreadableError as error:
-        return Header(reason=_why_unreadable(data, str(error)))
-    if unsure and "rotated" in unsure.traits and "rotated" not in traits:
-        traits += ("rotated",)
-    reason = _too_large(width, height, max_megapixels)
-    if transcodes and not reason:
+        return Header(reason=why_unused(data, error))
+    if unsure and "rotated" in unsure.traits and "rotated" not in header.traits:
+        header = header._replace(traits=(*header.traits, "rotated"))
+    reason = _too_large(header.width, header.height, max_megapixels)
+    if header.transcoded and not reason:
         try:
             transcode(data, digest)
         except UnreadableError as error:
-            reason = f"damaged: {error}"
-    sure = unsure is not None and (unsure.width, unsure.height) == (width, height)
-    return Header(format, width, height, traits, sure, transcodes and not reason, reason)
+            reason = _unused(error)
+    sure = unsure is not None and (unsure.width, unsure.height) == (header.width, header.height)
+    return header._replace(sure=sure, transcoded=header.transcoded and not reason, reason=reason)
+
+
+def described(data: bytes) -> Header:
+    """Return the header of any image that Pillow or tifffile can open; `transcoded`: whether TensorFlow needs a PNG of it.
+
+    Raises:
+        UnreadableError: if it is not an image, or one of samples that nothing here reads.
+    """
+    layout = tiff_layout(data)
+    if layout is not None:
+        words = {"alpha": bool(layout.alpha), layout.dtype: True, "rotated": layout.orientation > 1}
+        return Header("TIFF", layout.width, layout.height, tuple(word for word, there in words.items() if there), transcoded=True)
+    with opened(data) as image:
+        width, height = image.size
+        return Header(str(image.format), width, height, _traits(image, data), transcoded=needs_transcoding(image, data))
 
 
 def _too_large(width: int, height: int, max_megapixels: float) -> str:
@@ -61,12 +81,17 @@ def _too_large(width: int, height: int, max_megapixels: float) -> str:
     return f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
 
 
-def _why_unreadable(data: bytes, why: str) -> str:
+def why_unused(data: bytes, error: UnreadableError) -> str:
+    """Return the reason why a file is not used, as in the manifest."""
     if announced(data):
         return f"damaged: {not_whole(data)}"
     if not data[:512].translate(None, _TEXT):
         return "not an image: text"
-    return "not an image: unknown format" if why == "not an image" else f"damaged: {why}"
+    return "not an image: unknown format" if str(error) == "not an image" else _unused(error)
+
+
+def _unused(error: UnreadableError) -> str:
+    return f"{'unsupported' if isinstance(error, UnsupportedError) else 'damaged'}: {error}"
 
 
 def announced(data: bytes) -> str:
@@ -85,7 +110,7 @@ def _traits(image: Image.Image, data: bytes) -> tuple[str, ...]:
         "alpha": bool(image.has_transparency_data),
         "animated": image.format in _MOVING and _moves(image),
         "cmyk": image.mode == "CMYK",
-        "16-bit": image.mode in _DEEP or _deep_samples(image),
+        sample_type(image): sample_type(image) != "uint8",
         "rotated": _rotated(image, data),
     }
     return tuple(word for word, there in found.items() if there)
@@ -122,11 +147,3 @@ def _moves(image: Image.Image) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # Pillow's plugins raise all kinds of errors on a damaged second frame
         return False
-
-
-def _deep_samples(image: Image.Image) -> bool:
-    """Whether an image has more than 8 bits per sample although Pillow's mode does not show it."""
-    if image.format == "PNG":
-        return any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
-    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
-    return max(bits if isinstance(bits, tuple) else (bits,), default=8) > 8

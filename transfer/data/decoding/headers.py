@@ -127,7 +127,7 @@ def _png(data: bytes) -> Header | None:
         palette |= kind == b"PLTE"
         sure = _plain_chunk(data, position, length, kind, color) and _checked(data, position, length)
         position += 12 + length
-    traits = ("alpha",) * alpha + ("16-bit",) * (depth == 16) + ("rotated",) * (orientation(data) > 1)
+    traits = ("alpha",) * alpha + ("uint16",) * (depth == 16) + ("rotated",) * (orientation(data) > 1)
     return Header("PNG", width, height, traits, sure and palette)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from transfer.data.decoding import deep, tiff
+from transfer.data.decoding.to_8_bits import Range, range_text
 from transfer.system.files import cache_home, write_bytes
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
@@ -24,6 +25,10 @@ _pillow = threading.Lock()  # Pillow's size limit and the warning filters belong
 
 class UnreadableError(Exception):
     """A file that cannot be read as an image; the text says why."""
+
+
+class UnsupportedError(UnreadableError):
+    """A whole image of a kind that is not read; the text names the kind and says what helps."""
 
 
 @functools.cache
@@ -74,51 +79,102 @@ def needs_transcoding(image: Image.Image, data: bytes) -> bool:
     return image.format not in DECODED_BY_TENSORFLOW
 
 
-def to_png(data: bytes) -> bytes:
-    """Return the first frame of an image, upright, as an RGB or RGBA PNG.
+def to_png(data: bytes, value_range: Range | None = None) -> bytes:
+    """Return the first frame of an image, upright, as a PNG, RGB or RGBA of 8 bits.
 
-    Of more than 8 bits per sample, the upper 8 are kept, as in `decode.py`. Floating-point samples range from 0 to 1 if none is
-    larger, otherwise from 0 to 255.
+    Args:
+        data: an encoded image.
+        value_range: of samples of more than 8 bits; see `to_8_bits`.
 
     Raises:
-        UnreadableError: if Pillow cannot decode it.
+        UnreadableError: if it cannot be decoded.
     """
-    with opened(data) as image:
+    try:
+        found = deep_of(data)
+        return _encoded(deep.to_image(found, value_range)) if found is not None else _with_pillow(data)
+    except UnsupportedError as error:
+        if value_range is not None:
+            raise
         try:
-            limit = Image.MAX_IMAGE_PIXELS
-            if limit is not None and image.width * image.height > limit:
-                with _no_limit():
-                    image.load()
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)  # a copy would be as large as the image
-            upright: Image.Image = image
-            alpha = upright.has_transparency_data
-            if upright.mode.startswith("I"):
-                upright = upright.point(lambda value: value / 256).convert("L")
-            elif upright.mode == "F":
-                upright = _of_floats(np.asarray(upright))
-            mode = "RGBA" if alpha else "RGB"
-            buffer = io.BytesIO()
-            (upright if upright.mode == mode else upright.convert(mode)).save(buffer, "PNG", compress_level=1)
-        except Exception as error:
-            raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None
+            return _with_pillow(data)  # of 16 bits of each colour it keeps the upper 8, which is what is wanted without a range
+        except UnreadableError:
+            raise error from None
+
+
+def _with_pillow(data: bytes) -> bytes:
+    with opened(data) as image, _decoding(image):
+        ImageOps.exif_transpose(image, in_place=True)  # a copy would be as large as the image
+        return _encoded(image)
+
+
+def deep_of(data: bytes) -> deep.Deep | None:
+    """Return the samples of an image of more than 8 bits per sample, other than a PNG; None of an ordinary image.
+
+    Raises:
+        UnsupportedError: if its samples cannot be read rightly.
+        UnreadableError: if it cannot be decoded.
+    """
+    layout = tiff_layout(data)
+    if layout is not None:
+        try:
+            return deep.of_tiff(data, layout)
+        except tiff.UnsupportedTiffError as error:
+            raise UnsupportedError(str(error)) from None
+        except Exception as error:  # of damaged files
+            raise UnreadableError(f"TIFF could not be decoded ({error})") from None
+    with opened(data) as image:
+        if deep.sample_type(image) == "uint8":
+            return None
+        with _decoding(image):
+            return deep.of_other(image)
+
+
+@contextmanager
+def _decoding(image: Image.Image) -> Iterator[None]:
+    """Decode the pixels of an opened image, of any size.
+
+    Raises:
+        UnreadableError: if that, or what is done in the block, fails.
+    """
+    try:
+        limit = Image.MAX_IMAGE_PIXELS
+        if limit is not None and image.width * image.height > limit:
+            with _no_limit():
+                image.load()
+        image.load()
+        yield
+    except Exception as error:
+        raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None
+
+
+def tiff_layout(data: bytes) -> tiff.Layout | None:
+    """Return `tiff.layout`.
+
+    Raises:
+        UnsupportedError: if there are samples of a type or number that nothing here reads.
+    """
+    try:
+        return tiff.layout(data)
+    except tiff.UnsupportedTiffError as error:
+        raise UnsupportedError(str(error)) from None
+
+
+def _encoded(image: Image.Image) -> bytes:
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    buffer = io.BytesIO()
+    (image if image.mode == mode else image.convert(mode)).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
-def _of_floats(samples: np.ndarray) -> Image.Image:
-    samples = np.nan_to_num(samples, nan=0.0, posinf=np.inf, neginf=0.0)
-    scale = 255 if samples.max(initial=0) <= 1 else 1
-    return Image.fromarray(np.clip(np.rint(samples * scale), 0, 255).astype(np.uint8))
+def transcoded_path(digest: str, value_range: Range | None = None) -> Path:
+    """Return the path of the PNG of the image with this digest, made with this value range."""
+    ending = "" if value_range is None else f" {range_text(value_range)}".replace(" ", "-")
+    return cache_home() / "transcoded" / digest[:2] / f"{digest}{ending}.png"
 
 
-def transcoded_path(digest: str) -> Path:
-    """Return the path of the PNG of the image with this digest."""
-    return cache_home() / "transcoded" / digest[:2] / f"{digest}.png"
-
-
-def transcode(data: bytes, digest: str) -> Path:
+def transcode(data: bytes, digest: str, value_range: Range | None = None) -> Path:
     """Write the PNG of an image into the cache if it is not there; return its path."""
-    path = transcoded_path(digest)
+    path = transcoded_path(digest, value_range)
     if not path.exists():
-        write_bytes(path, to_png(data))
+        write_bytes(path, to_png(data, value_range))
     return path

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from transfer import __version__
+from transfer.config import DataConfig
 from transfer.errors import ExportError
 from transfer.exporters.formats import FLOAT16, LITERT, ONNX, SUFFIXES, litert, onnx_file
 from transfer.exporters.formats.graph import Source
@@ -76,21 +77,22 @@ def read_facts(file: Path, to: str | None = None) -> dict[str, Any]:
     return (litert if to == LITERT else onnx_file).read_facts(file)
 
 
-def facts(source: Source, run: str, labels: list[str], resize: str, quantize: str | None, accuracy: float) -> dict[str, Any]:
+def facts(source: Source, run: str, labels: list[str], data: DataConfig, quantize: str | None, accuracy: float) -> dict[str, Any]:
     """Return what is written into a file.
 
     Args:
         source: what was converted.
         run: name of the run.
         labels: in the order of the probabilities.
-        resize: how an image is made square: stretch, pad or crop (`data.resize`).
+        data: how an image becomes pixels.
         quantize: int8, float16 or None.
         accuracy: of this very file on the test images.
     """
     return {
         "labels": labels,
         "size": source.size,
-        "resize": resize,
+        "resize": data.resize,
+        "value_range": data.value_range,
         "input": f"images: float32 [n, {source.size}, {source.size}, 3], RGB in 0..255",
         "outputs": list(source.outputs),
         "run": run,

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from transfer.config import DataConfig
 from transfer.data.decoding.decode import decode
+from transfer.data.decoding.to_8_bits import Range
 from transfer.data.pipeline import ImageSpec, refusal
 from transfer.data.reading import content, why_unread
 from transfer.runs import Run
@@ -30,7 +31,8 @@ Decoded = np.ndarray | str
 
 def spec_of(run: Run, size: int) -> ImageSpec:
     """Return how a run's export decodes images; `size` is the side that its network sees, in pixels."""
-    own = {key: run.config[f"data.{key}"] for key in ("resize", "max_megapixels") if f"data.{key}" in run.config}
+    keys = ("resize", "max_megapixels", "value_range")
+    own = {key: run.config[f"data.{key}"] for key in keys if f"data.{key}" in run.config}
     return ImageSpec(size, DataConfig(**own))
 
 
@@ -46,7 +48,7 @@ class Decoder:
         self.image_spec, self._limit = image_spec, image_spec.data.max_megapixels
         self.together = max(1, min(_TOGETHER, _DECODED_BYTES // (3 * image_spec.size**2)))
         self._bytes, self._pixels = Room(_FILE_BYTES), Room(_PIXELS)
-        self._graph = _graph(image_spec.size, image_spec.data.resize, self._limit)
+        self._graph = _graph(image_spec.size, image_spec.data.resize, self._limit, image_spec.value_range)
 
     def decode(self, files: Sequence[str]) -> list[Decoded]:
         """Read and decode some files; safe to call from several threads at once."""
@@ -80,7 +82,7 @@ class Decoder:
                 return data
             with self._pixels.claim(pixels):
                 if transcodes:
-                    data = admission.transcoded(data)  # frees the original
+                    data = admission.transcoded(data, self.image_spec.value_range)  # frees the original
                 return self._alone(data)
 
     def _alone(self, data: bytes) -> np.ndarray:
@@ -132,11 +134,11 @@ class Room:
 
 
 @functools.lru_cache(maxsize=4)  # tracing takes a second
-def _graph(size: int, resize: str, max_megapixels: float) -> Callable[[Sequence[bytes]], np.ndarray]:
+def _graph(size: int, resize: str, max_megapixels: float, value_range: Range | None) -> Callable[[Sequence[bytes]], np.ndarray]:
     """Return a function from n encoded images to uint8 [n, size, size, 3]."""
 
     def one(data: tf.Tensor) -> tf.Tensor:
-        return decode(data, size, resize, max_megapixels)
+        return decode(data, size, resize, max_megapixels, value_range)
 
     def every(data: tf.Tensor) -> tf.Tensor:
         # One after the other: the other threads decode as well.

@@ -8,6 +8,7 @@ from typing import Any
 
 from transfer import __version__
 from transfer.data.decoding import DECODER_VERSION
+from transfer.data.decoding.to_8_bits import range_text
 from transfer.errors import RunError
 from transfer.exporters.served import Served
 from transfer.reports.predicted import Summary
@@ -62,7 +63,8 @@ def _facts(export: Path, predictor: Predictor) -> dict[str, Any]:
     settings = predictor.decoder.image_spec
     return {
         "export": _digest_of(export), "batch_size": predictor.batch_size, "size": settings.size, "resize": settings.data.resize,
-        "max_megapixels": settings.data.max_megapixels, "decoder": DECODER_VERSION, "version": __version__,
+        "max_megapixels": settings.data.max_megapixels, "value_range": range_text(settings.value_range),
+        "decoder": DECODER_VERSION, "version": __version__,
     }  # fmt: skip
 
 

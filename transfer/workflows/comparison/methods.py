@@ -11,6 +11,7 @@ from transfer.data import sources
 from transfer.data.classes import describe_balance
 from transfer.data.dataset import Dataset
 from transfer.data.splits import split
+from transfer.data.value_range import choose_value_range
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, FeatureExtractor, Load, load_extractor
 from transfer.features.store import Store, open_store
@@ -60,9 +61,11 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
     dataset = sources.read(first.data, progress)
     dataset = split(dataset, first.data, first.seed)
     progress.say(describe_balance(dataset.table, first.training.class_weights))
+    dataset, first = choose_value_range(dataset, first, progress)
     load = _loading_once()
     methods = []
     for name, config in configs.items():
+        config = config.updated(data__value_range=first.data.value_range)
         extractor = load_extractor(config, dataset, progress, load)
         methods.append(Method(name, config, extractor, stack.enter_context(open_store(extractor.feature_set))))
     for group in _sharing_features(methods):
