@@ -11,7 +11,7 @@ import pandas as pd
 
 from transfer.config import Config
 from transfer.data.dataset import Dataset
-from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, Spread, choose_range, range_text, spread, used_part
+from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, Spread, choose_range, range_text, spread, type_range, used_part
 from transfer.data.decoding.transcode import UnreadableError, deep_of, transcode
 from transfer.system.progress import Progress
 from transfer.system.resources import spread as in_threads
@@ -90,11 +90,15 @@ def _colors(data: bytes) -> np.ndarray | None:
 
 
 def _told(types: pd.Series, spreads: list[Spread], chosen: Range) -> str:
-    kinds = [kind for kind in DEEP_TYPES if (types == kind).any()]
-    parts = " and ".join(f"{100 * used_part(spreads, kind):.2g} % of {kind}" for kind in kinds if any(one.dtype == kind for one in spreads))
+    parts = []
+    for kind in [kind for kind in DEEP_TYPES if any(one.dtype == kind for one in spreads)]:
+        part = used_part(spreads, kind)
+        parts.append(
+            f"{100 * part:.2g} % of {kind}" if part <= 1 else f"values outside {'{:g} to {:g}'.format(*type_range(kind))} of {kind}"
+        )
     low, high = chosen
     return (
-        f"{int((types != '').sum()):,} images of more than 8 bits per sample use {parts}. "
+        f"{int((types != '').sum()):,} images of more than 8 bits per sample use {' and '.join(parts)}. "
         f"Their values {low:g} to {high:g} become 0 to 255 (data.value_range)."
     )
 

@@ -85,8 +85,9 @@ def _scaled(dtype: str, value_range: str) -> str:
     if chosen is None:
         return "used: reduced to 8 bits"
     (low, high), (least, most) = chosen, type_range(dtype)
-    part = f"{100 * (high - low) / (most - least):.2g} % of their type's range"
-    return f"used: values {low:g} to {high:g}, {part}, become 0 to 255 (data.value_range)"
+    inside = least <= low and high <= most + 1
+    part = f", {100 * (high - low) / (most - least):.2g} % of their type's range," if inside else ""
+    return f"used: values {low:g} to {high:g}{part} become 0 to 255 (data.value_range)"
 
 
 def _treatment(reason: str) -> str:
