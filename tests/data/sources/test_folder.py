@@ -12,7 +12,7 @@ from transfer.config import DataConfig, build, parse_assignment
 from transfer.data import reading, scan_memory
 from transfer.data.classes import require_classes
 from transfer.data.dataset import Dataset
-from transfer.data.sources import read
+from transfer.data.sources import options, read
 from transfer.errors import DataError
 from transfer.system.progress import Silent
 
@@ -228,7 +228,7 @@ def test_a_class_folder_without_images_is_offered_to_be_left_out(tmp_path: Path)
     for folder in ("docs", "it's"):
         (tmp_path / "train" / folder).mkdir()
         (tmp_path / "train" / folder / "readme.txt").write_text("text")
-    with pytest.raises(DataError, match="data.exclude") as error:
+    with pytest.raises(DataError, match=r"data\.exclude") as error:
         require_classes(scanned(tmp_path).table)
     assert '--set \'data.exclude=["train/docs", "train/it\'"\'"\'s"]\'' in str(error.value)
     require_classes(scanned(tmp_path, exclude=["train/docs", "train/it's"]).table)
@@ -250,3 +250,13 @@ def test_names_that_are_not_unicode_are_judged_too(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     source = scanned(write(tmp_path, name, "tea", f"x{name}"), exclude=[f"x{name}"])
     assert source.classes == [name, "tea"]
+
+
+def test_commands_that_are_proposed_name_the_settings_of_the_source() -> None:
+    def words(source: str, **settings: Any) -> str:
+        return options(DataConfig(source=source, **settings))
+
+    assert words("data", exclude=["docs"], split_folders="off") == " --set data.split_folders=off --set 'data.exclude=[docs]'"
+    assert words("data", split_folders={"train": "a"}) == " --set 'data.split_folders={train: [a]}'"
+    assert words("data.csv", root="a b", exclude=["docs"]) == " --root 'a b' --set 'data.exclude=[docs]'"
+    assert words("data") == words("data.csv") == words("tfds:x") == ""
