@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.data.test_splits import plain, table
@@ -36,16 +36,18 @@ def test_balanced_weights_are_advised_where_one_class_has_ten_times_the_images(
     assert ("training.class_weights=balanced" in said) is advised
 
 
-@given(
-    st.text(min_size=1, max_size=6), st.sampled_from([str.upper, str.casefold, lambda text: f" {text}\u200b", lambda text: text + "\u00a0"])
-)
+CHANGES: list[Callable[[str], str]] = [
+    str.upper, lambda text: f" {text}\u200b", lambda text: "\u00a0".join(text) + "\u00a0", lambda text: unicodedata.normalize("NFD", text),
+]  # fmt: skip
+
+
+@given(st.text(st.sampled_from("abz1\u00e9\u00fc\u00df\u00f1\u0416\u03bb\u4e2d\ud55c"), min_size=1, max_size=6), st.sampled_from(CHANGES))
 def test_a_name_and_what_looks_like_it_are_refused_with_their_places(name: str, change: Callable[[str], str]) -> None:
-    for other in (change(name), unicodedata.normalize("NFD", name), unicodedata.normalize("NFC", name)):
-        if other == name or name.isspace() or other.casefold() != name.casefold() and not other.strip(" \u200b\u00a0"):
-            continue
-        with pytest.raises(DataError, match="Two classes differ only by case or white space") as error:
-            require_unlike({"other": "row 2", name: "row 3", other: "row 4"}, "x.csv")
-        assert f"{name!r} in row 3 and {other!r} in row 4 of 'x.csv'" in str(error.value)
+    other = change(name)
+    assume(other != name)
+    with pytest.raises(DataError, match="Two classes differ only by case or white space") as error:
+        require_unlike({"other": "row 2", name: "row 3", other: "row 4"}, "x.csv")
+    assert f"{name!r} in row 3 and {other!r} in row 4 of 'x.csv'" in str(error.value)
 
 
 @pytest.mark.parametrize("names", [("cat", "cats"), ("e", "\u00e9"), ("a-b", "ab"), ("1", "01"), ("\u200d", " "), ("", " ")])

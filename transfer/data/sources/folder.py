@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from transfer.config import DataConfig
@@ -45,8 +46,7 @@ def listing(root: Path, config: DataConfig, progress: Progress) -> tuple[list[Fo
     if not folders.names() and not folders.unread:
         _require_sub_folders(root, listed, config)
     layout = layouts.of(folders, config.split_folders, str(root))
-    found = [_found(path, reason, layout) for path, reason in listed]
-    found = [item for item in found if item.label or item.reason != "folder: empty"]
+    found = _found(listed, layout)
     first: dict[str, str] = {}
     for item in found:
         if item.label:
@@ -143,20 +143,36 @@ def _folders(listed: Sequence[Listed]) -> Folders:
     return Folders({**every, **images}, unread)
 
 
-def _found(path: str, reason: str, layout: Layout) -> Found:
-    """Return a listed file with its class and split, or why it has none."""
-    if reason and not reason.startswith("folder:"):
-        return Found(path, "", "", reason)
-    parts = path.rstrip("/").split("/")
-    folder, split, depth = layout.place(path.rstrip("/"))
-    if layout.splits and not folder:
-        other = parts[0] if parts[0] in layout.left_out else "/".join(parts[:2]) if len(parts) > 2 else ""
-        left_out = f"folder left out: {other} is not train, validation or test" if other else "not in a class folder"
-        return Found(path, "", "", reason or left_out)
-    if reason:  # of a folder: the class has no image, or an unknown number
-        is_class = len(parts) == depth + 1 and not reason.startswith("folder: listed")
-        return Found(path, parts[depth] if is_class else "", "", reason)
-    return Found(path, parts[depth], split) if len(parts) > depth + 1 else Found(path, "", "", "not in a class folder")
+def _found(listed: Sequence[Listed], layout: Layout) -> list[Found]:
+    """Return the listed files with their class and split, or why they have none."""
+
+    @cache
+    def files_in(folder: str) -> tuple[str, str, str]:
+        """Return class, split and reason of the files that lie directly in a folder."""
+        parts = folder.split("/") if folder else []
+        place, split, depth = layout.place(f"{folder}/")
+        if len(parts) > depth and (place or not layout.splits):
+            return parts[depth], split, ""
+        is_beside = bool(parts) and parts[0] in layout.left_out
+        if place or (len(parts) < 2 and not is_beside):
+            return "", "", "not in a class folder"
+        return "", "", f"folder left out: {parts[0] if is_beside else '/'.join(parts[:2])} is not train, validation or test"
+
+    def folder_row(path: str, reason: str) -> Found:
+        """Return the row of a folder without files that can be read; a class folder is a class none the less."""
+        label, _, _ = files_in(path.rstrip("/"))
+        is_class = label and _class_folder(path, layout) == path.rstrip("/") and not reason.startswith("folder: listed")
+        return Found(path, label if is_class else "", "", reason)
+
+    found = []
+    for path, reason in listed:
+        if not reason:
+            found.append(Found(path, *files_in(path.rpartition("/")[0])))
+        elif not reason.startswith("folder:"):
+            found.append(Found(path, "", "", reason))
+        elif (item := folder_row(path, reason)).label or reason != "folder: empty":
+            found.append(item)
+    return found
 
 
 def _class_folder(path: str, layout: Layout) -> str:

@@ -24,12 +24,11 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"}
 
 def by_name(name: str, is_folder: bool) -> str:
     """Return why a file or folder of this name is no data, with everything in it; empty: it is."""
-    lower = name.lower()
-    if is_folder and lower in _SYSTEM_FOLDERS:
-        return f"system folder: {name}, {_SYSTEM_FOLDERS[lower]}"
+    if is_folder and name.lower() in _SYSTEM_FOLDERS:
+        return f"system folder: {name}, {_SYSTEM_FOLDERS[name.lower()]}"
     if name.startswith("."):
         return f"hidden {'folder' if is_folder else 'file'}"
-    return "system file" if not is_folder and lower in _SYSTEM_FILES else ""
+    return "system file" if not is_folder and name.lower() in _SYSTEM_FILES else ""
 
 
 def excluding(patterns: Sequence[str]) -> Callable[[str], str]:
