@@ -125,7 +125,7 @@ SPOILED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no readable image": (only_text, "No readable image.*12 not an image"),
     "files instead of folders": (
         lambda data: [path.rename(data / f"{path.parent.name}{path.name}") for path in data.glob("*/*")],
-        "not in a class folder",
+        "images lie in the folder itself.*can be read",
     ),
 }
 

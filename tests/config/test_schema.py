@@ -1,5 +1,6 @@
 """What a user may set: unknown keys and values out of range are refused with the rule, and YAML gives the same back."""
 
+import shlex
 import string
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.config import Config, build, flatten, keys, parse_assignment, read_yaml
+from transfer.config import Config, build, flatten, keys, option, parse_assignment, read_yaml
 from transfer.errors import ConfigError, nearest, unknown_name
 
 
@@ -70,6 +71,11 @@ def test_a_key_that_is_like_no_other_is_refused_without_a_guess() -> None:
         "precision=bf16", "training.patience=0", "training.batch_size=many", "backbone=[vgg16]",
         "network.dropout=1", "network.filters=[]", "network.pooling=mean", "network.blur=1", "network.l1=-1", "network.dense=[0]",
         "export.tolerance_float32=.inf", "weights=3", "truncate_at=",
+        "data.exclude=3", "data.exclude=[2]", "data.exclude=['']", "data.exclude=[/]", "data.split_folders=none", "data.split_folders=",
+        "data.split_folders={}", "data.split_folders=[a]", "data.split_folders={test: a}", "data.split_folders={train: a, val: b}",
+        "data.split_folders={train: [1]}", "data.split_folders={train: []}", "data.split_folders={train: /a}",
+        "data.split_folders={train: ../a}", "data.split_folders={train: .}", "data.split_folders={train: a, test: a/b}",
+        "data.split_folders={train: a, test: [b, ./a/]}",
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_one_line_with_the_rule_and_what_was_received(assignment: str) -> None:
@@ -78,6 +84,34 @@ def test_a_value_out_of_range_is_one_line_with_the_rule_and_what_was_received(as
         build([parse_assignment(assignment)])
     text = str(caught.value)
     assert text.startswith(f"Configuration key '{key}") and f"Received {key}" in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("data.exclude=docs", ("docs",)),
+        ("data.exclude=[docs, '*.gif']", ("docs", "*.gif")),
+        ("data.exclude=", ()),
+        ("data.split_folders=off", "off"),
+        ("data.split_folders={train: [a-b, a/b/], test: a b}", {"train": ("a-b", "a/b"), "test": ("a b",)}),
+    ],
+)
+def test_settings_of_files_and_folders_take_one_name_or_several(tmp_path: Path, assignment: str, value: object) -> None:
+    config = build([parse_assignment(assignment)])
+    assert getattr(config.data, assignment.partition("=")[0].removeprefix("data.")) == value
+    assert build([read_yaml(written(tmp_path, config.to_yaml()))]) == config.updated(seed=0) == config
+
+
+names = st.text("abno '\"10:{}[],*#-~é\u3042", min_size=1, max_size=8).filter(lambda name: name.strip())
+
+
+@given(st.lists(names, min_size=1, max_size=3), names, names)
+def test_an_option_that_a_message_offers_sets_what_it_says(patterns: list[str], train: str, test: str) -> None:
+    for key, value in (("data.exclude", patterns), ("data.split_folders", {"train": train, "test": [test]})):
+        words = shlex.split(option(key, value))
+        assert words[0] == "--set" and len(words) == 2 and parse_assignment(words[1]) == {key: value}
+    assert option("data.split_folders", "off") == "--set data.split_folders=off"
+    assert option("data.exclude", ["docs"]) == "--set 'data.exclude=[docs]'"
 
 
 def test_later_layers_win_key_by_key() -> None:

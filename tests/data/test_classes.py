@@ -1,10 +1,16 @@
 """What is said of the classes before training."""
 
+import unicodedata
+from collections.abc import Callable
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from tests.data.test_splits import plain, table
 from transfer.data import dataset as manifests
-from transfer.data.classes import describe_balance
+from transfer.data.classes import describe_balance, require_unlike
+from transfer.errors import DataError
 
 
 def test_classes_are_shown_with_their_images_the_largest_first() -> None:
@@ -28,3 +34,22 @@ def test_balanced_weights_are_advised_where_one_class_has_ten_times_the_images(
 ) -> None:
     said = describe_balance(table(plain(dict(zip("ab", counts, strict=True)))), weights)
     assert ("training.class_weights=balanced" in said) is advised
+
+
+CHANGES: list[Callable[[str], str]] = [
+    str.upper, lambda text: f" {text}\u200b", lambda text: "\u00a0".join(text) + "\u00a0", lambda text: unicodedata.normalize("NFD", text),
+]  # fmt: skip
+
+
+@given(st.text(st.sampled_from("abz1\u00e9\u00fc\u00df\u00f1\u0416\u03bb\u4e2d\ud55c"), min_size=1, max_size=6), st.sampled_from(CHANGES))
+def test_a_name_and_what_looks_like_it_are_refused_with_their_places(name: str, change: Callable[[str], str]) -> None:
+    other = change(name)
+    assume(other != name)
+    with pytest.raises(DataError, match="Two classes differ only by case or white space") as error:
+        require_unlike({"other": "row 2", name: "row 3", other: "row 4"}, "x.csv")
+    assert f"{name!r} in row 3 and {other!r} in row 4 of 'x.csv'" in str(error.value)
+
+
+@pytest.mark.parametrize("names", [("cat", "cats"), ("e", "\u00e9"), ("a-b", "ab"), ("1", "01"), ("\u200d", " "), ("", " ")])
+def test_names_that_a_person_can_tell_apart_are_different(names: tuple[str, str]) -> None:
+    require_unlike(dict.fromkeys(names, "row"), "x.csv")

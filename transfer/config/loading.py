@@ -1,5 +1,7 @@
 """Settings from Python, YAML and the command line -> a validated configuration. Does not import TensorFlow."""
 
+import json
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,3 +136,11 @@ def assignment(text: str, example: str) -> dict[str, Any]:
         return {key.strip(): yaml.safe_load(value)}
     except (yaml.YAMLError, ValueError):
         raise ConfigError(f"The value after {key.strip()}= is not YAML. Received {value!r}.") from None
+
+
+def option(key: str, value: Any) -> str:
+    """Return the option of the command line that sets a key, `--set 'data.exclude=[docs]'`; a text is not quoted for YAML."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False).strip()
+    if "'" in text:  # which the shell would need in pieces; JSON is YAML
+        text = json.dumps(value, ensure_ascii=False)
+    return f"--set {shlex.quote(f'{key}={value if isinstance(value, str) else text}')}"

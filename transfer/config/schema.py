@@ -94,5 +94,6 @@ def validated(tree: Mapping[str, Any]) -> Config:
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    rule = first["msg"][0].lower() + first["msg"][1:]
+    rule = first["msg"].removeprefix("Value error, ")
+    rule = rule[0].lower() + rule[1:]
     return f"Configuration key {key!r}: {rule}. Received {key}={first['input']!r}."

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator
 
+from transfer.config.folders import Globs, SplitFolders
+
 
 def _off_of_yaml(value: object) -> object:
     """YAML reads a bare `off` as false."""
@@ -56,6 +58,16 @@ class DataConfig(Section):
     root: str | None = Field(None, description="folder that the paths in a table are relative to; empty: the table's own folder")
     missing_files: Literal["error", "skip"] = Field(
         "error", description="rows of a table whose files are missing: stop with an error, or skip them"
+    )
+    exclude: Globs = Field(
+        (),
+        description="globs of files and folders to leave out, with everything in them: docs or *_mask.png wherever they lie; with a /, "
+        "cats/blurred*, from the data folder",
+    )
+    split_folders: SplitFolders = Field(
+        "auto",
+        description="folders of ready-made splits. auto: recognised by their names (train, val, test and the like); off: every folder is a "
+        "class; or {train: FOLDER, validation: FOLDER, test: FOLDER}, at least train, each one folder or several",
     )
     tfds_data_dir: str | None = Field(None, description="folder of TFDS data sets; empty: the default of tensorflow-datasets")
     group_by: str | None = Field(

@@ -1,9 +1,13 @@
 """Which classes there are, and whether each has enough images."""
 
+import unicodedata
 from collections import Counter
+from collections.abc import Mapping
+from glob import escape
 
 import pandas as pd
 
+from transfer.config import option
 from transfer.data import dataset as manifests
 from transfer.data.groups import distinct
 from transfer.errors import DataError
@@ -15,6 +19,34 @@ _LEFT_OUT = "class left out"
 _SHOWN = 12
 _LISTED = 40  # classes named in an error, at most
 _IMBALANCED = 10
+
+
+def require_unlike(places: Mapping[str, str], source: str) -> None:
+    """Check that no two classes look the same to a person: only case, white space, or how characters are encoded differ.
+
+    Args:
+        places: class name -> where it was found first (`row 3`).
+        source: named in the error.
+
+    Raises:
+        DataError: if two do, with their places.
+    """
+    first: dict[str, str] = {}
+    pairs = [(other, label) for label in places if (other := first.setdefault(_look(label), label)) != label]
+    if pairs:
+        one, other = pairs[0]
+        more = f" So do {len(pairs) - 1:,} other pairs." if len(pairs) > 1 else ""
+        encoded = "" if (one + other).isascii() else f", encoded as {one!a} and {other!a}"
+        raise DataError(
+            "Two classes differ only by case or white space, or by how characters are encoded; write them the same way. Received "
+            f"{one!r} in {places[one]} and {other!r} in {places[other]} of {source!r}{encoded}.{more}"
+        )
+
+
+def _look(label: str) -> str:
+    """Return what a person sees of a name, in one case: composed characters, without white space and invisible ones."""
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    return "".join(char for char in text if not char.isspace() and unicodedata.category(char) != "Cf") or label
 
 
 def describe_balance(manifest: pd.DataFrame, class_weights: str) -> str:
@@ -83,8 +115,22 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         raise DataError(
             f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
             f"{_few(small)}. Received {table}. Add images, remove the class, or leave such classes out with "
-            f"--min-per-class {MINIMUM} (data.min_per_class)."
+            f"--min-per-class {MINIMUM} (data.min_per_class).{_without_images(rows, small)}"
         )
+
+
+def _without_images(manifest: pd.DataFrame, labels: list[str]) -> str:
+    """Return how to leave out class folders without a readable image, which may be no classes; empty if there are none."""
+    usable = set(manifests.used(manifest)["label"])
+    folders = set()
+    for label, path in zip(manifest["label"], manifest["path"], strict=True):
+        if label in labels and label not in usable:
+            start, found, _ = f"/{path}".partition(f"/{label}/")
+            folders.add(f"{start}/{label}".lstrip("/") if found else "")
+    if not folders or "" in folders:
+        return ""
+    which = "A folder that is no class is" if len(folders) == 1 else "Folders that are no classes are"
+    return f" {which} left out with {option('data.exclude', [escape(folder) for folder in sorted(folders)])}."
 
 
 def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:

@@ -32,9 +32,12 @@ _TRANSCODED = ("read by Pillow", "used: converted to a PNG in the cache")
 _TINY = ("tiny", "used, enlarged: little detail is left")
 _BLANK = ("blank", "used, but of no value for training: better excluded")
 _NOT_USED = "not used"
-_AS_MEANT = {"excluded in": "not used, as the table says", "class left out": "not used, as asked"} | dict.fromkeys(
-    ("hidden file", "hidden folder", "system file"), "not used, as usual"
-)
+_AS_MEANT = {
+    "excluded in": "not used, as the table says",
+    "excluded by": "not used, as asked",
+    "class left out": "not used, as asked",
+    "folder left out": "not used: beside the splits",
+} | dict.fromkeys(("hidden file", "hidden folder", "system file", "system folder"), "not used, as usual")
 """Beginning of a reason -> treatment of files that were left out on purpose: they are no fault of the data."""
 
 

@@ -81,7 +81,7 @@ class Findings:
     def exceeded(self, config: CheckConfig) -> list[str]:
         """Return a sentence for each limit that is exceeded, for continuous integration: what was found, the limit and its key.
 
-        Files left out on purpose (excluded in a table, hidden, in a class that was left out) count towards no limit.
+        Files left out on purpose (excluded, hidden, beside the splits, in a class that was left out) count towards no limit.
         """
         images = int(self.classes["images"].sum())
         unusable = int(self.kinds.loc[self.kinds["treatment"] == "not used", "images"].sum())

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -39,8 +40,8 @@ def write(root: Path, *paths: str) -> Path:
     return root
 
 
-def scanned(root: Path) -> Dataset:
-    return read(DataConfig(source=str(root)), Silent())
+def scanned(root: Path, **settings: Any) -> Dataset:
+    return read(DataConfig(source=str(root), **settings), Silent())
 
 
 def columns(source: Dataset, *names: str) -> list[tuple[str, ...]]:
@@ -70,16 +71,23 @@ def test_split_folders_and_their_aliases_are_known(tmp_path: Path, train: str, f
 
 @pytest.mark.parametrize(
     "paths",
-    [
-        ("train/1.png", "cats/1.png"),
-        ("train/steam/1.png", "cats/1.png"),
-        ("train/1.png", "test/1.png"),
-        ("val/a/1.png", "test/a/1.png"),
-    ],
-    ids=["beside another class", "with sub-folders", "both hold images", "no training folder"],
+    [("train/1.png", "cats/1.png"), ("train/steam/1.png", "cats/1.png"), ("train/steam/1.png", "train/old/1.png", "cats/1.png")],
+    ids=["beside another class", "with a sub-folder", "with sub-folders"],
 )
 def test_a_class_may_be_called_like_a_split(tmp_path: Path, paths: tuple[str, ...]) -> None:
     source = scanned(write(tmp_path, *paths))
+    assert not source.ready_made
+    assert {label for (label,) in columns(source, "label")} == {path.split("/")[0] for path in paths}
+
+
+@pytest.mark.parametrize(
+    "paths", [("train/1.png", "test/1.png"), ("val/a/1.png", "test/a/1.png")], ids=["both hold images", "no training folder"]
+)
+def test_folders_called_like_splits_are_classes_only_if_that_is_said(tmp_path: Path, paths: tuple[str, ...]) -> None:
+    write(tmp_path, *paths)
+    with pytest.raises(DataError, match=r"are called like splits.*--set data\.split_folders=off"):
+        scanned(tmp_path)
+    source = scanned(tmp_path, split_folders="off")
     assert not source.ready_made
     assert {label for (label,) in columns(source, "label")} == {path.split("/")[0] for path in paths}
 
@@ -96,10 +104,21 @@ def test_files_beside_the_class_folders_are_skipped(tmp_path: Path) -> None:
     assert columns(source, "path", "label", "reason")[-1] == ("stray.png", "", "not in a class folder")
 
 
-def test_a_folder_of_files_only_has_no_classes(tmp_path: Path) -> None:
-    source = scanned(write(tmp_path, "1.png", "2.png"))
-    with pytest.raises(DataError, match=r"No readable image was found. Received 2 files: 2 not in a class folder"):
-        require_classes(source.table)
+@pytest.mark.parametrize("other", [[], ["list.csv"], ["docs/readme.txt"], ["list.csv", "__MACOSX/._1.png", ".x/1.png"]])
+def test_a_folder_of_images_only_has_no_classes_and_its_images_are_readable(tmp_path: Path, other: list[str]) -> None:
+    for path in other:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("text")
+    files = 2 + ("list.csv" in other)
+    expected = f"DATA/<class>/<image>: one sub-folder .* can be read .2 of the first {files} files.. Received {files} files in '{tmp_path}'"
+    with pytest.raises(DataError, match=expected):
+        scanned(write(tmp_path, "1.png", "2"))
+
+
+def test_a_folder_of_text_only_has_no_images(tmp_path: Path) -> None:
+    (tmp_path / "1.txt").write_text("text")
+    with pytest.raises(DataError, match=r"No readable image was found. Received 1 files: 1 not in a class folder"):
+        require_classes(scanned(tmp_path).table)
 
 
 def test_an_empty_class_folder_is_a_class_without_images(tmp_path: Path) -> None:
@@ -107,8 +126,11 @@ def test_an_empty_class_folder_is_a_class_without_images(tmp_path: Path) -> None
     (tmp_path / "birds").mkdir()
     source = scanned(tmp_path)
     assert columns(source, "path", "label", "reason")[0] == ("birds/", "birds", "folder: empty")
-    with pytest.raises(DataError, match=r"Too few in: birds. Received birds 0, cats 3, dogs 3"):
+    with pytest.raises(
+        DataError, match=r"Too few in: birds. Received birds 0, cats 3, dogs 3.*left out with --set 'data.exclude=\[birds\]'"
+    ):
         require_classes(source.table)
+    require_classes(scanned(tmp_path, exclude=["birds"]).table)
 
 
 @pytest.mark.parametrize(

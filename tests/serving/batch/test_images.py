@@ -148,3 +148,13 @@ def test_paths_in_this_folder_have_no_dot_in_front(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     assert listed(["."]) == ["0.png", "a/0.png"]
     assert listed(["./a", "./0.png"]) == ["a/0.png", "0.png"]
+
+
+def test_hidden_files_and_what_systems_leave_are_not_listed(tmp_path: Path) -> None:
+    for folder in ("a/@eaDir/0.png", "__MACOSX/a", "a/.x", "a"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        names(tmp_path / folder, 1)
+    for name in ("._0.png", "Thumbs.db"):
+        (tmp_path / "a" / name).touch()
+    assert listed([tmp_path]) == [f"{tmp_path}/a/0.png"]
+    assert listed([tmp_path / "__MACOSX"]) == [f"{tmp_path}/__MACOSX/a/0.png"], "as asked"

@@ -116,6 +116,12 @@ def _traits(image: Image.Image, data: bytes) -> tuple[str, ...]:
     return tuple(word for word, there in found.items() if there)
 
 
+def named_as_image(path: str) -> bool:
+    """Return whether a file may be an image by its name: no extension, or one that an image format uses."""
+    _, dot, extension = path.rpartition("/")[2].rpartition(".")
+    return not dot or extension.lower() in _ALL_EXTENSIONS
+
+
 def mislabelled(path: str, format: str) -> bool:
     """Return whether the extension of a file belongs to another image format than its bytes.
 

@@ -1,40 +1,63 @@
 """An image folder -> the files in it: every one, with the reason if it is skipped."""
 
 import os
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+from transfer.config import DataConfig
+from transfer.data.classes import require_unlike
+from transfer.data.dataset import SPLITS
+from transfer.data.decoding.examination import named_as_image
+from transfer.data.reading import read_all
 from transfer.data.scan import Found
-from transfer.errors import DataError
+from transfer.data.sources import layout as layouts
+from transfer.data.sources import left_out
+from transfer.data.sources.layout import Folders, Layout
+from transfer.errors import DataError, nearest
+from transfer.system.progress import Progress
 
-SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""Common names of splits, in lower case -> the name used here."""
+_TRIED = 20  # files of a folder without sub-folders that are read, to say whether they are images
 
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
+Listed = tuple[str, str]
+"""A path from the data folder (of a folder: with `/` at the end), and why it is skipped."""
 
 
-def listing(root: Path) -> tuple[list[Found], bool]:
-    """Return every file of `root/<class>/**/<image>` or `root/train|val|test/<class>/**/<image>`, sorted by path.
+def listing(root: Path, config: DataConfig, progress: Progress) -> tuple[list[Found], bool]:
+    """Return every file of `root/<class>/**/<image>` or `root/<split>/<class>/**/<image>`, sorted by path.
+
+    Args:
+        root: the folder.
+        config: its files that are left out, and the folders of its splits.
+        progress: is told what the folders are taken for, where their names leave a choice.
 
     Returns:
         The files, and whether the folder itself is divided into splits.
 
     Raises:
-        DataError: if the folder is missing, a file, or empty.
+        DataError: if the folder is missing, a file, or empty, or its layout is not clear (`layout.py`).
     """
     require_folder(root)
-    ready_made = _has_split_folders(root)
-    found = _walk(root, ready_made)
+    listed = _walk(root, config.exclude, progress)
+    if not listed:
+        raise DataError(f"The folder is empty. Expected DATA/<class>/<image>. Received {str(root)!r}.")
+    folders = _folders(listed)
+    if not folders.names() and not folders.unread:
+        _require_sub_folders(root, listed, config)
+    layout = layouts.of(folders, config.split_folders, str(root))
+    found = _found(listed, layout)
+    first: dict[str, str] = {}
+    for item in found:
+        if item.label:
+            first.setdefault(item.label, item.path)
+    require_unlike({label: f"the folder {_class_folder(path, layout)!r}" for label, path in first.items()}, str(root))
     if all(item.path.isascii() for item in found):
         found.sort()
     else:
         found.sort(key=lambda item: os.fsencode(item.path))  # by bytes: the names may not be Unicode
-    if not found:
-        raise DataError(f"The folder is empty. Expected DATA/<class>/<image>. Received {str(root)!r}.")
-    return found, ready_made
+    _tell(layout, config, progress)
+    return found, bool(layout.splits)
 
 
 def require_folder(folder: Path) -> None:
@@ -57,66 +80,50 @@ def require_folder(folder: Path) -> None:
         raise DataError(f"The data folder cannot be read: {error.strerror}. Received {str(folder)!r}.") from None
 
 
-def _folders(parent: Path) -> list[str]:
-    try:
-        names = os.listdir(parent)
-    except OSError:
-        return []  # the walk gives the reason
-    return sorted(name for name in names if not name.startswith(".") and os.path.isdir(parent / name))
-
-
-def _has_split_folders(root: Path) -> bool:
-    """Whether all folders have names of splits, and the training folder holds class folders.
-
-    The others need not: a test folder of unlabelled images is common, and is not a class.
-    """
-    names = _folders(root)
-    splits = {name: SPLIT_NAMES.get(name.lower()) for name in names}
-    training = [name for name, split in splits.items() if split == "train"]
-    return len(names) > 1 and None not in splits.values() and bool(training) and all(_folders(root / name) for name in training)
-
-
-def _walk(root: Path, ready_made: bool) -> list[Found]:
-    depth = 1 if ready_made else 0
-    found: list[Found] = []
+def _walk(root: Path, exclude: Sequence[str], progress: Progress) -> list[Listed]:
+    """List all files, and the folders that are empty, cannot be read, or are not searched."""
+    listed: list[Listed] = []
     visited: set[tuple[int, int]] = set()
-    links: list[tuple[str, ...]] = []
+    links: list[str] = []
+    excluded, unused = left_out.excluding(exclude), dict.fromkeys(exclude)
 
-    def inside(parts: tuple[str, ...]) -> None:
-        folder, start = root.joinpath(*parts), "".join(f"{part}/" for part in parts)
-        own = parts[depth] if len(parts) == depth + 1 else ""  # the class of this folder itself
+    def inside(start: str, why: str) -> None:
+        """List a folder; `why`: the reason for which all of it is skipped."""
         try:
-            identity = os.stat(folder)
-            with os.scandir(folder) as entries:
-                listed = sorted([(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries])
+            identity = os.stat(root / start)
+            with os.scandir(root / start) as entries:
+                inner = sorted([(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries])
         except OSError as error:
-            found.append(Found(start, own, "", f"folder: cannot be read, {error.strerror}"))
+            listed.append((start, why or f"folder: cannot be read, {error.strerror}"))
             return
         if (identity.st_dev, identity.st_ino) in visited:
-            found.append(Found(start, "", "", "folder: listed already, through another link"))
+            listed.append((start, why or "folder: listed already, through another link"))
             return
         visited.add((identity.st_dev, identity.st_ino))
-        if not listed and own:
-            found.append(Found(start, own, "", "folder: empty"))
-        label = parts[depth] if len(parts) > depth else ""
-        split = SPLIT_NAMES[parts[0].lower()] if ready_made and label else ""
-        reason = "" if label else "not in a class folder"
-        for name, is_folder, is_link in listed:
-            if name.startswith("."):
-                found.append(Found(start + name + "/" * is_folder, "", "", f"hidden {'folder' if is_folder else 'file'}"))
-            elif is_folder and is_link:
-                links.append((*parts, name))
-            elif is_folder:
-                inside((*parts, name))
-            elif name.lower() in _SYSTEM_FILES:
-                found.append(Found(start + name, "", "", "system file"))
+        if not inner and start:
+            listed.append((start, why or "folder: empty"))
+        for name, is_folder, is_link in inner:
+            path = start + name + "/" * is_folder
+            reason = why
+            if not reason and (pattern := excluded(path)):
+                unused.pop(pattern, None)
+                reason = left_out.reason(pattern)
+            own = left_out.by_name(name, is_folder)
+            reason = reason or own
+            if is_folder and is_link and not reason:
+                links.append(path)
+            elif is_folder and not is_link and not own.startswith("hidden"):
+                inside(path, reason)
             else:
-                found.append(Found(start + name, label, split, reason))
+                listed.append((path, reason))
 
-    inside(())
+    inside("", "")
     for link in links:  # after all real folders, so that a link never hides one; grows meanwhile
-        inside(link)
-    return found
+        inside(link, "")
+    for pattern in unused:
+        near = nearest(pattern, {part for path, _ in listed for part in path.split("/")[:2] if part})
+        progress.say(f"data.exclude: {pattern!r} matches nothing.{f' Did you mean {near!r}?' if near else ''}")
+    return listed
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
@@ -124,3 +131,78 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:
         return False  # a link to itself
+
+
+def _folders(listed: Sequence[Listed]) -> Folders:
+    """Return the folders that may hold data, with the number of images as far as the names of files tell."""
+    every = {path.rpartition("/")[0]: 0 for path, reason in listed if not reason or reason.startswith("folder:")}
+    files = [path for path, reason in listed if not reason]
+    images = Counter(path.rpartition("/")[0] for path in files if named_as_image(path))
+    images = images or Counter(path.rpartition("/")[0] for path in files)
+    unread = [path.rstrip("/") for path, reason in listed if reason.startswith("folder: cannot")]
+    return Folders({**every, **images}, unread)
+
+
+def _found(listed: Sequence[Listed], layout: Layout) -> list[Found]:
+    """Return the listed files with their class and split, or why they have none."""
+
+    @cache
+    def files_in(folder: str) -> tuple[str, str, str]:
+        """Return class, split and reason of the files that lie directly in a folder."""
+        parts = folder.split("/") if folder else []
+        place, split, depth = layout.place(f"{folder}/")
+        if len(parts) > depth and (place or not layout.splits):
+            return parts[depth], split, ""
+        is_beside = bool(parts) and parts[0] in layout.left_out
+        if place or (len(parts) < 2 and not is_beside):
+            return "", "", "not in a class folder"
+        return "", "", f"folder left out: {parts[0] if is_beside else '/'.join(parts[:2])} is not train, validation or test"
+
+    def folder_row(path: str, reason: str) -> Found:
+        """Return the row of a folder without files that can be read; a class folder is a class none the less."""
+        label, _, _ = files_in(path.rstrip("/"))
+        is_class = label and _class_folder(path, layout) == path.rstrip("/") and not reason.startswith("folder: listed")
+        return Found(path, label if is_class else "", "", reason)
+
+    found = []
+    for path, reason in listed:
+        if not reason:
+            found.append(Found(path, *files_in(path.rpartition("/")[0])))
+        elif not reason.startswith("folder:"):
+            found.append(Found(path, "", "", reason))
+        elif (item := folder_row(path, reason)).label or reason != "folder: empty":
+            found.append(item)
+    return found
+
+
+def _class_folder(path: str, layout: Layout) -> str:
+    return "/".join(path.split("/")[: layout.place(path)[2] + 1])
+
+
+def _require_sub_folders(root: Path, listed: Sequence[Listed], config: DataConfig) -> None:
+    """Refuse images that lie in no sub-folder, and say that they can be read, so nothing is wrong with them.
+
+    Raises:
+        DataError: if any file is an image.
+    """
+    files = [path for path, reason in listed if not reason and "/" not in path]
+    tried = read_all(root, sorted(files, key=lambda path: not named_as_image(path))[:_TRIED], config.max_megapixels, None)
+    readable = sum(not read.verdict.reason for read in tried)
+    if not readable:
+        return  # the message on what was skipped, and why, says more
+    raise DataError(
+        "The images lie in the folder itself, so they have no classes. Expected DATA/<class>/<image>: one sub-folder for each class; or a "
+        f"table (.csv) with the columns path,label. The images themselves can be read ({readable} of the first {len(tried)} files). "
+        f"Received {len(files):,} files in {str(root)!r}."
+    )
+
+
+def _tell(layout: Layout, config: DataConfig, progress: Progress) -> None:
+    """Say which folders are taken for splits, and which are left out."""
+    if layout.splits and config.split_folders == "auto":
+        ordered = [(split, folder) for split in SPLITS for folder, its in layout.splits.items() if its == split]
+        progress.say(f"Splits, by the names of the folders: {', '.join(f'{split} = {folder}' for split, folder in ordered)}.")
+    if layout.left_out:
+        files = ", ".join(f"{name} ({count:,} image{'' if count == 1 else 's'})" for name, count in layout.left_out.items())
+        classes = "" if config.split_folders != "auto" else f" (if all folders are classes: {layouts.OFF})"
+        progress.say(f"Folders left out because they are not train, validation or test: {files}{classes}.")

@@ -5,13 +5,15 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from transfer.config import DataConfig
+from transfer.config import DataConfig, option
 from transfer.data import groups, scan
+from transfer.data.classes import require_unlike
 from transfer.data.dataset import Dataset
-from transfer.data.sources import folder
+from transfer.data.sources import folder, left_out
 from transfer.data.sources.tables import listing, reading
 from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
+from transfer.errors import DataError
 from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -39,10 +41,16 @@ def absolute(source: str) -> str:
 
 def options(config: DataConfig) -> str:
     """Return the options that a command line needs after the name of the source, such as ` --root images`; may be empty."""
-    source = str(config.source)
+    source, found = str(config.source), []
     if source.startswith(TFDS):
-        return f" --tfds-data-dir {shlex.quote(config.tfds_data_dir)}" if config.tfds_data_dir else ""
-    return f" --root {shlex.quote(config.root)}" if config.root and reading.is_table(source) else ""
+        found += [f"--tfds-data-dir {shlex.quote(config.tfds_data_dir)}"] if config.tfds_data_dir else []
+    elif reading.is_table(source):
+        found += [f"--root {shlex.quote(config.root)}"] if config.root else []
+    elif config.split_folders != "auto":
+        found.append(option("data.split_folders", config.model_dump(mode="json")["split_folders"]))
+    if config.exclude:
+        found.append(option("data.exclude", list(config.exclude)))
+    return "".join(f" {option}" for option in found)
 
 
 def own(config: DataConfig) -> list[Path]:
@@ -65,6 +73,11 @@ def require(config: DataConfig) -> None:
         columns = listing.require(source, config.root)
     else:
         folder.require_folder(source)
+    if config.split_folders != "auto" and (columns is not None or str(config.source).startswith(TFDS)):
+        raise DataError(
+            "data.split_folders is for folders. A table names its splits in the column split, and a TFDS data set has its own. "
+            f"Received data.split_folders={config.split_folders!r} with {str(config.source)!r}."
+        )
     groups.column(config.group_by, columns)
 
 
@@ -92,12 +105,16 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> D
     source, columns = Path(str(config.source)), None
     if str(config.source).startswith(TFDS):
         found, ready_made, root = tfds_listing.listing(config, progress)
+        found = left_out.without(found, config.exclude)
+        require_unlike(dict.fromkeys((item.label for item in found if item.label), "the classes"), str(config.source))
     elif reading.is_table(source):
         columns = reading.columns(source)
-        found, ready_made, root = listing.listing(source, config.root, groups.column(config.group_by, columns), config.missing_files)
+        found, ready_made, root = listing.listing(
+            source, config.root, groups.column(config.group_by, columns), config.missing_files, config.exclude
+        )
     else:
         root = source
-        found, ready_made = folder.listing(root)
+        found, ready_made = folder.listing(root, config, progress)
     manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test)
     table = groups.grouped(manifest, config.group_by, columns, progress)
     return Dataset(root, table, ready_made, table)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transfer.config import build
 from transfer.data import sources
+from transfer.data.sources import left_out
 from transfer.errors import ConfigError, DataError, OutputError
 from transfer.runs import Run
 from transfer.system.files import require_place
@@ -69,7 +70,7 @@ def require_batch_size(batch_size: int | None, name: str) -> None:
 
 
 def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Return the files of all paths, in order; for a folder, all files below it that are not hidden.
+    """Return the files of all paths, in order; for a folder, all files below it except for hidden ones and what systems leave.
 
     Raises:
         DataError: if a path does not exist or there are no files.
@@ -90,9 +91,9 @@ def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 
 def _below(folder: str) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not left_out.by_name(name, is_folder=True))
         place = "" if parent == os.curdir else parent.removeprefix("./")
-        yield from (os.path.join(place, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118 - many paths
+        yield from (os.path.join(place, name) for name in sorted(names) if not left_out.by_name(name, is_folder=False))  # noqa: PTH118 - many paths
 
 
 def require_free(output: Path, overwrite: bool, protected: Iterable[Path] = ()) -> None:

@@ -1,6 +1,7 @@
 """Tables of paths: what they list, and one clear line for each row that cannot be used."""
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -173,3 +174,47 @@ def test_what_is_wrong_with_the_columns_is_seen_before_any_row(tmp_path: Path) -
 def test_a_root_that_is_no_folder_is_refused(tmp_path: Path, root: str) -> None:
     with pytest.raises(DataError, match=r"existing folder \(data.root\)"):
         require(table(tmp_path, "path,label\na.png,x\n"), os.fspath(tmp_path / root))
+
+
+NFC, NFD = (unicodedata.normalize(form, "\u00e9") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize("folder", [NFC, NFD, "plain"])
+@pytest.mark.parametrize("name", [NFC, NFD])
+@pytest.mark.parametrize("given_folder", [NFC, NFD])
+@pytest.mark.parametrize("given_name", [NFC, NFD])
+def test_a_path_finds_its_file_however_its_accents_are_encoded(
+    tmp_path: Path, folder: str, name: str, given_folder: str, given_name: str
+) -> None:
+    path = f"{folder}/sub/{name}.png"
+    files(tmp_path, path, "b.png")
+    given = f"{folder if folder == 'plain' else given_folder}\\sub/{given_name}.png"
+    for text in (given, given.replace("\\", "/"), f"{tmp_path}/{given}".replace("\\", "/")):
+        assert listed(tmp_path, f"path,label\n{text},x\nb.png,y\n") == [("b.png", "y", "", ""), (path, "x", "", "")]
+
+
+def test_of_two_files_the_one_that_is_written_exactly_so_is_taken(tmp_path: Path) -> None:
+    files(tmp_path, f"{NFC}.png", f"{NFD}.png")
+    assert [row[:2] for row in listed(tmp_path, f"path,label\n{NFC}.png,x\n{NFD}.png,y\n")] == [(f"{NFD}.png", "y"), (f"{NFC}.png", "x")]
+    assert "listed already, in row 2" in error(files(tmp_path / "one", f"{NFC}.png"), f"path,label\n{NFC}.png,x\n{NFD}.png,x\n")
+
+
+def test_a_missing_file_with_accents_is_missing(tmp_path: Path) -> None:
+    assert "does not exist" in error(files(tmp_path, f"{NFC}/b.png"), f"path,label\n{NFD}/a{NFD}.png,x\n")
+    assert listed(tmp_path, f"path,label\n{NFD}/a.png,x\n", missing_files="skip")[0][3] == "missing file"
+
+
+def test_patterns_take_rows_out_as_the_column_does(tmp_path: Path) -> None:
+    files(tmp_path, "cats/a.png", "cats/a_mask.png", "old/b.png")
+    text = "path,label,split\ncats/a.png,cats,train\ncats/a_mask.png,cats,train\nold/b.png,Cats,\ngone/c.png,,what\n"
+    assert listed(tmp_path, text, exclude=["*_mask.png", "old", "gone/*"]) == [
+        ("cats/a.png", "cats", "train", ""),
+        ("cats/a_mask.png", "cats", "", "excluded by data.exclude: *_mask.png"),
+        ("gone/c.png", "", "", "excluded by data.exclude: gone/*"),
+        ("old/b.png", "", "", "excluded by data.exclude: old"),
+    ]
+
+
+@pytest.mark.parametrize(("word", "split"), [("Training set", "train"), ("dev", "validation"), ("eval", "validation"), ("test_2", "test")])
+def test_splits_may_have_the_names_that_folders_may_have(tmp_path: Path, word: str, split: str) -> None:
+    assert listed(files(tmp_path, "a.png"), f"path,label,split\na.png,x,{word}\n")[0][2] == split

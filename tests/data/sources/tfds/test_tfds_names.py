@@ -252,3 +252,33 @@ def test_an_image_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     made_up_image(0).save(tmp_path / "cat" / "1.png")
     assert "expects ROOT/SPLIT/LABEL/IMAGE" in refusal("tfds:ImageFolder", tmp_path)
+
+
+def test_an_image_folder_leaves_out_what_systems_leave_and_what_is_excluded(tmp_path: Path) -> None:
+    paths = ["train/cat/1.png", "train/dog/2.png", "test/cat/3.png", "train/@eaDir/4.png", "train/old/5.png", "__MACOSX/cat/6.png"]
+    for number, path in enumerate(paths):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        made_up_image(number).save(tmp_path / path)
+    config = with_source(tfds.folder_dataset.ImageFolder(str(tmp_path)), [{"data.exclude": ["old"]}])
+    source = sources.read(config.data, Silent())
+    assert source.classes == ["cat", "dog"] and list(source.used["path"]) == sorted(paths[:3])
+    assert dict(source.table.loc[source.table["reason"] != "", ["path", "reason"]].itertuples(index=False, name=None)) == {
+        "__MACOSX/cat/6.png": "system folder: __MACOSX, left by macOS",
+        "train/@eaDir/4.png": "system folder: @eaDir, thumbnails of a Synology disk",
+        "train/old/5.png": "excluded by data.exclude: old",
+    }
+
+
+def test_classes_of_a_set_that_look_alike_are_refused(tmp_path: Path) -> None:
+    for number, label in enumerate(("Cat", "cat")):
+        (tmp_path / "train" / label).mkdir(parents=True)
+        made_up_image(number).save(tmp_path / "train" / label / "1.png")
+    with pytest.raises(DataError, match="Two classes differ only by case"):
+        sources.read(with_source(tfds.folder_dataset.ImageFolder(str(tmp_path)), []).data, Silent())
+
+
+def test_folders_of_splits_are_no_setting_of_a_set(tmp_path: Path) -> None:
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    made_up_image(0).save(tmp_path / "train" / "cat" / "1.png")
+    with pytest.raises(DataError, match=r"data\.split_folders is for folders"):
+        with_source(tfds.folder_dataset.ImageFolder(str(tmp_path)), [{"data.split_folders": "off"}])

@@ -3,10 +3,11 @@
 Every value is text: a class called `01` or `NA` keeps its name. Paths start in the table's own folder (of a link: the folder
 of the link), or in `data.root`; absolute paths must lead into it. `..` is resolved as text. A path may leave the root only
 through a link inside it: links are the user's own work, as in an image folder, and a table cannot make any. If `a\\b.png`
-does not exist but `a/b.png` does, that file is used.
+does not exist but `a/b.png` does, that file is used; so is one whose name only encodes accents otherwise (NFC, NFD: macOS
+writes the one, most others the other).
 
-`exclude` (yes, y, true, 1, x) takes a row out; its label and split may then be empty, and its file may be missing. A class
-with only excluded rows is ignored. Other columns are ignored.
+`exclude` (yes, y, true, 1, x) takes a row out, and so does `data.exclude`; its label and split may then be empty, and its file
+may be missing. A class with only excluded rows is ignored. Other columns are ignored.
 """
 
 import os
@@ -14,19 +15,21 @@ import posixpath
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
+from transfer.data.classes import require_unlike
 from transfer.data.scan import Found
-from transfer.data.sources.folder import SPLIT_NAMES
+from transfer.data.sources import left_out
+from transfer.data.sources.split_names import split_of
 from transfer.data.sources.tables import reading
 from transfer.data.sources.tables.spreadsheet import unescaped
 from transfer.errors import DataError, nearest
 
 _EXCLUDE = dict.fromkeys(("yes", "y", "true", "1", "x"), True) | dict.fromkeys(("", "no", "n", "false", "0"), False)
-_SPLITS = {**SPLIT_NAMES, "": ""}
 
 
 def require(path: Path, root: str | None) -> list[str]:
@@ -58,7 +61,11 @@ def root_of(path: Path, root: str | None) -> Path:
 
 
 def listing(
-    path: Path, root: str | None = None, group: str | None = None, missing_files: Literal["error", "skip"] = "error"
+    path: Path,
+    root: str | None = None,
+    group: str | None = None,
+    missing_files: Literal["error", "skip"] = "error",
+    exclude: Sequence[str] = (),
 ) -> tuple[list[Found], bool, Path]:
     """Return the files that a table lists, sorted by path: the order of its rows does not matter.
 
@@ -67,6 +74,7 @@ def listing(
         root: where its paths start; None: the table's folder.
         group: name of the column with the groups, if there is one (`groups.column`).
         missing_files: whether rows whose files do not exist are an error, or skipped.
+        exclude: patterns of files that are left out (`left_out.excluding`).
 
     Returns:
         The files, whether any row has a split, and the folder where the paths start (absolute).
@@ -76,7 +84,7 @@ def listing(
     """
     names = require(path, root)
     columns = [*(_column(names, name) for name in ("path", "label", "split", "exclude")), group]
-    reader = _Reader(path, root_of(path, root), missing_files == "skip")
+    reader = _Reader(path, root_of(path, root), missing_files == "skip", exclude)
     for number, cells in reading.rows(path, columns):
         reader.read(number, *cells)
     found = reader.finished()
@@ -96,7 +104,7 @@ def _word(value: str) -> str:
 class _Reader:
     """Collects the rows of one table and what is wrong with them."""
 
-    def __init__(self, table: Path, root: Path, skip_missing: bool) -> None:
+    def __init__(self, table: Path, root: Path, skip_missing: bool, exclude: Sequence[str]) -> None:
         self.table, self.root, self.skip_missing = table, root, skip_missing
         self.found: list[Found] = []
         self.rows: dict[str, int] = {}  # path -> its row
@@ -105,6 +113,8 @@ class _Reader:
         self.problems: dict[str, tuple[int, str, str]] = {}
         self.counts: Counter[str] = Counter()
         self.plain = cache(partial(reading.plain, table))  # a million rows share a few labels: one object for each
+        self.excluding = left_out.excluding(exclude)
+        self.composed = lru_cache(256)(_composed)  # names of folders that were looked through
         own = os.fspath(root)
         self.starts = tuple(dict.fromkeys(start.rstrip("/") + "/" for start in (own, os.path.realpath(own))))
 
@@ -114,24 +124,27 @@ class _Reader:
         if excluded is None:
             self._wrong(number, "the column exclude holds yes or nothing", exclude)
             return
-        place, missing = self._place(number, path, excluded or self.skip_missing)
+        pattern = self.excluding(self._relative(path) or "")
+        place, missing = self._place(number, path, excluded or bool(pattern) or self.skip_missing)
         if not place:
             return
         if self.rows.setdefault(place, number) != number:
             self._wrong(number, f"the file is listed already, in row {self.rows[place]}", path)
             return
         label, group = self.plain(label), self.plain(group)
-        reason = f"excluded in {self.table.name}" if excluded else "missing file" if missing else ""
-        named = _SPLITS.get(_word(split))
-        if not excluded:
+        reason = (
+            f"excluded in {self.table.name}" if excluded else left_out.reason(pattern) if pattern else "missing file" if missing else ""
+        )
+        named = split_of(split)
+        if not (excluded or pattern):
             if not label.strip():
                 self._wrong(number, "the label is empty", path)
-            elif named is None:
+            elif split.strip() and not named:
                 self._wrong(number, "a split is train, validation, test, or empty", split)
             elif "\0" in label + group:
                 self._wrong(number, "a label or group holds a NUL byte", label + group)
             self.labels.setdefault(label, number)
-        self.found.append(Found(place, label, "" if reason else named or "", reason, group))
+        self.found.append(Found(place, label, "" if reason else named, reason, group))
 
     def _wrong(self, row: int, rule: str, received: str) -> None:
         """Note that a row breaks a rule; rules with the same words before a comma are of one kind."""
@@ -154,14 +167,7 @@ class _Reader:
             raise DataError(f"Row {row} of the table {str(self.table)!r}: {rule}.{more}{place} Received {received!r}.")
         if not self.found:
             raise DataError(f"The table has no rows below the names of its columns. Received {str(self.table)!r}.")
-        clashes = _alike(self.labels)
-        if clashes:
-            one, other = clashes[0]
-            more = f" So do {len(clashes) - 1} other pairs." if len(clashes) > 1 else ""
-            raise DataError(
-                f"Two labels differ only by case or white space; write them the same way. Received {one!r} in row {self.labels[one]} "
-                f"and {other!r} in row {self.labels[other]} of {str(self.table)!r}.{more}"
-            )
+        require_unlike({label: f"row {row}" for label, row in self.labels.items()}, str(self.table))
         listed = [item if item.label in self.labels else Found(item.path, "", "", item.reason, item.group) for item in self.found]
         return sorted(listed, key=lambda item: os.fsencode(item.path))
 
@@ -171,7 +177,7 @@ class _Reader:
             self._wrong(number, "the path holds a NUL byte" if path else "the path is empty", path)
             return "", False
         places = self._inside(path)
-        for place in places:
+        for place in chain(places, (self._encoded_otherwise(place) for place in places if place and not place.isascii())):
             try:
                 if place and not stat.S_ISDIR(os.stat(self.starts[0] + place).st_mode):
                     return place, False
@@ -192,6 +198,17 @@ class _Reader:
             return str(places[0]), True
         return "", False
 
+    def _encoded_otherwise(self, place: str) -> str:
+        """Return the path of the file whose name differs only in how its characters are encoded; empty: there is none."""
+        parts: list[str] = []
+        for part in place.split("/"):
+            folder = self.starts[0] + "/".join(parts)
+            exact = part.isascii() or os.path.lexists(os.path.join(folder, part))  # noqa: PTH118
+            parts.append(part if exact else self.composed(folder).get(unicodedata.normalize("NFC", part), ""))
+            if not parts[-1]:
+                return ""
+        return "/".join(parts)
+
     def _inside(self, path: str) -> list[str | None]:
         """Return the possible meanings of a path, relative to the root; None if one leads out of it."""
         meant = dict.fromkeys((path, unescaped(path), path.replace("\\", "/"))) if "\\" in path else [path]
@@ -205,13 +222,9 @@ class _Reader:
         return None if path == ".." or path.startswith("../") else path
 
 
-def _alike(labels: Iterable[str]) -> list[tuple[str, str]]:
-    """Return pairs of labels that look the same: only case, white space or the encoding of accents differ."""
-    first: dict[str, str] = {}
-    pairs = []
-    for label in labels:
-        key = "".join(unicodedata.normalize("NFC", label).casefold().split())
-        other = first.setdefault(key, label)
-        if other != label:
-            pairs.append((other, label))
-    return pairs
+def _composed(folder: str) -> dict[str, str]:
+    """Return the names in a folder whose characters could be encoded otherwise: composed (NFC) -> as it is."""
+    try:
+        return {unicodedata.normalize("NFC", name): name for name in sorted(os.listdir(folder)) if not name.isascii()}
+    except OSError:
+        return {}

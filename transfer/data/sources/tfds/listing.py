@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.config import DataConfig
 from transfer.data.scan import Found
+from transfer.data.sources import left_out
 from transfer.data.sources.tfds import cache
 from transfer.data.sources.tfds.builder import builder_of, download, first_line, quietly
 from transfer.data.sources.tfds.name import parse
@@ -126,7 +127,7 @@ def _broken(builder: "DatasetBuilder", split: str, why: str) -> str:
 def _image_folder(root: Path) -> tuple[list[Found], Roles]:
     """Return every file of a `tfds:ImageFolder`, sorted by path, and what its splits are used for.
 
-    Files that `ImageFolder` does not read and splits that are left out are listed with that reason.
+    Files that `ImageFolder` does not read, splits that are left out, and what systems and programs leave are listed with that reason.
 
     Raises:
         DataError: if there is no such image, or the folder cannot be read.
@@ -135,11 +136,12 @@ def _image_folder(root: Path) -> tuple[list[Found], Roles]:
         walked = list(_walk(root, ()))
     except OSError as error:
         raise DataError(f"The folder of tfds:ImageFolder cannot be read: {error.strerror}. Received {error.filename!r}.") from None
-    images = {parts for parts, is_folder in walked if _is_image(parts, is_folder)}
+    no_data = {parts: _no_data(parts, is_folder) for parts, is_folder in walked}
+    images = {parts for parts, is_folder in walked if _is_image(parts, is_folder) and not no_data[parts]}
     if not images:
         raise DataError(f"tfds:ImageFolder expects ROOT/SPLIT/LABEL/IMAGE (.jpg, .jpeg or .png). Received {str(root)!r} without any.")
     roles = roles_of(sorted({parts[0] for parts in images}), str(root))
-    found = [_found(parts, is_folder, parts in images, roles) for parts, is_folder in walked]
+    found = [_found(parts, is_folder, parts in images, roles, no_data[parts]) for parts, is_folder in walked]
     return sorted(found, key=lambda item: os.fsencode(item.path)), roles
 
 
@@ -158,12 +160,18 @@ def _is_image(parts: tuple[str, ...], is_folder: bool) -> bool:
     return len(parts) == 3 and not is_folder and not parts[2].startswith(".") and parts[2].lower().endswith(_SUFFIXES)
 
 
-def _found(parts: tuple[str, ...], is_folder: bool, is_image: bool, roles: Roles) -> Found:
+def _no_data(parts: tuple[str, ...], is_folder: bool) -> str:
+    """Return why a file is left out by its name or those of its folders; empty: it is not."""
+    within = (left_out.by_name(name, depth < len(parts) - 1 or is_folder) for depth, name in enumerate(parts))
+    return next((reason for reason in within if reason), "")
+
+
+def _found(parts: tuple[str, ...], is_folder: bool, is_image: bool, roles: Roles, no_data: str) -> Found:
     path = "/".join(parts) + "/" * is_folder
+    if no_data:
+        return Found(path, "", "", no_data)
     if is_image and parts[0] in roles.splits:
         return Found(path, parts[1], roles.splits[parts[0]])
     if is_image:
         return Found(path, "", "", f"split left out: {parts[0]} is not train, validation or test")
-    if parts[-1].startswith("."):
-        return Found(path, "", "", f"hidden {'folder' if is_folder else 'file'}")
     return Found(path, "", "", f"{'folder: ' if is_folder else ''}{_ELSEWHERE}")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from transfer.data.sources.folder import SPLIT_NAMES
+from transfer.data.sources.split_names import WORDS
 from transfer.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Roles:
 def roles_of(names: Iterable[str], source: str) -> Roles:
     """Return what the splits of a set are used for.
 
-    `train`, `validation`, `test` and their common other names (`folder.SPLIT_NAMES`) are kept. Others (`unlabelled`, `extra`,
+    `train`, `validation`, `test` and their common other names (`split_names.WORDS`) are kept. Others (`unlabelled`, `extra`,
     `test_v2`) are left out: they serve another purpose, and mixing them in would change what the metrics mean. If a set has
     only one split, whatever its name, its images are divided by content.
 
@@ -111,7 +111,7 @@ def roles_of(names: Iterable[str], source: str) -> Roles:
         DataError: if there are several splits and none to train on.
     """
     listed = list(names)
-    known = {name: SPLIT_NAMES[name.lower()] for name in listed if name.lower() in SPLIT_NAMES}
+    known = {name: WORDS[name.lower()] for name in listed if name.lower() in WORDS}
     if len(listed) == 1 or (len(known) == 1 and "train" in known.values()):
         known = dict.fromkeys(known or listed, "")
     elif "train" not in known.values():
