@@ -93,8 +93,8 @@ def _told(types: pd.Series, spreads: list[Spread], chosen: Range) -> str:
     parts = []
     for kind in [kind for kind in DEEP_TYPES if any(one.dtype == kind for one in spreads)]:
         part = used_part(spreads, kind)
-        inside = f"{100 * part:.2g} % of {kind}"
-        parts.append(inside if part <= 1 else "values outside {:g} to {:g} of {}".format(*type_range(kind), kind))
+        least, most = type_range(kind)
+        parts.append(f"{100 * part:.2g} % of {kind}" if part <= 1 else f"values outside {least:g} to {most:g} of {kind}")
     low, high = chosen
     return (
         f"{int((types != '').sum()):,} images of more than 8 bits per sample use {' and '.join(parts)}. "
