@@ -158,8 +158,16 @@ class BackboneExtractor:
         return np.dtype(np.uint8) if output == PIXELS else self.pretrained.dtype(self._by_name[output])
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        """Compute one batch."""
-        return [*self._prefix(batch), *([_flat(batch)] if self.pixels else [])]
+        """Compute one batch.
+
+        Raises:
+            WeightsError: if a feature is NaN or infinite.
+        """
+        features = self._prefix(batch)
+        for name, values in zip(self._by_name, features, strict=True):
+            if not np.isfinite(values).all():
+                raise self.pretrained.not_finite(self._by_name[name])
+        return [*features, *([_flat(batch)] if self.pixels else [])]
 
 
 def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: Load | None = None) -> FeatureExtractor:
