@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
+from transfer.errors import WeightsError
 from transfer.features import extractor
 from transfer.features.extractor import BackboneExtractor, PixelExtractor
 from transfer.models.pretrained import FeatureSpec, Pretrained
@@ -80,3 +81,28 @@ def test_pixels_pass_unchanged() -> None:
     (array,) = pixels(tf.constant(batch))
     assert pixels.outputs == ["pixels"] and array.dtype == pixels.dtype("pixels") == np.uint8
     assert np.array_equal(array, batch.reshape(3, pixels.width("pixels")))
+
+
+class Overflown:
+    """Stands for a compiled prefix whose features are not finite."""
+
+    def __init__(self, value: float, dtype: str) -> None:
+        self.features = np.array([[1.0], [value]]).astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
+        return [self.features]
+
+
+@pytest.mark.parametrize(
+    ("precision", "value", "expected"),
+    [
+        ("float32", np.nan, "in float32: the weights are too large, or a variance is negative"),
+        ("bfloat16", np.inf, "in bfloat16: the weights are too large"),
+        ("float16", -np.inf, r"in float16: float16 ends at 65,504\. Use --set precision=float32"),
+    ],
+)
+def test_features_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch, precision: str, value: float, expected: str) -> None:
+    monkeypatch.setattr(extractor, "FrozenPass", lambda *given: Overflown(value, precision))
+    prefix = BackboneExtractor(dataclasses.replace(PRETRAINED, precision=precision), ImageSpec(32), tuple(SPECS), 4)
+    with pytest.raises(WeightsError, match=f"features of vgg16 at block1_pool are NaN or infinite {expected}.* Received weights=random"):
+        prefix(tf.zeros([2, 32, 32, 3], tf.uint8))

@@ -1,5 +1,6 @@
-"""`precision: auto`: the faster one wins where its features agree, and a machine is asked once."""
+"""`precision: auto`: the faster one wins where its features agree, and a machine is asked once, and not for long."""
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,8 +44,8 @@ class Machine:
         monkeypatch.setattr(precision, "_measure", self.measure)
         monkeypatch.setattr(precision.resources, "give_back", lambda: None)  # takes its time, and nothing was used
 
-    def measure(self, pretrained: Any, batch: np.ndarray, batch_size: int) -> tuple[np.ndarray, float]:
-        assert batch.shape == (batch_size, 4, 4, 3)
+    def measure(self, pretrained: Any, batch: np.ndarray, in_call: int) -> tuple[np.ndarray, float]:
+        assert batch.shape == (in_call * precision._CALLS, 4, 4, 3)
         self.measured.append(pretrained.precision)
         return self.features[pretrained.precision], self.speeds[pretrained.precision]
 
@@ -53,9 +54,9 @@ class Machine:
             compiled = SimpleNamespace(precision=f"{chosen}, xla")
             return SimpleNamespace(precision=chosen, size=size, weights_digest=weights, with_xla=lambda: compiled)
 
-        def images() -> np.ndarray:
+        def images(count: int) -> np.ndarray:
             self.images += 1
-            return np.zeros((batch, 4, 4, 3), np.uint8)
+            return np.zeros((count, 4, 4, 3), np.uint8)
 
         return precision.choose(BACKBONES[name], load, batch, images, self.progress)
 
@@ -63,6 +64,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(precision, "candidate", lambda: "bfloat16")
+    monkeypatch.setattr(devices, "emulates_bfloat16", lambda: False)
     return Machine(monkeypatch)
 
 
@@ -74,10 +76,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         (30.0, WORSE, "float32"),
         (9.0, EXACT, "float32"),
         (10.0, EXACT, "float32"),
+        (10.9, EXACT, "float32"),
         (30.0, np.full((2, 2), np.nan, np.float32), "float32"),
         (30.0, np.full((2, 2), np.inf, np.float32), "float32"),
     ],
-    ids=["faster", "faster and near", "faster but wrong", "slower", "no faster", "not a number", "overflown"],
+    ids=["faster", "faster and near", "faster but wrong", "slower", "no faster", "hardly faster", "not a number", "overflown"],
 )
 def test_16_bits_are_chosen_where_they_are_faster_and_agree(machine: Machine, fast: float, features: np.ndarray, expected: str) -> None:
     machine.speeds["bfloat16"], machine.features["bfloat16"] = fast, features
@@ -102,7 +105,14 @@ def test_a_machine_is_asked_once(machine: Machine) -> None:
     assert {name: again[name] for name in first} == first
 
 
-OTHERS: list[dict[str, Any]] = [{"name": "vgg19"}, {"batch": 4}, {"size": 64}, {"weights": "cd"}]
+@pytest.mark.parametrize("change", [{"size": 224}, {"size": 16}, {"batch": 4}], ids=str)
+def test_what_is_known_is_used_at_another_size_of_images_or_batches(machine: Machine, change: dict[str, int]) -> None:
+    machine.choose()
+    machine.speeds["bfloat16"] = 1.0
+    assert machine.choose(**change)["precision"] == "bfloat16" and machine.images == 1
+
+
+OTHERS: list[dict[str, Any]] = [{"name": "vgg19"}, {"weights": "cd"}]
 
 
 @pytest.mark.parametrize("change", OTHERS, ids=lambda change: next(iter(change)))
@@ -119,10 +129,93 @@ def test_another_machine_is_asked_anew(machine: Machine, monkeypatch: pytest.Mon
     assert machine.images == 2
 
 
+@pytest.mark.parametrize(("package", "version"), [("keras", "99.0.0"), ("tf", "99.0.0")])
+def test_other_versions_of_the_libraries_are_measured_anew(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, package: str, version: str
+) -> None:
+    machine.choose()
+    monkeypatch.setattr(getattr(precision, package), "__version__", version)
+    machine.choose()
+    assert machine.images == 2
+
+
+def test_a_processor_that_emulates_bfloat16_is_not_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
+    monkeypatch.setattr(devices, "emulates_bfloat16", lambda: True)
+    assert machine.choose() == {"precision": "float32", "emulated": "bfloat16"}
+    assert machine.images == 0 and machine.measured == [] and not (cache_folder / "precision").exists()
+
+
+def test_processes_that_measure_at_once_agree_on_the_first_result(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    results: list[dict[str, Any]] = []
+    other = threading.Thread(target=lambda: results.append(machine.choose()))
+    measured = machine.measure
+
+    def slowly(pretrained: Any, batch: np.ndarray, in_call: int) -> tuple[np.ndarray, float]:
+        if not machine.measured:
+            other.start()  # it has to wait for the first to finish
+            other.join(0.2)
+            assert not results
+        return measured(pretrained, batch, in_call)
+
+    monkeypatch.setattr(precision, "_measure", slowly)
+    first = machine.choose()
+    other.join(10)
+    assert machine.measured == ["float32", "bfloat16"]
+    assert {name: results[0][name] for name in first} == first
+
+
+@pytest.mark.parametrize(("size", "batch", "expected"), [(224, 16, 1), (299, 16, 1), (512, 16, 1), (96, 16, 5), (32, 16, 16), (32, 1, 1)])
+def test_few_images_are_measured_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch, size: int, batch: int, expected: int) -> None:
+    asked = []
+    monkeypatch.setattr(precision, "_measure", lambda pretrained, images, in_call: asked.append(in_call) or (EXACT, 1.0))
+    machine.choose(size=size, batch=batch)
+    assert asked == [expected, expected]
+
+
+class Slow:
+    """Stands for the compiled prefix of a network: its calls take a time of their own, the first one longer."""
+
+    def __init__(self, clock: "Times", seconds: float) -> None:
+        self.clock, self.seconds, self.calls = clock, seconds, 0
+
+    def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
+        self.clock.now += self.seconds if self.calls else 100.0
+        self.calls += 1
+        return [batch[:, 0, 0].astype(np.float32)]
+
+
+class Times:
+    """A clock that only the calls move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0.01, 8), (0.3, 5), (0.6, 3), (5.0, 2)])
+def test_one_precision_is_timed_for_about_a_second_without_its_first_call(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int
+) -> None:
+    prefix = Slow(Times(), seconds)
+    monkeypatch.setattr(precision, "time", prefix.clock)
+    monkeypatch.setattr(precision, "FrozenPass", lambda *given: prefix)
+    batch = np.arange(16, dtype=np.uint8).repeat(3).reshape(16, 1, 1, 3)
+    features, rate = precision._measure(SimpleNamespace(), batch, 2)
+    assert prefix.calls == calls and rate == pytest.approx(2 / seconds)
+    np.testing.assert_array_equal(features[:, 0], np.arange(2 * calls), "each call has other images")
+
+
+def test_features_of_fewer_images_are_compared_with_the_same_images(machine: Machine) -> None:
+    machine.features["float32"] = np.concatenate([EXACT, WORSE])
+    assert machine.choose()["cosine"] == 1
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"precision": "float16"}', '{"precision": 3}'])
 def test_a_damaged_or_foreign_result_is_measured_again(machine: Machine, cache_folder: Path, content: str) -> None:
     expected = machine.choose()
-    (file,) = (cache_folder / "precision").iterdir()
+    (file,) = (cache_folder / "precision").glob("*.json")
     file.write_text(content, encoding="utf-8")
     assert machine.choose() == expected and machine.images == 2
 
@@ -139,12 +232,41 @@ def test_the_machine_is_described_by_what_decides_its_speed() -> None:
     assert isinstance(described["instructions"], list) and isinstance(described["gpus"], list)
 
 
-def test_real_measurements_give_features_and_a_speed(cache_folder: Path) -> None:
+CPUINFO = "processor\t: 0\nmodel name\t: Some CPU\n{}\n\nprocessor\t: 1\nmodel name\t: Other\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "gpus", "expected"),
+    [
+        ("flags\t\t: fpu avx2 fma", [], True),
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16", [], False),
+        ("flags\t\t: fpu avx2 amx_bf16", [], False),
+        ("flags\t\t: fpu avx2", ["a GPU"], False),
+        ("Features\t: fp asimd", [], False),
+        ("", [], False),
+    ],
+    ids=["avx2", "avx512_bf16", "amx_bf16", "a GPU", "ARM", "unknown"],
+)
+def test_only_an_x86_processor_that_lacks_the_instructions_emulates_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, line: str, gpus: list[str], expected: bool
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding: CPUINFO.format(line))
+    monkeypatch.setattr(devices, "gpu_names", lambda: gpus)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    assert devices.emulates_bfloat16() is expected
+    assert devices.machine()["processor"] == "Some CPU"
+
+
+def test_real_measurements_give_features_and_a_speed(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "emulates_bfloat16", lambda: False)
+
     def load(chosen: str) -> Pretrained:
         return Pretrained.load(BACKBONES["vgg16"], "random", 32, chosen, 0, Silent())
 
-    batch = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    received = precision.choose(BACKBONES["vgg16"], load, 2, lambda: batch, Silent())
+    def images(count: int) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+
+    received = precision.choose(BACKBONES["vgg16"], load, 2, images, Silent())
     assert received["precision"] in ("float32", precision.candidate())
     assert received["float32"] > 0 and received[precision.candidate()] > 0 and received["cosine"] > 0.99
 

@@ -166,3 +166,65 @@ def _refused(model: keras.Model, source: str | Path, match: str) -> None:
         load(model, source)
     text = str(caught.value)
     assert "\n" not in text and f"Received {str(Path(source).expanduser())!r}" in text
+
+
+BAD = [
+    ("block_3_expand", "kernel", np.nan),
+    ("bn_Conv1", "beta", np.inf),
+    ("Conv1", "kernel", -np.inf),
+    ("block_5_project_BN", "moving_variance", np.nan),
+]
+
+
+def spoil(model: keras.Model, layer: str, kind: str, value: float) -> None:
+    """Write one bad value into a layer's variable."""
+    variable = next(one for one in model.get_layer(layer).weights if one.name == kind)
+    values = variable.numpy()
+    values.flat[-1] = value
+    variable.assign(values)
+
+
+@pytest.mark.parametrize(("layer", "kind", "bad"), BAD)
+def test_a_value_that_is_not_finite_is_refused_with_its_layer(
+    model: keras.Model, tmp_path: Path, layer: str, kind: str, bad: float
+) -> None:
+    load(model, "random", 5)
+    spoil(model, layer, kind, bad)
+    file = save(model, tmp_path / "mine.weights.h5")
+    _refused(model, file, f"layer '{layer}' holds NaN or infinity: 1 of the .* values of its {kind}[.] Expected finite .* or use weights=")
+
+
+@pytest.mark.parametrize("name", ["mine.h5", "mine.keras"])
+def test_values_that_are_not_finite_are_refused_in_each_format(model: keras.Model, tmp_path: Path, name: str) -> None:
+    load(model, "random", 5)
+    spoil(model, "block_3_expand", "kernel", np.nan)
+    spoil(model, "Conv_1_bn", "gamma", np.nan)
+    _refused(model, save(model, tmp_path / name), "layer 'block_3_expand' .* of its kernel, and of 1 other variable")
+
+
+def test_weights_that_overflowed_when_they_were_stored_in_16_bits_are_refused(model: keras.Model, tmp_path: Path) -> None:
+    load(model, "random", 5)
+    file = save(model, tmp_path / "half.weights.h5")
+    with h5py.File(file, "r+") as stored:
+        layer = stored["layers/conv2d_5/vars"]
+        values = np.array(layer["0"]) * 1e6
+        del layer["0"]
+        with np.errstate(over="ignore"):
+            layer["0"] = values.astype(np.float16)
+    _refused(model, file, "layer 'block_2_project' holds NaN or infinity")
+
+
+def test_a_bad_classifier_that_is_not_used_is_no_matter(model: keras.Model, tmp_path: Path) -> None:
+    expected = load(model, "random", 5)
+    whole = with_classifier(model)
+    whole.get_layer("predictions").bias.assign([np.nan] * 3)
+    file = save(whole, tmp_path / "big.keras")
+    load(model, "random", 6)
+    assert load(model, file) == expected
+
+
+def test_published_weights_with_nan_say_where_they_came_from(model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = [np.full(weight.shape, np.nan, np.float32) for weight in model.weights]
+    monkeypatch.setattr(weights, "imagenet", lambda *given: arrays)
+    with pytest.raises(WeightsError, match=r"layer 'Conv1' .* Delete the file in Keras's cache.* Received weights=imagenet"):
+        load(model, "imagenet")

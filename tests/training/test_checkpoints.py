@@ -85,3 +85,15 @@ def test_a_damaged_checkpoint_is_ignored(tmp_path: Path, content: bytes) -> None
     received, again = train(damaged)
     assert received.best_epoch == expected.best_epoch
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+def test_a_checkpoint_with_values_that_are_not_finite_is_ignored(tmp_path: Path) -> None:
+    expected, weights = train(tmp_path / "c.npz")
+    with np.load(tmp_path / "c.npz") as stored:
+        arrays = dict(stored)
+    spoiled = next(name for name, values in arrays.items() if name.startswith("variable") and values.dtype.kind == "f" and values.size)
+    arrays[spoiled] = np.full_like(arrays[spoiled], np.nan)
+    np.savez(tmp_path / "c.npz", **arrays)
+    received, again = train(tmp_path / "c.npz")
+    assert received.best_epoch == expected.best_epoch
+    assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))

@@ -11,7 +11,7 @@ import pytest
 from tests.exporters.formats import tiny_run
 from transfer.errors import ExportError
 from transfer.exporters import warmup
-from transfer.exporters.formats import graph, model_file, onnx_file, table
+from transfer.exporters.formats import graph, measure, model_file, onnx_file, table
 from transfer.runs import Run
 from transfer.system.progress import Silent
 from transfer.workflows.export import export
@@ -118,6 +118,50 @@ def test_below_the_accuracy_asked_for_nothing_is_published(run: Run, tmp_path: P
         export(export_request(run, to, output=output, assert_accuracy=0.99), Silent())
     assert list(tmp_path.iterdir()) == []
     assert table.read(run) == kept
+
+
+class Collapsed:
+    """A runtime that gives each image the probabilities of another class."""
+
+    def __init__(self, runtime: measure.Runtime) -> None:
+        self.name, self._runtime = runtime.name, runtime
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        found = self._runtime.run(images)
+        return found | {"probabilities": np.roll(found["probabilities"], 1, axis=1)}
+
+
+def collapses(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    """Let the files of a format be opened as `Collapsed`."""
+    honest = model_file.opened
+
+    def opened(of: str, file: Path, threads: int | None = None) -> measure.Runtime:
+        return Collapsed(honest(of, file, threads)) if of == to else honest(of, file, threads)
+
+    monkeypatch.setattr(model_file, "opened", opened)
+
+
+def test_a_file_that_collapsed_is_not_published_unless_that_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, to, other = tiny_run.write(tmp_path, tiny_run.colours), "litert", "onnx"
+    before = export(export_request(run, to, "float16"), Silent())
+    content = before.path.read_bytes()
+    collapses(monkeypatch, to)
+    with pytest.raises(ExportError, match=rf"float16 {to} export classifies 0.000 of 9 .* the SavedModel 1.000: a loss of 1.000"):
+        export(export_request(run, to, "float16"), Silent())
+    assert before.path.read_bytes() == content and table.read(run) == before.entries, "what was there is kept"
+    assert export(export_request(run, other, "float16"), Silent()).entries[-1]["accuracy"] == 1, "another format is published"
+    accepted = export(export_request(run, to, "float16", max_accuracy_loss=1), Silent())
+    (entry,) = [entry for entry in accepted.entries if entry["format"] == to]
+    assert accepted.path.is_file() and entry["accuracy"] == 0
+
+
+def test_the_accepted_loss_is_a_setting_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny_run.write(tmp_path, tiny_run.colours, export__max_accuracy_loss=1.0)
+    collapses(monkeypatch, "onnx")
+    assert export_request(run, "onnx", "float16").max_accuracy_loss == 1
+    assert export(export_request(run, "onnx", "float16"), Silent()).path.is_file()
+    with pytest.raises(ExportError, match=r"Expected at most 0.1 \(export.max_accuracy_loss\)"):
+        export(export_request(run, "onnx", "float16", max_accuracy_loss=0.1), Silent())
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), OSError(28, "No space left on device")])

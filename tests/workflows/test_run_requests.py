@@ -29,6 +29,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         ({"to": "onnx", "quantize": "int88"}, "Unknown quantization. Did you mean 'int8'"),
         ({"to": "savedmodel", "quantize": "int8"}, "not quantized: leave --quantize out"),
         ({"to": "onnx", "assert_accuracy": 93.0}, "from 0 to 1. Received 93"),
+        ({"to": "onnx", "max_accuracy_loss": 2.0}, "--max-accuracy-loss is a fraction .* from 0 to 1. Received 2"),
+        ({"to": "onnx", "max_accuracy_loss": float("nan")}, "from 0 to 1. Received nan"),
         ({"to": "onnx", "calibration_images": 10}, "needs --quantize int8"),
         ({"to": "onnx", "quantize": "int8", "calibration_images": 0}, "at least 1"),
     ],

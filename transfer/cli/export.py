@@ -13,6 +13,11 @@ _WIDTH = 10_000  # columns: lines are not wrapped, so that paths can be copied
 _TO = typer.Option(metavar="litert|onnx|savedmodel", help="The format.")
 _QUANTIZE = typer.Option(metavar="int8|float16", help="Quantize for a smaller file: 8-bit integers, or 16-bit weights.")
 _ASSERT = typer.Option("--assert-accuracy", metavar="X", help="Fail if the test accuracy is below X, 0 to 1.")
+_LOSS = typer.Option(
+    "--max-accuracy-loss",
+    metavar="X",
+    help="Largest accepted loss of test accuracy against the SavedModel, 0 to 1 [default: the run's, 0.02].",
+)
 _CALIBRATION = typer.Option("--calibration-images", metavar="N", help="With int8: number of training images for calibration.")
 
 
@@ -22,6 +27,7 @@ def export(
     quantize: Annotated[str | None, _QUANTIZE] = None,
     output: Annotated[Path | None, typer.Option(help="File, or folder of a SavedModel [default: in the run's export/].")] = None,
     assert_accuracy: Annotated[float | None, _ASSERT] = None,
+    max_accuracy_loss: Annotated[float | None, _LOSS] = None,
     calibration_images: Annotated[int | None, _CALIBRATION] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --output.")] = False,
 ) -> None:
@@ -29,7 +35,7 @@ def export(
     from transfer.runs import Run
     from transfer.workflows.run_requests import export_request
 
-    request = export_request(Run(run), to, quantize, output, assert_accuracy, calibration_images, overwrite)
+    request = export_request(Run(run), to, quantize, output, assert_accuracy, calibration_images, overwrite, max_accuracy_loss)
     from transfer.cli.terminal import started
 
     terminal = started()

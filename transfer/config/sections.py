@@ -191,6 +191,12 @@ class ExportConfig(Section):
         0.05, gt=0, description="largest accepted difference of a probability if the backbone computes in 16 bit"
     )
     tolerance_ood_score: float = Field(0.05, gt=0, description="largest accepted difference of ood_score, whose threshold is 1")
+    max_accuracy_loss: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="largest accepted loss of test accuracy against the SavedModel, if chance does not explain it (95 % interval); 1: any",
+    )
     calibration_images: int = Field(128, ge=1, description="maximum number of training images that calibrate an 8-bit export")
 
 

@@ -160,8 +160,16 @@ class BackboneExtractor:
         return np.dtype(np.uint8) if output == PIXELS else self.pretrained.dtype(self._by_name[output])
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        """Compute one batch."""
-        return [*self._prefix(batch), *([_flat(batch)] if self.pixels else [])]
+        """Compute one batch.
+
+        Raises:
+            WeightsError: if a feature is NaN or infinite.
+        """
+        features = self._prefix(batch)
+        for name, values in zip(self._by_name, features, strict=True):
+            if not np.isfinite(values).all():
+                raise self.pretrained.not_finite(self._by_name[name])
+        return [*features, *([_flat(batch)] if self.pixels else [])]
 
 
 def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: Load | None = None) -> FeatureExtractor:
@@ -184,15 +192,17 @@ def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: L
     batch_size = config.features.batch_size
 
     @cache
-    def load_in(chosen: str) -> Pretrained:
-        return (load or Pretrained.load)(network, config.weights, image_spec.size, chosen, config.seed, progress)
+    def load_in(chosen: str, size: int) -> Pretrained:
+        return (load or Pretrained.load)(network, config.weights, size, chosen, config.seed, progress)
 
     measured = None
     if config.precision == "auto":
+        tried = replace(image_spec, size=min(image_spec.size, network.size))  # larger images would take longer and tell no more
         measured = precision.choose(
-            network, load_in, batch_size, lambda: precision.sample_images(dataset, image_spec, batch_size), progress
-        )
-    pretrained = load_in(measured["precision"] if measured else config.precision)
+            network, lambda chosen: load_in(chosen, tried.size), batch_size,
+            lambda count: precision.sample_images(dataset, tried, count), progress,
+        )  # fmt: skip
+    pretrained = load_in(measured["precision"] if measured else config.precision, image_spec.size)
     if measured and measured.get("use_xla"):
         pretrained = pretrained.with_xla()
     if measured:

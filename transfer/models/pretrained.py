@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from transfer.errors import WeightsError
 from transfer.models import backbones, heads, weights
 from transfer.models.registry import Backbone
 from transfer.system import resources
@@ -73,6 +74,17 @@ class Pretrained:
         if spec.pooling not in ("flatten", "map") or self.precision == "float32":
             return np.dtype(np.float32)
         return np.dtype(tf.as_dtype(self.precision).as_numpy_dtype)
+
+    def not_finite(self, spec: FeatureSpec) -> WeightsError:
+        """Return the error for features that are NaN or infinite; the weights themselves are finite (`weights.load`)."""
+        if self.precision == "float16":
+            advice = "float16 ends at 65,504. Use --set precision=float32"
+        else:
+            advice = "the weights are too large, or a variance is negative. Use other weights, such as weights=imagenet"
+        return WeightsError(
+            f"The features of {self.backbone.name} at {spec.cut} are NaN or infinite in {self.precision}: {advice}. "
+            f"Received weights={self.weights}."
+        )
 
 
 class FrozenPass:

@@ -52,7 +52,7 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
         The digest of the weights.
 
     Raises:
-        WeightsError: if they could not be downloaded, do not fit, or are not the published ones; says what was tried.
+        WeightsError: if they could not be downloaded, do not fit, are not the published ones, or are not finite; says what was tried.
     """
     if weights == "random":
         randomize(model, seed)
@@ -60,7 +60,28 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
         model.set_weights(imagenet(backbone, progress))
     else:
         _load_file(model, Path(weights).expanduser())
-    return digest(model.get_weights())
+    arrays = model.get_weights()
+    _require_finite({variable.path: array for variable, array in zip(model.weights, arrays, strict=True)}, weights)
+    return digest(arrays)
+
+
+def _require_finite(arrays: dict[str, np.ndarray], weights: str) -> None:
+    """Refuse NaN and infinity: every feature that depends on them would be NaN. Takes 0.13 s for 138 million values, `digest` 2 s."""
+    wrong = {path: array for path, array in arrays.items() if not np.isfinite(array).all()}
+    if not wrong:
+        return
+    path, array = next(iter(wrong.items()))
+    layer, _, kind = path.rpartition("/")
+    others = f", and of {len(wrong) - 1} other variable{'s' if len(wrong) > 2 else ''}" if len(wrong) > 1 else ""
+    if weights == "imagenet":
+        advice, received = "Delete the file in Keras's cache, so that it is downloaded again.", "weights=imagenet"
+    else:
+        advice = "Save the network again from before its training diverged, in 32 bits if it overflowed in 16, or use weights=imagenet."
+        received = repr(str(Path(weights).expanduser()))
+    raise WeightsError(
+        f"weights: layer {layer!r} holds NaN or infinity: {np.sum(~np.isfinite(array))} of the {array.size} values of its {kind}{others}. "
+        f"Expected finite numbers. {advice} Received {received}."
+    )
 
 
 def imagenet(backbone: Backbone, progress: Progress) -> list[np.ndarray]:

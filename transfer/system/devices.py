@@ -76,22 +76,39 @@ def describe(which: str) -> str:
     return f"GPUs: {', '.join(names)}; each training batch is split among {used}" if used > 1 else f"GPU: {names[0]}"
 
 
+_BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx_ne_convert")
+
+
+def emulates_bfloat16() -> bool:
+    """Return whether this is an x86 processor, without a GPU, that has no instructions for bfloat16: it never is the faster type."""
+    import tensorflow as tf
+
+    flags = _processor().get("flags", "").split()
+    return bool(flags) and not set(flags) & set(_BFLOAT16) and not tf.config.list_physical_devices("GPU")
+
+
 def machine() -> dict[str, Any]:
     """Describe what determines the speed of this machine: CPU and its instructions, GPUs, TensorFlow."""
     import tensorflow as tf
 
+    fields = _processor()
+    flags = fields.get("flags", "").split()
+    return {
+        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "cores": cores(),
+        "instructions": [name for name in ("avx2", "avx512f", *_BFLOAT16) if name in flags],
+        "gpus": gpu_names(),
+        "tensorflow": tf.__version__,
+    }
+
+
+def _processor() -> dict[str, str]:
+    """Return the fields of the first processor; empty if the system is not Linux. Of other processors than x86, there are no `flags`."""
     fields: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")
             fields.setdefault(name.strip(), value.strip())
     except OSError:
-        pass  # not Linux: only the name of the CPU is known
-    flags = fields.get("flags", "").split()
-    return {
-        "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "cores": cores(),
-        "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
-        "gpus": gpu_names(),
-        "tensorflow": tf.__version__,
-    }
+        pass
+    return fields

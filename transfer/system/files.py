@@ -143,6 +143,15 @@ def _umask() -> int:
     return mask
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time, on this machine, into a block: the others wait. `path` is a file that is made for this and kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def taken_by_another(file: IO[str]) -> str:
     """Lock a file opened in mode `a+` until it is closed, and write the number of this process to it.
 

@@ -60,7 +60,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Resume interrupted training: restore the variables, the history and the state of early stopping.
 
         Returns:
-            The number of completed epochs; 0 if there is no checkpoint, or it cannot be read or does not fit the model.
+            The number of completed epochs; 0 if there is no checkpoint, it cannot be read, does not fit the model, or is not finite.
         """
         self._network.optimizer.build(self._network.trainable_variables)
         try:
@@ -72,6 +72,8 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         own = self._variables()
         if [tuple(variable.shape) for variable in own] != [value.shape for value in variables]:
+            return 0
+        if not all(np.isfinite(value).all() for value in (*variables, *best)):
             return 0
         for variable, value in zip(own, variables, strict=True):
             variable.assign(value)

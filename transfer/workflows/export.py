@@ -47,7 +47,8 @@ def export(request: ExportRequest, progress: Progress) -> Exported:
     """Carry out a request.
 
     Raises:
-        ExportError: if the run cannot be converted, or the export disagrees with the SavedModel or is below the required accuracy.
+        ExportError: if the run cannot be converted, or the export disagrees with the SavedModel, loses accuracy, or is below
+            the required accuracy.
         DataError: if test or calibration images are missing or have changed.
         RunError: if a file of the run cannot be read.
     """
@@ -55,7 +56,7 @@ def export(request: ExportRequest, progress: Progress) -> Exported:
     with _place(request) as draft:
         converted = _convert(request, loaded, draft, progress)
         measured = _measure(request, loaded, converted, progress)
-        score = _judge(request, loaded, measured)
+        score = _judge(request, loaded, measured, progress)
         _complete(request, loaded, measured, score, draft)
         entries = _entries(request, loaded, measured, score, draft)
     return Exported(request.output, table.add(request.run, entries))
@@ -124,7 +125,7 @@ def _convert(request: ExportRequest, loaded: _Loaded, draft: Path, progress: Pro
         return _written_again(request, loaded, draft)
     samples = _calibration_images(request, loaded, progress) if request.quantize == INT8 else None
     progress.say(f"Converting to {request.to}" + (f", {request.quantize}" if request.quantize else ""))
-    draft.write_bytes(model_file.convert(loaded.source, request.to, request.quantize, samples))
+    draft.write_bytes(model_file.convert(loaded.source, request.to, request.quantize, samples, progress))
     return model_file.opened(request.to, draft)
 
 
@@ -164,13 +165,16 @@ def _measure(request: ExportRequest, loaded: _Loaded, converted: Runtime, progre
     return _Measurements(reference, new, first)
 
 
-def _judge(request: ExportRequest, loaded: _Loaded, measured: _Measurements) -> dict[str, Any]:
+def _judge(request: ExportRequest, loaded: _Loaded, measured: _Measurements, progress: Progress) -> dict[str, Any]:
     """Check accuracy and agreement; return the accuracy and, for other formats, the agreement with the SavedModel."""
     agrees = measure.agreement(measured.new.outputs, measured.reference.outputs)
     scored = measure.accuracy(measured.new.outputs["probabilities"], loaded.truth)
     if request.quantize is None:
         measure.require_agreement(request.to, agrees, request.config)
     measure.require_accuracy(request.to, scored, request.assert_accuracy)
+    outputs = measured.new.outputs, measured.reference.outputs
+    if doubt := measure.require_accuracy_kept(request.to, request.quantize, *outputs, loaded.truth, request.max_accuracy_loss):
+        progress.say(doubt)
     return scored if request.to == SAVEDMODEL else scored | agrees
 
 

@@ -27,6 +27,7 @@ class ExportRequest:
         quantize: one of `QUANTIZATIONS`, or None: weights in float32.
         output: the file or SavedModel folder to be written.
         assert_accuracy: smallest accepted test accuracy, 0 to 1.
+        max_accuracy_loss: largest accepted loss of test accuracy against the SavedModel, 0 to 1.
         calibration_images: number of training images that calibrate 8-bit values.
     """
 
@@ -36,6 +37,7 @@ class ExportRequest:
     quantize: str | None
     output: Path
     assert_accuracy: float
+    max_accuracy_loss: float
     calibration_images: int
 
 
@@ -47,12 +49,14 @@ def export_request(
     assert_accuracy: float | None = None,
     calibration_images: int | None = None,
     overwrite: bool = False,
+    max_accuracy_loss: float | None = None,
 ) -> ExportRequest:
     """Return a checked request for an export; see `ExportRequest`.
 
     Args:
         output: None: in the run's `export/`; a SavedModel becomes the next version.
         overwrite: replace a file at `output`. The run's own file of this format is always replaced.
+        max_accuracy_loss: None: `export.max_accuracy_loss` of the run's configuration.
 
     Raises:
         ConfigError: for invalid settings.
@@ -66,8 +70,9 @@ def export_request(
         raise ConfigError(unknown_name("quantization", quantize, QUANTIZATIONS))
     if to == SAVEDMODEL and quantize:
         raise ConfigError(f"A SavedModel is not quantized: leave --quantize out, or export --to litert or onnx. Received {quantize!r}.")
-    if assert_accuracy is not None and not 0 <= assert_accuracy <= 1:
-        raise ConfigError(f"--assert-accuracy is a fraction of the test images, from 0 to 1. Received {assert_accuracy:g}.")
+    for option, fraction in (("--assert-accuracy", assert_accuracy), ("--max-accuracy-loss", max_accuracy_loss)):
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise ConfigError(f"{option} is a fraction of the test images, from 0 to 1. Received {fraction:g}.")
     if calibration_images is not None and (quantize != INT8 or calibration_images < 1):
         raise ConfigError(f"--calibration-images must be at least 1 and needs --quantize int8. Received {calibration_images}.")
     require_packages(to, quantize)
@@ -83,7 +88,9 @@ def export_request(
     if config.data.source is None:
         raise ConfigError("The run does not name its images (data.source), which are needed to measure the export. Received None.")
     sources.require(config.data)
-    return ExportRequest(run, config, to, quantize, place, assert_accuracy or 0.0, calibration_images or config.export.calibration_images)
+    loss = config.export.max_accuracy_loss if max_accuracy_loss is None else max_accuracy_loss
+    images = calibration_images or config.export.calibration_images
+    return ExportRequest(run, config, to, quantize, place, assert_accuracy or 0.0, loss, images)
 
 
 def _require_output(place: Path, to: str, overwrite: bool, protected: Sequence[Path]) -> None:

@@ -73,6 +73,36 @@ def test_depthwise_convolutions_and_swish_survive_8_bits(tmp_path: Path) -> None
         assert entry["largest_difference"] < 0.1
 
 
+class Heard(Silent):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def unshared() -> keras.Model:
+    """Return a network whose convolutions are all locally connected."""
+    return joined.from_scratch(build("tiny_vgg", 16, 3, filters=(8,), locally_connected=True))
+
+
+@pytest.mark.parametrize("to", ["litert", "onnx"])
+def test_locally_connected_layers_stay_in_float32_and_the_file_as_large(tmp_path: Path, to: str) -> None:
+    run, heard = tiny_run.write(tmp_path, unshared), Heard()
+    entry = export(export_request(run, to, "int8"), heard).entries[-1]
+    assert entry["largest_difference"] < 0.02
+    (line,) = [line for line in heard.lines if "no smaller" in line]
+    assert "int8 makes the file no smaller: 0." in line and "locally connected" in line
+
+
+def test_a_smaller_file_is_not_mentioned(tmp_path: Path) -> None:
+    run, heard = tiny_run.write(tmp_path, lambda: joined.from_scratch(build("lenet", 16, filters=(4, 6), dense=(600, 8)))), Heard()
+    export(export_request(run, "litert", "int8"), heard)
+    assert heard.lines == ["Converting to litert, int8"]
+
+
 def test_a_network_in_bfloat16_becomes_one_in_float32(tmp_path: Path) -> None:
     run = tiny_run.write(tmp_path, tiny_run.lenet_in_bfloat16, precision="bfloat16")
     source = graph.read(run.export)
@@ -87,14 +117,8 @@ def test_a_network_in_bfloat16_becomes_one_in_float32(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.asarray(wide(images)), atol=1e-3)
 
 
-def colours() -> keras.Model:
-    images = keras.Input((16, 16, 3))
-    means = keras.layers.GlobalAveragePooling2D()(images)
-    return keras.Model(images, keras.layers.Softmax()(keras.layers.Rescaling(1 / 16)(means)))
-
-
 def test_a_network_without_weights_has_nothing_to_quantize(tmp_path: Path) -> None:
-    source = graph.read(tiny_run.write(tmp_path, colours).export)
+    source = graph.read(tiny_run.write(tmp_path, tiny_run.colours).export)
     images = np.zeros((2, 16, 16, 3), np.uint8)
     with pytest.raises(ExportError, match="no layer that can be quantized"):
         litert.in_8_bits(litert.convert(source), images)

@@ -1,5 +1,6 @@
 """An export and the SavedModel on the same test images: accuracy, agreement and speed, and whether they are good enough."""
 
+import math
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,8 @@ import numpy as np
 from transfer.config import Config
 from transfer.errors import ExportError
 from transfer.evaluation.metrics import wilson
+from transfer.evaluation.paired_differences import one_seed
+from transfer.exporters.formats import FLOAT16, INT8
 from transfer.exporters.verify import largest_difference
 from transfer.system.progress import Progress
 
@@ -92,9 +95,15 @@ def _measured(runtime: Runtime, latency: float, timed: list[tuple[Outputs, float
     return Measured(runtime.name, outputs, latency * 1e3, sizes[0] * len(full) / max(sum(full), 1e-9))
 
 
+def _right(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return bool [n]: whether the most probable class is the true one; never where a probability is NaN."""
+    right: np.ndarray = (probabilities.argmax(1) == labels) & np.isfinite(probabilities).all(1)
+    return right
+
+
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Return `accuracy`, `accuracy_ci95` (Wilson) and `images` for probabilities [n, classes] and true class numbers [n]."""
-    right = int((probabilities.argmax(1) == labels).sum())
+    right = int(_right(probabilities, labels).sum())
     return {"accuracy": right / len(labels), "accuracy_ci95": list(wilson(right, len(labels))), "images": len(labels)}
 
 
@@ -135,6 +144,40 @@ def require_agreement(to: str, agrees: dict[str, float], config: Config) -> None
                 f"The new {to} export does not agree with the SavedModel: {what} differs by {agrees[name]:.2g}. "
                 f"Expected at most {limit:g}. Nothing was published."
             )
+
+
+def require_accuracy_kept(to: str, quantize: str | None, found: Outputs, expected: Outputs, labels: np.ndarray, limit: float) -> str:
+    """Refuse an export that classifies fewer test images correctly than the SavedModel does.
+
+    Args:
+        to, quantize: its format and quantization.
+        found: its outputs for the n test images.
+        expected: those of the SavedModel.
+        labels: true class numbers, int [n].
+        limit: largest accepted loss of accuracy, 0 to 1. A larger one is accepted too if its 95 % interval includes 0.
+
+    Returns:
+        A sentence about a larger loss that is accepted; empty if there is none.
+
+    Raises:
+        ExportError: if it loses more.
+    """
+    before, after = (_right(outputs["probabilities"], labels).astype(np.int8) for outputs in (expected, found))
+    loss = one_seed(before - after)
+    if loss.value <= limit:
+        return ""
+    name = f"{quantize} {to}" if quantize else to
+    figures = (
+        f"The {name} export classifies {after.mean():.3f} of {len(labels)} test images correctly, the SavedModel {before.mean():.3f}: "
+        f"a loss of {loss.value:.3f} (95 %: {loss.low:.3f} to {loss.high:.3f})."
+    )
+    if loss.low <= 0:
+        return f"{figures} With so few images, this may be chance"
+    others = {INT8: "use --quantize float16, which loses less; or ", FLOAT16: "leave --quantize out; or "}.get(quantize or "", "")
+    raise ExportError(
+        f"{figures} Expected at most {limit:g} (export.max_accuracy_loss). Nothing was published. Instead, {others}publish it all the "
+        f"same: --max-accuracy-loss {math.ceil(loss.value * 100) / 100:g}."
+    )
 
 
 def require_accuracy(to: str, scored: dict[str, Any], smallest: float) -> None:

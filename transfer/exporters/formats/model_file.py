@@ -14,34 +14,42 @@ from transfer.exporters.formats import FLOAT16, LITERT, ONNX, SUFFIXES, litert, 
 from transfer.exporters.formats.graph import Source
 from transfer.exporters.formats.measure import Measured, Runtime
 from transfer.exporters.verify import largest_difference
+from transfer.system.progress import Progress
 from transfer.system.resources import cores
 from transfer.system.startup import quietly
 
 _AGAIN = 8  # images that the finished file classifies once more, in a batch of another size
 _ROUNDING = 1e-4
+_SMALLER = 0.9  # an int8 file is called smaller than the one in float32 if its size is at most this fraction
 
 
-def convert(source: Source, to: str, quantize: str | None, samples: np.ndarray | None) -> bytes:
+def convert(source: Source, to: str, quantize: str | None, samples: np.ndarray | None, progress: Progress) -> bytes:
     """Return the content of a file, without facts.
 
     Args:
         source: what is converted.
         to, quantize: format, and quantization or None.
         samples: with int8: images uint8 [n, size, size, 3], from which the ranges are taken.
+        progress: is told if int8 makes the file no smaller.
 
     Raises:
         ExportError: if it cannot be converted.
     """
     if to == LITERT:
-        converted = litert.convert(source, quantize == FLOAT16)
-        return converted if samples is None else litert.in_8_bits(converted, samples)
-    model = onnx_file.convert(source)
-    if quantize == FLOAT16:
-        onnx_file.in_16_bits(model)
-    if samples is not None:
-        model = onnx_file.in_8_bits(model, samples)
-    content: bytes = model.SerializeToString()
-    return content
+        content = litert.convert(source, quantize == FLOAT16)
+        quantized = content if samples is None else litert.in_8_bits(content, samples)
+    else:
+        model = onnx_file.convert(source)
+        if quantize == FLOAT16:
+            onnx_file.in_16_bits(model)
+        content = model.SerializeToString()
+        quantized = content if samples is None else onnx_file.in_8_bits(model, samples).SerializeToString()
+    if samples is not None and len(quantized) > _SMALLER * len(content):
+        progress.say(
+            f"int8 makes the file no smaller: {len(quantized) / 1e6:.2f} MB, in float32 {len(content) / 1e6:.2f} MB. Most weights are in "
+            "layers that stay in float32, such as locally connected ones; --quantize float16 halves them"
+        )
+    return quantized
 
 
 def opened(to: str, file: Path, threads: int | None = None) -> Runtime:
