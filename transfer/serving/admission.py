@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from transfer.data.decoding import headers
-from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, to_png
+from transfer.data.decoding import formats, headers
+from transfer.data.decoding.formats import UnreadableError
+from transfer.data.decoding.readers import reader_of
+from transfer.data.decoding.transcode import needs_transcoding, opened, to_png
 from transfer.serving.refusals import ImageError
 
 DAMAGED = "damaged: truncated or broken"
@@ -32,7 +34,7 @@ def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
 
 
 def unusual(data: bytes, max_megapixels: float) -> Admitted:
-    """Admit any image that Pillow can open; what TensorFlow cannot decode (TIFF, HEIC, AVIF) becomes PNG.
+    """Admit any of the user's own images; what TensorFlow cannot decode (TIFF, HEIC, camera raw) becomes PNG.
 
     Raises:
         ImageError: if it is not an image, is damaged, or has too many pixels.
@@ -41,8 +43,21 @@ def unusual(data: bytes, max_megapixels: float) -> Admitted:
     return Admitted(transcoded(data) if transcodes else data, pixels)
 
 
+def uploaded(data: bytes, max_megapixels: float) -> Admitted:
+    """Admit an image from the network: as `unusual`, but not the formats that need an extra.
+
+    Their parsers are large and were not made for hostile bytes; who sends such a file is told its format.
+
+    Raises:
+        ImageError: if it is not an image, is damaged, has too many pixels, or is of such a format.
+    """
+    if format := formats.recognised(data):
+        raise ImageError(formats.refusal(format, installable=False))
+    return unusual(data, max_megapixels)
+
+
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
-    """Return the number of pixels of any image that Pillow can open, and whether it needs transcoding for TensorFlow.
+    """Return the number of pixels of any image that can be read, and whether it needs transcoding for TensorFlow.
 
     Raises:
         ImageError: if it is not an image, or has too many pixels.
@@ -50,6 +65,9 @@ def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
     if not data:
         raise ImageError("not an image: empty")
     try:
+        if reader := reader_of(data):
+            height, width = reader.size(data)
+            return _allowed(width, height, max_megapixels), True
         with opened(data) as image:
             return _allowed(image.width, image.height, max_megapixels), needs_transcoding(image, data)
     except UnreadableError as error:
@@ -60,7 +78,7 @@ def transcoded(data: bytes) -> bytes:
     """Return an image as PNG.
 
     Raises:
-        ImageError: if Pillow cannot decode it.
+        ImageError: if it cannot be decoded.
     """
     try:
         return to_png(data)
@@ -82,7 +100,7 @@ async def admit(images: Sequence[bytes], max_megapixels: float, executor: Execut
         try:
             admitted = ordinary(data, max_megapixels)
             if admitted is None:
-                admitted = await asyncio.get_running_loop().run_in_executor(executor, unusual, data, max_megapixels)
+                admitted = await asyncio.get_running_loop().run_in_executor(executor, uploaded, data, max_megapixels)
             verdicts.append(admitted)
         except ImageError as error:
             verdicts.append(ImageError(error.text, position))

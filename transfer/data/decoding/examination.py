@@ -3,8 +3,10 @@
 from PIL import Image
 
 from transfer.data.decoding import headers
+from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.headers import Header
-from transfer.data.decoding.transcode import UnreadableError, needs_transcoding, opened, transcode
+from transfer.data.decoding.readers import Reader, reader_of
+from transfer.data.decoding.transcode import needs_transcoding, opened, transcode
 
 _MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # the pages of a TIFF and the views of an MPO are not an animation
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
@@ -31,27 +33,43 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
     header = headers.read(data)
     if header and header.sure:
         return header._replace(reason=_too_large(header.width, header.height, max_megapixels))
-    return _with_pillow(data, digest, max_megapixels, header)
+    try:
+        reader = reader_of(data)
+        return _with_reader(reader, data, digest, max_megapixels) if reader else _with_pillow(data, digest, max_megapixels, header)
+    except UnreadableError as error:
+        return Header(reason=_why_unreadable(data, error))
+
+
+def _with_reader(reader: Reader, data: bytes, digest: str, max_megapixels: float) -> Header:
+    height, width = reader.size(data)
+    traits = ("16-bit",) if reader.is_deep(data) else ()
+    reason = _too_large(width, height, max_megapixels) or _why_not_transcoded(data, digest)
+    return Header(reader.format.name, width, height, traits, transcoded=not reason, reason=reason)
 
 
 def _with_pillow(data: bytes, digest: str, max_megapixels: float, unsure: Header | None) -> Header:
-    try:
-        with opened(data) as image:
-            format, (width, height) = str(image.format), image.size
-            transcodes = needs_transcoding(image, data)
-            traits = _traits(image)
-    except UnreadableError as error:
-        return Header(reason=_why_unreadable(data, str(error)))
+    with opened(data) as image:
+        format, (width, height) = str(image.format), image.size
+        transcodes = needs_transcoding(image, data)
+        traits = _traits(image)
     if unsure and "rotated" in unsure.traits:
         traits += ("rotated",)
     reason = _too_large(width, height, max_megapixels)
     if transcodes and not reason:
-        try:
-            transcode(data, digest)
-        except UnreadableError as error:
-            reason = f"damaged: {error}"
+        reason = _why_not_transcoded(data, digest)
     sure = unsure is not None and (unsure.width, unsure.height) == (width, height)
     return Header(format, width, height, traits, sure, transcodes and not reason, reason)
+
+
+def _why_not_transcoded(data: bytes, digest: str) -> str:
+    """Write the PNG of an image into the cache; return why that fails, or "" if it does not."""
+    try:
+        transcode(data, digest)
+    except UnsupportedError as error:
+        return str(error)
+    except UnreadableError as error:
+        return f"damaged: {error}"
+    return ""
 
 
 def _too_large(width: int, height: int, max_megapixels: float) -> str:
@@ -61,12 +79,14 @@ def _too_large(width: int, height: int, max_megapixels: float) -> str:
     return f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
 
 
-def _why_unreadable(data: bytes, why: str) -> str:
+def _why_unreadable(data: bytes, error: UnreadableError) -> str:
+    if isinstance(error, UnsupportedError):
+        return str(error)
     if announced(data):
         return f"damaged: {not_whole(data)}"
     if not data[:512].translate(None, _TEXT):
         return "not an image: text"
-    return "not an image: unknown format" if why == "not an image" else f"damaged: {why}"
+    return "not an image: unknown format" if str(error) == "not an image" else f"damaged: {error}"
 
 
 def announced(data: bytes) -> str:

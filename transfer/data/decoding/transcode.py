@@ -1,12 +1,11 @@
-"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), converted to PNG by Pillow.
+"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), converted to PNG by Pillow, or by a reader of its own
+(camera raw, DICOM, JPEG XL, ...: `readers.py`).
 
 The PNG is kept in the user's cache folder under the digest of the original; the original is never changed.
 """
 
 import functools
 import io
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from transfer.data.decoding import formats
+from transfer.data.decoding.formats import UnreadableError, UnsupportedError
+from transfer.data.decoding.readers import reader_of, without_warnings
 from transfer.system.files import cache_home, write_bytes
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
-
-_pillow = threading.Lock()  # Pillow's size limit and the warning filters belong to the whole process
-
-
-class UnreadableError(Exception):
-    """A file that cannot be read as an image; the text says why."""
 
 
 @functools.cache
@@ -37,8 +33,7 @@ def _know_heif() -> None:
 @contextmanager
 def _no_limit() -> Iterator[None]:
     """Let Pillow open and decode images of any size: the callers have a limit of their own."""
-    with _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             yield
@@ -51,7 +46,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     """Open an image's header with Pillow, without allocating its pixels and without Pillow's own size limit.
 
     Raises:
-        UnreadableError: if Pillow does not know the format or the header is damaged.
+        UnsupportedError: if Pillow does not know the format, which is named.
+        UnreadableError: if it is no known format, or the header is damaged.
     """
     if data[4:8] == b"ftyp":  # the container of HEIF, AVIF and videos
         _know_heif()
@@ -59,6 +55,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         with _no_limit():
             image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
+        if format := formats.named(data):
+            raise UnsupportedError(formats.refusal(format)) from None
         raise UnreadableError("not an image") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
         raise UnreadableError(f"damaged header ({type(error).__name__})") from None
@@ -81,8 +79,10 @@ def to_png(data: bytes) -> bytes:
     larger, otherwise from 0 to 255.
 
     Raises:
-        UnreadableError: if Pillow cannot decode it.
+        UnreadableError: if it cannot be decoded.
     """
+    if reader := reader_of(data):
+        return _png(_eight_bits(reader.samples(data)))
     with opened(data) as image:
         try:
             limit = Image.MAX_IMAGE_PIXELS
@@ -103,6 +103,22 @@ def to_png(data: bytes) -> bytes:
         except Exception as error:
             raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None
     return buffer.getvalue()
+
+
+def _png(samples: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(samples)).convert("RGB").save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _eight_bits(samples: np.ndarray) -> np.ndarray:
+    """Return the samples of a reader as uint8: the upper 8 bits of their type's range; of floating point, 0 to 1."""
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype.kind == "f":
+        return np.clip(np.rint(np.nan_to_num(samples, nan=0.0) * (255 if samples.max(initial=0) <= 1 else 1)), 0, 255).astype(np.uint8)
+    span = np.iinfo(samples.dtype)
+    return ((samples.astype(np.int64) - span.min) >> (span.bits - 8)).astype(np.uint8)
 
 
 def _of_floats(samples: np.ndarray) -> Image.Image:
