@@ -5,7 +5,8 @@ multi-frame images); PS3.5, annex A (transfer syntaxes).
 """
 
 import io
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _META = 65536  # bytes in which the file header names its transfer syntax
 _DECOMPRESS = "decompress it, for example with gdcmconv --raw"
+_Result = TypeVar("_Result")
 _INVERTED, _PALETTE = "MONOCHROME1", "PALETTE COLOR"
 
 
@@ -24,14 +26,16 @@ def size(data: bytes) -> tuple[int, int]:
     Raises:
         UnreadableError: if it has no image, its header is damaged, or its transfer syntax is not read.
     """
-    header = _read(data, stop_before_pixels=True)
-    return int(header.Rows), int(header.Columns)
+    return _read(data, lambda header: (int(header.Rows), int(header.Columns)), stop_before_pixels=True)
 
 
 def is_deep(data: bytes) -> bool:
     """Return whether the samples have more than 8 bits; see `size`."""
-    header = _read(data, stop_before_pixels=True)
-    return header.get("PhotometricInterpretation") != _PALETTE and int(header.get("BitsStored", 8)) > 8
+
+    def deep(header: Any) -> bool:
+        return header.get("PhotometricInterpretation") != _PALETTE and int(header.get("BitsStored") or 8) > 8
+
+    return _read(data, deep, stop_before_pixels=True)
 
 
 def samples(data: bytes) -> np.ndarray:
@@ -43,28 +47,29 @@ def samples(data: bytes) -> np.ndarray:
     Raises:
         UnreadableError: if it is damaged, or compressed in a way that nothing installed decodes.
     """
-    dataset = _read(data)
-    try:
-        return _values(dataset, _stored(dataset))
-    except UnreadableError:
-        raise
-    except Exception as error:  # pydicom and the decoders that it calls raise all kinds of errors for damaged files
-        raise UnreadableError(f"not a whole DICOM file ({type(error).__name__})") from None
+    image = _read(data, lambda dataset: _values(dataset, _stored(dataset)))
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
-def _read(data: bytes, **settings: Any) -> Any:
+def _read(data: bytes, wanted: Callable[[Any], _Result], **settings: Any) -> _Result:
+    """Return what is wanted of a file that has an image."""
     import pydicom
 
     if _DEFLATED in data[:_META]:  # pydicom would inflate it whatever it becomes
         raise UnsupportedError(f"unsupported format: a deflated DICOM file; {_DECOMPRESS}")
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), **settings)
-        sides, modality = (dataset.get("Rows"), dataset.get("Columns")), str(dataset.get("Modality") or "")[:16]
-    except Exception as error:  # pydicom raises all kinds of errors for damaged files
+        if dataset.get("Rows") and dataset.get("Columns"):
+            return wanted(dataset)
+        modality = str(dataset.get("Modality") or "")[:16]
+        cut = not ("SOPClassUID" in dataset or "DirectoryRecordSequence" in dataset)
+    except UnreadableError:
+        raise
+    except Exception as error:  # pydicom and the decoders that it calls raise all kinds of errors for damaged files
         raise UnreadableError(f"not a whole DICOM file ({type(error).__name__})") from None
-    if not all(sides):
-        raise UnsupportedError("not an image: a DICOM file without pixels" + (f" ({modality})" if modality else ""))
-    return dataset
+    if cut:
+        raise UnreadableError("not a whole DICOM file (it ends in its header)")
+    raise UnsupportedError("not an image: a DICOM file without pixels" + (f" ({modality})" if modality else ""))
 
 
 def _stored(dataset: Any) -> np.ndarray:
