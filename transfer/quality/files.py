@@ -28,7 +28,7 @@ _TRAITS = {
     "16-bit": ("16 bits per channel", "used: reduced to 8 bits"),
     "rotated": ("EXIF-rotated", "used: rotated upright"),
 }
-_TRANSCODED = ("converted to PNG", "used: converted to a PNG in the cache")
+_TRANSCODED = ("not read by TensorFlow", "used: converted to a PNG in the cache")
 _TINY = ("tiny", "used, enlarged: little detail is left")
 _BLANK = ("blank", "used, but of no value for training: better excluded")
 _NOT_USED = "not used"

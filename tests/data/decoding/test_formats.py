@@ -55,7 +55,11 @@ NOT_READ = [
     (b"\x1f\x8b\x08broken", "not an image: a gzip archive; unpack it"),
     (b"version https://git-lfs.github.com/spec/v1\noid", "not an image: a pointer to a file in Git LFS; fetch the file with git lfs pull"),
     (b"\x08\0\x05\0CS\x0a\0ISO_IR 100", "unsupported format: a DICOM file without its file header; write it anew with a DICOM tool, "),
-    (jpeg_of(0xFFC5, 8), "unsupported format: a hierarchical JPEG; convert it to PNG or TIFF"),
+    (
+        jpeg_of(0xFFC5, 8),
+        "unsupported format: a JPEG of a rare kind (hierarchical, or lossless in arithmetic coding); convert it to PNG or TIFF",
+    ),
+    (jpeg_of(0xFFC0, 37), "damaged: not a whole JPEG"),
     (bytes(5000), "not an image: unknown format"),
     (b"Not found\n", "not an image: text"),
     (b"<!DOCTYPE html><html><svg/></html>", "not an image: text"),

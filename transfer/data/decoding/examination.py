@@ -33,9 +33,13 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
     header = headers.read(data)
     if header and header.sure:
         return header._replace(reason=_too_large(header.width, header.height, max_megapixels))
+    return _with_library(data, digest, max_megapixels, header)
+
+
+def _with_library(data: bytes, digest: str, max_megapixels: float, unsure: Header | None) -> Header:
     try:
         reader = reader_of(data)
-        return _with_reader(reader, data, digest, max_megapixels) if reader else _with_pillow(data, digest, max_megapixels, header)
+        return _with_reader(reader, data, digest, max_megapixels) if reader else _with_pillow(data, digest, max_megapixels, unsure)
     except UnreadableError as error:
         return Header(reason=_why_unreadable(data, error))
 

@@ -112,8 +112,8 @@ _UNREAD: list[tuple[int, bytes, Format]] = [
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"msf1", b"hevc", b"hevx", b"avif", b"avis", b"miaf")
 _INFLATED = 4096  # bytes of a gzip file that are looked at
 
-_HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
-_JPEG_LS = 0xF7
+_HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)  # and lossless in arithmetic coding
+_LOSSLESS, _JPEG_LS = 0xC3, 0xF7
 
 
 def recognised(data: bytes) -> Format | None:
@@ -170,7 +170,7 @@ def _unusual_jpeg(data: bytes) -> Format | None:
     if frame.marker == _JPEG_LS:
         return Format("JPEG-LS", "a JPEG-LS image", "codecs")
     if frame.marker in _HIERARCHICAL:
-        return Format("JPEG", "a hierarchical JPEG")
-    if frame.marker in (0xC3, 0xCB):
-        return Format("JPEG", "a lossless JPEG", "codecs" if frame.marker == 0xC3 else "")
-    return Format("JPEG", f"a JPEG of {frame.precision} bits per sample", "codecs") if frame.precision != 8 else None
+        return Format("JPEG", "a JPEG of a rare kind (hierarchical, or lossless in arithmetic coding)")
+    if frame.marker == _LOSSLESS:
+        return Format("JPEG", "a lossless JPEG", "codecs")
+    return Format("JPEG", "a JPEG of 12 bits per sample", "codecs") if frame.precision == 12 else None

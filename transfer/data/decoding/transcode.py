@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from transfer.data.decoding import formats
+from transfer.data.decoding import DECODER_VERSION, formats
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.readers import reader_of, without_warnings
 from transfer.system.files import cache_home, write_bytes
@@ -128,8 +128,8 @@ def _of_floats(samples: np.ndarray) -> Image.Image:
 
 
 def transcoded_path(digest: str) -> Path:
-    """Return the path of the PNG of the image with this digest."""
-    return cache_home() / "transcoded" / digest[:2] / f"{digest}.png"
+    """Return the path of the PNG that this version of the decoder makes of the image with this digest."""
+    return cache_home() / "transcoded" / f"v{DECODER_VERSION}" / digest[:2] / f"{digest}.png"
 
 
 def transcode(data: bytes, digest: str) -> Path:
