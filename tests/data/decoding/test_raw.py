@@ -1,6 +1,7 @@
 """Camera raw files are developed in full, upright, and never taken at the size of their preview."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -71,17 +72,25 @@ def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyP
 
 def test_what_libraw_does_not_know_is_named() -> None:
     data = b"FUJIFILMCCD-RAW 0201" + bytes(4000)
-    with pytest.raises(UnsupportedError, match=r"unsupported format: a camera raw file that LibRaw \d+\.\d+ does not know; convert it"):
+    with pytest.raises(UnsupportedError, match=r"unsupported format: a camera raw file that LibRaw \d+\.\d+ does not read; convert it"):
         raw.size(data)
     assert examination.examine(data, NONE, 1.0).reason.startswith("unsupported format: a camera raw file that LibRaw")
 
 
-def test_a_cut_file_is_damaged_and_leaves_nothing_in_the_cache() -> None:
-    whole = e.camera_raw(sensor(), PREVIEW)
-    place = whole.index(np.full(WIDTH // 4, 3000, "<u2").tobytes())
-    data = whole[: place + 50] + whole[place + 50 + 20000 :]  # sensor data are missing; the directories are not where they are said
-    assert examination.examine(data, NONE, 1.0).reason
+@pytest.mark.parametrize("left", [10, 1000, 20000])
+def test_a_file_that_ends_in_its_sensor_data_is_damaged_and_leaves_nothing_in_the_cache(left: int) -> None:
+    data = bytearray(e.camera_raw(sensor(), PREVIEW))
+    place = data.index(struct.pack("<HHII", 273, 4, 1, 8 + PREVIEW.width * PREVIEW.height * 3))
+    struct.pack_into("<I", data, place + 8, len(data) - left)
+    assert examination.examine(bytes(data), NONE, 1.0).reason.startswith("damaged: not a whole camera raw file")
     assert not transcoded_path(NONE).exists()
+
+
+def test_a_compression_that_libraw_does_not_know_is_named() -> None:
+    data = bytearray(e.camera_raw(sensor(), PREVIEW))
+    place = data.index(struct.pack("<HHIH", 259, 3, 1, 1), 8 + PREVIEW.width * PREVIEW.height * 3)
+    struct.pack_into("<H", data, place + 8, 52546)  # JPEG XL, since DNG 1.7
+    assert examination.examine(bytes(data), NONE, 1.0).reason.startswith("unsupported format: a camera raw file that LibRaw")
 
 
 @pytest.mark.parametrize("seed", range(30))

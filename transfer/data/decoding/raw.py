@@ -57,7 +57,7 @@ def _opened(data: bytes) -> Iterator[Any]:
         with rawpy.imread(io.BytesIO(data)) as raw:
             yield raw
     except (rawpy.LibRawFileUnsupportedError, rawpy.LibRawNotImplementedError, rawpy.LibRawRequestForNonexistentImageError):
-        raise UnsupportedError(f"unsupported format: a camera raw file that LibRaw {_version()} does not know; {CONVERT}") from None
+        raise UnsupportedError(f"unsupported format: a camera raw file that LibRaw {_version()} does not read; {CONVERT}") from None
     except rawpy.LibRawError as error:
         raise UnreadableError(f"not a whole camera raw file ({type(error).__name__})") from None
 
