@@ -100,11 +100,13 @@ def test_running_needs_no_tools(required: dict[str, set[str]]) -> None:
 
 
 def test_the_extras_are_those_of_the_documents(required: dict[str, set[str]]) -> None:
-    assert set(required) - {""} == {"litert", "onnx", "dev"}
+    assert set(required) - {""} == {"litert", "onnx", "raw", "dicom", "codecs", "dev"}
     assert "keras-transfer[litert,onnx]" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "`litert`, `onnx` and `dev`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert "keras-transfer[raw,dicom,codecs]" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "`litert`, `onnx`, `raw`, `dicom`, `codecs` and `dev`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert required["litert"] == {"ai-edge-litert", "ai-edge-quantizer"}
     assert required["onnx"] == {"onnxruntime", "tf2onnx"}
+    assert (required["raw"], required["dicom"], required["codecs"]) == ({"rawpy"}, {"pydicom"}, {"imagecodecs"})
 
 
 def test_requirements_are_the_project_itself_with_its_tools() -> None:
@@ -113,7 +115,7 @@ def test_requirements_are_the_project_itself_with_its_tools() -> None:
 
 
 def test_all_that_is_imported_is_asked_for(required: dict[str, set[str]]) -> None:
-    extras = required[""] | required["litert"] | required["onnx"]
+    extras = set().union(*(required[name] for name in required if name != "dev"))
     missing = {top for top, late in imported("transfer") if not packages_of(top) & (extras if late else required[""])}
     assert missing == set()
     assert {top for top, _ in imported("tests") if not packages_of(top) & (extras | required["dev"])} == set()

@@ -4,6 +4,7 @@
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,3 +163,25 @@ def test_a_moved_folder_is_read_again_and_another_one_in_its_place_as_well(folde
     for root in (moved, folder):
         scan(root)
         assert opened.since() == ALL
+
+
+def test_a_file_skipped_for_lack_of_an_extra_is_read_once_it_is_installed(
+    folder: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "e.dcm").write_bytes(bytes(128) + b"DICM" + bytes(40))
+    installed: dict[str, str] = {}
+    really = scan_memory.version
+
+    def version(name: str) -> str:
+        if name == "pydicom" and name not in installed:
+            raise scan_memory.PackageNotFoundError
+        return installed.get(name) or really(name)
+
+    monkeypatch.setattr(scan_memory, "version", version)
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    reason = "unsupported format: a DICOM file; to read it, pip install 'keras-transfer[dicom]'"
+    assert [scan(folder)["reason"].iloc[-1] for _ in range(2)] == [reason] * 2
+    assert opened.since() == [*ALL, "e.dcm"]
+    installed["pydicom"] = "3.0.2"
+    scan(folder)
+    assert opened.since() == [*ALL, "e.dcm"]

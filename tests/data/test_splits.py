@@ -154,6 +154,16 @@ def test_no_readable_image_is_an_error_with_the_reasons() -> None:
         require_classes(manifest)
 
 
+def test_where_a_format_is_not_read_the_error_says_what_helps() -> None:
+    reason = "unsupported format: a camera raw file (DNG); to read it, pip install 'keras-transfer[raw]'"
+    helps = r"2 of unsupported format: a camera raw file \(DNG\); to read it, pip install 'keras-transfer\[raw\]'\."
+    manifest = table(plain({"a": 3, "b": 3}))
+    with pytest.raises(DataError, match=f"Received 6 files: .*{helps}$"):
+        require_classes(manifests.skip(manifest, {**dict.fromkeys(range(6), "empty file"), 0: reason, 1: reason}))
+    with pytest.raises(DataError, match=f"Too few in: a. Received a 1, b 3. {helps} Add images"):
+        require_classes(manifests.skip(manifest, {0: reason, 1: reason}))
+
+
 def test_exact_duplicates_do_not_count_as_different_images() -> None:
     rows = [*plain({"a": 5}), *[("b", digest_of(1), "")] * 5]
     with pytest.raises(DataError, match="Too few in: b"):

@@ -136,7 +136,7 @@ def test_an_image_that_has_no_reader_for_the_range_is_skipped_with_the_reason(tm
     (root / path).write_bytes(lzw_rgb())
     dataset, _ = choose_value_range(dataset, config, Silent())
     (reason,) = dataset.table[dataset.table["path"] == path]["reason"]
-    assert reason.startswith("unsupported: TIFF of 3 x uint16 samples, compressed by LZW")
+    assert reason.startswith("unsupported format: TIFF of 3 x uint16 samples, compressed by LZW")
     assert (dataset.table["reason"] == "").sum() == 19
 
 

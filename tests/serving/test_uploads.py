@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from tests.data.decoding import encoders as e
 from tests.serving.running import Running, image, served, truncated
 
 FILES = [
@@ -31,6 +34,27 @@ def test_bad_files_among_good_ones_get_their_own_errors(server: Running) -> None
     probabilities = [one["probability"] for one in rows["red.jpg"]["classes"]]
     assert rows["red.jpg"]["classes"][0]["name"] == "red"
     assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_formats_that_need_an_extra_are_refused_by_name_and_never_parsed(server: Running) -> None:
+    raw = e.camera_raw(np.zeros((32, 32), np.uint16), Image.new("RGB", (8, 8)))
+    files = {
+        "a.dng": raw,
+        "b.dcm": bytes(128) + b"DICM" + bytes(40),
+        "c.jxl": b"\xff\x0a" + bytes(40),
+        "d.eps": b"%!PS",
+        "e.pdf": b"%PDF-1.7",
+    }
+    with server.client() as client:
+        answer = client.post("/predict", files=[("file", item) for item in files.items()])
+    assert answer.status_code == 400
+    assert {row["file"]: row["error"] for row in answer.json()["predictions"]} == {
+        "a.dng": "unsupported format: a camera raw file (DNG); convert it to PNG or TIFF",
+        "b.dcm": "unsupported format: a DICOM file; convert it to PNG or TIFF",
+        "c.jxl": "unsupported format: a JPEG XL image; convert it to PNG or TIFF",
+        "d.eps": "unsupported format: a PostScript drawing (EPS); export it as PNG",
+        "e.pdf": "unsupported format: a PDF document; export its pages as PNG",
+    }
 
 
 def test_where_no_file_is_good_the_request_is_refused(server: Running) -> None:

@@ -114,7 +114,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         what = "groups of images" if (usable["group"] != "").any() else "readable images"
         raise DataError(
             f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
-            f"{_few(small)}. Received {table}. Add images, remove the class, or leave such classes out with "
+            f"{_few(small)}. Received {table}.{_what_helps(rows)} Add images, remove the class, or leave such classes out with "
             f"--min-per-class {MINIMUM} (data.min_per_class).{_without_images(rows, small)}"
         )
 
@@ -151,4 +151,11 @@ def _why_skipped(manifest: pd.DataFrame) -> str:
     if not counts:
         return "Expected DATA/<class>/<image>. Received a folder without files."
     listed = ", ".join(f"{count} {reason}" for reason, count in list(counts.items())[:5])
-    return f"Received {len(manifest)} files: {listed}."
+    return f"Received {len(manifest)} files: {listed}.{_what_helps(manifest)}"
+
+
+def _what_helps(manifest: pd.DataFrame) -> str:
+    """Return the most frequent format that is not read and what helps, as a sentence; empty if there is none."""
+    start = "unsupported format: "
+    formats = Counter(reason.removeprefix(start) for reason in manifest["reason"] if reason.startswith(start))
+    return "".join(f" {count} of unsupported format: {words}." for words, count in formats.most_common(1))

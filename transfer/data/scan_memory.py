@@ -35,7 +35,11 @@ identity: size, mtime_ns, ctime_ns, inode; sides: width, height; digest: SHA-256
 position in the list of verdicts; tested: its pixels were decoded, or need not be.
 """
 
-_JUDGES = ("pillow", "pillow-heif", "tensorflow", "tifffile")
+_JUDGES = (
+    "pillow", "pillow-heif", "tensorflow", "tifffile",
+    "rawpy", "pydicom", "imagecodecs",  # of the extras: a file that was skipped for lack of one is read once it is installed
+    "gdcm", "python-gdcm", "pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle",  # which pydicom uses
+)  # fmt: skip
 
 
 class Verdict(NamedTuple):

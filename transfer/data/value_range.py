@@ -11,8 +11,9 @@ import pandas as pd
 
 from transfer.config import Config
 from transfer.data.dataset import Dataset
+from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, Spread, choose_range, range_text, spread, type_range, used_part
-from transfer.data.decoding.transcode import UnreadableError, deep_of, transcode
+from transfer.data.decoding.transcode import deep_of, transcode
 from transfer.system.progress import Progress
 from transfer.system.resources import spread as in_threads
 
@@ -111,8 +112,10 @@ def _converted(root: Path, rows: pd.DataFrame, value_range: Range, progress: Pro
         path, digest = row
         try:
             transcode((root / path).read_bytes(), digest, value_range)
+        except UnsupportedError as error:
+            return str(error)
         except UnreadableError as error:
-            return f"unsupported: {error}"
+            return f"damaged: {error}"
         except OSError as error:
             return f"cannot be read: {error.strerror}"
         return ""

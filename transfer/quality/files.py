@@ -28,7 +28,7 @@ _TRAITS = {
     "cmyk": ("CMYK", "used: converted to RGB"),
     "rotated": ("EXIF-rotated", "used: rotated upright"),
 }
-_TRANSCODED = ("read by Pillow", "used: converted to a PNG in the cache")
+_TRANSCODED = ("not read by TensorFlow", "used: converted to a PNG in the cache")
 _TINY = ("tiny", "used, enlarged: little detail is left")
 _BLANK = ("blank", "used, but of no value for training: better excluded")
 _NOT_USED = "not used"

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from transfer.data.decoding import headers
+from transfer.data.decoding import formats, headers
 from transfer.data.decoding.examination import described
+from transfer.data.decoding.formats import UnreadableError
 from transfer.data.decoding.to_8_bits import Range
-from transfer.data.decoding.transcode import UnreadableError, to_png
+from transfer.data.decoding.transcode import to_png
 from transfer.serving.refusals import ImageError
 
 DAMAGED = "damaged: truncated or broken"
@@ -34,7 +35,7 @@ def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
 
 
 def unusual(data: bytes, max_megapixels: float, value_range: Range | None) -> Admitted:
-    """Admit any image that Pillow can open; what TensorFlow cannot decode (TIFF, HEIC, AVIF) becomes PNG.
+    """Admit any of the user's own images; what TensorFlow cannot decode (TIFF, HEIC, camera raw) becomes PNG.
 
     Args:
         data: an encoded image.
@@ -48,8 +49,21 @@ def unusual(data: bytes, max_megapixels: float, value_range: Range | None) -> Ad
     return Admitted(transcoded(data, value_range) if transcodes else data, pixels)
 
 
+def uploaded(data: bytes, max_megapixels: float, value_range: Range | None) -> Admitted:
+    """Admit an image from the network: as `unusual`, but not the formats that need an extra.
+
+    Their parsers are large and were not made for hostile bytes; who sends such a file is told its format.
+
+    Raises:
+        ImageError: if it is not an image, is damaged, has too many pixels, or is of such a format.
+    """
+    if format := formats.recognised(data):
+        raise ImageError(formats.refusal(format, installable=False))
+    return unusual(data, max_megapixels, value_range)
+
+
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
-    """Return the number of pixels of any image that Pillow can open, and whether it needs transcoding for TensorFlow.
+    """Return the number of pixels of any image that can be read, and whether it needs transcoding for TensorFlow.
 
     Raises:
         ImageError: if it is not an image, or has too many pixels.
@@ -67,7 +81,7 @@ def transcoded(data: bytes, value_range: Range | None) -> bytes:
     """Return an image as PNG.
 
     Raises:
-        ImageError: if Pillow cannot decode it.
+        ImageError: if it cannot be decoded.
     """
     try:
         return to_png(data, value_range)
@@ -91,7 +105,8 @@ async def admit(
         try:
             admitted = ordinary(data, max_megapixels)
             if admitted is None:
-                admitted = await asyncio.get_running_loop().run_in_executor(executor, unusual, data, max_megapixels, value_range)
+                run = asyncio.get_running_loop().run_in_executor
+                admitted = await run(executor, uploaded, data, max_megapixels, value_range)
             verdicts.append(admitted)
         except ImageError as error:
             verdicts.append(ImageError(error.text, position))

@@ -149,3 +149,52 @@ def tiff(samples: np.ndarray, **settings: Any) -> bytes:
         options["extrasamples"] = ["unassalpha"]
     tifffile.imwrite(buffer, samples, **(options | settings))
     return buffer.getvalue()
+
+
+_TIFF_TYPES = {"B": 1, "s": 2, "H": 3, "I": 4}
+
+
+def _directory(entries: list[tuple[int, str, list[int] | bytes]], start: int, following: int = 0) -> bytes:
+    """Return a directory of a little-endian TIFF that lies at `start`, with the values that do not fit into it."""
+    after, inside, outside = start + 2 + 12 * len(entries) + 4, b"", b""
+    for tag, kind, values in sorted(entries):
+        data = values if isinstance(values, bytes) else struct.pack(f"<{len(values)}{kind}", *values)
+        place = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack("<I", after + len(outside))
+        outside += data + bytes(-len(data) % 4) if len(data) > 4 else b""
+        inside += struct.pack("<HHI", tag, _TIFF_TYPES[kind], len(values)) + place
+    return struct.pack("<H", len(entries)) + inside + struct.pack("<I", following) + outside
+
+
+def camera_raw(
+    sensor: np.ndarray, preview: Image.Image, orientation: int = 1, make: str = "", dng: bool = True, sides: tuple[int, int] | None = None
+) -> bytes:
+    """Encode sensor data uint16 [h, w] in the pattern RGGB as DNG, NEF and others do it: a TIFF of a preview, with the sensor below it.
+
+    Args:
+        sensor: whole numbers below 4096.
+        preview: the image that comes first.
+        orientation: of EXIF.
+        make: of the camera.
+        dng: it has the version number of a DNG; LibRaw needs it.
+        sides: width and height that the header claims instead of the sensor's.
+    """
+    small, large = np.asarray(preview.convert("RGB")).tobytes(), sensor.astype("<u2").tobytes()
+    width, height = sides or sensor.shape[::-1]
+    below = 8 + len(small) + len(large)
+    sub = _directory(
+        [
+            (254, "I", [0]), (256, "I", [width]), (257, "I", [height]), (258, "H", [16]), (259, "H", [1]), (262, "H", [32803]),
+            (273, "I", [8 + len(small)]), (277, "H", [1]), (278, "I", [height]), (279, "I", [len(large)]), (33421, "H", [2, 2]),
+            (33422, "B", [0, 1, 1, 2]), (50714, "H", [0]), (50717, "H", [4095]),
+        ],
+        below,
+    )  # fmt: skip
+    sub += bytes(-len(sub) % 4)
+    entries: list[tuple[int, str, list[int] | bytes]] = [
+        (254, "I", [1]), (256, "I", [preview.width]), (257, "I", [preview.height]), (258, "H", [8, 8, 8]), (259, "H", [1]),
+        (262, "H", [2]), (273, "I", [8]), (274, "H", [orientation]), (277, "H", [3]), (278, "I", [preview.height]),
+        (279, "I", [len(small)]), (330, "I", [below]),
+    ]  # fmt: skip
+    entries += [(271, "s", make.encode() + b"\0")] if make else []
+    entries += [(50706, "B", [1, 4, 0, 0]), (50708, "s", b"Camera 1\0")] if dng else []
+    return b"II*\0" + struct.pack("<I", below + len(sub)) + small + large + sub + _directory(entries, below + len(sub))

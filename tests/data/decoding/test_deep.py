@@ -11,8 +11,9 @@ from PIL import Image
 from tests.data.decoding import encoders as e
 from transfer.data.decoding import examination
 from transfer.data.decoding.decode import decode
+from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, to_8_bits, type_range
-from transfer.data.decoding.transcode import UnreadableError, UnsupportedError, deep_of, to_png
+from transfer.data.decoding.transcode import deep_of, to_png
 
 NONE = "0" * 64
 RAMP = np.linspace(0, 1, 24 * 16).reshape(16, 24)
@@ -123,7 +124,7 @@ def test_a_deep_tiff_is_turned_upright(value: int) -> None:
 )
 def test_what_nothing_reads_is_refused_by_the_name_of_its_type(data: bytes, words: str) -> None:
     reason = examination.examine(data, NONE, 1.0).reason
-    assert reason.startswith("unsupported: TIFF of ") and words in reason and "save" in reason
+    assert reason.startswith("unsupported format: TIFF of ") and words in reason and "save" in reason
     with pytest.raises(UnsupportedError):
         to_png(data)
 

@@ -82,7 +82,7 @@ def both(data: bytes) -> tuple[headers.Header, headers.Header]:
     """Return the verdict, and the one that Pillow alone gives."""
     read = headers.read(data)
     fast = examination.examine(data, NONE, 1.0)
-    return fast, examination._with_pillow(data, NONE, 1.0, read) if data else fast
+    return fast, examination._with_library(data, NONE, 1.0, read) if data else fast
 
 
 def same(one: headers.Header, other: headers.Header) -> bool:

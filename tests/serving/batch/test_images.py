@@ -2,17 +2,23 @@
 
 import os
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.conftest import made_up_image
+from tests.data.decoding import encoders as e
 from transfer.config import DataConfig
+from transfer.data.decoding.decode import decode
+from transfer.data.decoding.transcode import to_png
 from transfer.data.pipeline import ImageSpec
+from transfer.serving import admission
 from transfer.serving.batch import images
 from transfer.serving.batch.images import Decoded, Decoder, Room
 from transfer.serving.batch.request import listed
@@ -50,6 +56,30 @@ def test_large_and_unusual_images_keep_their_place_between_small_ones(decoder: D
     Image.new("RGB", (1200, 1000), (0, 0, 250)).save(tmp_path / "0.png")
     Image.new("RGB", (12, 10), (0, 0, 250)).save(tmp_path / "2.png", "TIFF")
     assert list(images_of(decoder.decode(files)).mean((1, 2)).argmax(1)) == [2, 1, 2, 0]
+
+
+@pytest.mark.parametrize("library", ["rawpy", "imagecodecs"])
+def test_formats_with_an_extra_are_decoded_as_in_training_and_named_without_it(
+    decoder: Decoder, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = pytest.importorskip(library, exc_type=ImportError)
+    sensor = np.zeros((40, 60), np.uint16)
+    sensor[1::2, 1::2] = 3000  # the blue cells of RGGB
+    raw = library == "rawpy"
+    data = e.camera_raw(sensor, Image.new("RGB", (8, 8))) if raw else installed.jpegxl_encode(np.full((40, 60, 3), (0, 9, 250), np.uint8))
+    file = tmp_path / "image.jpg"
+    file.write_bytes(data)
+    (image,) = images_of(decoder.decode([str(file)]))
+    assert image.mean((0, 1)).argmax() == 2
+    assert (image == decode(tf.constant(to_png(data)), 8).numpy()).all()
+    assert admission.unusual(data, 4.0) == admission.Admitted(to_png(data), 2400)
+    monkeypatch.setitem(sys.modules, library, None)
+    what = (
+        "camera raw file (DNG); to read it, pip install 'keras-transfer[raw]'"
+        if raw
+        else "JPEG XL image; to read it, pip install 'keras-transfer[codecs]'"
+    )
+    assert decoder.decode([str(file)]) == [f"unsupported format: a {what}"]
 
 
 def test_every_file_that_is_no_image_has_its_reason(decoder: Decoder, tmp_path: Path) -> None:

@@ -4,16 +4,10 @@ from PIL import Image
 
 from transfer.data.decoding import headers
 from transfer.data.decoding.deep import sample_type
+from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.headers import Header
-from transfer.data.decoding.transcode import (
-    DECODED_BY_TENSORFLOW,
-    UnreadableError,
-    UnsupportedError,
-    needs_transcoding,
-    opened,
-    tiff_layout,
-    transcode,
-)
+from transfer.data.decoding.readers import Reader, reader_of
+from transfer.data.decoding.transcode import DECODED_BY_TENSORFLOW, deep_of, needs_transcoding, opened, tiff_layout, transcode
 
 _MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # the pages of a TIFF and the views of an MPO are not an animation
 _ORIENTATION = 0x0112  # a tag of TIFF
@@ -39,32 +33,45 @@ def examine(data: bytes, digest: str, max_megapixels: float) -> Header:
     header = headers.read(data)
     if header and header.sure:
         return header._replace(reason=_too_large(header.width, header.height, max_megapixels))
-    return _with_pillow(data, digest, max_megapixels, header)
+    return _with_library(data, digest, max_megapixels, header)
+
+
+def _with_library(data: bytes, digest: str, max_megapixels: float, unsure: Header | None) -> Header:
+    try:
+        reader = reader_of(data)
+        return _with_reader(reader, data, digest, max_megapixels) if reader else _with_pillow(data, digest, max_megapixels, unsure)
+    except UnreadableError as error:
+        return Header(reason=_why_unreadable(data, error))
+
+
+def _with_reader(reader: Reader, data: bytes, digest: str, max_megapixels: float) -> Header:
+    height, width = reader.size(data)
+    reason = _too_large(width, height, max_megapixels) or _why_not_transcoded(data, digest)
+    found = deep_of(data) if not reason and reader.is_deep(data) else None
+    traits = (found.colors.dtype.name,) if found is not None else ()
+    return Header(reader.format.name, width, height, traits, transcoded=not reason, reason=reason)
 
 
 def _with_pillow(data: bytes, digest: str, max_megapixels: float, unsure: Header | None) -> Header:
-    try:
-        header = described(data)
-    except UnreadableError as error:
-        return Header(reason=why_unused(data, error))
+    header = described(data)
     if unsure and "rotated" in unsure.traits and "rotated" not in header.traits:
         header = header._replace(traits=(*header.traits, "rotated"))
     reason = _too_large(header.width, header.height, max_megapixels)
     if header.transcoded and not reason:
-        try:
-            transcode(data, digest)
-        except UnreadableError as error:
-            reason = _unused(error)
+        reason = _why_not_transcoded(data, digest)
     sure = unsure is not None and (unsure.width, unsure.height) == (header.width, header.height)
     return header._replace(sure=sure, transcoded=header.transcoded and not reason, reason=reason)
 
 
 def described(data: bytes) -> Header:
-    """Return the header of any image that Pillow or tifffile can open; `transcoded`: whether TensorFlow needs a PNG of it.
+    """Return the header of any image that can be read; `transcoded`: whether TensorFlow needs a PNG of it.
 
     Raises:
-        UnreadableError: if it is not an image, or one of samples that nothing here reads.
+        UnreadableError: if it is not an image, or one that nothing here reads.
     """
+    if reader := reader_of(data):
+        height, width = reader.size(data)
+        return Header(reader.format.name, width, height, transcoded=True)
     layout = tiff_layout(data)
     if layout is not None:
         words = {"alpha": bool(layout.alpha), layout.dtype: True, "rotated": layout.orientation > 1}
@@ -74,6 +81,17 @@ def described(data: bytes) -> Header:
         return Header(str(image.format), width, height, _traits(image, data), transcoded=needs_transcoding(image, data))
 
 
+def _why_not_transcoded(data: bytes, digest: str) -> str:
+    """Write the PNG of an image into the cache; return why that fails, or "" if it does not."""
+    try:
+        transcode(data, digest)
+    except UnsupportedError as error:
+        return str(error)
+    except UnreadableError as error:
+        return f"damaged: {error}"
+    return ""
+
+
 def _too_large(width: int, height: int, max_megapixels: float) -> str:
     megapixels = width * height / 1e6
     if megapixels <= max_megapixels:
@@ -81,17 +99,14 @@ def _too_large(width: int, height: int, max_megapixels: float) -> str:
     return f"too large: {megapixels:.0f} megapixels, the limit is {max_megapixels:g} (data.max_megapixels)"
 
 
-def why_unused(data: bytes, error: UnreadableError) -> str:
-    """Return the reason why a file is not used, as in the manifest."""
+def _why_unreadable(data: bytes, error: UnreadableError) -> str:
+    if isinstance(error, UnsupportedError):
+        return str(error)
     if announced(data):
         return f"damaged: {not_whole(data)}"
     if not data[:512].translate(None, _TEXT):
         return "not an image: text"
-    return "not an image: unknown format" if str(error) == "not an image" else _unused(error)
-
-
-def _unused(error: UnreadableError) -> str:
-    return f"{'unsupported' if isinstance(error, UnsupportedError) else 'damaged'}: {error}"
+    return "not an image: unknown format" if str(error) == "not an image" else f"damaged: {error}"
 
 
 def announced(data: bytes) -> str:

@@ -18,6 +18,7 @@ _IHDR = Struct(">IIBBBBB")
 _NUMBER = Struct(">I")
 
 _FRAMES = (0xFFC0, 0xFFC1, 0xFFC2)  # baseline, extended and progressive, in Huffman coding
+_ANY_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
 _TABLES = (0xFFC4, 0xFFDD, 0xFFFE)  # Huffman tables, restart interval, comment: nothing to check
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _LENGTHS = {b"gAMA": 4, b"pHYs": 9, b"sRGB": 1, b"cHRM": 32}
@@ -82,6 +83,38 @@ def _jpeg(data: bytes) -> Header | None:
         return None
     traits = ("cmyk",) * (components == 4) + ("rotated",) * (orientation > 1)
     return Header("JPEG", width, height, traits, sure)
+
+
+class JpegFrame(NamedTuple):
+    """The frame header of a JPEG of any kind, with its marker (0xC0 to 0xCF; 0xF7: JPEG-LS) and the EXIF orientation, 1 to 8."""
+
+    marker: int
+    precision: int
+    height: int
+    width: int
+    components: int
+    orientation: int
+
+
+def jpeg_frame(data: bytes) -> JpegFrame | None:
+    """Return the first frame header of a JPEG or JPEG-LS; None if there is none before the pixels."""
+    position, orientation = 2, 1
+    try:
+        while True:
+            marker, length = _SEGMENT.unpack_from(data, position)
+            if marker == 0xFFFF:  # a byte of padding
+                position += 1
+                continue
+            start, position = position + 4, position + 2 + length
+            if marker == 0xFFE1 and orientation == 1 and data.startswith(b"Exif", start):
+                orientation = _orientation(data, start + 6, position)
+            if marker in _ANY_FRAME:
+                precision, height, width, components = _FRAME.unpack_from(data, start)
+                return JpegFrame(marker & 0xFF, precision, height, width, components, orientation)
+            if marker < 0xFFC0 or marker in (0xFFD9, 0xFFDA) or length < 2:
+                return None
+    except error:
+        return None
 
 
 def _whole_tables(data: bytes, position: int, end: int) -> bool:

@@ -1,34 +1,25 @@
-"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), converted to PNG by Pillow.
+"""Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), converted to PNG by Pillow, or by a reader of its own
+(camera raw, DICOM, JPEG XL, ...: `readers.py`).
 
 The PNG is kept in the user's cache folder under the digest of the original; the original is never changed.
 """
 
 import functools
 import io
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from transfer.data.decoding import deep, tiff
-from transfer.data.decoding.to_8_bits import Range, range_text
+from transfer.data.decoding import DECODER_VERSION, deep, formats, tiff
+from transfer.data.decoding.formats import UnreadableError, UnsupportedError
+from transfer.data.decoding.readers import reader_of, without_warnings
+from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, range_text
 from transfer.system.files import cache_home, write_bytes
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
-
-_pillow = threading.Lock()  # Pillow's size limit and the warning filters belong to the whole process
-
-
-class UnreadableError(Exception):
-    """A file that cannot be read as an image; the text says why."""
-
-
-class UnsupportedError(UnreadableError):
-    """A whole image of a kind that is not read; the text names the kind and says what helps."""
 
 
 @functools.cache
@@ -42,8 +33,7 @@ def _know_heif() -> None:
 @contextmanager
 def _no_limit() -> Iterator[None]:
     """Let Pillow open and decode images of any size: the callers have a limit of their own."""
-    with _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             yield
@@ -56,7 +46,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     """Open an image's header with Pillow, without allocating its pixels and without Pillow's own size limit.
 
     Raises:
-        UnreadableError: if Pillow does not know the format or the header is damaged.
+        UnsupportedError: if Pillow does not know the format, which is named.
+        UnreadableError: if it is no known format, or the header is damaged.
     """
     if data[4:8] == b"ftyp":  # the container of HEIF, AVIF and videos
         _know_heif()
@@ -64,6 +55,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         with _no_limit():
             image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
+        if format := formats.named(data):
+            raise UnsupportedError(formats.refusal(format)) from None
         raise UnreadableError("not an image") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
         raise UnreadableError(f"damaged header ({type(error).__name__})") from None
@@ -89,6 +82,8 @@ def to_png(data: bytes, value_range: Range | None = None) -> bytes:
     Raises:
         UnreadableError: if it cannot be decoded.
     """
+    if reader := reader_of(data):
+        return _encoded(deep.to_image(deep.Deep(reader.samples(data)), value_range))
     try:
         found = deep_of(data)
         return _encoded(deep.to_image(found, value_range)) if found is not None else _with_pillow(data)
@@ -114,12 +109,15 @@ def deep_of(data: bytes) -> deep.Deep | None:
         UnsupportedError: if its samples cannot be read rightly.
         UnreadableError: if it cannot be decoded.
     """
+    if reader := reader_of(data):
+        samples = reader.samples(data)
+        return deep.Deep(samples) if samples.dtype.name in DEEP_TYPES else None
     layout = tiff_layout(data)
     if layout is not None:
         try:
             return deep.of_tiff(data, layout)
         except tiff.UnsupportedTiffError as error:
-            raise UnsupportedError(str(error)) from None
+            raise UnsupportedError(f"unsupported format: {error}") from None
         except Exception as error:  # of damaged files
             raise UnreadableError(f"TIFF could not be decoded ({error})") from None
     with opened(data) as image:
@@ -156,7 +154,7 @@ def tiff_layout(data: bytes) -> tiff.Layout | None:
     try:
         return tiff.layout(data)
     except tiff.UnsupportedTiffError as error:
-        raise UnsupportedError(str(error)) from None
+        raise UnsupportedError(f"unsupported format: {error}") from None
 
 
 def _encoded(image: Image.Image) -> bytes:
@@ -167,9 +165,9 @@ def _encoded(image: Image.Image) -> bytes:
 
 
 def transcoded_path(digest: str, value_range: Range | None = None) -> Path:
-    """Return the path of the PNG of the image with this digest, made with this value range."""
+    """Return the path of the PNG that this version of the decoder makes of the image with this digest, with this value range."""
     ending = "" if value_range is None else f" {range_text(value_range)}".replace(" ", "-")
-    return cache_home() / "transcoded" / digest[:2] / f"{digest}{ending}.png"
+    return cache_home() / "transcoded" / f"v{DECODER_VERSION}" / digest[:2] / f"{digest}{ending}.png"
 
 
 def transcode(data: bytes, digest: str, value_range: Range | None = None) -> Path:
