@@ -174,6 +174,13 @@ def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyP
     assert header.reason.startswith("too large: 1200 megapixels")
 
 
+def test_a_compressed_frame_larger_than_its_header_says_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs = pytest.importorskip("imagecodecs", exc_type=ImportError)
+    data = encoded(GREY, "1.2.840.10008.1.2.4.80", codecs.jpegls_encode(np.zeros((300, 400), np.uint8)))
+    monkeypatch.setattr(codecs, "jpegls_decode", lambda *_: pytest.fail("decoded"))
+    assert examination.examine(data, NONE, 1.0).reason == "damaged: its frame has another size than its header says"
+
+
 def test_values_that_are_not_as_the_standard_wants_them_are_no_warning() -> None:
     odd = encoded(GREY).replace(b"1.2.826.0.1.3680043.8.498.", b"1.02.26.0.1.3680043.8.498.")  # a component with a leading zero
     with warnings.catch_warnings():

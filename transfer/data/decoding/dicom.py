@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from transfer.data.decoding import formats, other_jpeg
+from transfer.data.decoding import formats, headers, other_jpeg
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -112,13 +112,13 @@ def _decoded_here(dataset: Any, syntax: str) -> np.ndarray:
     format = formats.recognised(frame)
     if format is None or format.extra != "codecs":
         raise UnsupportedError(reason + _DECOMPRESS)
+    header = headers.jpeg_frame(frame)
+    if header is None or (header.height, header.width, header.components) != (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel):
+        raise UnreadableError("its frame has another size than its header says")
     try:
-        image = other_jpeg.of_jpeg(frame)
+        return other_jpeg.of_jpeg(frame)
     except ImportError:
         raise UnsupportedError(f"{reason}to read it, pip install 'keras-transfer[codecs]'") from None
-    if image.shape[:2] != (dataset.Rows, dataset.Columns) or image.size != image.shape[0] * image.shape[1] * dataset.SamplesPerPixel:
-        raise UnreadableError("its frame has another size than its header says")
-    return image
 
 
 def _values(dataset: Any, stored: np.ndarray) -> np.ndarray:
