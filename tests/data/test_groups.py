@@ -26,7 +26,7 @@ class Listener(Silent):
 
 
 def made(*paths: str, reason: str = "", group: str = "") -> pd.DataFrame:
-    rows = [(path, "x", "", group, "used", reason, "", path, 1, "PNG", 1, 1, 0) for path in paths]
+    rows = [(path, "x", "", group, "used", reason, "", "", path, 1, "PNG", 1, 1, 0) for path in paths]
     return pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object)
 
 

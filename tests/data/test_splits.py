@@ -33,7 +33,7 @@ def digest_of(number: int) -> str:
 def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
     """Return a manifest of used files, from (label, digest, split)."""
     made = [
-        (f"{label}/{number}.png", label, split, "", "used", "", "", digest, 9, "PNG", 1, 1, 0)
+        (f"{label}/{number}.png", label, split, "", "used", "", "", "", digest, 9, "PNG", 1, 1, 0)
         for number, (label, digest, split) in enumerate(rows)
     ]
     return pd.DataFrame(made, columns=manifests.COLUMNS, dtype=object)

@@ -220,7 +220,7 @@ def test_a_configuration_and_its_keys_are_the_same_check(image_folder: Folder) -
 
 def test_names_of_any_letters_come_back_from_the_manifest(tmp_path: Path) -> None:
     names = ["plain", "two\nlines", "carriage\rreturn", "caf\udce9", "\U0001f600", "'\""]
-    rows = [[f"{number}.png", name, "", name, "used", "", "", "0" * 64, 1, "PNG", 1, 1, 0] for number, name in enumerate(names)]
+    rows = [[f"{number}.png", name, "", name, "used", "", "", "", "0" * 64, 1, "PNG", 1, 1, 0] for number, name in enumerate(names)]
     manifests.write(pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object), tmp_path / "manifest.csv")
     read = read_manifest(tmp_path / "manifest.csv")
     assert list(read["label"]) == list(read["group"]) == names

@@ -24,7 +24,7 @@ from transfer.system.progress import Silent
 
 def made(*rows: tuple[str, str, str, str, str]) -> pd.DataFrame:
     """A manifest of (path, label, split, group, reason)."""
-    full = [(path, label, split, group, "used", reason, "alpha", path, 9, "PNG", 4, 3, 0) for path, label, split, group, reason in rows]
+    full = [(path, label, split, group, "used", reason, "alpha", "", path, 9, "PNG", 4, 3, 0) for path, label, split, group, reason in rows]
     return pd.DataFrame(full, columns=manifests.COLUMNS, dtype=object)
 
 

@@ -80,12 +80,12 @@ def classifier(sharpness: float = 1 / 16) -> "keras.Model":
 
 def _manifest(classes: Sequence[str]) -> pd.DataFrame:
     rows = [
-        (f"{label}/{split}.png", label, split, "", "used", "", "", "0" * 64, 9, "PNG", 8, 8, 0)
+        (f"{label}/{split}.png", label, split, "", "used", "", "", "", "0" * 64, 9, "PNG", 8, 8, 0)
         for split in ("validation", "test")
         for label in classes
     ]
-    rows.append((f"{classes[0]}/broken.png", classes[0], "", "", "skipped", "damaged: truncated", "", "1" * 64, 9, "PNG", 8, 8, 0))
-    rows.append((f"{classes[0]}/notes <i>.txt", classes[0], "", "", "skipped", "not an image: text", "", "2" * 64, 9, "", 0, 0, 0))
+    rows.append((f"{classes[0]}/broken.png", classes[0], "", "", "skipped", "damaged: truncated", "", "", "1" * 64, 9, "PNG", 8, 8, 0))
+    rows.append((f"{classes[0]}/notes <i>.txt", classes[0], "", "", "skipped", "not an image: text", "", "", "2" * 64, 9, "", 0, 0, 0))
     return pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object)
 
 

@@ -259,7 +259,7 @@ REASONS = st.sampled_from(["", 'damaged: "x", y'])
 @settings(max_examples=60, deadline=None)
 def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, int]]) -> None:
     path = tmp_path_factory.mktemp("run") / "manifest.csv"
-    made = [(name, name, "", name, "used", reason, "", "0e1", size, "PNG", 1, 1, 0) for name, reason, size in rows]
+    made = [(name, name, "", name, "used", reason, "", "", "0e1", size, "PNG", 1, 1, 0) for name, reason, size in rows]
     manifest = pd.DataFrame(made, columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, path)
     pd.testing.assert_frame_equal(read_manifest(path), manifest[manifests.SAVED], check_dtype=False, check_column_type=False)
@@ -267,6 +267,6 @@ def test_a_manifest_survives_writing_and_reading(tmp_path_factory: pytest.TempPa
 
 @pytest.mark.parametrize("name", ["NA", "null", "007", "1e5", "True", " x ", "#1", "a\rb", "a\r\nb", "a\nb", "\ufeffx", "\udce9"])
 def test_names_that_look_like_something_else_stay_text(tmp_path: Path, name: str) -> None:
-    manifest = pd.DataFrame([(name, name, "", "", "used", "", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS, dtype=object)
+    manifest = pd.DataFrame([(name, name, "", "", "used", "", "", "", "", 1, "", 1, 1, 0)], columns=manifests.COLUMNS, dtype=object)
     manifests.write(manifest, tmp_path / "manifest.csv")
     assert list(read_manifest(tmp_path / "manifest.csv").iloc[0, :2]) == [name, name]

@@ -70,7 +70,7 @@ def _write_data(root: Path, manifest: Path) -> None:
             made_up_image(index, (20 + index, 18), index).save(file)
             data = file.read_bytes()
             path = file.relative_to(root).as_posix()
-            rows.append((path, label, split, "", "used", "", "", hashlib.sha256(data).hexdigest(), len(data), "PNG", 20, 18, 0))
+            rows.append((path, label, split, "", "used", "", "", "", hashlib.sha256(data).hexdigest(), len(data), "PNG", 20, 18, 0))
     manifests.write(manifests.pd.DataFrame(rows, columns=manifests.COLUMNS, dtype=object), manifest)
 
 
