@@ -106,7 +106,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                     dataset = extract(dataset, extractor, store, config, progress)
                 # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
-                    dataset, findings = check(dataset, extractor, store, config)
+                    dataset, findings = check(dataset, extractor, store, config, progress)
                 # Augmented views of the training images, if the configuration asks for them.
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress)
