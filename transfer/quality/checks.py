@@ -10,7 +10,7 @@ from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.data.splits import split
-from transfer.features.extractor import FeatureExtractor
+from transfer.features.extractor import BackboneExtractor, FeatureExtractor
 from transfer.features.store import Store
 from transfer.quality import files, label_issues, leaks, near_duplicates, outliers, stored_images
 from transfer.quality.findings import COLUMNS, Findings
@@ -59,7 +59,8 @@ def check(
     Raises:
         DataError: as `splits.split`, where it is `required`.
     """
-    with progress.step("Checking the data", CHECKS, "checks") as advance:
+    checks = CHECKS if isinstance(extractor, BackboneExtractor) else CHECKS - 2  # outliers and labels need features
+    with progress.step("Checking the data", checks, "checks") as advance:
         images = stored_images.read(dataset.table, extractor, store)
         found = near_duplicates.find(images.features, images.thumbnails, config.check)
         advance(1)

@@ -117,10 +117,12 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 truncation = choose_truncation(features, progress, clock)
                 features = with_whole_maps(features, truncation, progress, clock)
                 trained, classifier = train(features, truncation, progress, clock)
+                progress.say("Choosing the training images that new images are compared with")
                 with clock("OOD reference"):
                     ood = choose_reference(trained, classifier)
 
             # The SavedModel; the figures of the test split are what it says of the bytes of the test files.
+            progress.say("Exporting the model")
             with clock("export"):
                 served = export(draft, classifier, trained, ood)
             with clock("evaluation"):
@@ -132,6 +134,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
+        progress.say("Writing the report")
         with clock("report"):
             report.write(draft, dataset.root, served)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # with the time of the page
@@ -207,10 +210,10 @@ def write_records(
 
 
 def predictions_table(features: FeatureDataset, probabilities: Mapping[str, np.ndarray], ood_scores: np.ndarray) -> pd.DataFrame:
-    """Return one row per validation or test image: path, split, label, predicted, ood_score, one column per class."""
+    """Return one row per validation or test image: path, split, label, predicted, ood_score, one column per class (rounded)."""
     rows = pd.concat([features.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
     facts["predicted"] = [features.classes[number] for number in values.argmax(1)]
     table = pd.DataFrame(facts, dtype=object).assign(ood_score=ood_scores)
-    return predictions.table(table, values, features.classes)
+    return predictions.table(table, np.round(values, predictions.DECIMALS), features.classes)
