@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from transfer.quality import label_issues
 from transfer.quality.candidates import standardized
@@ -146,33 +144,6 @@ def test_a_class_with_one_group_is_not_judged_and_not_suggested() -> None:
     found = find(features, labels, groups)
     assert found["row"].tolist() == [0]
     assert not (labels[found["row"]] == 2).any()
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(4, 30), st.integers(1, 40), st.integers(1, 12), st.integers(0, 99), st.booleans())
-def test_scores_are_those_of_a_classifier_fitted_without_the_row_and_its_group(
-    n: int, width: int, count: int, seed: int, some: bool
-) -> None:
-    """Against a fit for each group, of an intercept that is not penalised, with more features than rows and fewer."""
-    random = np.random.default_rng(seed)
-    table, labels = standardized(random.normal(size=(n, width))), random.integers(0, 3, n)
-    groups = random.integers(0, count, n)
-    groups[:2] = [0, 1]
-    fitted = random.random(n) < 0.7 if some else np.ones(n, bool)
-    fitted[:2] = True
-    if some:  # the intercept is the mean of the fitted rows where these have the mean of all
-        table -= table[fitted].mean(axis=0)
-    received = label_issues._without_own_group(table, labels, groups, fitted, penalty=3.0)
-    for group in np.unique(groups):
-        rest = fitted & (groups != group)
-        if rest.sum() < 3:  # rounding of the common fit shows where a group is nearly all of it
-            continue
-        truth = np.eye(labels.max() + 1)[labels[rest]]
-        with_one = np.column_stack([table[rest], np.ones(rest.sum())]).astype(np.float64)
-        penalty = np.diag([3.0] * width + [0.0])
-        weights = np.linalg.solve(with_one.T @ with_one + penalty, with_one.T @ truth)
-        expected = np.column_stack([table, np.ones(n)])[groups == group] @ weights
-        np.testing.assert_allclose(received[groups == group], expected, atol=0.01)
 
 
 def test_learning_from_fewer_rows_keeps_every_class_and_judges_all() -> None:

@@ -1,26 +1,25 @@
 """Likely wrong labels: images that a simple classifier, fitted on the other images, assigns to another class.
 
-The classifier is a ridge regression from standardised features to the classes. What it says of an image without that image and
-its near duplicates follows from a single fit, in closed form (Rifkin and Lippert 2007, "Notes on regularized least squares"), so
-the time hardly grows with the number of classes. One temperature turns its scores into probabilities, on which cleanlab's
-confident learning (Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels") decides.
+The classifier is a ridge regression from standardised features to the classes, without the image and its near duplicates (`ridge`).
+One temperature turns its scores into probabilities, on which cleanlab's confident learning (Northcutt, Jiang, Chuang 2021,
+"Confident learning: estimating uncertainty in dataset labels") decides.
 """
 
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from transfer.quality import ridge
 from transfer.quality.candidates import standardized
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
 _CLEARLY = 20  # a class this many times more probable than the given one is always suggested
 _FEWEST = 20  # images of each class to learn from, at least, if it has as many
-_BLOCK = 4096  # rows computed at a time
 _CHANCE = 0.001  # largest probability of so many right answers if nothing could be learned
 _TEMPERATURES = (1e-3, 30.0)
 
@@ -78,7 +77,7 @@ def find(
     table = np.asarray(features if len(rows) == len(features) else features[rows], np.float32)
     fitted = np.zeros(len(rows), bool)
     fitted[_some(np.arange(len(rows)), numbers, max_rows, seed)] = True
-    scores = _without_own_group(table, numbers, groups[rows], fitted, table.shape[1] / (100 * inverse_penalty))
+    scores = ridge.without_own_group(table, numbers, groups[rows], fitted, table.shape[1] / (100 * inverse_penalty))
     right, majority = int((scores.argmax(axis=1) == numbers).sum()), np.bincount(numbers).max() / len(rows)
     learned = _learned(right, len(rows), float(majority), gain)
     probabilities = _probabilities(scores, numbers, fitted)
@@ -108,77 +107,6 @@ def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndar
     rank = np.arange(len(rows)) - np.searchsorted(sorted_labels, sorted_labels)
     quota = np.maximum(np.bincount(sorted_labels) * most // len(rows), _FEWEST)
     return np.sort(rows[order[rank < quota[sorted_labels]]])
-
-
-def _without_own_group(table: np.ndarray, labels: np.ndarray, groups: np.ndarray, fitted: np.ndarray, penalty: float) -> np.ndarray:
-    """Return the scores of each row, about 0 to 1, by the ridge regression on the fitted rows of all other groups: float32 [n, classes].
-
-    With V the rows times the inverse root of the regression's matrix, V V' + 1/n (for the intercept) says how much each fitted row
-    contributes to each prediction; from it follow the errors of the rows of a group if the group is left out, and the predictions.
-    """
-    from scipy.linalg import cho_solve, cholesky, solve_triangular
-
-    points = _points(table)
-    learned, width = np.flatnonzero(fitted), points.shape[1]
-    truth = np.zeros((len(learned), int(labels.max()) + 1), np.float32)
-    truth[np.arange(len(learned)), labels[learned]] = 1
-    intercept = truth.mean(axis=0)
-    matrix, targets = np.zeros((width, width), np.float32), np.zeros((width, truth.shape[1]), np.float32)
-    for part in _parts(len(learned)):
-        some = points[learned[part]]
-        matrix += some.T @ some
-        targets += some.T @ (truth[part] - intercept)
-    matrix[np.diag_indices(width)] += penalty
-    root = cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
-    weights = cho_solve((root, True), targets, check_finite=False)
-
-    def reached(rows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = solve_triangular(root, points[rows].T, lower=True, check_finite=False).T
-        return found
-
-    scores = points @ weights + intercept
-    members = np.bincount(groups)[groups]
-    alone = np.flatnonzero(fitted & (members == 1))
-    for part in _parts(len(alone)):
-        rows = alone[part]
-        share = np.minimum((reached(rows) ** 2).sum(axis=1) + 1 / len(learned), 1 - 1e-4)[:, None]
-        own = np.zeros_like(scores[rows])
-        own[np.arange(len(rows)), labels[rows]] = 1
-        scores[rows] = (scores[rows] - share * own) / (1 - share)
-    several = np.flatnonzero(members > 1)
-    several = several[np.argsort(groups[several], kind="stable")]
-    for rows in np.split(several, np.flatnonzero(np.diff(groups[several])) + 1):
-        own_fitted = fitted[rows]
-        if own_fitted.any():
-            own = np.eye(scores.shape[1], dtype=np.float32)[labels[rows[own_fitted]]]
-            vectors = np.column_stack([reached(rows), np.full(len(rows), len(learned) ** -0.5, np.float32)])
-            scores[rows] -= vectors @ _errors_left_out(vectors[own_fitted], own - scores[rows[own_fitted]])
-    return scores
-
-
-def _points(table: np.ndarray) -> np.ndarray:
-    """Return points whose inner products are those of the rows, with no more dimensions than there are rows: float32 [n, at most d]."""
-    from scipy.linalg import cholesky
-
-    if len(table) >= table.shape[1]:
-        return table
-    products = table @ table.T
-    products[np.diag_indices(len(table))] += 1e-6 * table.size  # rows may be alike; this is above the rounding of the products
-    found: np.ndarray = cholesky(products, lower=True, overwrite_a=True, check_finite=False)
-    return found
-
-
-def _errors_left_out(vectors: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return V' (1 - V V')^-1 errors = (1 - V' V)^-1 V' errors, by the smaller of the two matrices: [m, k], [m, c] -> [k, c]."""
-    vectors = vectors.astype(np.float64)  # where nearly all rows are one group, the matrix is nearly singular
-    count, width = vectors.shape
-    if count <= width:
-        return vectors.T @ np.linalg.solve(np.eye(count) - vectors @ vectors.T, errors)
-    return np.linalg.solve(np.eye(width) - vectors.T @ vectors, vectors.T @ errors)
-
-
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def _learned(right: int, images: int, majority: float, gain: float) -> bool:

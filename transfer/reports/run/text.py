@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -88,7 +89,7 @@ def side_by_side(runs: Sequence[Run]) -> str:
     return "\n".join(table(head, rows, left=(0, 1)))
 
 
-def _accuracy(test: Mapping[str, Sequence[float]]) -> str:
+def _accuracy(test: Mapping[str, Any]) -> str:
     low, high = test["accuracy_ci95"]
     return f"{share(test['accuracy'])} (95 %: {share(low)} to {share(high)})"
 
