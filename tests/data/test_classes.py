@@ -3,13 +3,14 @@
 import unicodedata
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.data.test_splits import plain, table
 from transfer.data import dataset as manifests
-from transfer.data.classes import describe_balance, require_unlike
+from transfer.data.classes import describe_absent, describe_balance, require_unlike
 from transfer.errors import DataError
 
 
@@ -24,6 +25,15 @@ def test_of_many_classes_the_largest_and_the_smallest_are_shown() -> None:
     assert said.startswith("1,580 images in 40 classes: class 39 59, ")
     assert said.endswith("class 1 21, class 0 20")
     assert "... 28 more ..." in said
+
+
+def test_classes_that_a_split_lacks_are_told() -> None:
+    rows = [(label, f"{label}/{split}", split) for label in "abc" for split in ("train", "test")] + [("a", "a/v", "validation")]
+    splits = pd.Series([split for _, _, split in rows], dtype=object)
+    said = describe_balance(table(rows).assign(split=splits), "none").splitlines()
+    assert said[1:] == ["The validation split has no image of 'b', 'c': its figures say nothing of these classes."]
+    assert describe_absent("test", [str(number) for number in range(10)]).startswith("The test split has no image of '0', ")
+    assert " and 2 more: " in describe_absent("test", [str(number) for number in range(10)])
 
 
 @pytest.mark.parametrize(

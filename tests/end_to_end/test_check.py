@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import pandas as pd
 import pytest
 
@@ -16,8 +17,8 @@ from transfer.models import weights
 from transfer.quality.findings import Findings
 from transfer.runs import FINDINGS, Run
 
-SETTINGS = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32"}
-"""Five blocks of VGG16 with random weights: enough to tell digits apart, and quick."""
+SETTINGS = {"backbone": "vgg16", "image_size": 32, "precision": "float32"}
+"""Five blocks of VGG16, whose weights are a file of random ones: enough to tell digits apart, and quick."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     folder = tmp_path_factory.mktemp("check")
     planted = make(folder / "dirty", per_class=100, wrong_labels=30, near_duplicates=80)
     before = contents(planted.root)
+    keras.utils.set_random_seed(0)
+    keras.applications.VGG16(weights=None, include_top=False).save_weights(folder / "vgg16.weights.h5")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SETTINGS, "weights", str(folder / "vgg16.weights.h5"))
         patch.setenv("TRANSFER_HOME", str(folder / "home"))
         yield Case(planted, transfer.check(planted.root, SETTINGS, output=folder / "result"), before, folder / "home")
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from transfer.evaluation.metrics import evaluate, expected_calibration_error, log_loss, wilson
+from transfer.evaluation.metrics import (
+    absent,
+    confusion_cells,
+    confusion_matrix,
+    evaluate,
+    expected_calibration_error,
+    log_loss,
+    majority,
+    wilson,
+)  # fmt: skip
 
 NAMES = ["a", "b", "c"]
 
@@ -33,7 +42,7 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     assert received["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
     exact = probabilities.astype(np.float64) / probabilities.astype(np.float64).sum(1, keepdims=True)
     assert received["log_loss"] == pytest.approx(sklearn_metrics.log_loss(labels, exact), rel=1e-5)
-    assert received["confusion"] == sklearn_metrics.confusion_matrix(labels, predicted).tolist()
+    assert (confusion_matrix(received) == sklearn_metrics.confusion_matrix(labels, predicted)).all()
     for number, name in enumerate(NAMES):
         for figure, function in (
             ("precision", sklearn_metrics.precision_score), ("recall", sklearn_metrics.recall_score), ("f1", sklearn_metrics.f1_score),
@@ -45,7 +54,7 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
 def test_a_case_worked_out_by_hand() -> None:
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.9, 0.1]])
     received = evaluate(probabilities, np.array([0, 1, 1, 0]), ["no", "yes"])
-    assert received["accuracy"] == 0.75 and received["confusion"] == [[2, 0], [1, 1]]
+    assert received["accuracy"] == 0.75 and received["confusion"] == {"no": {"no": 2}, "yes": {"no": 1, "yes": 1}}
     assert received["per_class"]["no"]["precision"] == pytest.approx(2 / 3)
     yes = dict(received["per_class"]["yes"])
     assert yes.pop("recall_ci95") == list(wilson(1, 2))
@@ -58,7 +67,29 @@ def test_a_case_worked_out_by_hand() -> None:
 
 def test_the_order_of_rows_and_columns_of_the_confusion_is_that_of_the_classes() -> None:
     probabilities = np.eye(3)[[2, 2, 0]]
-    assert evaluate(probabilities, np.array([0, 2, 0]), NAMES)["confusion"] == [[1, 0, 1], [0, 0, 0], [0, 0, 1]]
+    received = evaluate(probabilities, np.array([0, 2, 0]), NAMES)
+    assert confusion_matrix(received).tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 1]]
+    assert received["confusion"] == {"a": {"a": 1, "c": 1}, "c": {"c": 1}}, "cells that are not zero, with the names"
+
+
+def test_the_whole_matrix_in_a_run_of_an_earlier_version_is_read_like_its_cells() -> None:
+    now = evaluate(*predictions(), NAMES)
+    earlier = now | {"confusion": confusion_matrix(now).tolist()}
+    assert confusion_cells(earlier) == now["confusion"]
+    assert (confusion_matrix(earlier) == confusion_matrix(now)).all()
+
+
+def test_the_figures_of_a_thousand_classes_are_small() -> None:
+    classes = [f"n{number:08d}" for number in range(1200)]
+    labels = np.arange(2400) % 1200
+    found = evaluate(np.random.default_rng(0).dirichlet(np.ones(1200), 2400), labels, classes)
+    assert len(json.dumps({"validation": found, "test": found}, indent=2)) < 1_000_000
+
+
+def test_the_majority_class_is_the_most_frequent_label_with_its_share() -> None:
+    received = evaluate(np.eye(3)[[0, 0, 0, 0]], np.array([1, 1, 0, 1]), NAMES)
+    assert (received["majority_class"], received["majority"]) == majority(received) == ("b", 0.75)
+    assert absent(received) == ["c"]
 
 
 def test_a_class_that_is_not_in_the_split_has_no_influence_and_no_warning() -> None:
@@ -106,7 +137,7 @@ def test_what_holds_for_any_predictions(rows: list[tuple[list[float], int]]) -> 
     low, high = received["accuracy_ci95"]
     assert 0 <= low <= received["accuracy"] <= high <= 1
     assert 0 <= received["macro_f1"] <= 1 and 0 <= received["ece"] <= 1 and received["log_loss"] >= 0
-    confusion = np.array(received["confusion"])
+    confusion = confusion_matrix(received)
     assert confusion.sum() == len(rows) and np.trace(confusion) == round(received["accuracy"] * len(rows))
     for number, of_class in enumerate(received["per_class"].values()):
         assert of_class["images"] == confusion[number].sum()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from PIL import Image
 
@@ -75,10 +76,31 @@ def test_near_duplicates_fall_in_one_split_and_exact_ones_with_them(tmp_path: Pa
     extractor = load_extractor(config, dataset, Silent())
     with open_store(extractor.feature_set) as store:
         dataset = extract(dataset, extractor, store, config, Silent())
-        checked, findings = check(dataset, extractor, store, config)
+        checked, findings = check(dataset, extractor, store, config, Silent())
     assert all(len(rows["split"].unique()) == 1 for _, rows in by_number(checked))
     assert findings.across.empty
     assert len(findings.near_duplicates) >= 2 * 8 * 3
+
+
+@pytest.mark.parametrize("weights", ["random", "file"])
+def test_only_features_that_were_learned_from_images_judge_labels(tmp_path: Path, weights: str) -> None:
+    data = tmp_path / "data"
+    for label in ("a", "b"):
+        (data / label).mkdir(parents=True)
+        for number in range(12):
+            made_up_image(100 * (label == "b") + number, (16, 16)).save(data / label / f"{number}.png")
+    if weights == "file":
+        keras.applications.VGG16(weights=None, include_top=False).save_weights(tmp_path / "vgg16.weights.h5")
+        weights = str(tmp_path / "vgg16.weights.h5")
+    config, dataset = scanned(data, weights=weights)
+    extractor = load_extractor(config, dataset, Silent())
+    with open_store(extractor.feature_set) as store:
+        dataset = extract(dataset, extractor, store, config, Silent())
+        findings = check(dataset, extractor, store, config, Silent())[1]
+    reason = "random weights cannot judge" if weights == "random" else "Of 24 images, a classifier fitted on the others gives"
+    assert findings.label_issues.empty and "label_issues" in findings.unchecked and "outliers" not in findings.unchecked
+    assert [note for note in findings.notes if reason in note]
+    assert not any("labels" in sentence for sentence in findings.exceeded(config.check))
 
 
 def by_number(dataset: Dataset) -> list:  # type: ignore[type-arg]

@@ -1,9 +1,13 @@
 """Likely wrong labels, from made-up features whose true classes are known."""
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from transfer.quality import label_issues
+from transfer.quality.candidates import standardized
 
 
 def made_up(count: int, classes: int, spread: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -12,6 +16,10 @@ def made_up(count: int, classes: int, spread: float = 0.5, seed: int = 0) -> tup
     labels = np.arange(count) % classes
     centres = 3 * np.eye(classes, max(classes, 8))
     return (centres[labels] + spread * random.normal(size=(count, centres.shape[1]))).astype(np.float32), labels
+
+
+def find(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, **options: Any) -> pd.DataFrame:
+    return label_issues.find(standardized(features), labels, groups, **options).table
 
 
 def alone(labels: np.ndarray) -> np.ndarray:
@@ -23,7 +31,7 @@ def test_planted_wrong_labels_are_among_the_first_suggestions() -> None:
     wrong = np.random.default_rng(1).choice(400, 20, replace=False)
     labels = true.copy()
     labels[wrong] = (labels[wrong] + 1) % 5
-    found = label_issues.find(features, labels, alone(labels))
+    found = find(features, labels, alone(labels))
     first = found.head(30)
     assert np.isin(wrong, first["row"]).mean() >= 0.8
     hits = first[first["row"].isin(wrong)]
@@ -38,30 +46,53 @@ def test_of_classes_that_are_told_apart_with_ease_every_wrong_label_is_found() -
     wrong = np.random.default_rng(1).choice(600, 30, replace=False)
     labels = true.copy()
     labels[wrong] = (labels[wrong] + 1 + np.arange(30) % 9) % 10
-    found = label_issues.find(features, labels, alone(labels), inverse_penalty=0.1)
+    found = find(features, labels, alone(labels), inverse_penalty=0.1)
     assert set(found["row"]) == set(wrong)
 
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_separable_classes_have_no_issue(classes: int) -> None:
     features, labels = made_up(120, classes, spread=0.1)
-    found = label_issues.find(features, labels, alone(labels))
+    found = find(features, labels, alone(labels))
     assert list(found.columns) == label_issues.COLUMNS
     assert len(found) == 0
 
 
-def test_random_labels_are_no_problem() -> None:
-    features, _ = made_up(120, 3)
-    labels = np.random.default_rng(0).integers(0, 3, 120)
-    found = label_issues.find(features, labels, alone(labels))
-    assert (found["suggested"] != found["given"]).all()
-    assert len(found) > 10
+@pytest.mark.parametrize(("count", "classes"), [(30, 2), (200, 10), (200, 2), (1000, 5), (800, 200)])
+def test_labels_that_have_nothing_to_do_with_the_images_are_not_judged(count: int, classes: int) -> None:
+    """Here every suggestion would be wrong."""
+    features = np.random.default_rng(0).normal(size=(count, 300)).astype(np.float32)
+    labels = np.arange(count) % classes
+    found = label_issues.find(standardized(features), labels, alone(labels))
+    assert not found.learned and found.table.empty and found.judged == count
+    assert found.majority == pytest.approx(1 / classes, abs=0.01)
+    assert abs(found.accuracy - 1 / classes) < 0.25
+
+
+def test_where_nearly_all_images_are_of_one_class_being_as_good_as_naming_it_is_not_enough() -> None:
+    features = np.random.default_rng(0).normal(size=(1000, 50)).astype(np.float32)
+    labels = (np.arange(1000) < 20).astype(int)
+    found = label_issues.find(standardized(features), labels, alone(labels))
+    assert found.accuracy >= 0.97 and not found.learned and found.table.empty
+    features[:20] += 3
+    learned = label_issues.find(standardized(features), labels, alone(labels))
+    assert learned.learned and learned.accuracy > 0.99
+
+
+def test_labels_of_which_most_are_wrong_can_still_be_judged() -> None:
+    features, true = made_up(1000, 5, spread=0.3)
+    random = np.random.default_rng(0)
+    labels = np.where(random.random(1000) < 0.5, random.integers(0, 5, 1000), true)
+    found = label_issues.find(standardized(features), labels, alone(labels))
+    wrong = set(np.flatnonzero(labels != true))
+    assert found.learned and len(wrong & set(found.table["row"])) >= 0.95 * len(wrong)
+    assert len(wrong & set(found.table["row"])) >= 0.95 * len(found.table)
 
 
 def test_classes_of_three_images_and_more_classes_than_folds() -> None:
     features, labels = made_up(60, 20, spread=0.3)
     labels[0] = 7
-    found = label_issues.find(features, labels, alone(labels), folds=3)
+    found = find(features, labels, alone(labels))
     assert found["row"].tolist()[:1] == [0]
     assert found["suggested"].tolist()[:1] == [0]
 
@@ -69,14 +100,14 @@ def test_classes_of_three_images_and_more_classes_than_folds() -> None:
 def test_two_hundred_classes() -> None:
     features, labels = made_up(800, 200, spread=0.1)
     labels[5] = 6
-    assert label_issues.find(features, labels, alone(labels), folds=2, inverse_penalty=1.0)["row"].tolist()[:1] == [5]
+    assert find(features, labels, alone(labels), inverse_penalty=1.0)["row"].tolist()[:1] == [5]
 
 
 def test_numbers_of_classes_may_have_gaps() -> None:
     features, labels = made_up(90, 3, spread=0.3)
     labels = labels * 4 + 1
     labels[0] = 9
-    found = label_issues.find(features, labels, alone(labels))
+    found = find(features, labels, alone(labels))
     assert found[["row", "given", "suggested"]].to_numpy().tolist()[:1] == [[0, 9, 1]]
 
 
@@ -87,24 +118,22 @@ def test_near_duplicates_with_the_same_wrong_label_do_not_confirm_each_other() -
     labels[duplicates] = 1
     groups = alone(labels)
     groups[duplicates] = 0
-    fold = label_issues._folds(labels, groups, 5, 0)
-    assert len(set(fold[duplicates])) == 1
-    assert set(label_issues.find(features, labels, groups)["row"]) == set(duplicates)
+    assert set(find(features, labels, groups)["row"]) == set(duplicates)
 
 
 def test_groups_may_have_names() -> None:
     features, labels = made_up(60, 2, spread=0.3)
     labels[0] = 1
-    by_number = label_issues.find(features, labels, alone(labels))
-    by_name = label_issues.find(features, labels, np.array([f"{row:03d}" for row in alone(labels)]))
+    by_number = find(features, labels, alone(labels))
+    by_name = find(features, labels, np.array([f"{row:03d}" for row in alone(labels)]))
     assert by_name.equals(by_number)
 
 
 @pytest.mark.parametrize("classes", [1, 2])
 def test_where_nothing_can_be_learned_nothing_is_said(classes: int) -> None:
     features, labels = made_up(20, classes)
-    assert len(label_issues.find(features, labels, np.full(20, "all"))) == 0
-    assert len(label_issues.find(features[:0], labels[:0], np.zeros(0, int))) == 0
+    assert len(find(features, labels, np.full(20, "all"))) == 0
+    assert len(find(features[:0], labels[:0], np.zeros(0, int))) == 0
 
 
 def test_a_class_with_one_group_is_not_judged_and_not_suggested() -> None:
@@ -112,15 +141,9 @@ def test_a_class_with_one_group_is_not_judged_and_not_suggested() -> None:
     labels[0] = 1
     groups = alone(labels)
     groups[labels == 2] = 2
-    found = label_issues.find(features, labels, groups)
+    found = find(features, labels, groups)
     assert found["row"].tolist() == [0]
     assert not (labels[found["row"]] == 2).any()
-
-
-def test_folds_are_stratified() -> None:
-    labels = np.repeat([0, 1], [50, 10])
-    fold = label_issues._folds(labels, alone(labels), 5, seed=3)
-    assert [np.bincount(fold[labels == label], minlength=5).tolist() for label in (0, 1)] == [[10] * 5, [2] * 5]
 
 
 def test_learning_from_fewer_rows_keeps_every_class_and_judges_all() -> None:
@@ -130,7 +153,7 @@ def test_learning_from_fewer_rows_keeps_every_class_and_judges_all() -> None:
     features, labels = made_up(400, 4, spread=0.3)
     wrong = [0, 101, 202, 303]
     labels[wrong] = (labels[wrong] + 1) % 4
-    found = label_issues.find(features, labels, alone(labels), max_rows=100)
+    found = find(features, labels, alone(labels), max_rows=100)
     assert set(found["row"][:3]) < set(wrong)
 
 

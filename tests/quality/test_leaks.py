@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transfer.quality import leaks
 
@@ -95,3 +97,36 @@ def test_border_color_is_the_mean_of_the_outermost_pixels() -> None:
     thumbnails[0, 1:3, 1:3] = 0
     thumbnails[0, 0, :, 0] = 80
     assert leaks.border_color(thumbnails).tolist() == [[160, 200, 200]]
+
+
+rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), min_size=2, max_size=40)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows)
+def test_the_best_threshold_of_each_class_is_that_of_trying_all(table: list[tuple[int, int]]) -> None:
+    labels, values = np.array([label for label, _ in table]), np.array([value for _, value in table], float)
+    count = np.bincount(labels)
+    wrong = np.minimum(count, len(labels) - count)
+    for label, received in enumerate(leaks._avoided(values, labels, count, wrong)):
+        own = labels == label
+        errors = [
+            sum(min(np.sum(own & side), np.sum(~own & side)) for side in (values <= threshold, values > threshold))
+            for threshold in [-1, *np.unique(values)]
+        ]
+        assert received == (wrong[label] - min(errors) if own.any() else 0)
+
+
+def test_of_many_classes_only_those_that_a_threshold_divides_are_tried() -> None:
+    labels = np.arange(6000) % 200
+    sizes = random().normal(size=6000) + 100 * (labels == 17)
+    assert leaks._divisible({"size": sizes}, labels, 0.25, 1e-6) == [17]
+    names = [f"class {number}" for number in range(200)]
+    found = one("file size", sizes, labels, names)
+    assert found["leak"] and str(found["rule"]).endswith("'class 17'")
+
+
+def test_classes_of_a_few_images_are_too_small_to_show_a_leak() -> None:
+    labels = np.arange(400) // 4
+    assert leaks._divisible({"size": labels.astype(float)}, labels, 0.25, 1e-6) == []
+    assert not one("file size", labels.astype(float), labels, [str(number) for number in range(100)])["leak"]

@@ -226,11 +226,19 @@ class CheckConfig(Section):
         description="largest difference of near duplicates, as a fraction of that from each one's 8th nearest image; 1: any",
     )
     neighbours: int = Field(5, ge=1, description="number of candidate near duplicates compared with each image")
-    folds: int = Field(5, ge=2, le=20, description="number of folds of each cross-validation")
+    folds: int = Field(5, ge=2, le=20, description="number of folds of the cross-validation that finds leaks")
     inverse_penalty: float = Field(
-        0.01, gt=0, description="C of the logistic regression that finds wrong labels; smaller values regularise more"
+        0.01,
+        gt=0,
+        description="C of the ridge regression that finds wrong labels (penalty: 1/C per 100 features); smaller values regularise more",
     )
-    max_rows: int = Field(10_000, ge=100, description="maximum number of images that the logistic regression is fitted on")
+    max_rows: int = Field(10_000, ge=100, description="maximum number of images that this regression is fitted on")
+    label_gain: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="labels are judged where the regression avoids this fraction of the errors of always naming the most frequent class",
+    )
     outlier_ratio: float = Field(
         2.0, gt=1, description="an outlier is at least this many times as far from its class as is usual in that class"
     )

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from glob import escape
 
 import pandas as pd
@@ -50,7 +50,8 @@ def _look(label: str) -> str:
 
 
 def describe_balance(manifest: pd.DataFrame, class_weights: str) -> str:
-    """Return the counts of images before training, with advice if some classes have many times as many as others.
+    """Return the counts of images before training, the classes that the validation or the test split lacks, and advice if some
+    classes have many times as many images as others.
 
     Args:
         manifest: all files.
@@ -63,6 +64,10 @@ def describe_balance(manifest: pd.DataFrame, class_weights: str) -> str:
         half = _SHOWN // 2
         shown = [*shown[:half], f"... {len(shown) - 2 * half:,} more ...", *shown[-half:]]
     text = f"{len(usable):,} images in {len(counts):,} classes: {', '.join(shown)}"
+    for split in ("validation", "test"):
+        present = set(usable.loc[usable["split"] == split, "label"])
+        if absent := describe_absent(split, sorted({label for label, _ in counts} - present) if present else []):
+            text += f"\n{absent}"
     ratio = counts[0][1] / counts[-1][1]
     if ratio < _IMBALANCED or class_weights != "none":
         return text
@@ -70,6 +75,17 @@ def describe_balance(manifest: pd.DataFrame, class_weights: str) -> str:
         f"{text}\nThe largest class has {ratio:.0f} times as many images as the smallest; "
         "--set training.class_weights=balanced gives every class equal weight."
     )
+
+
+def describe_absent(split: str, names: Sequence[str]) -> str:
+    """Return the warning that a split has no image of these classes, on one line; empty where there are none."""
+    if not names:
+        return ""
+    return f"The {split} split has no image of {_few([repr(name) for name in names], 8)}: its figures say nothing of {_these(len(names))}."
+
+
+def _these(count: int) -> str:
+    return "this class" if count == 1 else "these classes"
 
 
 def leave_out_small(manifest: pd.DataFrame, minimum: int) -> pd.DataFrame:
@@ -141,9 +157,9 @@ def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
     return _few([f"{label} {images[label]}{notes.get(label, '')}" for label in labels])
 
 
-def _few(names: list[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+def _few(names: list[str], most: int = _LISTED) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _why_skipped(manifest: pd.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """Predictions -> metrics, by NumPy and scikit-learn."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,22 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) 
         classes: names, in the order of the columns.
 
     Returns:
-        `images`, `accuracy`, `accuracy_ci95` (Wilson), `macro_f1`, `log_loss` (nats), `ece` (15 bins), `per_class` (name ->
-        precision, recall, recall_ci95, f1, images), and `confusion` (rows true, columns predicted).
+        `images`, `accuracy`, `accuracy_ci95` (Wilson), `majority_class` (the most frequent label), `majority` (its share: the
+        accuracy of always answering it), `macro_f1`, `log_loss` (nats), `ece` (15 bins), `per_class` (name -> precision, recall,
+        recall_ci95, f1, images), and `confusion` (true name -> predicted name -> images, without zeros; see `confusion_matrix`).
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import precision_recall_fscore_support
 
     predicted = probabilities.argmax(1)
     right = int((predicted == labels).sum())
     numbers = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0.0)
-    confusion = confusion_matrix(labels, predicted, labels=numbers)
+    hits = np.bincount(labels[predicted == labels], minlength=len(classes))
     per_class = {
         name: {
             "precision": float(precision[i]),
             "recall": float(recall[i]),
-            "recall_ci95": list(wilson(int(confusion[i, i]), int(support[i]))),
+            "recall_ci95": list(wilson(int(hits[i]), int(support[i]))),
             "f1": float(f1[i]),
             "images": int(support[i]),
         }
@@ -46,12 +48,59 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) 
         "images": len(labels),
         "accuracy": right / len(labels),
         "accuracy_ci95": list(wilson(right, len(labels))),
+        "majority_class": classes[int(support.argmax())],
+        "majority": int(support.max()) / len(labels),
         "macro_f1": float(f1[present].mean()),
         "log_loss": log_loss(probabilities, labels),
         "ece": expected_calibration_error(probabilities, labels),
         "per_class": per_class,
-        "confusion": confusion.tolist(),
+        "confusion": _confusion(labels, predicted, classes),
     }
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray, classes: list[str]) -> dict[str, dict[str, int]]:
+    """Return the non-zero cells of the confusion matrix: of 1,200 classes, these are thousands of more than a million."""
+    pairs, counts = np.unique(np.stack([labels, predicted]), axis=1, return_counts=True)
+    cells: dict[str, dict[str, int]] = {}
+    for true, other, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        cells.setdefault(classes[true], {})[classes[other]] = count
+    return cells
+
+
+def confusion_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the non-zero cells of the confusion matrix of a split: true name -> predicted name -> images.
+
+    Args:
+        metrics: of the split, as `evaluate` returns them; runs of earlier versions hold the whole matrix instead of its cells.
+    """
+    found: dict[str, dict[str, int]] | list[list[int]] = metrics["confusion"]
+    if isinstance(found, dict):
+        return found
+    names = list(metrics["per_class"])
+    rows = {true: {names[i]: count for i, count in enumerate(row) if count} for true, row in zip(names, found, strict=True)}
+    return {true: row for true, row in rows.items() if row}
+
+
+def confusion_matrix(metrics: Mapping[str, Any]) -> np.ndarray:
+    """Return the whole confusion matrix of a split, as `evaluate` returned it: int64 [classes, classes], rows true, columns predicted."""
+    number = {name: position for position, name in enumerate(metrics["per_class"])}
+    matrix = np.zeros((len(number), len(number)), np.int64)
+    for true, row in confusion_cells(metrics).items():
+        for predicted, count in row.items():
+            matrix[number[true], number[predicted]] = count
+    return matrix
+
+
+def majority(metrics: Mapping[str, Any]) -> tuple[str, float]:
+    """Return the most frequent class of a split and its share of the images, of runs of earlier versions, too."""
+    images = {name: of_class["images"] for name, of_class in metrics["per_class"].items()}
+    name = max(images, key=lambda name: images[name])
+    return name, images[name] / metrics["images"]
+
+
+def absent(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the classes of which a split has no image: its figures say nothing of them."""
+    return [name for name, of_class in metrics["per_class"].items() if not of_class["images"]]
 
 
 def wilson(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+DECIMALS = 6
+"""Of the probabilities in the run's table: with more digits than mean anything, it would be twice as large."""
+
 
 def table(facts: pd.DataFrame, probabilities: np.ndarray, classes: list[str]) -> pd.DataFrame:
     """Return the facts of n images, followed by their probabilities.

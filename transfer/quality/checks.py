@@ -1,5 +1,7 @@
 """All checks of a data set, in order, and the splits that follow from what they find."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -8,17 +10,30 @@ from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.data.splits import split
-from transfer.features.extractor import FeatureExtractor
+from transfer.features.extractor import BackboneExtractor, FeatureExtractor
 from transfer.features.store import Store
 from transfer.quality import files, label_issues, leaks, near_duplicates, outliers, stored_images
 from transfer.quality.findings import COLUMNS, Findings
 from transfer.quality.near_duplicates import NearDuplicates
 from transfer.quality.stored_images import StoredImages
+from transfer.system.progress import Advance, Progress
+
+CHECKS = 5
+"""Steps of `check`, for its progress: near duplicates, files, leaks, outliers, labels."""
 
 NO_FEATURES = "Not checked: wrong labels and outliers. These checks need the features of a pretrained backbone (--backbone vgg16)."
 NO_IMAGES = (
     "Not checked: near duplicates, wrong labels, outliers, blank images and border colours. These checks need the images' "
     "features, which --files-only leaves out."
+)
+RANDOM_WEIGHTS = (
+    "Wrong labels: the features of random weights cannot judge labels, so no label is suggested. A pretrained backbone can "
+    "(weights: imagenet, or a file)."
+)
+NOT_LEARNED = (
+    "Wrong labels: these labels cannot be judged, so none is suggested. Of {:,} images, a classifier fitted on the others gives {:.1%} "
+    "their label; always naming the most frequent class would give {:.1%}. Either the classes do not show in the features, or the "
+    "labels say nothing about the images."
 )
 LEFT_OUT = (
     "{:,} pairs of images are as similar as near duplicates, but hardly more similar than each of the two is to other images. They "
@@ -26,13 +41,16 @@ LEFT_OUT = (
 )
 
 
-def check(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, required: bool = True) -> tuple[Dataset, Findings]:
+def check(
+    dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress, required: bool = True
+) -> tuple[Dataset, Findings]:
     """Run all checks on a dataset, and split it again: images may have failed, and near duplicates may belong together.
 
     Args:
         dataset: extracted.
         extractor, store: what computed the features, and where they lie.
-        config: limits of the checks, `data.group_by`, seed.
+        config: limits of the checks, `data.group_by`, seed, and whether the weights are random.
+        progress: reports the checks made.
         required: see `splits.split`.
 
     Returns:
@@ -41,10 +59,13 @@ def check(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: C
     Raises:
         DataError: as `splits.split`, where it is `required`.
     """
-    images = stored_images.read(dataset.table, extractor, store)
-    found = near_duplicates.find(images.features, images.thumbnails, config.check)
-    dataset = split(_grouped(dataset, config, images, found), config.data, config.seed, required)
-    return dataset, collect(dataset.table, images, found, config.check, config.seed)
+    checks = CHECKS if isinstance(extractor, BackboneExtractor) else CHECKS - 2  # outliers and labels need features
+    with progress.step("Checking the data", checks, "checks") as advance:
+        images = stored_images.read(dataset.table, extractor, store)
+        found = near_duplicates.find(images.features, images.thumbnails, config.check)
+        advance(1)
+        dataset = split(_grouped(dataset, config, images, found), config.data, config.seed, required)
+        return dataset, collect(dataset.table, images, found, config.check, config.seed, config.weights == "random", advance)
 
 
 def split_again(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config) -> Dataset:
@@ -60,7 +81,15 @@ def _grouped(dataset: Dataset, config: Config, images: StoredImages, found: Near
     return dataset.grouped(found.group_names(images.rows)) if config.data.group_by == NEAR_DUPLICATES else dataset
 
 
-def collect(manifest: pd.DataFrame, images: StoredImages | None, found: NearDuplicates | None, config: CheckConfig, seed: int) -> Findings:
+def collect(
+    manifest: pd.DataFrame,
+    images: StoredImages | None,
+    found: NearDuplicates | None,
+    config: CheckConfig,
+    seed: int,
+    random_weights: bool = False,
+    advance: Advance = lambda count: None,
+) -> Findings:
     """Run all checks.
 
     Args:
@@ -68,11 +97,14 @@ def collect(manifest: pd.DataFrame, images: StoredImages | None, found: NearDupl
         images: what is stored of the used images; none: only the files are checked.
         found: near duplicates among `images`.
         config: limits of the checks.
-        seed: of the cross-validations.
+        seed: of the cross-validation, and of the images chosen of many.
+        random_weights: whether the features are those of random weights: they cannot judge labels.
+        advance: called with the number of checks made.
     """
     usable = manifests.used(manifest)
     thumbnails = dict(zip(images.rows["digest"], images.thumbnails, strict=True)) if images else {}
     kinds, listed = files.peculiar(manifest, thumbnails, config.tiny)
+    advance(1)
     notes = [] if images and images.features else [NO_FEATURES if images else NO_IMAGES]
     if found and found.left_out:
         notes.append(LEFT_OUT.format(found.left_out, len(found.pairs)))
@@ -85,11 +117,17 @@ def collect(manifest: pd.DataFrame, images: StoredImages | None, found: NearDupl
         "duplicates": files.duplicates(manifest),
         "leaks": _leaks(usable.drop_duplicates("digest"), images, config, seed),
     }
+    advance(1)
     if images and found:
         rows = manifest.loc[images.rows.index]  # with the splits, which `images.rows` may be older than
         tables["near_duplicates"] = _near_duplicates(rows, found)
         if images.features:
-            tables |= _by_features(rows, usable, images, found.groups, config, seed)
+            judged = _judged(rows, usable, images, found.groups)
+            tables["outliers"] = _outliers(judged, config)
+            advance(1)
+            issues, doubts = ({}, [RANDOM_WEIGHTS]) if random_weights else _label_issues(judged, config, seed)
+            tables, notes = tables | issues, notes + doubts
+            advance(1)
     return Findings(notes, unchecked=[name for name in ("near_duplicates", "label_issues", "outliers") if name not in tables], **tables)
 
 
@@ -103,27 +141,51 @@ def _near_duplicates(rows: pd.DataFrame, found: NearDuplicates) -> pd.DataFrame:
     return pd.DataFrame(table, columns=COLUMNS["near_duplicates"], dtype=object)
 
 
-def _by_features(
-    rows: pd.DataFrame, usable: pd.DataFrame, images: StoredImages, groups: np.ndarray, config: CheckConfig, seed: int
-) -> dict[str, pd.DataFrame]:
-    """Wrong labels and outliers, among the contents that occur in one class only: the others are contradictions anyway."""
+@dataclass(frozen=True)
+class _Judged:
+    """The contents that occur in one class only, since the others are contradictions anyway.
+
+    Attributes:
+        facts: path, label, split, object [n, 3].
+        names: of the classes, sorted.
+        labels: number of each image's class, int64 [n].
+        groups: number of its group of near duplicates, int64 [n].
+        features: standardised, float32 [n, d].
+    """
+
+    facts: np.ndarray
+    names: list[str]
+    labels: np.ndarray
+    groups: np.ndarray
+    features: np.ndarray
+
+
+def _judged(rows: pd.DataFrame, usable: pd.DataFrame, images: StoredImages, groups: np.ndarray) -> _Judged:
     one_label = usable.groupby("digest", sort=False)["label"].nunique() == 1
-    judged = np.flatnonzero(rows["digest"].map(one_label).to_numpy(bool) & (rows["reason"] == "").to_numpy())
-    rows = rows.iloc[judged]
+    chosen = np.flatnonzero(rows["digest"].map(one_label).to_numpy(bool) & (rows["reason"] == "").to_numpy())
+    rows = rows.iloc[chosen]
     names, labels = _numbered(rows["label"])
-    facts = rows[["path", "label", "split"]].to_numpy()
-    features = label_issues.joined(images.features, judged)
-    issues = label_issues.find(features, labels, groups[judged], config.folds, config.inverse_penalty, seed, config.max_rows)
-    far = outliers.find(features, labels, config.outlier_ratio)
+    return _Judged(rows[["path", "label", "split"]].to_numpy(), names, labels, groups[chosen], label_issues.joined(images.features, chosen))
+
+
+def _outliers(judged: _Judged, config: CheckConfig) -> pd.DataFrame:
+    far = outliers.find(judged.features, judged.labels, config.outlier_ratio)
+    apart = [[*judged.facts[row.row], float(row.ratio)] for row in far.itertuples()]
+    return pd.DataFrame(apart, columns=COLUMNS["outliers"], dtype=object)
+
+
+def _label_issues(judged: _Judged, config: CheckConfig, seed: int) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the table of label issues, or instead of it a note that the labels cannot be judged."""
+    found = label_issues.find(
+        judged.features, judged.labels, judged.groups, config.inverse_penalty, seed, config.max_rows, config.label_gain
+    )
+    if found.judged and not found.learned:
+        return {}, [NOT_LEARNED.format(found.judged, found.accuracy, found.majority)]
     wrong = [
-        [*facts[row.row], names[row.suggested], float(row.given_probability), float(row.suggested_probability)]
-        for row in issues.itertuples()
+        [*judged.facts[row.row], judged.names[row.suggested], float(row.given_probability), float(row.suggested_probability)]
+        for row in found.table.itertuples()
     ]
-    apart = [[*facts[row.row], float(row.ratio)] for row in far.itertuples()]
-    return {
-        "label_issues": pd.DataFrame(wrong, columns=COLUMNS["label_issues"], dtype=object),
-        "outliers": pd.DataFrame(apart, columns=COLUMNS["outliers"], dtype=object),
-    }
+    return {"label_issues": pd.DataFrame(wrong, columns=COLUMNS["label_issues"], dtype=object)}, []
 
 
 def _leaks(rows: pd.DataFrame, images: StoredImages | None, config: CheckConfig, seed: int) -> pd.DataFrame:

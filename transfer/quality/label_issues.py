@@ -1,63 +1,89 @@
-"""Likely wrong labels: images that a simple classifier, fitted on other images, assigns to another class.
+"""Likely wrong labels: images that a simple classifier, fitted on the other images, assigns to another class.
 
-Confident learning (Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels"), by
-cleanlab, on out-of-fold probabilities of a logistic regression on standardised features.
+The classifier is a ridge regression from standardised features to the classes, without the image and its near duplicates (`ridge`).
+One temperature turns its scores into probabilities, on which cleanlab's confident learning (Northcutt, Jiang, Chuang 2021,
+"Confident learning: estimating uncertainty in dataset labels") decides.
 """
 
 import contextlib
 import io
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from transfer.quality import ridge
 from transfer.quality.candidates import standardized
-from transfer.system.resources import spread
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
-_ITERATIONS = 100  # more would change the probabilities, but hardly their order
-_MANY = 1000  # with fewer images the penalty is reduced in proportion, or it would outweigh them
 _CLEARLY = 20  # a class this many times more probable than the given one is always suggested
 _FEWEST = 20  # images of each class to learn from, at least, if it has as many
+_CHANCE = 0.001  # largest probability of so many right answers if nothing could be learned
+_TEMPERATURES = (1e-3, 30.0)
+
+
+@dataclass(frozen=True)
+class LabelIssues:
+    """What was found.
+
+    Attributes:
+        table: columns `COLUMNS`, the likeliest first; probabilities are those of a classifier fitted without the row's group.
+        judged: number of images that have others of their class to learn from.
+        accuracy: share of them to which this classifier gives their label, 0 to 1; NaN if there are none.
+        majority: the share that always naming the most frequent class would get right.
+        learned: whether the classifier is better than that by more than chance, and by the wanted gain; if not, it says nothing
+            of single labels, and `table` is empty.
+    """
+
+    table: pd.DataFrame
+    judged: int
+    accuracy: float
+    majority: float
+    learned: bool
 
 
 def find(
     features: np.ndarray,
     labels: np.ndarray,
     groups: np.ndarray,
-    folds: int = 5,
     inverse_penalty: float = 0.01,
     seed: int = 0,
     max_rows: int = 10_000,
-) -> pd.DataFrame:
+    gain: float = 0.1,
+) -> LabelIssues:
     """Find the images whose label is likely wrong.
 
     Args:
-        features: float [n, d].
+        features: float32 [n, d], standardised.
         labels: class numbers, int [n], from 0.
-        groups: rows of one group (near duplicates) are never divided between fitting and judging, int or str [n].
-        folds: of the cross-validation.
-        inverse_penalty: C of the logistic regression; smaller is more regularised.
-        seed: of the folds.
-        max_rows: rows fitted on in each fold, at most; all are judged.
+        groups: rows of one group (near duplicates) are judged without each other, int or str [n].
+        inverse_penalty: the penalty is 1 / (100 * inverse_penalty) times d; smaller is more regularised.
+        seed: of the rows fitted on.
+        max_rows: rows fitted on, at most; all are judged.
+        gain: share of the errors of always naming the most frequent class that the classifier must avoid.
 
     Returns:
-        Table with the columns `COLUMNS`, the likeliest first; the probabilities are those of classifiers that did not see
-        the row's group. Images of classes with a single group are not judged. Empty if fewer than two classes are left.
+        Images of classes with a single group are not judged. The table is empty if fewer than two classes are left.
     """
     groups = np.unique(np.asarray(groups), return_inverse=True)[1]
-    fold = _folds(labels, groups, folds, seed)
-    folds_of_class = pd.Series(fold).groupby(labels).transform("nunique")
-    rows = np.flatnonzero(folds_of_class > 1)  # else there are no others to learn the class from
+    groups_of_class = pd.Series(groups).groupby(labels).transform("nunique").to_numpy()
+    rows = np.flatnonzero(groups_of_class > 1)  # else there are no others to learn the class from
     classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
-        return _table(rows[:0], labels, classes, numbers[:0], np.zeros((0, 1)))
+        return LabelIssues(pd.DataFrame(columns=COLUMNS), 0, float("nan"), float("nan"), False)
     # A table of all images is large: not copied where every row is judged.
-    table, fold = np.asarray(features if len(rows) == len(features) else features[rows], np.float32), fold[rows]
-    probabilities = _out_of_fold(table, numbers, fold, inverse_penalty, max_rows, seed)
-    wrong = _ranked(numbers, probabilities)
-    return _table(rows[wrong], labels, classes, wrong, probabilities)
+    table = np.asarray(features if len(rows) == len(features) else features[rows], np.float32)
+    fitted = np.zeros(len(rows), bool)
+    fitted[_some(np.arange(len(rows)), numbers, max_rows, seed)] = True
+    scores = ridge.without_own_group(table, numbers, groups[rows], fitted, table.shape[1] / (100 * inverse_penalty))
+    right, majority = int((scores.argmax(axis=1) == numbers).sum()), np.bincount(numbers).max() / len(rows)
+    learned = _learned(right, len(rows), float(majority), gain)
+    probabilities = _probabilities(scores, numbers, fitted)
+    wrong = _ranked(numbers, probabilities) if learned else np.empty(0, np.int64)
+    found = _table(rows[wrong], labels, classes, wrong, probabilities)
+    return LabelIssues(found, len(rows), right / len(rows), float(majority), learned)
 
 
 def joined(features: Mapping[str, np.ndarray], rows: np.ndarray | None = None) -> np.ndarray:
@@ -71,48 +97,6 @@ def joined(features: Mapping[str, np.ndarray], rows: np.ndarray | None = None) -
     return result
 
 
-def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Deal groups to folds, class by class, large groups first: int [n].
-
-    scikit-learn's StratifiedGroupKFold does the same, but takes minutes for 100,000 groups.
-    """
-    random = np.random.default_rng(seed)
-    count = int(groups.max(initial=-1)) + 1
-    label = np.zeros(count, np.int64)
-    label[groups[::-1]] = labels[::-1]  # that of its first row
-    size = np.bincount(groups, minlength=count)
-    order = np.lexsort((random.permutation(count), -size, label))
-    start = np.searchsorted(label[order], label[order])
-    first_fold = random.integers(folds, size=int(labels.max(initial=0)) + 1)
-    fold = np.empty(count, np.int64)
-    fold[order] = (np.arange(count) - start + first_fold[label[order]]) % folds
-    result: np.ndarray = fold[groups]
-    return result
-
-
-def _out_of_fold(table: np.ndarray, labels: np.ndarray, fold: np.ndarray, inverse_penalty: float, max_rows: int, seed: int) -> np.ndarray:
-    """Probabilities of each row, by a classifier fitted on the other folds: float64 [n, classes]."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    probabilities = np.zeros((len(labels), int(labels.max()) + 1))
-
-    def judge(number: int) -> None:
-        rows = _some(np.flatnonzero(fold != number), labels, max_rows, seed)
-        strength = inverse_penalty * max(1.0, _MANY / len(rows))
-        model = make_pipeline(StandardScaler(copy=False), LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3))
-        model.fit(table[rows], labels[rows])
-        judged = np.flatnonzero(fold == number)
-        for part in np.array_split(judged, len(judged) // max_rows + 1):
-            probabilities[np.ix_(part, model.classes_)] = model.predict_proba(table[part])
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # unfinished optimisations are intended, see `_ITERATIONS`
-        spread(judge, np.unique(fold).tolist())
-    return probabilities / probabilities.sum(axis=1, keepdims=True)
-
-
 def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndarray:
     """Choose rows at random: of each class its share of `most`, but at least a few."""
     if len(rows) <= most:
@@ -123,6 +107,31 @@ def _some(rows: np.ndarray, labels: np.ndarray, most: int, seed: int) -> np.ndar
     rank = np.arange(len(rows)) - np.searchsorted(sorted_labels, sorted_labels)
     quota = np.maximum(np.bincount(sorted_labels) * most // len(rows), _FEWEST)
     return np.sort(rows[order[rank < quota[sorted_labels]]])
+
+
+def _learned(right: int, images: int, majority: float, gain: float) -> bool:
+    """Return whether so many right answers show that something was learned: not by chance, and not next to nothing."""
+    from scipy.stats import binom
+
+    return right / images - majority >= gain * (1 - majority) and float(binom.sf(right - 1, images, majority)) <= _CHANCE
+
+
+def _probabilities(scores: np.ndarray, labels: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """Turn scores into probabilities, by the temperature at which the fitted rows' labels are most probable: float32 [n, classes]."""
+    from scipy.optimize import minimize_scalar
+
+    some, given = scores[fitted], labels[fitted]
+    below = some - some.max(axis=1, keepdims=True)
+    of_given = below[np.arange(len(some)), given]
+
+    def loss(logarithm: float) -> float:
+        sharp = np.exp(-logarithm)
+        return float(np.mean(np.log(np.exp(below * sharp).sum(axis=1)) - of_given * sharp))
+
+    low, high = np.log(_TEMPERATURES)
+    temperature = np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 0.02}).x)
+    result = np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature)
+    return result / result.sum(axis=1, keepdims=True)
 
 
 def _ranked(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def find(
         best = _judge(columns, labels, names, fold)
         leak = best.accuracy - best.majority >= margin and best.chance <= level / tests
         if not leak and len(names) > 2:
-            each = np.unique(labels).tolist()
+            each = _divisible(columns, labels, saved / 2, level / tests)
             singles = spread(partial(_judge_single, columns, labels, names, fold), each)
             singles = [single for single in singles if single.gain >= saved and single.chance <= level / tests]
             best, leak = max(singles, key=lambda single: single.gain, default=best), bool(singles)
@@ -95,6 +95,41 @@ def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     if values.ndim == 2:
         return {f"{name} ({channel})": values[:, number].astype(np.float64) for number, channel in enumerate(_CHANNELS)}
     return {name: values.astype(np.float64)}
+
+
+def _divisible(columns: Mapping[str, np.ndarray], labels: np.ndarray, share: float, chance: float) -> list[int]:
+    """Return the classes that may have a leak of their own: few, however many classes there are, so only these are cross-validated.
+
+    Args:
+        columns, labels: of n images.
+        share: of the errors of never answering a class (of always answering it, if most images are of it), those that the best
+            threshold for these very images must avoid at least.
+        chance: smallest probability that matters: a class of too few images cannot show anything less probable.
+    """
+    count = np.bincount(labels)
+    wrong = np.minimum(count, len(labels) - count)  # of the two constant answers, by the better one
+    avoided = np.max([_avoided(values, labels, count, wrong) for values in columns.values()], axis=0)
+    return np.flatnonzero((avoided >= share * wrong) & (0.5**wrong <= chance) & (count > 0)).tolist()
+
+
+def _avoided(values: np.ndarray, labels: np.ndarray, count: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Return how many of its `wrong` images the best threshold gets right for each class against all others: int [classes].
+
+    Between two images of a class the number of errors is concave in the threshold's place, so the best place is next to an image
+    of the class: of all classes together there are only 2 n places to try.
+    """
+    order = np.lexsort((values, labels))  # class by class, each by value
+    value, label = values[order], labels[order]
+    ranked, place = np.sort(values), np.arange(len(values)) - (np.cumsum(count) - count)[label]
+    starts = np.r_[True, (value[1:] != value[:-1]) | (label[1:] != label[:-1])]
+    run = np.cumsum(starts) - 1  # images of one class and value
+    first, last = place[starts][run], place[np.r_[starts[1:], True]][run] + 1
+    best = np.zeros(len(count), np.int64)
+    for own, below in ((first, np.searchsorted(ranked, value)), (last, np.searchsorted(ranked, value, "right"))):
+        others, all_own = below - own, count[label]
+        errors = np.minimum(own, others) + np.minimum(all_own - own, len(values) - all_own - others)
+        np.maximum.at(best, label, wrong[label] - errors)
+    return best
 
 
 def _judge_single(columns: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], fold: np.ndarray, label: int) -> _Judged:

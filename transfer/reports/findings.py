@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from transfer.data.classes import describe_absent
 from transfer.quality.findings import Findings
 from transfer.reports.words import counted, listed
 
@@ -73,6 +74,14 @@ def sentence(findings: Findings) -> str:
     if look:
         return f"{start} {nothing} Worth a look: {listed(look)}."
     return f"{start} {nothing}"
+
+
+def without(findings: Findings) -> list[str]:
+    """Return a sentence for each of the validation and the test split that has no image of some class, if the data was divided."""
+    classes = findings.classes[findings.classes["images"].astype(int) > 0]
+    lacking = {split: classes.loc[classes[split].astype(int) == 0, "label"].astype(str) for split in ("validation", "test")}
+    found = {split: names for split, names in lacking.items() if len(names) < len(classes)}
+    return [said for split, names in found.items() if (said := describe_absent(split, sorted(names)))]
 
 
 def _across(findings: Findings) -> Item:

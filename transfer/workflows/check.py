@@ -130,7 +130,7 @@ def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, prog
                 with clock("feature extraction"):
                     dataset = extract(dataset, extractor, store, config, progress)
                 with clock("checks"):
-                    return (*checks.check(dataset, extractor, store, config, required=False), unlooked)
+                    return (*checks.check(dataset, extractor, store, config, progress, required=False), unlooked)
     return dataset, checks.collect(dataset.table, None, None, config.check, config.seed), unlooked
 
 

@@ -110,7 +110,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                     dataset = extract(dataset, extractor, store, config, progress)
                 # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
-                    dataset, findings = check(dataset, extractor, store, config)
+                    dataset, findings = check(dataset, extractor, store, config, progress)
                 # Augmented views of the training images, if the configuration asks for them.
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress)
@@ -121,19 +121,23 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 truncation = choose_truncation(features, progress, clock)
                 features = with_whole_maps(features, truncation, progress, clock)
                 trained, classifier = train(features, truncation, progress, clock)
+                progress.say("Choosing the training images that new images are compared with")
                 with clock("OOD reference"):
                     ood = choose_reference(trained, classifier)
 
             # The SavedModel; the figures of the test split are what it says of the bytes of the test files.
+            progress.say("Exporting the model")
             with clock("export"):
                 served = export(draft, classifier, trained, ood)
             with clock("evaluation"):
                 verified = verify_export(draft, served, trained, ood, progress)
+                progress.say("Testing it on images of other data: are they out of distribution?")
                 ood_metrics = evaluate_ood(served, ood.reference, verified.answers, set(dataset.table["digest"]), config)
 
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
         probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
+        progress.say("Writing the tables and the report")
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
         with clock("report"):
@@ -211,10 +215,10 @@ def write_records(
 
 
 def predictions_table(features: FeatureDataset, probabilities: Mapping[str, np.ndarray], ood_scores: np.ndarray) -> pd.DataFrame:
-    """Return one row per validation or test image: path, split, label, predicted, ood_score, one column per class."""
+    """Return one row per validation or test image: path, split, label, predicted, ood_score, one column per class (rounded)."""
     rows = pd.concat([features.rows(split) for split in probabilities])
     values = np.concatenate(list(probabilities.values()))
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
     facts["predicted"] = [features.classes[number] for number in values.argmax(1)]
     table = pd.DataFrame(facts, dtype=object).assign(ood_score=ood_scores)
-    return predictions.table(table, values, features.classes)
+    return predictions.table(table, np.round(values, predictions.DECIMALS), features.classes)

@@ -74,6 +74,15 @@ def test_a_few_of_many_suggestions_are_named() -> None:
     assert text.count("a -> b") == 4
 
 
+def test_a_class_that_a_split_lacks_is_named_where_the_data_was_divided() -> None:
+    rows = [("cat", 20, 0.5, 16, 2, 2), ("dog\x1b", 20, 0.5, 18, 0, 2), ("empty", 0, 0.0, 0, 0, 0)]
+    text = block(Findings(classes=table("classes", rows)), None, None)
+    assert "The validation split has no image of 'dog\\x1b': its figures say nothing of this class." in text
+    assert "test split" not in text and "'empty'" not in text
+    undivided = [(label, images, share, 0, 0, 0) for label, images, share, *_ in rows]
+    assert "has no image" not in block(Findings(classes=table("classes", undivided)), None, None)
+
+
 def test_of_hundreds_of_classes_the_largest_and_smallest_are_listed() -> None:
     text = block(clean(MANY), None, None)
     listed = [number for number in range(300) if f"\nclass {number} " in text]

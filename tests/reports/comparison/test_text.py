@@ -40,6 +40,13 @@ def test_the_whole_paragraph_of_a_crossing() -> None:
     assert found and [float(end) for end in found.groups()] == pytest.approx([15.9, 23.9], abs=0.2)
 
 
+def test_what_always_naming_the_most_frequent_class_would_give_is_said() -> None:
+    runs, means, pairs = tables({"frozen": {"10": 0.8}, "tuned": {"10": 0.9}})
+    runs = runs.assign(majority=0.9965, majority_class="healthy")
+    told = paragraph(runs, means, pairs)
+    assert "always on the same 400 test images, of which always answering 'healthy' would get 99.65 % right." in told
+
+
 def test_three_methods_are_ranked_with_what_is_sure() -> None:
     told = paragraph(*tables({"frozen": {"10": 0.9}, "tuned": {"10": 0.905}, "lenet": {"10": 0.6}}))
     assert "tuned has the highest accuracy, 90.5 % (the same with each seed);" in told

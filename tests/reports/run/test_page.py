@@ -11,7 +11,8 @@ import pytest
 from tests.reports.made_up_run import write_run
 from tests.reports.page import Page
 from transfer.evaluation import predictions
-from transfer.reports.run import figures
+from transfer.evaluation.metrics import confusion_matrix, evaluate
+from transfer.reports.run import figures, text
 from transfer.reports.run import page as run_page
 from transfer.runs import CUT_POINTS, Draft, Run
 from transfer.workflows import report
@@ -118,13 +119,44 @@ def test_the_table_of_cut_points_is_there_exactly_where_they_were_compared(tmp_p
 
 def test_many_classes_are_drawn_without_their_names() -> None:
     count = 45
-    drawn = figures.confusion(np.eye(count, dtype=int).tolist(), [f"class{number}" for number in range(count)])
+    drawn = figures.confusion(np.eye(count, dtype=int), [f"class{number}" for number in range(count)])
     assert "class7" not in drawn
-    assert "class7" in figures.confusion(np.eye(9, dtype=int).tolist(), [f"class{number}" for number in range(9)])
+    assert "class7" in figures.confusion(np.eye(9, dtype=int), [f"class{number}" for number in range(9)])
+
+
+def test_of_very_many_classes_the_most_frequent_mistakes_are_listed(tmp_path: Path) -> None:
+    page = Page(run_page.render(write_run(tmp_path / "run", [f"class{number}" for number in range(160)])))
+    assert any("the most frequent mistakes" in found for found in page.texts)
+    assert "predicted class" in page.texts and "<svg" in run_page.render(write_run(tmp_path / "few"))
+
+
+def test_the_first_sentence_says_what_always_naming_the_most_frequent_class_would_give(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ("healthy", "sick"))
+    test = evaluate(np.eye(2)[[0] * 1999 + [1]], np.array([0] * 1993 + [1] * 7), ["healthy", "sick"])
+    run.metrics["test"] = test
+    run.metrics["validation"]["per_class"]["sick"]["images"] = 0
+    lead = next(found for found in Page(run_page.render(run)).texts if "test images were" in found)
+    assert lead.startswith("99.70 % of 2000 test images were classified correctly (95 % interval: 99.")
+    assert lead.endswith("measured through the exported model; always answering 'healthy' would give 99.65 %.")
+    warning = "The validation split has no image of 'sick': its figures say nothing of this class."
+    assert warning in Page(run_page.render(run)).texts
+    block = text.block(run)
+    assert "Test accuracy  0.9970 (95 %: 0.9" in block and "Compare with   0.9965, the accuracy of always answering 'healthy'" in block
+    assert warning in block
+    assert "0.9965" in text.side_by_side([run])
+
+
+def test_a_run_of_an_earlier_version_has_the_same_page(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    page = Page(run_page.render(run)).texts
+    for split in ("validation", "test"):
+        run.metrics[split]["confusion"] = confusion_matrix(run.metrics[split]).tolist()
+        del run.metrics[split]["majority"], run.metrics[split]["majority_class"]
+    assert Page(run_page.render(run)).texts == page
 
 
 def test_figures_keep_text_as_text_in_any_script() -> None:
-    drawn = figures.confusion([[1, 0], [0, 1]], ["日本", "$a"])
+    drawn = figures.confusion(np.eye(2, dtype=int), ["日本", "$a"])
     assert "日本" in drawn
     assert "$a" in drawn
 

@@ -9,7 +9,7 @@ import pandas as pd
 from transfer.quality.findings import Findings
 from transfer.reports import templates
 from transfer.reports.cards import Album
-from transfer.reports.findings import absent, items, sentence
+from transfer.reports.findings import absent, items, sentence, without
 from transfer.reports.names import printable, records
 
 _TEMPLATE = "check/page.html.jinja"
@@ -48,6 +48,7 @@ def render(
         absent=absent(findings),
         album=Album(findings, thumbnails, most),
         classes=_classes(findings.classes),
+        without=without(findings),
         first_classes=_CLASSES,
         formats=records(findings.formats),
         sizes=records(findings.sizes),

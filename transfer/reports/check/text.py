@@ -9,7 +9,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from transfer.quality.findings import Findings
-from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, unused
+from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, unused, without
 from transfer.reports.names import printable, shortened
 from transfer.reports.terminal import table
 from transfer.reports.words import listed
@@ -49,7 +49,8 @@ def block(
         width: columns of the terminal.
     """
     width = min(max(width, _NARROWEST), _WIDTH)
-    lines = ["", *_classes(findings.classes, width), "", *_shapes(findings, width), ""]
+    lines = ["", *_classes(findings.classes, width), *(line for said in without(findings) for line in _wrapped(said, "", "", width))]
+    lines += ["", *_shapes(findings, width), ""]
     found = [item for item in items(findings) if item.count]
     for urgency in (FIX, LOOK, NOTE):
         chosen = [item for item in found if item.urgency == urgency]

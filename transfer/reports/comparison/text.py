@@ -11,7 +11,8 @@ from transfer.reports.comparison import pairs as comparison_pairs
 from transfer.reports.comparison import quantities
 from transfer.reports.comparison import table as comparison_table
 from transfer.reports.comparison.pairs import Verdicts
-from transfer.reports.words import counted, listed
+from transfer.reports.names import printable
+from transfer.reports.words import counted, listed, percent
 
 _PAIRS_TOLD = 3  # of more pairs, only those with the best method get a sentence, unless all are with one reference
 _ALIKE = 1.1  # costs whose ratio is below this are about the same
@@ -72,7 +73,11 @@ def _what(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
     methods = summary["method"].nunique()
     were = "was run" if methods == 1 else "were compared"
     seeds, images = counted(int(summary["seeds"].max()), "seed"), counted(int(runs["test_images"].max()), "test image")
-    return f"{counted(methods, 'method')} {were} {across}, with {seeds}, always on the same {images}."
+    told = f"{counted(methods, 'method')} {were} {across}, with {seeds}, always on the same {images}"
+    if "majority" not in runs:  # comparisons of earlier versions
+        return f"{told}."
+    usual, most = runs["majority_class"].iloc[0], runs["majority"].iloc[0]
+    return f"{told}, of which always answering '{printable(usual)}' would get {percent(most)} right."
 
 
 def _best(summary: pd.DataFrame, verdicts: Verdicts, sizes: dict[str, str]) -> list[str]:

@@ -33,8 +33,8 @@ def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
     return "\n".join(drawn)
 
 
-def confusion(matrix: list[list[int]], classes: list[str]) -> str:
-    """Return the confusion matrix: rows are true classes, columns predicted ones, colours shares of the row."""
+def confusion(matrix: np.ndarray, classes: list[str]) -> str:
+    """Return the confusion matrix, int [classes, classes]: rows are true classes, columns predicted ones, colours shares of the row."""
     counts = np.asarray(matrix, float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(max(3.0, 0.45 * len(classes) + 1.5), 14.0)

@@ -69,7 +69,7 @@ def choose(run: Run) -> Gallery:
     values = test.iloc[:, -len(classes) :].to_numpy(float)
     number = {name: position for position, name in enumerate(classes)}
     labels = np.array([number[label] for label in test["label"]], int)
-    score, right = values.max(1), values.argmax(1) == labels
+    score, right = values.max(1), (test["label"] == test["predicted"]).to_numpy(bool)  # rounded probabilities may be equal
     of_label = values[np.arange(len(test)), labels]
 
     def shown(positions: np.ndarray) -> list[Shown]:

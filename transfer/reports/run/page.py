@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfer.evaluation.metrics import confusion_cells, confusion_matrix, majority
 from transfer.quality.findings import Findings
 from transfer.reports import templates
 from transfer.reports.cards import Album
@@ -11,9 +12,13 @@ from transfer.reports.findings import items, sentence
 from transfer.reports.names import printable, records
 from transfer.reports.run import figures, text
 from transfer.reports.run.gallery import Gallery, choose
+from transfer.reports.words import percent
 from transfer.runs import Draft, Run
 
 _TEMPLATE = "run/page.html.jinja"
+
+_CLASSES_DRAWN = 150  # the matrix of more could not be read
+_CONFUSED = 40
 
 FINDINGS_SHOWN = 6
 """About how many images of each kind of finding the page shows: the number for `cards.paths`."""
@@ -81,18 +86,22 @@ def _content(run: Run) -> dict[str, Any]:
     of_test = run.predictions[run.predictions["split"] == "test"]
     cut_points = run.cut_points
     other_data = metrics["ood"]["others"]
+    usual, most = majority(test)
+    drawn = len(classes) <= _CLASSES_DRAWN
     skipped = run.manifest[run.manifest["reason"] != ""]
     return {
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
         "sentence": (
-            f"{test['accuracy']:.1%} of {test['images']} test images were classified correctly "
-            f"(95 % interval: {low:.1%} to {high:.1%}), measured through the exported model."
+            f"{percent(test['accuracy'])} of {test['images']} test images were classified correctly (95 % interval: {percent(low)} to "
+            f"{percent(high)}), measured through the exported model; always answering '{printable(usual)}' would give {percent(most)}."
         ),
         "metrics": metrics,
         "test": test,
         "classes": sorted(test["per_class"].items(), key=lambda item: item[1]["recall"]),
         "curves": figures.learning_curves(run.history, metrics["best_epoch"]),
-        "confusion": figures.confusion(test["confusion"], classes),
+        "without": text.without(run),
+        "confusion": figures.confusion(confusion_matrix(test), classes) if drawn else "",
+        "confused": [] if drawn else _confused(test),
         "reliability": figures.reliability(of_test, classes),
         "calibration": metrics["calibration"],
         "ood": metrics["ood"],
@@ -105,6 +114,12 @@ def _content(run: Run) -> dict[str, Any]:
         "config": (run.path / "config.yaml").read_text(encoding="utf-8"),
         "environment": run.environment,
     }
+
+
+def _confused(test: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Return the most frequent mistakes: true class, predicted class, images."""
+    cells = [(true, other, count) for true, row in confusion_cells(test).items() for other, count in row.items() if other != true]
+    return sorted(cells, key=lambda cell: -cell[2])[:_CONFUSED]
 
 
 def _stages(timing: Mapping[str, float]) -> list[tuple[str, float, float]]:

@@ -2,12 +2,17 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from transfer.data.classes import describe_absent
+from transfer.evaluation.metrics import absent, majority
 from transfer.quality.findings import Findings
 from transfer.reports.check import text as check_text
+from transfer.reports.names import printable
 from transfer.reports.terminal import table
+from transfer.reports.words import share
 from transfer.runs import FINDINGS, Run
 
 GOOD_AUROC = 0.8
@@ -20,11 +25,14 @@ _WORST = 3
 def block(run: Run) -> str:
     """Return what a person wants to know at the end of a run."""
     test, timing, images = run.metrics["test"], run.metrics["timing"], run.metrics["images"]
+    usual, most = majority(test)
     facts = {
         "Test accuracy": f"{_accuracy(test)} on {test['images']} images, through the exported model",
+        "Compare with": f"{share(most)}, the accuracy of always answering {printable(usual)!r}",
         "Macro F1": f"{test['macro_f1']:.3f}",
         "Worst classes": f"{_worst(test['per_class'])} (recall)",
         "Images": f"{images['train']} train, {images['validation']} validation, {images['test']} test",
+        "Without": "; ".join(without(run)),
         "Skipped": _skipped(run.metrics["skipped"]),
         "OOD": _ood(run.metrics["ood"]["others"]),
         "Seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in timing.items()),
@@ -32,6 +40,11 @@ def block(run: Run) -> str:
     places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": f"transfer serve {shlex.quote(str(run.path))}"}
     doubts = check_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
     return "\n".join(["", *_entries(facts), "", *_entries(places), *(["", doubts] if doubts else [])])
+
+
+def without(run: Run) -> list[str]:
+    """Return a sentence for each of the validation and the test split that has no image of some class."""
+    return [said for split in ("validation", "test") if (said := describe_absent(split, absent(run.metrics[split])))]
 
 
 def judged(facts: Mapping[str, float]) -> str:
@@ -56,19 +69,29 @@ def cut_points(compared: pd.DataFrame) -> str:
 
 def side_by_side(runs: Sequence[Run]) -> str:
     """Return a table of runs on the same test images."""
-    head = ["", "test accuracy (95 % interval)", "macro F1", "log loss", "parameters trained", "seconds"]
+    head = ["", "test accuracy (95 % interval)", "most frequent class alone", "macro F1", "log loss", "parameters trained", "seconds"]
     rows = []
     for run in runs:
         test, trained, seconds = run.metrics["test"], run.metrics["parameters"]["trained"], run.metrics["timing"]["total"]
         low, high = test["accuracy_ci95"]
-        accuracy = f"{test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
-        rows.append([run.name, accuracy, f"{test['macro_f1']:.3f}", f"{test['log_loss']:.3f}", f"{trained:,}", f"{seconds:.1f}"])
+        accuracy = f"{share(test['accuracy'])} ({share(low)} to {share(high)})"
+        rows.append(
+            [
+                run.name,
+                accuracy,
+                share(majority(test)[1]),
+                f"{test['macro_f1']:.3f}",
+                f"{test['log_loss']:.3f}",
+                f"{trained:,}",
+                f"{seconds:.1f}",
+            ]
+        )
     return "\n".join(table(head, rows, left=(0, 1)))
 
 
-def _accuracy(test: Mapping[str, Sequence[float]]) -> str:
+def _accuracy(test: Mapping[str, Any]) -> str:
     low, high = test["accuracy_ci95"]
-    return f"{test['accuracy']:.3f} (95 %: {low:.3f} to {high:.3f})"
+    return f"{share(test['accuracy'])} (95 %: {share(low)} to {share(high)})"
 
 
 def _worst(per_class: Mapping[str, Mapping[str, float]]) -> str:

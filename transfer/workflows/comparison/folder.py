@@ -26,7 +26,7 @@ RECORDS = "runs"
 RATES = "rates.json"
 LOCK = ".lock"
 
-_TEXTS = ("run", "method", "size", "truncate_at", "energy_source", "method_a", "method_b", "test", "interval")
+_TEXTS = ("run", "method", "size", "truncate_at", "energy_source", "method_a", "method_b", "test", "interval", "majority_class")
 
 
 def require_free(folder: Path, protected: Iterable[Path]) -> None:

@@ -16,9 +16,9 @@ from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial
 
 COLUMNS = [
-    "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "macro_f1",
-    "log_loss", "ece", "val_accuracy", "best_epoch", "epochs", "truncate_at", "parameters_trained", "parameters_total",
-    "seconds_frozen", "seconds_training", "seconds", "energy_wh", "energy_source",
+    "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "majority",
+    "majority_class", "macro_f1", "log_loss", "ece", "val_accuracy", "best_epoch", "epochs", "truncate_at", "parameters_trained",
+    "parameters_total", "seconds_frozen", "seconds_training", "seconds", "energy_wh", "energy_source",
 ]  # fmt: skip
 
 
@@ -26,9 +26,13 @@ def runs(found: Sequence[tuple[Trial, Record]], methods: Sequence[str], classes:
     """Return one row per run (columns `COLUMNS`), ordered by method, then size, then seed."""
     ordered = sorted(found, key=lambda pair: methods.index(pair[0].method.name))  # stable: sizes and seeds stay in order
     rows = []
+    tested: dict[str, Any] = {}
     for trial, record in ordered:
+        if not tested:  # always the same images
+            counts = trial.dataset.rows("test")["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+            tested = {"majority": counts.iloc[0] / counts.sum(), "majority_class": counts.index[0]}
         facts: dict[str, Any] = {"run": trial.name, "method": trial.method.name, "size": trial.size, "seed": trial.seed}
-        facts |= asdict(record) | {"images_per_class": record.train_images / classes}
+        facts |= asdict(record) | tested | {"images_per_class": record.train_images / classes}
         rows.append(facts | {"seconds": record.seconds_frozen + record.seconds_training})
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"energy_wh": float})
