@@ -48,6 +48,13 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+def named(word: str, valid: Iterable[str]) -> str | None:
+    """Return the valid name that a word spells, without regard to case; None if there is none, or several."""
+    options = list(valid)
+    found = [word] if word in options else [option for option in options if option.lower() == word.strip().lower()]
+    return found[0] if len(found) == 1 else None
+
+
 def unknown_name(kind: str, received: str, valid: Iterable[str]) -> str:
     """Return the message for a name that is not in a list: the nearest valid name, and the whole list."""
     options = list(valid)

@@ -38,6 +38,25 @@ def test_every_default_of_a_network_is_a_key() -> None:
         build([registry.find(name).defaults])
 
 
+@pytest.mark.parametrize("name", ["VGG16", "Inception_V3", "InceptionV3", "EfficientNetV2B0", "LeNet", " vgg16 "])
+def test_a_network_is_named_without_regard_to_case(name: str) -> None:
+    found = registry.find(name)
+    config = resolve([{"backbone": name}])
+    assert config.backbone == found.name and config == resolve([{"backbone": found.name}])
+
+
+def test_other_names_are_matched_without_regard_to_case_and_kept_as_they_are_spelt() -> None:
+    given = {"weights": "ImageNet", "truncate_at": "Block4_Pool", "unfreeze_from": "BLOCK3_conv1", "data.group_by": "Near-Duplicates"}
+    assert resolve([given]) == resolve([{key: value.lower() for key, value in given.items()}])
+    assert resolve([{"truncate_at": "Top"}]).truncate_at == "top" and resolve([{"truncate_at": "AUTO"}]).truncate_at == "auto"
+    whole = resolve([{"weights": "Random", "unfreeze_from": "All"}])
+    assert (whole.weights, whole.unfreeze_from) == ("random", "all") and whole.whole_from_random
+    convnext = resolve([{"backbone": "ConvNeXtTiny", "truncate_at": "Stage_1"}])
+    assert (convnext.backbone, convnext.truncate_at) == ("convnext_tiny", "stage_1")
+    assert resolve([{"weights": "/Data/Mine.h5", "data.group_by": "Patient"}]).weights == "/Data/Mine.h5"
+    assert resolve([{"data.group_by": "Patient"}]).data.group_by == "Patient"
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configurations_of_the_project_can_be_run(path: Path) -> None:
     assert path.stem.startswith(resolve([read_yaml(path)]).backbone)

@@ -1,6 +1,6 @@
 """All settings: typed models with their defaults, and how they are loaded. Does not import TensorFlow."""
 
-from transfer.config.loading import build, flatten, keys, parse_assignment, read_yaml
+from transfer.config.loading import build, flatten, keys, last_parts, parse_assignment, read_yaml
 from transfer.config.schema import Config
 from transfer.config.sections import (
     AugmentConfig,
@@ -20,5 +20,5 @@ from transfer.config.sections import (
 __all__ = [
     "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "OODConfig", "FeaturesConfig",
     "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys",
-    "parse_assignment", "read_yaml",
+    "last_parts", "parse_assignment", "read_yaml",
 ]  # fmt: skip

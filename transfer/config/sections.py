@@ -1,22 +1,23 @@
 """The sections of the configuration: the keys below `data:`, `head:`, `training:` and so on, with their defaults."""
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
+from transfer.config import values
 
-def _off_of_yaml(value: object) -> object:
-    """YAML reads a bare `off` as false."""
-    return "off" if value is False else value
-
-
-AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_off_of_yaml)]
+AutoOrOff = Literal["auto", "off"]
 
 
 class Section(BaseModel):
     """Base of all sections: immutable; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _taken(cls, value: Any, info: ValidationInfo) -> Any:
+        return values.taken(value, cls.model_fields[str(info.field_name)].annotation)
 
 
 class NetworkConfig(Section):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
-from transfer.errors import ConfigError
+from transfer.data.groups import NEAR_DUPLICATES
+from transfer.errors import ConfigError, named
 from transfer.models.registry import Backbone, Scratch, find, require_size
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     for layer in layers:
         given |= flatten(layer)
     network = find(str(given.get("backbone", Config().backbone)))
+    given |= _spelt(given, network)
     if isinstance(network, Scratch):  # an empty option means the network's default
         given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
         own = {f"network.{key}": value for key, value in network.options.items()}
@@ -88,6 +90,19 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
             f"Received {config.data.validation:g} + {config.data.test:g}."
         )
     return config.updated(image_size=size)
+
+
+def _spelt(given: Mapping[str, Any], network: Backbone | Scratch) -> dict[str, str]:
+    """Return the names among the settings as they are spelt: they are matched without regard to case."""
+    valid = {
+        "backbone": [network.name], "weights": ["imagenet", "random"], "data.group_by": [NEAR_DUPLICATES],
+        "truncate_at": ["top", "auto"], "unfreeze_from": ["all"],
+    }  # fmt: skip
+    if isinstance(network, Backbone):
+        for key in ("truncate_at", "unfreeze_from"):
+            valid[key] += [*network.layers, *(name for name in network.cut_names if name not in network.layers)]
+    known = {key: named(given[key], names) for key, names in valid.items() if isinstance(given.get(key), str)}
+    return {key: name for key, name in known.items() if name is not None} | ({"backbone": network.name} if "backbone" in known else {})
 
 
 def _check_boundary(backbone: Backbone, config: Config) -> None:
