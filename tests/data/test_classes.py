@@ -4,7 +4,8 @@ import pytest
 
 from tests.data.test_splits import plain, table
 from transfer.data import dataset as manifests
-from transfer.data.classes import describe_balance
+from transfer.data.classes import describe_balance, require_classes
+from transfer.errors import DataError
 
 
 def test_classes_are_shown_with_their_images_the_largest_first() -> None:
@@ -28,3 +29,18 @@ def test_balanced_weights_are_advised_where_one_class_has_ten_times_the_images(
 ) -> None:
     said = describe_balance(table(plain(dict(zip("ab", counts, strict=True)))), weights)
     assert ("training.class_weights=balanced" in said) is advised
+
+
+LONG = "a plant that somebody described " * 20
+
+
+def test_very_long_names_are_shortened_in_every_message() -> None:
+    for counts in ({LONG + "1": 5, LONG + "2\x1b": 4}, {LONG + "1": 5, LONG + "2": 1}, {LONG + "1": 5}, {LONG + "\n1": 5, LONG + "2": 5}):
+        rows = table(plain(counts))
+        said = describe_balance(rows, "none")
+        try:
+            require_classes(rows)
+        except DataError as error:
+            said += str(error)
+        assert "a plant that somebody described a plant" not in said and "a plant that" in said and "..." in said
+        assert len(said) < 900 and "\x1b" not in said

@@ -1,5 +1,6 @@
 """The command line: arguments -> configuration -> one call -> one printed result. No logic; TensorFlow is imported late."""
 
+import shutil
 import signal
 import sys
 from typing import Annotated, Any
@@ -79,8 +80,12 @@ def _terminated(number: int, frame: Any) -> None:
 
 
 def _fail(text: str) -> None:
-    line = " ".join(text.split())
-    print(f"error: {line}".encode("utf-8", "replace").decode(), file=sys.stderr)
+    line = "error: " + " ".join(text.split())
+    if sys.stderr.isatty():  # in a file or a pipe it stays one line
+        from transfer.reports.terminal import wrapped
+
+        line = "\n".join(wrapped(line, shutil.get_terminal_size().columns))
+    print(line.encode("utf-8", "replace").decode(), file=sys.stderr)
     sys.exit(2)
 
 

@@ -1,10 +1,38 @@
-"""Tables for the terminal, laid out by rich as plain text: whole lines, never cut, the same in a terminal and in a pipe."""
+"""Texts and tables for the terminal, laid out as plain text: words are never cut, and lines are the same in a pipe."""
 
 import io
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from rich.cells import cell_len
+
 _WIDE = 1 << 16  # columns: more than any table needs, so that rich neither cuts nor breaks a cell
+
+
+_NARROWEST, _WIDEST = 60, 100  # on narrower terminals lines are broken by the terminal; longer lines are hard to read
+
+
+def columns() -> int:
+    """Return the width of texts: that of the terminal, from 60 to 100 columns; 100 in a pipe."""
+    return min(max(shutil.get_terminal_size((_WIDEST, 24)).columns, _NARROWEST), _WIDEST)
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Return the lines of a text, broken between words; a word that is longer than a line (a path) stays whole.
+
+    Args:
+        text: words separated by white space.
+        width: columns of a line.
+        first, rest: what the first line and the others begin with.
+    """
+    lines, line, empty = [], first, True
+    for word in text.split():
+        if not empty and cell_len(line) + 1 + cell_len(word) > width:
+            lines.append(line)
+            line, empty = rest, True
+        line, empty = line + ("" if empty else " ") + word, False
+    return [*lines, line]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int] = (0,), indent: int = 0) -> list[str]:

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
+from transfer.system import c_messages
+
 
 @contextmanager
 def hearing(level: str) -> Iterator[None]:
@@ -34,7 +36,7 @@ def quietly() -> Iterator[None]:
     sys.stderr.flush()
     before = os.dup(2)
     try:
-        with hearing("ERROR"), warnings.catch_warnings(), tempfile.TemporaryFile() as held:
+        with hearing("ERROR"), warnings.catch_warnings(), c_messages.unfiltered(), tempfile.TemporaryFile() as held:
             warnings.simplefilter("ignore")
             os.dup2(held.fileno(), 2)
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -46,8 +48,9 @@ def quietly() -> Iterator[None]:
 
 
 def import_tensorflow_quietly() -> None:
-    """Import TensorFlow, hiding what its C++ libraries print at start; it is shown if the import fails."""
+    """Import TensorFlow, hiding what its C++ libraries print at start and about single images; it is shown if the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells when it builds its cache of fonts
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held, _importing():
         before = os.dup(2)
@@ -67,6 +70,7 @@ def import_tensorflow_quietly() -> None:
             sys.stderr.flush()
             os.dup2(before, 2)
             os.close(before)
+    c_messages.leave_out_image_warnings()
 
 
 @contextmanager
