@@ -18,7 +18,8 @@ import lmdb
 import numpy as np
 
 from transfer.errors import StoreError
-from transfer.system.files import cache_home, write_text
+from transfer.system.files import write_text
+from transfer.system.home import cache_home
 
 _FIRST_SIZE = 1 << 28
 DESCRIPTION = "set.json"

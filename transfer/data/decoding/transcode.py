@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from transfer.system.files import cache_home, write_bytes
+from transfer.system.files import write_bytes
+from transfer.system.home import cache_home
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
