@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from transfer.config import Config, build, read_yaml
-from transfer.errors import ConfigError
+from transfer.errors import ConfigError, StoreError
 from transfer.models import registry
+from transfer.workflows.requests import fit_request
 from transfer.workflows.settings import resolve
 
 CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem != "compare")
@@ -159,3 +160,11 @@ def test_the_first_layer_of_all_means_all() -> None:
 def test_a_precision_is_left_open_for_fine_tuning_and_settled_for_training_from_random_weights() -> None:
     assert resolve([{"unfreeze_from": "all"}]).precision == "auto"
     assert resolve([{"unfreeze_from": "all", "weights": "random"}]).precision == "float32"
+
+
+def test_a_cache_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRANSFER_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match="TRANSFER_HOME"):
+        fit_request(tmp_path / "data", [], output=tmp_path / "runs")

@@ -14,6 +14,7 @@ from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import ConfigError, named
 from transfer.models.registry import Backbone, Scratch, find, require_size
+from transfer.system.home import cache_home
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -25,6 +26,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     Raises:
         ConfigError: for invalid settings.
         DataError: if the source does not exist.
+        StoreError: if the cache cannot be written, in which all work on images keeps what it has done.
     """
     config = resolve([*layers, sources.settings(data) if data is not None else {}])
     if config.data.source is None or (isinstance(data, str) and not data):
@@ -37,6 +39,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     if config.data.tfds_data_dir is not None:
         config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
     sources.require(config.data)
+    cache_home()
     return config
 
 
