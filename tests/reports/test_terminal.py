@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from transfer.reports.terminal import columns, table, wrapped
+from transfer.reports.terminal import columns, fitted, table, wrapped
 
 
 def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
@@ -47,3 +47,18 @@ def test_lines_are_broken_between_words_and_are_no_longer_than_the_terminal(word
 def test_texts_are_as_wide_as_the_terminal_within_limits(monkeypatch: pytest.MonkeyPatch, terminal: str, expected: int) -> None:
     monkeypatch.setenv("COLUMNS", terminal)
     assert columns() == expected
+
+
+def test_a_table_that_is_too_wide_is_in_pieces_with_the_first_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, rows = ["name", *(f"column {n}" for n in range(8))], [[f"row {n}", *(f"{n}.{m}" for m in range(8))] for n in range(3)]
+    assert fitted(head, rows, width=200) == table(head, rows)
+    narrow = fitted(head, rows, width=40)
+    assert max(map(cell_len, narrow)) <= 40
+    pieces = "\n".join(narrow).split("\n\n")
+    assert len(pieces) == 3 and all(
+        [line.split("  ")[0] for line in piece.splitlines()] == ["name", "row 0", "row 1", "row 2"] for piece in pieces
+    )
+    assert [cell for piece in pieces for cell in piece.splitlines()[1].split()[2:]] == [f"0.{m}" for m in range(8)]
+    assert fitted(["name", "one wide column"], [["x", "y" * 90]], width=40) == table(["name", "one wide column"], [["x", "y" * 90]])
+    monkeypatch.setenv("COLUMNS", "40")
+    assert fitted(head, rows) == narrow

@@ -61,3 +61,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int
     with console.capture() as captured:
         console.print(laid_out)
     return [(" " * indent + line).rstrip() for line in captured.get().splitlines()]
+
+
+def fitted(head: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int] = (0,), width: int | None = None) -> list[str]:
+    """Return the lines of a table; one that is too wide is in pieces, one under the other, each with the first column.
+
+    Args:
+        head, rows, left: as for `table`; at least two columns.
+        width: columns of a line; none: those of the terminal, without a limit in a pipe.
+    """
+    room = shutil.get_terminal_size((_WIDE, 24)).columns if width is None else width
+    cells, to_the_left = [head, *rows], set(left)
+    pieces: list[str] = []
+    start = 1
+    while start < len(head):
+        for end in range(len(head), start, -1):
+            shown = (0, *range(start, end))
+            first, *others = ([row[number] for number in shown] for row in cells)
+            piece = table(first, others, [place for place, number in enumerate(shown) if number in to_the_left])
+            if end == start + 1 or max(map(cell_len, piece)) <= room:
+                break
+        pieces += [*([""] if pieces else []), *piece]
+        start = end
+    return pieces

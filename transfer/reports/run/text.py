@@ -8,7 +8,7 @@ import pandas as pd
 from transfer.quality.findings import Findings
 from transfer.reports.check import text as check_text
 from transfer.reports.names import printable, shortened
-from transfer.reports.terminal import columns, table, wrapped
+from transfer.reports.terminal import columns, fitted, table, wrapped
 from transfer.runs import FINDINGS, Run
 
 GOOD_AUROC = 0.8
@@ -66,7 +66,7 @@ def side_by_side(runs: Sequence[Run]) -> str:
         low, high = test["accuracy_ci95"]
         accuracy = f"{test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
         rows.append([run.name, accuracy, f"{test['macro_f1']:.3f}", f"{test['log_loss']:.3f}", f"{trained:,}", f"{seconds:.1f}"])
-    return "\n".join(table(head, rows, left=(0, 1)))
+    return "\n".join(fitted(head, rows, left=(0, 1)))
 
 
 def _accuracy(test: Mapping[str, Sequence[float]]) -> str:
