@@ -43,6 +43,8 @@ _HOMES = {
     "predict": "transfer.workflows.predict",
 }
 
+_WITHOUT_TENSORFLOW = ("Config", "Run", "TransferError")
+
 
 def __getattr__(name: str) -> Any:
     """Import a public name on its first use."""
@@ -50,4 +52,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'transfer' has no attribute {name!r}")
     import importlib
 
+    if name not in _WITHOUT_TENSORFLOW:
+        from transfer.system.startup import import_tensorflow_quietly
+
+        import_tensorflow_quietly()  # a script prints what the command line prints: nothing of TensorFlow's
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -7,6 +7,9 @@ in Python it is an ordinary exception. Any other exception that escapes is a bug
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 60  # valid names in a message, at most
+_LONGEST = 60  # characters of each
+
 
 class TransferError(Exception):
     """Base of all errors that the user can act on."""
@@ -48,9 +51,23 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+def named(word: str, valid: Iterable[str]) -> str | None:
+    """Return the valid name that a word spells, without regard to case; None if there is none, or several."""
+    options = list(valid)
+    found = [word] if word in options else [option for option in options if option.lower() == word.strip().lower()]
+    return found[0] if len(found) == 1 else None
+
+
 def unknown_name(kind: str, received: str, valid: Iterable[str]) -> str:
-    """Return the message for a name that is not in a list: the nearest valid name, and the whole list."""
+    """Return the message for a name that is not in a list: the nearest valid name, and the list, or the beginning of a long one."""
     options = list(valid)
     near = nearest(received, options)
     hint = f" Did you mean {near!r}?" if near else ""
-    return f"Unknown {kind}.{hint} Expected one of: {', '.join(options)}. Received {received!r}."
+    listed = ", ".join(_short(option) for option in options[:_LISTED])
+    more = f" and {len(options) - _LISTED:,} more" if len(options) > _LISTED else ""
+    return f"Unknown {kind}.{hint} Expected one of: {listed}{more}. Received {received!r}."
+
+
+def _short(name: str) -> str:
+    """Return a long name without its middle: classes can be sentences."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2 - 2]}...{name[2 - _LONGEST // 2 :]}"

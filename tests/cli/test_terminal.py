@@ -1,13 +1,17 @@
 """What a person sees: one line per step if the output is not a terminal, and TensorFlow's messages only where they explain a failure."""
 
+import io
 import logging
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from transfer.cli.terminal import Terminal
 from transfer.system.startup import hearing, import_tensorflow_quietly
@@ -41,6 +45,55 @@ def test_news_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> Non
     news = "[red]vgg16[/red] " + "long " * 60
     Terminal().say(news)
     assert capsys.readouterr().err == news + "\n"
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], tuple[Terminal, Callable[[], list[str]]]]:
+    """Return a function that makes a terminal of so many columns, and one that tells what it shows in the end."""
+
+    def make(width: int) -> tuple[Terminal, Callable[[], list[str]]]:
+        file, terminal = io.StringIO(), Terminal()
+        options: dict[str, Any] = {"force_terminal": True, "width": width, "highlight": False, "emoji": False, "color_system": None}
+        monkeypatch.setattr(terminal, "_console", Console(file=file, **options))
+
+        def lines() -> list[str]:
+            text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", file.getvalue().replace("\r", "\n"))
+            return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+        return terminal, lines
+
+    return make
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize(("total", "done"), [(10, 10), (60, 20), (None, 7), (1_000_000, 1_000_000)])
+def test_a_bar_that_ended_shows_the_time_taken(shown: Callable[..., Any], width: int, total: int | None, done: int) -> None:
+    terminal, lines = shown(width)
+    with terminal.step("Extracting features", total) as advance:
+        advance(done)
+    *_, last = lines()
+    assert re.fullmatch(r"Extracting features .* [\d/?]+ [\d,.]+ images/s in 0:00:0\d", last), last
+    assert len(last) <= width
+
+
+def test_a_bar_that_failed_shows_the_time_left(shown: Callable[..., Any]) -> None:
+    terminal, lines = shown(80)
+    with pytest.raises(ValueError, match="stop"), terminal.step("Training", 3, "epochs") as advance:
+        advance(1)
+        raise ValueError("stop")
+    assert " left " in lines()[-1] and " in " not in lines()[-1]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_words_of_a_long_title_and_of_news_are_not_broken(shown: Callable[..., Any], width: int) -> None:
+    title = "Choosing precision (once for this machine, network and size)"
+    news = "42 images in 3 classes: " + ", ".join(f"class{number} 14" for number in range(40)) + " :cat:"
+    terminal, lines = shown(width)
+    with terminal.step(title, 2, "precisions") as advance:
+        advance(2)
+    terminal.say(news)
+    assert set(title.split()) | set(news.split()) <= set(" ".join(lines()).split())
+    assert max(map(len, lines())) <= width
 
 
 class Failing:

@@ -37,18 +37,22 @@ def test_settings_written_as_yaml_are_read_as_the_same_settings(tmp_path: Path) 
         ({"sizes": [-1]}, "number of images per class, 1 or more"),
         ({"sizes": ["some"]}, "Received sizes='some'"),
         ({"sizes": [2.5]}, "number of images per class, 1 or more"),
-        ({"sizes": [True]}, "number of images per class, 1 or more"),
-        ({"sizes": []}, "'sizes'"),
-        ({"sizes": 5}, "'sizes'"),
+        ({"sizes": [True]}, "must be a number, not true or false"),
+        ({"sizes": []}, "'sizes' of a comparison: must have at least 1 value"),
+        ({"sizes": {"a": 1}}, "'sizes' of a comparison: must be a list"),
         ({"sizes": [1, 1]}, "1 appears twice"),
         ({"seeds": []}, "'seeds'"),
-        ({"seeds": [-1]}, "'seeds'"),
-        ({"seeds": ["a"]}, "whole numbers"),
+        ({"seeds": [-1]}, "'seeds' of a comparison: each value must be at least 0"),
+        ({"seeds": ["a"]}, "each value must be a whole number"),
+        ({"seeds": [True]}, "must be a number, not true or false"),
+        ({"seeds": [1.5]}, "each value must be a whole number"),
         ({"seeds": [1, 1]}, "1 appears twice"),
         ({"size": [1]}, "Did you mean 'sizes'"),
         ({"validation": "some"}, "'validation'"),
         ({"energy": "on"}, "'energy'"),
-        ({"country": "Germany"}, "'country'"),
+        ({"country": "Germany"}, "'country' of a comparison: must be the three letters"),
+        ({"training.epochs": 5}, "Did you mean 'common.training.epochs'"),
+        ({"training": {"epochs": 5}}, "Did you mean 'common.training'"),
         ({"reference": "linea"}, "Did you mean 'linear'"),
         ({"methods": {}}, "needs methods"),
         ({"methods": {"one": {"backbone": "mlp"}}}, "at least two methods"),
@@ -102,6 +106,26 @@ def test_assignments_of_the_command_line_are_yaml() -> None:
         parse_assignment("sizes")
     with pytest.raises(ConfigError, match="not YAML"):
         parse_assignment("sizes=[1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sizes=10", {"sizes": (10,)}),
+        ("sizes=ALL", {"sizes": ("all",)}),
+        ("sizes=1,010,all", {"sizes": (1, 10, "all")}),
+        ("sizes=[010, 1_000]", {"sizes": (10, 1000)}),
+        ("seeds=[010, 2]", {"seeds": (2, 10)}),
+        ("country=deu", {"country": "DEU"}),
+        ("country=none", {"country": None}),
+        ("reference=None", {"reference": None}),
+        ("validation=Proportional", {"validation": "proportional"}),
+        ("energy=Off", {"energy": "off"}),
+    ],
+)
+def test_values_are_taken_as_those_of_a_run(text: str, expected: dict[str, Any]) -> None:
+    config = build([pair(), parse_assignment(text)])
+    assert {key: getattr(config, key) for key in expected} == expected
 
 
 def test_the_file_of_the_repository_is_taken() -> None:

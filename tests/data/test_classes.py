@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.data.test_splits import plain, table
 from transfer.data import dataset as manifests
-from transfer.data.classes import describe_absent, describe_balance, require_unlike
+from transfer.data.classes import describe_absent, describe_balance, require_classes, require_unlike
 from transfer.errors import DataError
 
 
@@ -63,3 +63,18 @@ def test_a_name_and_what_looks_like_it_are_refused_with_their_places(name: str, 
 @pytest.mark.parametrize("names", [("cat", "cats"), ("e", "\u00e9"), ("a-b", "ab"), ("1", "01"), ("\u200d", " "), ("", " ")])
 def test_names_that_a_person_can_tell_apart_are_different(names: tuple[str, str]) -> None:
     require_unlike(dict.fromkeys(names, "row"), "x.csv")
+
+
+LONG = "a plant that somebody described " * 20
+
+
+def test_very_long_names_are_shortened_in_every_message() -> None:
+    for counts in ({LONG + "1": 5, LONG + "2\x1b": 4}, {LONG + "1": 5, LONG + "2": 1}, {LONG + "1": 5}, {LONG + "\n1": 5, LONG + "2": 5}):
+        rows = table(plain(counts))
+        said = describe_balance(rows, "none")
+        try:
+            require_classes(rows)
+        except DataError as error:
+            said += str(error)
+        assert "a plant that somebody described a plant" not in said and "a plant that" in said and "..." in said
+        assert len(said) < 900 and "\x1b" not in said

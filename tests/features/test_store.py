@@ -218,5 +218,12 @@ def test_a_damaged_store_is_one_clear_error_that_says_how_to_delete_it(damage: s
 def test_a_cache_folder_that_cannot_be_written_is_reported(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache_folder / "a file").write_text("")
     monkeypatch.setenv("TRANSFER_HOME", str(cache_folder / "a file"))
-    with pytest.raises(StoreError, match="cannot be used"), open_store(SET):
+    with pytest.raises(StoreError, match=r"cannot be written: .*Set TRANSFER_HOME"), open_store(SET):
         pass
+
+
+def test_a_store_that_cannot_be_made_is_not_to_be_pruned(cache_folder: Path) -> None:
+    (cache_folder / "features").write_text("")
+    with pytest.raises(StoreError, match=r"cannot be written: .*Set TRANSFER_HOME") as caught, open_store(SET):
+        pass
+    assert "prune" not in str(caught.value)

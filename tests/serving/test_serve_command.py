@@ -62,7 +62,7 @@ def test_a_port_in_use_is_one_line_before_tensorflow_is_loaded(run: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--port", "70000"], "--port: input should be less than or equal to 65535. Received --port 70000."),
+        (["--port", "70000"], "--port must be at most 65535. Received --port 70000."),
         (["--name", "a/b"], "no slash and no colon. Received --name a/b."),
         (["--max-images", "5000"], "queue_images must hold one request: at least max_images (5000)"),
         (["--host", "no.such.host.invalid"], "There is no such address."),

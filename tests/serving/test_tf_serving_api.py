@@ -1,7 +1,9 @@
 """TensorFlow Serving's interface: its forms of request and answer, its words, its status codes."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -55,6 +57,30 @@ def test_numbers_are_written_with_as_few_digits_as_float32_needs(server: Running
     assert answer["outputs"]["score"] == [0.33333334]
     assert answer["outputs"]["ood_score"] == [2.5]
     assert answer["outputs"]["is_ood"] == [True]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda data: {"b64": base64.urlsafe_b64encode(data).decode()},
+        lambda data: {"b64": base64.urlsafe_b64encode(data).decode().rstrip("=")},
+        lambda data: {"b64": base64.encodebytes(data).decode()},
+        lambda data: {"b64": f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"},
+        lambda data: {"b64": f"DATA:image/jpeg;charset=utf-8;BASE64,{base64.b64encode(data).decode()}"},
+        lambda data: {"b64": f"data:;base64,{base64.urlsafe_b64encode(data).decode().rstrip('=')}"},
+        lambda data: {"b64": "data:image/jpeg;base64," + quote(base64.b64encode(data).decode(), safe="")},
+        lambda data: f"data:image/jpeg;base64,{base64.b64encode(data).decode()}",
+    ],
+    ids=["URL-safe", "URL-safe without padding", "lines", "data URL", "capitals", "data URL of URL-safe", "percent", "bare data URL"],
+)
+def test_base64_is_read_as_clients_write_it(server: Running, write: Callable[[bytes], Any]) -> None:
+    images = [image("red"), image("blue", kind="PNG")]
+    assert any("-" in text or "_" in text for text in (base64.urlsafe_b64encode(data).decode() for data in images)), "the alphabets differ"
+    _, expected = ask(server, {"instances": [b64(data) for data in images]})
+    for body in ({"instances": list(map(write, images))}, {"instances": [{"image_bytes": write(data)} for data in images]}):
+        assert ask(server, body) == (200, expected)
+    status, answer = ask(server, {"inputs": list(map(write, images))})
+    assert (status, answer["outputs"]["label"]) == (200, ["red", "blue"])
 
 
 def test_base64_without_padding_and_with_white_space_is_read(server: Running) -> None:
@@ -138,7 +164,24 @@ IMAGES, EXPLAIN = {"signature_name": "images"}, {"signature_name": "explain"}
         ({"instances": [RED], "inputs": [RED]}, "expecting only one of"),
         ({"signature_name": "wrong", "instances": [RED]}, 'Serving signature name: "wrong" not found in signature def'),
         ({"signature_name": 3, "instances": [RED]}, "'signature_name' key must be a string value"),
-        ({"instances": [{"b64": "@@@"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "@@@"}]}, "Unable to base64 decode. Received the text '@@@'."),
+        ({"instances": [{"b64": "/9j_4AAQSkZJRgABAQ"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "A"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "AAAA=AAA"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "\u00e9\u00e9\u00e9\u00e9"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "data:image/png," + RED["b64"]}]}, "begins with 'data:image/png,/9j/4...'"),
+        ({"instances": [{"b64": "data:image/png;base64,%"}]}, "Unable to base64 decode"),
+        ({"instances": [{"b64": "data:image/png;base64,"}]}, "not an image: empty"),
+        ({"instances": ["data:image/png;base64,@@"]}, "Unable to base64 decode. Received text of 24 characters"),
+        ({"instances": [RED["b64"]]}, 'Base64 goes into {"b64": ...}.'),
+        ({"instances": ["/tmp/rose.jpg"]}, "not an image. Received the text '/tmp/rose.jpg'."),
+        ({"instances": ["https://example.org/rose.jpg"]}, "Received text of 28 characters that begins with 'https://example.org/...'."),
+        ({"instances": [b64(b"\x00\x01\x02\x03 nothing")]}, "not an image. Received 12 bytes that begin with 00 01 02 03 20 6e 6f 74."),
+        ({"instances": {"b64": RED["b64"]}}, "to be a list/array. Received an object with the keys b64."),
+        ({"instances": [3]}, "Received 3."),
+        ({"instances": [True]}, "Received true."),
+        ({"instances": [{}]}, "Received an empty object."),
+        ({"inputs": "x"}, "Received the text 'x'."),
         ({"instances": [{"b64": 5}]}, "keys must be equal to: image_bytes"),
         ({"instances": [{"image": RED}]}, "keys must be equal to: image_bytes"),
         ({"instances": [RED, {"image_bytes": RED}]}, "Expecting value/list but got object at item 1"),

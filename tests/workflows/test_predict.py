@@ -1,7 +1,10 @@
 """Batch prediction: each file gets a row; damaged ones are named, and the others are classified all the same."""
 
 import functools
+import io
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,3 +180,23 @@ def test_the_newest_export_is_used(tmp_path: Path, folder: Path) -> None:
     write_models(tmp_path / "newer", ("x", "y", "z"))
     (tmp_path / "newer" / "export" / "1").rename(run.path / "export" / "2")
     assert list(predict(run, [folder])["label"]) == ["z", "x", "y"]
+
+
+def test_a_script_is_as_quiet_as_the_command_line(run: Run, tmp_path: Path) -> None:
+    encoded = io.BytesIO()
+    made_up_image(3).save(encoded, "JPEG")
+    odd = encoded.getvalue()[:-2] + bytes(9) + encoded.getvalue()[-2:]  # libjpeg prints a line for it, at each decoding
+    (tmp_path / "data").mkdir()
+    for name in ("1.jpg", "2.jpg"):
+        (tmp_path / "data" / name).write_bytes(odd)
+    script = (
+        "import sys, transfer\n"
+        "print('mine', file=sys.stderr)\n"
+        f"table = transfer.predict(transfer.Run({str(run.path)!r}), [{str(tmp_path / 'data')!r}])\n"
+        "print(list(table['error']))\n"
+        "raise SystemExit('the end')\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("['', '']\n", "mine\nthe end\n")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from transfer.config import Config, build, read_yaml
-from transfer.errors import ConfigError
+from transfer.errors import ConfigError, StoreError
 from transfer.models import registry
+from transfer.workflows.requests import fit_request
 from transfer.workflows.settings import resolve
 
 CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem != "compare")
@@ -36,6 +37,25 @@ def test_the_last_network_named_is_the_one_whose_defaults_count() -> None:
 def test_every_default_of_a_network_is_a_key() -> None:
     for name in registry.names():
         build([registry.find(name).defaults])
+
+
+@pytest.mark.parametrize("name", ["VGG16", "Inception_V3", "InceptionV3", "EfficientNetV2B0", "LeNet", " vgg16 "])
+def test_a_network_is_named_without_regard_to_case(name: str) -> None:
+    found = registry.find(name)
+    config = resolve([{"backbone": name}])
+    assert config.backbone == found.name and config == resolve([{"backbone": found.name}])
+
+
+def test_other_names_are_matched_without_regard_to_case_and_kept_as_they_are_spelt() -> None:
+    given = {"weights": "ImageNet", "truncate_at": "Block4_Pool", "unfreeze_from": "BLOCK3_conv1", "data.group_by": "Near-Duplicates"}
+    assert resolve([given]) == resolve([{key: value.lower() for key, value in given.items()}])
+    assert resolve([{"truncate_at": "Top"}]).truncate_at == "top" and resolve([{"truncate_at": "AUTO"}]).truncate_at == "auto"
+    whole = resolve([{"weights": "Random", "unfreeze_from": "All"}])
+    assert (whole.weights, whole.unfreeze_from) == ("random", "all") and whole.whole_from_random
+    convnext = resolve([{"backbone": "ConvNeXtTiny", "truncate_at": "Stage_1"}])
+    assert (convnext.backbone, convnext.truncate_at) == ("convnext_tiny", "stage_1")
+    assert resolve([{"weights": "/Data/Mine.h5", "data.group_by": "Patient"}]).weights == "/Data/Mine.h5"
+    assert resolve([{"data.group_by": "Patient"}]).data.group_by == "Patient"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -140,3 +160,11 @@ def test_the_first_layer_of_all_means_all() -> None:
 def test_a_precision_is_left_open_for_fine_tuning_and_settled_for_training_from_random_weights() -> None:
     assert resolve([{"unfreeze_from": "all"}]).precision == "auto"
     assert resolve([{"unfreeze_from": "all", "weights": "random"}]).precision == "float32"
+
+
+def test_a_cache_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRANSFER_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match="TRANSFER_HOME"):
+        fit_request(tmp_path / "data", [], output=tmp_path / "runs")

@@ -40,6 +40,11 @@ def test_invalid_names_and_numbers_are_refused(run: Run, arguments: dict[str, ob
         export_request(run, **arguments)  # type: ignore[arg-type]
 
 
+def test_formats_are_matched_without_regard_to_case(run: Run) -> None:
+    request = export_request(run, "ONNX", "INT8")
+    assert (request.to, request.quantize) == ("onnx", "int8")
+
+
 @pytest.mark.parametrize(
     ("to", "quantize", "missing", "expected"),
     [

@@ -75,4 +75,4 @@ def _network(name: str, size: int | None, channels: int, classes: int | None, la
         return
     side = size or found.size
     top = "without its classifier (--classes K adds it)" if classes is None else f"with its classifier for {classes} classes"
-    print(anatomy_text.block(table, name, f"{name}, {side}x{side}x{channels}, {top}: {len(table)} layers", layers))
+    print(anatomy_text.block(table, found.name, f"{found.name}, {side}x{side}x{channels}, {top}: {len(table)} layers", layers))

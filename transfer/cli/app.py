@@ -1,5 +1,6 @@
 """The command line: arguments -> configuration -> one call -> one printed result. No logic; TensorFlow is imported late."""
 
+import shutil
 import signal
 import sys
 from typing import Annotated, Any
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, weights
+from transfer.cli.options import setting_for
 from transfer.errors import TransferError
 
 # Typer contains its own copy of Click and exports only subclasses of its usage errors.
@@ -47,8 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # called without a command: the error is the help itself
             print(error.format_message())  # type: ignore[attr-defined]
             sys.exit(2)
-        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
-        _fail(f"{message}{'' if message.endswith('?') else '.'} See: transfer --help")
+        _fail(_usage(error, sys.argv[1:] if arguments is None else arguments))
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -61,13 +62,30 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.strerror}.{place} Completed work is kept; run the same command to continue.")
 
 
+def _usage(error: Any, arguments: list[str]) -> str:
+    """Return the text of a usage error with what to do: use the setting that an unknown option may have meant, or read the help."""
+    context: Any = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoSuchOption" and any(item.metavar == "KEY=VALUE" for item in context.command.params):
+        prefix = "common." if context.info_name == "compare" else ""
+        alike = bool(error.possibilities)
+        meant = setting_for(error.option_name, arguments, prefix, exactly=alike)
+        if meant:
+            return f"{error.message}. Use {meant}"
+    message = error.format_message().rstrip(".")
+    return f"{message}{'' if message.endswith('?') else '.'} See: transfer --help"
+
+
 def _terminated(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
 def _fail(text: str) -> None:
-    line = " ".join(text.split())
-    print(f"error: {line}".encode("utf-8", "replace").decode(), file=sys.stderr)
+    line = "error: " + " ".join(text.split())
+    if sys.stderr.isatty():  # in a file or a pipe it stays one line
+        from transfer.reports.terminal import wrapped
+
+        line = "\n".join(wrapped(line, shutil.get_terminal_size().columns))
+    print(line.encode("utf-8", "replace").decode(), file=sys.stderr)
     sys.exit(2)
 
 

@@ -1,14 +1,9 @@
 """`transfer export`: a run in another format."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-_WIDTH = 10_000  # columns: lines are not wrapped, so that paths can be copied
 
 _TO = typer.Option(metavar="litert|onnx|savedmodel", help="The format.")
 _QUANTIZE = typer.Option(metavar="int8|float16", help="Quantize for a smaller file: 8-bit integers, or 16-bit weights.")
@@ -39,37 +34,32 @@ def export(
     from transfer.cli.terminal import started
 
     terminal = started()
-    from rich.console import Console
-
     from transfer.workflows.export import export as carried_out
 
     done = carried_out(request, terminal)
-    Console(width=_WIDTH, highlight=False).print(_table(done.entries))
+    print("\n".join(_table(done.entries)))
     print(f"\nWritten: {done.path}")
 
 
-def _table(entries: list[dict[str, Any]]) -> "Table":
-    """Return the run's table of exports (`exports.json`) for the terminal."""
-    from rich.table import Table
-    from rich.text import Text
+def _table(entries: list[dict[str, Any]]) -> list[str]:
+    """Return the lines of the run's table of exports (`exports.json`) for the terminal."""
+    from transfer.reports.terminal import fitted
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("format", "quantized"):
-        table.add_column(name)
-    for name in ("MB", "test accuracy (95 %)", "same label", "largest difference", "ms/image", "images/s"):
-        table.add_column(name, justify="right")
-    table.add_column("file")
+    head = ["format", "quantized", "MB", "test accuracy (95 %)", "same label", "largest difference", "ms/image", "images/s", "file"]
+    rows = []
     for entry in entries:
         low, high = entry["accuracy_ci95"]
-        table.add_row(
-            entry["format"],
-            entry["quantization"],
-            f"{entry['bytes'] / 1e6:.1f}",
-            f"{entry['accuracy']:.3f} ({low:.3f} to {high:.3f})",
-            f"{entry['same_label']:.3f}" if "same_label" in entry else "",
-            f"{entry['largest_difference']:.2g}" if "largest_difference" in entry else "",
-            f"{entry['latency_ms']:#.3g}",
-            f"{entry['images_per_second']:,.1f}",
-            Text(entry["file"]),
+        rows.append(
+            [
+                entry["format"],
+                entry["quantization"],
+                f"{entry['bytes'] / 1e6:.1f}",
+                f"{entry['accuracy']:.3f} ({low:.3f} to {high:.3f})",
+                f"{entry['same_label']:.3f}" if "same_label" in entry else "",
+                f"{entry['largest_difference']:.2g}" if "largest_difference" in entry else "",
+                f"{entry['latency_ms']:#.3g}",
+                f"{entry['images_per_second']:,.1f}",
+                entry["file"],
+            ]
         )
-    return table
+    return fitted(head, rows, left=(0, 1, 8))

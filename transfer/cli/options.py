@@ -1,5 +1,8 @@
-"""Options shared by `fit` and `check`: data and configuration."""
+"""Options shared by `fit` and `check`: data and configuration; and what an unknown option may have meant."""
 
+import difflib
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +42,31 @@ def layers(
     }  # fmt: skip
     given = {key: str(value.absolute()) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
     return [*layers, given]
+
+
+def setting_for(option: str, arguments: Sequence[str], prefix: str = "", exactly: bool = False) -> str | None:
+    """Return the `--set` that an unknown option may have meant: `--epochs` in `fit DATA --epochs 5` is `--set training.epochs=5`.
+
+    Args:
+        option: with its hyphens.
+        arguments: of the command line, to find the value.
+        prefix: of configuration keys in the settings of the command, such as `common.`.
+        exactly: only where it is the name of a key, not where it is merely like one.
+    """
+    from transfer.config import Config, keys, last_parts
+
+    names = {key.replace(".", "_"): key for key in keys()} | last_parts()
+    word = option.lstrip("-").replace("-", "_").replace(".", "_").lower()
+    near = difflib.get_close_matches(word, names, n=1, cutoff=1.0 if exactly else 0.75)
+    if not near:
+        return None
+    key = names[near[0]]
+    given = next((number for number, text in enumerate(arguments) if text.partition("=")[0] == option), len(arguments))
+    after = arguments[given + 1 : given + 2]
+    if "=" in "".join(arguments[given : given + 1]):
+        value = arguments[given].partition("=")[2]
+    elif isinstance(functools.reduce(getattr, key.split("."), Config()), bool):
+        value = "true"
+    else:
+        value = after[0] if after and not after[0].startswith("--") else "VALUE"
+    return f"--set {prefix}{key}={value}"

@@ -40,7 +40,7 @@ def prune(
 
 def feature_sets(sets: "list[StoredSet]") -> str:
     """Return the table of `transfer store show`."""
-    from transfer.reports.terminal import table
+    from transfer.reports.terminal import fitted
 
     if not sets:
         return "The feature store is empty."
@@ -52,7 +52,7 @@ def feature_sets(sets: "list[StoredSet]") -> str:
         for item in sets
     ]  # fmt: skip
     head = ["id", "network", "size", "precision", "records", "MB", "days unused"]
-    return "\n".join([*table(head, rows, left=(0, 1, 3)), _total(sets)])
+    return "\n".join([*fitted(head, rows, left=(0, 1, 3)), _total(sets)])
 
 
 def _total(sets: "list[StoredSet]") -> str:

@@ -12,7 +12,7 @@ def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, .
 
     found = find(backbone)
     if not isinstance(found, Backbone):
-        raise WeightsError(f"{backbone} is trained from scratch and has no pretrained weights. Received {backbone!r}.")
+        raise WeightsError(f"{found.name} is trained from scratch and has no pretrained weights. Received {backbone!r}.")
     from transfer.cli.terminal import started
 
     terminal = started()

@@ -1,6 +1,6 @@
 """All settings: typed models with their defaults, and how they are loaded. Does not import TensorFlow."""
 
-from transfer.config.loading import build, flatten, keys, option, parse_assignment, read_yaml
+from transfer.config.loading import build, flatten, keys, last_parts, parse_assignment, read_yaml
 from transfer.config.schema import Config
 from transfer.config.sections import (
     AugmentConfig,
@@ -16,9 +16,10 @@ from transfer.config.sections import (
     OptimizerConfig,
     TrainingConfig,
 )
+from transfer.config.yaml_text import option
 
 __all__ = [
     "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "OODConfig", "FeaturesConfig",
-    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys", "option",
-    "parse_assignment", "read_yaml",
+    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys",
+    "last_parts", "option", "parse_assignment", "read_yaml",
 ]  # fmt: skip

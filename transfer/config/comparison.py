@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import Field, PositiveInt, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
-from transfer.config.loading import assignment, flatten, read_mapping
+from transfer.config import yaml_text
+from transfer.config.loading import flatten
+from transfer.config.loading import keys as configuration_keys
 from transfer.config.sections import AutoOrOff, Section
+from transfer.config.values import refusal
 from transfer.errors import ConfigError, nearest
 
 ALL: Literal["all"] = "all"
@@ -21,22 +23,15 @@ _NAME = r"[^\W_][\w .+-]{0,39}"
 _SHARED = ("data.", "seed")
 
 
-def _whole(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("expected whole numbers")
-    return value
+def _size(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        raise ValueError("is a number of images per class, 1 or more, or all") from None
 
 
-def _size(value: Any) -> Any:
-    if value == ALL:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("each size is a number of images per class, 1 or more, or all")
-    return value
-
-
-Size = Annotated[int | Literal["all"], BeforeValidator(_size)]
-Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**31 - 1)]
+Size = Annotated[PositiveInt | Literal["all"], WrapValidator(_size)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class ComparisonConfig(Section):
@@ -57,7 +52,6 @@ class ComparisonConfig(Section):
     )
     country: str | None = Field(
         None,
-        pattern="^[A-Z]{3}$",
         description="country whose electricity is used, three letters (ISO 3166), to estimate CO2; empty: no estimate",
     )
     common: dict[str, Any] = Field({}, description="configuration keys for all methods: data.*, image_size, ...")
@@ -71,9 +65,16 @@ class ComparisonConfig(Section):
             raise ValueError(f"no value may be repeated; {twice[0]} appears twice")
         return tuple(sorted(value, key=lambda item: (item == ALL, item)))
 
+    @field_validator("country")
+    @classmethod
+    def _code(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[A-Za-z]{3}", value):
+            raise ValueError("must be the three letters of a country (ISO 3166), such as DEU")
+        return value and value.upper()
+
     def to_yaml(self) -> str:
         """Return all settings as YAML, in field order."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml_text.dump(self.model_dump(mode="json"))
 
 
 def build(layers: Iterable[Mapping[str, Any]]) -> ComparisonConfig:
@@ -93,7 +94,8 @@ def build(layers: Iterable[Mapping[str, Any]]) -> ComparisonConfig:
     try:
         config = ComparisonConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from None
+        found = refusal(error)
+        raise ConfigError(f"Key {found.key!r} of a comparison: {found.rule}. Received {found.key}={found.received!r}.") from None
     if config.reference is not None and config.reference not in config.methods:
         near = nearest(config.reference, config.methods)
         hint = f" Did you mean {near!r}?" if near else ""
@@ -110,6 +112,8 @@ def _merge(tree: dict[str, Any], key: str, value: Any) -> None:
     if section not in ComparisonConfig.model_fields or (dot and section not in _OPEN):
         valid = list(ComparisonConfig.model_fields)
         near = nearest(section, valid)
+        if any(name == key or name.startswith(f"{key}.") for name in configuration_keys()):
+            near = f"common.{key}"
         hint = f" Did you mean {near!r}?" if near and near != section else ""
         raise ConfigError(f"Unknown key of a comparison {key!r}.{hint} Valid keys: {', '.join(valid)} (keys of a method go below methods).")
     if section == "common":
@@ -159,16 +163,10 @@ def _require_name(name: Any) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a settings file; see `loading.read_mapping` for the errors."""
-    return read_mapping(path)
+    """Read a settings file; see `yaml_text.read_mapping` for the errors."""
+    return yaml_text.read_mapping(path)
 
 
 def parse_assignment(text: str) -> dict[str, Any]:
     """Parse one `key=value` of the command line: `sizes=[1,10]`, `common.image_size=64`, `methods.top.head.dropout=0.3`."""
-    return assignment(text, "sizes=[1,10,all]")
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key, rule = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
-    return f"Key {key!r} of a comparison: {rule[0].lower() + rule[1:]}. Received {key}={first['input']!r}."
+    return yaml_text.assignment(text, "sizes=[1,10,all]")

@@ -1,5 +1,6 @@
-"""Types of settings that name files and folders inside DATA."""
+"""Types of settings with rules of their own: globs and folders inside DATA, ranges of values."""
 
+import math
 import posixpath
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -47,3 +48,19 @@ def _split_folders(value: Any) -> Any:
 
 SplitFolders = Annotated[Literal["auto", "off"] | dict[Split, tuple[str, ...]], BeforeValidator(_split_folders)]
 """How the splits of a folder are found: by the names of its sub-folders, not at all, or split -> its folders, from DATA."""
+
+
+def _value_range(value: Any) -> Any:
+    if value in ("auto", "dtype"):
+        return value
+    try:
+        low, high = (float(one) for one in value if not isinstance(one, bool))
+        if low < high and math.isfinite(high - low):
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("expected auto, dtype, or two numbers, the lower one first, such as [0, 4095]")
+
+
+ValueRange = Annotated[Literal["auto", "dtype"] | tuple[float, float], BeforeValidator(_value_range)]
+"""What becomes black and white: chosen, all values of a type, or from the lower number to the higher one."""

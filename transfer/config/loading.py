@@ -1,16 +1,17 @@
 """Settings from Python, YAML and the command line -> a validated configuration. Does not import TensorFlow."""
 
-import json
-import shlex
+import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from transfer.config.schema import Config, validated
+from transfer.config.yaml_text import assignment, read_mapping
 from transfer.errors import ConfigError, nearest
+
+_OTHERS = 4  # beside the nearest key
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
@@ -39,12 +40,32 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif key in valid:
             flat[key] = value
         else:
-            last_parts = {option.rsplit(".", 1)[-1]: option for option in reversed(valid)}  # of several with the same last part, the first
             meant = ".".join([key, *map(str, list(value)[:1])]) if isinstance(value, Mapping) else key  # a misspelt section
-            near = nearest(meant, valid) or last_parts.get(nearest(str(name), last_parts) or "")
-            hint = f" Did you mean {near!r}?" if near else ""
-            raise ConfigError(f"Unknown configuration key {key!r}.{hint} Valid keys: {', '.join(valid)}.")
+            raise ConfigError(f"Unknown configuration key {key!r}. {_meant(meant, valid)}")
     return flat
+
+
+def last_parts() -> dict[str, str]:
+    """Return the last part of each key -> the key; of several with the same last part, the first."""
+    return {key.rsplit(".", 1)[-1]: key for key in reversed(keys())}
+
+
+def _meant(key: str, valid: list[str]) -> str:
+    """Return the sentence on what an unknown key may have meant: the nearest key and others like it, or where keys are listed."""
+    name = key.rsplit(".", 1)[-1]
+    near = nearest(key, valid) or last_parts().get(nearest(name, last_parts()) or "")
+    if near is None:
+        return f"Expected one of {', '.join(Config.model_fields)}, or a key below one of them; the config.yaml of a run lists all."
+
+    def likeness(option: str) -> float:
+        return max(_ratio(key, option), _ratio(name, option.rsplit(".", 1)[-1]))
+
+    others = sorted((option for option in valid if option != near), key=likeness, reverse=True)
+    return f"Did you mean {near!r}? Others like it: {', '.join(others[:_OTHERS])}. The config.yaml of a run lists all."
+
+
+def _ratio(first: str, second: str) -> float:
+    return difflib.SequenceMatcher(None, first.lower(), second.lower()).ratio()
 
 
 def build(layers: Iterable[Mapping[str, Any]]) -> Config:
@@ -66,48 +87,6 @@ def build(layers: Iterable[Mapping[str, Any]]) -> Config:
     return validated(tree)
 
 
-class _Loader(yaml.SafeLoader):
-    """A YAML loader that refuses repeated keys: the second would silently replace the first."""
-
-
-def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str | int | float):
-            continue
-        if key in seen:
-            raise ConfigError(f"A key may appear only once in a mapping, line {key_node.start_mark.line + 1}. Received {key!r} twice.")
-        seen.add(key)
-    loader.flatten_mapping(node)
-    found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
-    return found
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats)
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a YAML file of `key: value` lines, without validating its keys.
-
-    Raises:
-        ConfigError: if the file is missing, not YAML, not a mapping, or repeats a key.
-    """
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise ConfigError(f"The configuration file cannot be read: {error.strerror}. Received {str(path)!r}.") from None
-    except ConfigError as error:
-        raise ConfigError(f"{str(path)!r}: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not text, or impossible dates
-        raise ConfigError(f"The configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"A configuration file holds `key: value` lines. Received {type(tree).__name__} in {str(path)!r}.")
-    return {str(key): value for key, value in tree.items()}
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a configuration file as dotted keys.
 
@@ -120,27 +99,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_assignment(text: str) -> dict[str, Any]:
     """Parse one `key=value` of the command line into dotted keys."""
     return flatten(assignment(text, "head.dropout=0.3"))
-
-
-def assignment(text: str, example: str) -> dict[str, Any]:
-    """Parse one `key=value` without validating the key; the value is YAML, so numbers and lists work.
-
-    Args:
-        text: the argument of `--set`.
-        example: a valid argument, shown in the error.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set takes key=value, for example --set {example}. Received {text!r}.")
-    try:
-        return {key.strip(): yaml.safe_load(value)}
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"The value after {key.strip()}= is not YAML. Received {value!r}.") from None
-
-
-def option(key: str, value: Any) -> str:
-    """Return the option of the command line that sets a key, `--set 'data.exclude=[docs]'`; a text is not quoted for YAML."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False).strip()
-    if "'" in text:  # which the shell would need in pieces; JSON is YAML
-        text = json.dumps(value, ensure_ascii=False)
-    return f"--set {shlex.quote(f'{key}={value if isinstance(value, str) else text}')}"

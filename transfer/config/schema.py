@@ -7,9 +7,9 @@ for the keys that the user did not set.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
+from transfer.config import yaml_text
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
@@ -25,6 +25,7 @@ from transfer.config.sections import (
     Section,
     TrainingConfig,
 )
+from transfer.config.values import refusal
 from transfer.errors import ConfigError
 
 
@@ -65,7 +66,7 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """Return the whole configuration as YAML, in field order."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml_text.dump(self.model_dump(mode="json"))
 
     def updated(self, **changes: Any) -> "Config":
         """Return a validated copy with new values for dotted keys (`data.source` is written `data__source`)."""
@@ -88,12 +89,5 @@ def validated(tree: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from None
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    rule = first["msg"].removeprefix("Value error, ")
-    rule = rule[0].lower() + rule[1:]
-    return f"Configuration key {key!r}: {rule}. Received {key}={first['input']!r}."
+        found = refusal(error)
+        raise ConfigError(f"Configuration key {found.key!r}: {found.rule}. Received {found.key}={found.received!r}.") from None

@@ -1,25 +1,24 @@
 """The sections of the configuration: the keys below `data:`, `head:`, `training:` and so on, with their defaults."""
 
-import math
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
-from transfer.config.folders import Globs, SplitFolders
+from transfer.config import values
+from transfer.config.folders import Globs, SplitFolders, ValueRange
 
-
-def _off_of_yaml(value: object) -> object:
-    """YAML reads a bare `off` as false."""
-    return "off" if value is False else value
-
-
-AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_off_of_yaml)]
+AutoOrOff = Literal["auto", "off"]
 
 
 class Section(BaseModel):
     """Base of all sections: immutable; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _taken(cls, value: Any, info: ValidationInfo) -> Any:
+        return values.taken(value, cls.model_fields[str(info.field_name)].annotation)
 
 
 class NetworkConfig(Section):
@@ -81,7 +80,7 @@ class DataConfig(Section):
         "stretch", description="how an image is made square: stretched, padded with white, or cropped to its centre"
     )
     max_megapixels: float = Field(100.0, gt=0, le=400, description="larger images are skipped, before memory is allocated for their pixels")
-    value_range: Literal["auto", "dtype"] | tuple[float, float] = Field(
+    value_range: ValueRange = Field(
         "auto",
         description="of images of more than 8 bits per sample: the values that become black and white, [low, high]; dtype: all of their "
         "type (0 to 1 for floating-point numbers); auto: those that the training images use, if that is a small part of their type",
@@ -89,16 +88,6 @@ class DataConfig(Section):
     min_per_class: int | None = Field(
         None, ge=3, description="leave out classes with fewer images; empty: a class with fewer than three is an error"
     )
-
-    @field_validator("value_range", mode="before")
-    @classmethod
-    def _is_range(cls, value: object) -> object:
-        if value in ("auto", "dtype"):
-            return value
-        numbers = tuple(value) if isinstance(value, list | tuple) else ()
-        if len(numbers) != 2 or not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers) or numbers[0] >= numbers[1]:
-            raise ValueError("expected auto, dtype, or two numbers, the lower one first, such as [0, 4095]")
-        return float(numbers[0]), float(numbers[1])
 
 
 class AugmentConfig(Section):

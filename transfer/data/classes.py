@@ -11,6 +11,7 @@ from transfer.config import option
 from transfer.data import dataset as manifests
 from transfer.data.groups import distinct
 from transfer.errors import DataError
+from transfer.system.names import printable, shortened
 
 MINIMUM = 3
 """Different images (or groups of images) that a class needs: one for each split."""
@@ -18,6 +19,7 @@ MINIMUM = 3
 _LEFT_OUT = "class left out"
 _SHOWN = 12
 _LISTED = 40  # classes named in an error, at most
+_LONGEST = 40  # columns of the name of a class in a message
 _IMBALANCED = 10
 
 
@@ -59,7 +61,7 @@ def describe_balance(manifest: pd.DataFrame, class_weights: str) -> str:
     """
     usable = manifests.used(manifest)
     counts = Counter(usable["label"]).most_common()
-    shown = [f"{label} {count:,}" for label, count in counts]
+    shown = [f"{_name(label)} {count:,}" for label, count in counts]
     if len(shown) > _SHOWN:
         half = _SHOWN // 2
         shown = [*shown[:half], f"... {len(shown) - 2 * half:,} more ...", *shown[-half:]]
@@ -112,13 +114,13 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         sizes = Counter([*usable["label"], *left_out["label"]])
         raise DataError(
             f"A classifier needs at least 2 classes; --min-per-class (data.min_per_class) leaves {usable['label'].nunique()} of "
-            f"{len(sizes)}. Received {_few([f'{label} {size}' for label, size in sorted(sizes.items())])}."
+            f"{len(sizes)}. Received {_few([f'{_name(label)} {size}' for label, size in sorted(sizes.items())])}."
         )
     if usable.empty:
         raise DataError(f"No readable image was found. {_why_skipped(manifest)}")
     rows = manifest if every_folder else usable
     labels = sorted(label for label in rows["label"].unique() if label)
-    several_lines = [repr(label) for label in labels if "\n" in label or "\r" in label]
+    several_lines = [repr(shortened(label, _LONGEST)) for label in labels if "\n" in label or "\r" in label]
     if several_lines:
         raise DataError(f"A class name must fit on one line of labels.txt. Rename the class. Received {_few(several_lines)}.")
     counts = distinct(usable)
@@ -130,8 +132,8 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         what = "groups of images" if (usable["group"] != "").any() else "readable images"
         raise DataError(
             f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
-            f"{_few(small)}. Received {table}.{_what_helps(rows)} Add images, remove the class, or leave such classes out with "
-            f"--min-per-class {MINIMUM} (data.min_per_class).{_without_images(rows, small)}"
+            f"{_few([_name(label) for label in small])}. Received {table}.{_what_helps(rows)} Add images, remove the class, or leave such "
+            f"classes out with --min-per-class {MINIMUM} (data.min_per_class).{_without_images(rows, small)}"
         )
 
 
@@ -154,7 +156,11 @@ def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
     images = Counter(manifests.used(manifest)["label"])
     labels = sorted(label for label in manifest["label"].unique() if label)
     notes = {label: f" ({different[label]} different)" for label in different if different[label] != images[label]}
-    return _few([f"{label} {images[label]}{notes.get(label, '')}" for label in labels])
+    return _few([f"{_name(label)} {images[label]}{notes.get(label, '')}" for label in labels])
+
+
+def _name(label: str) -> str:
+    return shortened(printable(label), _LONGEST)
 
 
 def _few(names: list[str], most: int = _LISTED) -> str:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.data.decoding import DECODER_VERSION
-from transfer.system.files import cache_home, replacing
+from transfer.system.files import replacing
+from transfer.system.home import cache_home
 
 FORMAT = 2
 """Raise it whenever what is remembered, or how a file is judged, changes."""

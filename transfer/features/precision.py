@@ -18,7 +18,8 @@ from transfer.errors import DataError
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone
 from transfer.system import devices, resources
-from transfer.system.files import alone, cache_home, write_text
+from transfer.system.files import alone, write_text
+from transfer.system.home import cache_home
 from transfer.system.progress import Progress
 
 LEAST_COSINE = 0.999

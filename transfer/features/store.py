@@ -5,6 +5,7 @@ record for each (digest of the image bytes, view, cut point and pooling). LMDB w
 absent even after kill -9, many processes can read while one writes, and reads are memory-mapped.
 """
 
+import errno
 import hashlib
 import json
 import threading
@@ -18,9 +19,11 @@ import lmdb
 import numpy as np
 
 from transfer.errors import StoreError
-from transfer.system.files import cache_home, write_text
+from transfer.system.files import write_text
+from transfer.system.home import cache_home
 
 _FIRST_SIZE = 1 << 28
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 DESCRIPTION = "set.json"
 
 
@@ -213,6 +216,11 @@ def _explained(error: Exception, path: Path) -> StoreError:
         return StoreError(
             "The disk of the feature store is full. Completed work is kept: free some space (transfer store prune), then "
             f"run the same command again. Store: {path}"
+        )
+    if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:  # nothing is damaged
+        return StoreError(
+            f"The feature store cannot be written: {error.strerror}. Set TRANSFER_HOME to a folder that you can write, or change the "
+            f"permissions. Store: {path}"
         )
     return StoreError(
         f"The feature store cannot be used: {text}. If it is damaged, delete it (it is rebuilt when needed): transfer store prune "

@@ -7,7 +7,7 @@ named like the network, and add a row to `SCRATCH`.
 from typing import Any
 
 from transfer.config import NetworkConfig
-from transfer.errors import ConfigError, unknown_name
+from transfer.errors import ConfigError, named, unknown_name
 from transfer.models.rows import Backbone, Cut, Scratch
 
 
@@ -126,15 +126,15 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Backbone | Scratch:
-    """Return a network by name.
+    """Return a network by name, without regard to case; a backbone also by its name in Keras (`InceptionV3`).
 
     Raises:
         ConfigError: with the valid names and the nearest one.
     """
-    found = BACKBONES.get(name) or SCRATCH.get(name)
+    found = named(name, names()) or {row.builder.lower(): row.name for row in BACKBONES.values()}.get(name.strip().lower())
     if found is None:
         raise ConfigError("backbone: " + unknown_name("network", name, names()))
-    return found
+    return BACKBONES.get(found) or SCRATCH[found]
 
 
 def require_size(name: str, size: int, smallest: int) -> None:

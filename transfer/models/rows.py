@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from transfer.config import NetworkConfig
-from transfer.errors import ConfigError, unknown_name
+from transfer.errors import ConfigError, named, unknown_name
 
 Preprocessing = Literal["caffe", "tf", "torch", "inside"]
 
@@ -56,17 +56,15 @@ class Backbone:
         return [cut.name for cut in self.cuts]
 
     def cut(self, name: str) -> Cut:
-        """Return a cut point by name; `top` is the last one.
+        """Return a cut point by name, without regard to case; `top` is the last one.
 
         Raises:
             ConfigError: with the valid names and the nearest one.
         """
-        if name == "top":
-            return self.cuts[-1]
-        for cut in self.cuts:
-            if cut.name == name:
-                return cut
-        raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
+        found = named(name, [*self.cut_names, "top"])
+        if found is None:
+            raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
+        return self.cuts[-1] if found == "top" else self.cuts[self.cut_names.index(found)]
 
     def boundary(self, unfreeze_from: str) -> Cut | None:
         """Return the place below the first layer that is trained; None if that is the very first layer.

@@ -21,7 +21,8 @@ from transfer.errors import WeightsError
 from transfer.models import backbones, weights_from_index
 from transfer.models.graph import all_layers
 from transfer.models.registry import Backbone
-from transfer.system.files import cache_home, replacing
+from transfer.system.files import replacing
+from transfer.system.home import cache_home
 from transfer.system.progress import Progress
 
 KNOWN_DIGESTS = {"vgg16": "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.models.anatomy.layer_arithmetic import Convolution
+from transfer.reports.terminal import columns, fitted, wrapped
 from transfer.system.files import write_text
 
 if TYPE_CHECKING:
@@ -38,15 +39,15 @@ def block(table: "pd.DataFrame", network: str, title: str, every_layer: bool = F
     heads += ["output", "parameters", "mult-adds", "field", "stride", "start", "memory"]
     total = ["total", str(len(table)) if by_blocks else "", "", f"{table['parameters'].sum():,}"]
     total += [short(int(table["multiply_adds"].sum())), "", "", "", f"{short(int(table['activation_bytes'].sum()))}B"]
-    lines = [title, "", *_aligned(heads, [*rows, total]), ""]
+    lines = [title, "", *fitted(heads, [*rows, total], left=(0, 1)), ""]
     unknown = sorted(set(table["kind"][table["multiply_adds"].isna()]))
     if unknown:
-        lines.append(f"Not counted, because this kind of layer is not known: {', '.join(unknown)}.")
+        lines += wrapped(f"Not counted, because this kind of layer is not known: {', '.join(unknown)}.", columns())
     whole = "; all: the whole image" if table["whole_image"].any() else ""
-    lines += _NOTES.format(all=whole, what="all layers of a block" if by_blocks else "the layer").splitlines()
+    notes = _NOTES.format(all=whole, what="all layers of a block" if by_blocks else "the layer").splitlines()
     if by_blocks:
-        lines.append("output, field, stride and start are those of a block's last layer. --layers shows every layer.")
-    return "\n".join(lines)
+        notes.append("output, field, stride and start are those of a block's last layer. --layers shows every layer.")
+    return "\n".join([*lines, *(line for note in notes for line in wrapped(note, columns()))])
 
 
 def blocks(table: "pd.DataFrame") -> "pd.DataFrame":
@@ -110,19 +111,3 @@ def _pair(height: int | None, width: int | None, whole: bool, instead: str) -> s
     if whole:
         return instead
     return str(height) if height == width else f"{height}x{width}" if height > 0 else f"{height},{width}"
-
-
-def _aligned(heads: list[str], rows: list[list[str]]) -> list[str]:
-    """Align columns, the first two to the left, as wide as the longest names: nothing is shortened or broken."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="left" if number < 2 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(file=io.StringIO(), width=1000, color_system=None, markup=False, emoji=False, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    return [line.rstrip() for line in captured.get().splitlines()]

@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
@@ -17,12 +19,19 @@ def plain(name: str) -> str:
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Draw without matplotlib's warnings of missing letters and tight layouts: nobody who reads them can change the figure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
 def png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file; letters that the font lacks become boxes."""
     buffer = io.BytesIO()
     figure.set_dpi(_DPI)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
+    with _without_warnings():
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -32,8 +41,7 @@ def svg(figure: Figure) -> str:
     buffer = io.StringIO()
     options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
     # Text stays text: the reader's browser has fonts for scripts that matplotlib's own font lacks.
-    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
+    with matplotlib.rc_context({"svg.fonttype": "none"}), _without_warnings():
         FigureCanvasSVG(figure).print_svg(buffer, **options)
     text = buffer.getvalue()
     return text[text.index("<svg") :]

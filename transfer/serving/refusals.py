@@ -1,5 +1,7 @@
 """Errors sent to clients. Their texts reveal nothing about the file system or the code."""
 
+_PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
+
 
 class RefusedError(Exception):
     """A request that is refused; becomes `{"error": text}`.
@@ -42,3 +44,18 @@ def shortened(value: object, length: int = 60) -> str:
     """Return a value for a message, truncated if it is long."""
     text = repr(value) if not isinstance(value, str) else value
     return text if len(text) <= length else text[:length] + "..."
+
+
+def described(value: object) -> str:
+    """Return what was received, in a few words: `a list of 3`, `text of 5,000 characters that begins with '/9j/4AAQ...'`."""
+    if isinstance(value, str):
+        return f"text of {len(value):,} characters that begins with {shortened(value, 20)!r}" if len(value) > 20 else f"the text {value!r}"
+    if isinstance(value, bytes):
+        if value and not value[:64].translate(None, _PRINTABLE):
+            return described(value.decode("ascii", "replace"))
+        return f"{len(value):,} bytes that begin with {value[:8].hex(' ')}" if value else "no bytes"
+    if isinstance(value, list):
+        return f"a list of {len(value):,}"
+    if isinstance(value, dict):
+        return "an object with the keys " + ", ".join(shortened(key, 20) for key in list(value)[:5]) if value else "an empty object"
+    return "null" if value is None else shortened(str(value).lower() if isinstance(value, bool) else str(value), 20)

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from transfer.config.sections import Section
+from transfer.config.values import refusal
 from transfer.errors import ConfigError
 
 KEY_VARIABLE = "TRANSFER_API_KEY"
@@ -74,13 +75,12 @@ def build(given: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        rule = str(first["msg"]).removeprefix("Value error, ")
-        if not first["loc"]:
-            raise ConfigError(f"The limits contradict each other: {rule}.") from None
-        option = "--" + str(first["loc"][0]).replace("_", "-")
+        found = refusal(error)
+        if not found.key:
+            raise ConfigError(f"The limits contradict each other: {found.rule}.") from None
+        option = "--" + found.key.replace("_", "-")
         hint = " It is part of a URL: no slash and no colon." if option == "--name" else ""
-        raise ConfigError(f"{option}: {rule[0].lower() + rule[1:]}.{hint} Received {option} {first['input']}.") from None
+        raise ConfigError(f"{option} {found.rule}.{hint} Received {option} {found.received}.") from None
 
 
 def key_in(variable: str) -> SecretStr | None:

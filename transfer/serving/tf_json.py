@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import orjson  # writes float32 arrays with as few digits as needed, ten times faster than the standard library
 
+from transfer.serving import base64_text
 from transfer.serving.batching import Rows
 from transfer.serving.model import DEFAULT, Input, Signature
-from transfer.serving.refusals import RefusedError, shortened
+from transfer.serving.refusals import RefusedError, described, shortened
 
 _KINDS = {"f": "iuf", "i": "iu", "u": "iu", "b": "b"}  # kinds of numbers accepted for each kind of input
 
@@ -46,7 +47,7 @@ def parse(body: bytes, signatures: Mapping[str, Signature]) -> Question:
     document = _document(body)
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise _bad("'signature_name' key must be a string value.")
+        raise _bad(f"'signature_name' key must be a string value. Received {described(name)}.")
     signature = signatures.get(name or DEFAULT)
     if signature is None:
         raise _bad(f'Serving signature name: "{shortened(name)}" not found in signature def')
@@ -91,7 +92,7 @@ def _document(body: bytes) -> dict[str, Any]:
 
 def _by_row(instances: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
     if not isinstance(instances, list):
-        raise _bad("Expecting 'instances' to be a list/array")
+        raise _bad(f"Expecting 'instances' to be a list/array. Received {described(instances)}.")
     if not instances:
         raise _bad("No values in 'instances' array")
     if _is_object(instances[0]):
@@ -100,7 +101,8 @@ def _by_row(instances: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
             if not _is_object(item):
                 raise _bad(f"Expecting object but got list at item {number} of input list")
             if set(item) != names:
-                raise _bad(f"Failed to process element: {number} of 'instances' list. Its keys must be equal to: {','.join(sorted(names))}")
+                where, wanted = f"Failed to process element: {number} of 'instances' list.", ",".join(sorted(names))
+                raise _bad(f"{where} Its keys must be equal to: {wanted}. Received {described(item)}.")
         return {name: _rows([item[name] for item in instances], kind, f"key: {name} of 'instances' list") for name, kind in inputs.items()}
     if len(inputs) > 1:
         raise _bad("instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map")
@@ -121,7 +123,7 @@ def _by_column(value: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
         if name not in value:
             raise _bad(f"Missing named input: {name} in 'inputs' object.")
         if not isinstance(value[name], list):
-            raise _bad(f"Input {name} must be a list of rows.")
+            raise _bad(f"Input {name} must be a list of rows. Received {described(value[name])}.")
         if not value[name]:
             raise _bad(f"No values in input {name}.")
         columns[name] = _rows(value[name], kind, f"input {name}")
@@ -135,19 +137,16 @@ def _rows(values: list[Any], kind: Input, place: str) -> Rows:
 
 
 def _bytes(value: Any, number: int, place: str) -> bytes:
-    if isinstance(value, str):
+    if isinstance(value, str) and not base64_text.is_data_url(value):
         return value.encode("utf-8", "surrogatepass")
-    text = value.get("b64") if isinstance(value, dict) and len(value) == 1 else None
+    text = value.get("b64") if isinstance(value, dict) and len(value) == 1 else value
+    where = f"Failed to process element: {number} of {place}. Error:"
     if not isinstance(text, str):
-        raise _bad(f'Failed to process element: {number} of {place}. Error: expecting {{"b64": <base64 of the image>}}')
+        raise _bad(f'{where} expecting {{"b64": <base64 of the image>}}. Received {described(value)}.')
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:  # not strict base64: TensorFlow Serving accepts white space and missing padding
-        packed = "".join(text.split()).rstrip("=")
-        try:
-            return binascii.a2b_base64(packed + "=" * (-len(packed) % 4), strict_mode=True)
-        except ValueError:
-            raise _bad(f"Failed to process element: {number} of {place}. Error: Unable to base64 decode") from None
+        return base64_text.decoded(text)
+    except ValueError:
+        raise _bad(f"{where} Unable to base64 decode. Received {described(text)}.") from None
 
 
 def _numbers(values: list[Any], kind: Input, place: str) -> np.ndarray:
@@ -157,7 +156,7 @@ def _numbers(values: list[Any], kind: Input, place: str) -> np.ndarray:
     except (ValueError, OverflowError, RecursionError):
         raise _bad(f"The rows of {place} differ in shape.") from None
     if array.dtype.kind not in _KINDS.get(dtype.kind, ""):
-        raise _bad(f"The values of {place} are not of expected type: {kind.dtype.name}")
+        raise _bad(f"The values of {place} are not of expected type: {kind.dtype.name}. Received {described(values[0])}.")
     shape = array.shape[1:]
     if len(shape) != len(kind.shape) or any(want is not None and want != have for want, have in zip(kind.shape, shape, strict=True)):
         want = ",".join("?" if side is None else str(side) for side in (None, *kind.shape))

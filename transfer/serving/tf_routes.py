@@ -1,16 +1,18 @@
 """The routes of TensorFlow Serving: predict, status, metadata, with its formats, messages and status codes."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from transfer.serving import bodies, tf_json
+from transfer.serving import base64_text, bodies, tf_json
+from transfer.serving.batching import Rows
 from transfer.serving.engine import Engine
 from transfer.serving.model import Loaded
-from transfer.serving.refusals import ImageError, RefusedError, shortened
+from transfer.serving.refusals import ImageError, RefusedError, described, shortened
 
 _VERSION = re.compile(r"[0-9]{1,18}")
 
@@ -33,7 +35,8 @@ class TfRoutes:
                 outputs = await engine.rows(loaded, question.signature, question.inputs, question.rows, request.receive)
             except ImageError as error:
                 where = "of 'instances' list" if question.by_row else "of the inputs"
-                raise RefusedError(400, f"Failed to process element: {error.position} {where}. Error: {error.text}") from None
+                received = _received(question.inputs, error)
+                raise RefusedError(400, f"Failed to process element: {error.position} {where}. Error: {error.text}{received}") from None
             engine.metrics.images.labels("answered").inc(question.rows)
             return answer(tf_json.dumps(outputs, question.by_row))
 
@@ -68,6 +71,15 @@ class TfRoutes:
         if name != self._engine.settings.name or (version is not None and int(version) != loaded.version):
             raise RefusedError(404, (no_model if version is None else no_version).format(**words))
         return loaded
+
+
+def _received(inputs: Mapping[str, Rows], error: ImageError) -> str:
+    """Return what was received instead of an image; empty if it is one."""
+    data = next((rows[error.position] for rows in inputs.values() if isinstance(rows, list)), b"")
+    if not data or not error.text.startswith("not an image"):
+        return ""
+    remedy = ' Base64 goes into {"b64": ...}.' if base64_text.is_like_base64(data[:400].decode("ascii", "replace")) else ""
+    return f". Received {described(data)}.{remedy}"
 
 
 def malformed(request: Request) -> RefusedError:

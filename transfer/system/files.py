@@ -1,4 +1,4 @@
-"""Atomic writes (to a temporary path in the same folder, then renamed), locks between processes, and the cache folder."""
+"""Atomic writes (to a temporary path in the same folder, then renamed), and locks between processes."""
 
 import fcntl
 import os
@@ -168,13 +168,3 @@ def taken_by_another(file: IO[str]) -> str:
     file.write(str(os.getpid()))
     file.flush()
     return ""
-
-
-def cache_home() -> Path:
-    """Return the user's cache folder: `$TRANSFER_HOME`, by default `~/.cache/transfer`. Read at each call, never at import.
-
-    It holds pretrained weights, stored features, transcoded images and measurements. Everything in it can be deleted at any
-    time and is recreated when needed.
-    """
-    chosen = os.environ.get("TRANSFER_HOME")
-    return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "transfer"

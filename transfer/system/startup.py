@@ -10,6 +10,9 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import IO
+
+from transfer.system import c_messages, home
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def quietly() -> Iterator[None]:
     sys.stderr.flush()
     before = os.dup(2)
     try:
-        with hearing("ERROR"), warnings.catch_warnings(), tempfile.TemporaryFile() as held:
+        with hearing("ERROR"), warnings.catch_warnings(), c_messages.unfiltered(), _held() as held:
             warnings.simplefilter("ignore")
             os.dup2(held.fileno(), 2)
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -46,10 +49,12 @@ def quietly() -> Iterator[None]:
 
 
 def import_tensorflow_quietly() -> None:
-    """Import TensorFlow, hiding what its C++ libraries print at start; it is shown if the import fails."""
+    """Import TensorFlow, hiding what its C++ libraries print at start and about single images; it is shown if the import fails."""
+    home.lead_libraries()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells when it builds its cache of fonts
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held, _importing():
+    with _held() as held, _importing():
         before = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
@@ -67,6 +72,15 @@ def import_tensorflow_quietly() -> None:
             sys.stderr.flush()
             os.dup2(before, 2)
             os.close(before)
+    c_messages.leave_out_image_warnings()
+
+
+def _held() -> IO[bytes]:
+    """Return a file for what is printed meanwhile; in memory where no folder can be written."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return os.fdopen(os.memfd_create("held"), "w+b")
 
 
 @contextmanager

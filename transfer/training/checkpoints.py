@@ -15,7 +15,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from transfer.system.files import cache_home, replacing
+from transfer.system.files import replacing
+from transfer.system.home import cache_home
 
 _KEPT_DAYS = 30
 

@@ -92,14 +92,12 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
     meter = Meter(wanted=config.energy == "auto", country=None)
     with drafting(request.output, request.name, request.overwrite) as draft:  # published on success, deleted otherwise
         with meter.measuring() as electricity:
-            # Every file of the source, and the split of each that is used.
+            # Every file of the source, and the split of each that is used; `data.value_range: auto` is decided here.
             with clock("scan"):
                 dataset = sources.read(config.data, progress)
-            dataset = split(dataset, config.data, config.seed)
-            progress.say(describe_balance(dataset.table, config.training.class_weights))
-            # Which values of images of more than 8 bits become black and white; `data.value_range: auto` is decided here.
-            with clock("scan"):
+                dataset = split(dataset, config.data, config.seed)
                 dataset, config = choose_value_range(dataset, config, progress)
+            progress.say(describe_balance(dataset.table, config.training.class_weights))
 
             # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
             with clock("precision"):

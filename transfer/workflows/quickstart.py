@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transfer.data import digits
 from transfer.reports.run import text
-from transfer.system.files import cache_home
+from transfer.system.home import cache_home
 from transfer.system.progress import Progress
 from transfer.workflows.fit import fit
 

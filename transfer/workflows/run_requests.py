@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transfer.config import Config, build
 from transfer.data import sources
-from transfer.errors import ConfigError, OutputError, unknown_name
+from transfer.errors import ConfigError, OutputError, named, unknown_name
 from transfer.exporters.formats import FORMATS, INT8, QUANTIZATIONS, SAVEDMODEL, SUFFIXES, require_packages
 from transfer.runs import EXPORT, Run
 from transfer.serving.batch.request import listed
@@ -64,10 +64,8 @@ def export_request(
         OutputError: if `output` is taken, in the user's data, or cannot be written.
         DataError: if the data folder, whose test images are needed, does not exist.
     """
-    if to not in FORMATS:
-        raise ConfigError(unknown_name("format", to, FORMATS))
-    if quantize is not None and quantize not in QUANTIZATIONS:
-        raise ConfigError(unknown_name("quantization", quantize, QUANTIZATIONS))
+    to = _known("format", to, FORMATS)
+    quantize = _known("quantization", quantize, QUANTIZATIONS) if quantize is not None else None
     if to == SAVEDMODEL and quantize:
         raise ConfigError(f"A SavedModel is not quantized: leave --quantize out, or export --to litert or onnx. Received {quantize!r}.")
     for option, fraction in (("--assert-accuracy", assert_accuracy), ("--max-accuracy-loss", max_accuracy_loss)):
@@ -91,6 +89,13 @@ def export_request(
     loss = config.export.max_accuracy_loss if max_accuracy_loss is None else max_accuracy_loss
     images = calibration_images or config.export.calibration_images
     return ExportRequest(run, config, to, quantize, place, assert_accuracy or 0.0, loss, images)
+
+
+def _known(kind: str, received: str, valid: Sequence[str]) -> str:
+    found = named(received, valid)
+    if found is None:
+        raise ConfigError(unknown_name(kind, received, valid))
+    return found
 
 
 def _require_output(place: Path, to: str, overwrite: bool, protected: Sequence[Path]) -> None:

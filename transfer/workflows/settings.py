@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
-from transfer.errors import ConfigError
+from transfer.data.groups import NEAR_DUPLICATES
+from transfer.errors import ConfigError, named
 from transfer.models.registry import Backbone, Scratch, find, require_size
+from transfer.system.home import cache_home
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -24,6 +26,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     Raises:
         ConfigError: for invalid settings.
         DataError: if the source does not exist.
+        StoreError: if the cache cannot be written, in which all work on images keeps what it has done.
     """
     config = resolve([*layers, sources.settings(data) if data is not None else {}])
     if config.data.source is None or (isinstance(data, str) and not data):
@@ -36,6 +39,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     if config.data.tfds_data_dir is not None:
         config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
     sources.require(config.data)
+    cache_home()
     return config
 
 
@@ -58,6 +62,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     for layer in layers:
         given |= flatten(layer)
     network = find(str(given.get("backbone", Config().backbone)))
+    given |= _spelt(given, network)
     if isinstance(network, Scratch):  # an empty option means the network's default
         given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
         own = {f"network.{key}": value for key, value in network.options.items()}
@@ -88,6 +93,19 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
             f"Received {config.data.validation:g} + {config.data.test:g}."
         )
     return config.updated(image_size=size)
+
+
+def _spelt(given: Mapping[str, Any], network: Backbone | Scratch) -> dict[str, str]:
+    """Return the names among the settings as they are spelt: they are matched without regard to case."""
+    valid = {
+        "backbone": [network.name], "weights": ["imagenet", "random"], "data.group_by": [NEAR_DUPLICATES],
+        "truncate_at": ["top", "auto"], "unfreeze_from": ["all"],
+    }  # fmt: skip
+    if isinstance(network, Backbone):
+        for key in ("truncate_at", "unfreeze_from"):
+            valid[key] += [*network.layers, *(name for name in network.cut_names if name not in network.layers)]
+    known = {key: named(given[key], names) for key, names in valid.items() if isinstance(given.get(key), str)}
+    return {key: name for key, name in known.items() if name is not None} | ({"backbone": network.name} if "backbone" in known else {})
 
 
 def _check_boundary(backbone: Backbone, config: Config) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from tests.reports.made_up_run import write_run
 from transfer.reports.run import text
@@ -54,3 +55,18 @@ def test_without_other_data_nothing_is_said_of_it(tmp_path: Path) -> None:
 def _cut_points() -> pd.DataFrame:
     facts = {"cut": ["block1_pool", "block2_pool"], "features": [64, 128], "cv_accuracy": [0.5, 0.75]}
     return pd.DataFrame({**facts, "standard_error": [0.1, 0.05], "chosen": [False, True]})
+
+
+LONG = "a plant that somebody described at length, with its family and order and where it was found, " * 5
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_lines_fit_the_terminal_and_long_names_are_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    run = write_run(tmp_path / "run", [LONG, "\u732b" * 80, "c\x1b"])
+    run.metrics["timing"] |= {f"a step of some length {number}": 12.3 for number in range(12)}
+    facts, places = text.block(run).split("\n\nSavedModel")
+    assert max(cell_len(line) for line in facts.splitlines()) <= width
+    assert "a step of some length 11 12.3" in " ".join(facts.split())
+    assert "a plant that som..." in facts and "\x1b" not in facts and LONG not in facts
+    assert str(run.report) in places

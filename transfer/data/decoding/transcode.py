@@ -16,7 +16,8 @@ from transfer.data.decoding import DECODER_VERSION, deep, formats, tiff
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.readers import reader_of, without_warnings
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, range_text
-from transfer.system.files import cache_home, write_bytes
+from transfer.system.files import write_bytes
+from transfer.system.home import cache_home
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""

@@ -1,7 +1,6 @@
 """What the checks of a data set found, in a few lines for the terminal, of at most 100 columns."""
 
 import shlex
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from rich.cells import cell_len
 from transfer.quality.findings import Findings
 from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, unused, without
 from transfer.reports.names import printable, shortened
-from transfer.reports.terminal import table
+from transfer.reports.terminal import columns, table, wrapped
 from transfer.reports.words import listed
 
 _WIDTH = 100
@@ -49,7 +48,7 @@ def block(
         width: columns of the terminal.
     """
     width = min(max(width, _NARROWEST), _WIDTH)
-    lines = ["", *_classes(findings.classes, width), *(line for said in without(findings) for line in _wrapped(said, "", "", width))]
+    lines = ["", *_classes(findings.classes, width), *(line for said in without(findings) for line in wrapped(said, width=width))]
     lines += ["", *_shapes(findings, width), ""]
     found = [item for item in items(findings) if item.count]
     for urgency in (FIX, LOOK, NOTE):
@@ -76,13 +75,13 @@ def line(findings: Findings) -> str:
     found = [item.phrase for item in items(findings) if item.count and item.urgency == FIX]
     if not found:
         return ""
-    return "\n".join(_wrapped(f"The data has {listed(found)}. See the report, or: transfer check", "", ""))
+    return "\n".join(wrapped(f"The data has {listed(found)}. See the report, or: transfer check", columns()))
 
 
-def _classes(classes: pd.DataFrame, columns: int) -> list[str]:
+def _classes(classes: pd.DataFrame, width: int) -> list[str]:
     ordered = classes.sort_values("images", ascending=False, kind="stable")
     folded = len(ordered) > _ALL_CLASSES
-    longest = min(_LONGEST_CLASS, columns - _COUNTS)
+    longest = min(_LONGEST_CLASS, width - _COUNTS)
     rows = [
         [shortened(printable(str(row.label)), longest), f"{row.images:,}", f"{100 * row.share:.1f} %"]
         + [f"{count:,}" for count in (row.train, row.validation, row.test)]
@@ -125,7 +124,7 @@ def _finding(item: Item, findings: Findings, width: int) -> Iterator[str]:
 
 
 def _counted(item: Item, count: int, text: str, width: int) -> list[str]:
-    return _wrapped(text, f"{_MARKS[item.urgency]:>2}{count:{_COUNT},}  ", " " * (_COUNT + 4), width)
+    return wrapped(text, width, f"{_MARKS[item.urgency]:>2}{count:{_COUNT},}  ", " " * (_COUNT + 4))
 
 
 def _examples(item: Item, findings: Findings, room: int) -> Iterator[str]:
@@ -147,7 +146,7 @@ def _examples(item: Item, findings: Findings, room: int) -> Iterator[str]:
     elif item.key == "leaks":
         for row in findings.leaks[findings.leaks["leak"].astype(bool)].itertuples():
             figures = f"{row.property} alone: accuracy {100 * row.accuracy:.1f} %; the largest class has {100 * row.majority:.1f} %"
-            yield from _wrapped(printable(f"{figures}; {row.rule}"), "", "  ", room)
+            yield from wrapped(printable(f"{figures}; {row.rule}"), room, "", "  ")
     elif item.key == "outliers":
         for row in findings.outliers.head(_EXAMPLES).itertuples():
             ratio = f": {row.ratio:.1f} times the usual distance"
@@ -179,9 +178,4 @@ def _next(findings: Findings, found: list[Item], name: str, root: str, worksheet
 
 
 def _entry(label: str, text: str, width: int) -> list[str]:
-    return _wrapped(text, f"{label:{_LABEL}}", " " * _LABEL, width)
-
-
-def _wrapped(text: str, first: str, rest: str, width: int = _WIDTH) -> list[str]:
-    wide = cell_len(text) - len(text)  # textwrap counts letters, a terminal columns
-    return textwrap.wrap(text, max(width - wide, 40), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return wrapped(text, width, f"{label:{_LABEL}}", " " * _LABEL)

@@ -1,14 +1,11 @@
 """Methods by sizes, for the terminal and the page: accuracy with half its interval, and what a run costs."""
 
-import textwrap
-
 import pandas as pd
-from rich.cells import cell_len
 
 from transfer.evaluation.learning_curves import OVER_SEEDS, sizes_in_order
 from transfer.reports.comparison import quantities
 from transfer.reports.names import printable, shortened
-from transfer.reports.terminal import table
+from transfer.reports.terminal import fitted, wrapped
 
 _LONGEST_NAME = 28
 _FIRST = "images per class"
@@ -53,14 +50,5 @@ def lines(summary: pd.DataFrame, width: int) -> list[str]:
         f"Accuracy in % with half its 95 % interval ({meaning(summary)}); seconds of a run with the most images, from nothing; "
         "trained: parameters that training changes."
     )
-    return [*_pieces(names, columns, width), "", *textwrap.wrap(note, width)]
-
-
-def _pieces(names: list[str], columns: list[list[str]], width: int) -> list[str]:
-    """Return tables of as many columns as fit, each with the names."""
-    for count in range(len(columns), 0, -1):
-        head, *rows = zip(names, *columns[:count], strict=True)
-        drawn = table(head, rows)
-        if count == 1 or max(map(cell_len, drawn)) <= width:
-            break
-    return drawn if count == len(columns) else [*drawn, "", *_pieces(names, columns[count:], width)]
+    head, *rows = zip(names, *columns, strict=True)
+    return [*fitted(head, rows, width=width), "", *wrapped(note, width)]

@@ -1,7 +1,5 @@
 """A comparison in words: one paragraph, and for the terminal a table above it."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from transfer.reports.comparison import quantities
 from transfer.reports.comparison import table as comparison_table
 from transfer.reports.comparison.pairs import Verdicts
 from transfer.reports.names import printable
+from transfer.reports.terminal import wrapped
 from transfer.reports.words import counted, listed, percent
 
 _PAIRS_TOLD = 3  # of more pairs, only those with the best method get a sentence, unless all are with one reference
@@ -44,7 +43,7 @@ def parts(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame) -> li
 
 def block(runs: pd.DataFrame, summary: pd.DataFrame, paired: pd.DataFrame, width: int = 100) -> str:
     """Return the table of accuracies and costs, and the paragraph, in lines of at most `width` columns."""
-    told = textwrap.wrap(paragraph(runs, summary, paired), width, break_long_words=False, break_on_hyphens=False)
+    told = wrapped(paragraph(runs, summary, paired), width)
     return "\n".join([*comparison_table.lines(summary, width), "", *told])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transfer.reports.names import printable, shortened
-from transfer.reports.terminal import table
+from transfer.reports.terminal import columns, table, wrapped
 from transfer.reports.words import counted
 
 _LISTED = 10
@@ -24,12 +24,16 @@ def block(folder: str, filters: str, layers: Sequence[str], images: Sequence[Map
     lines = [f"{counted(len(good), 'image')} explained" + (f", {len(bad)} not" if bad else "") + f": {printable(folder)}"]
     lines.append(f"filters.png shows {filters}." if filters else "The network has no first filters that can be shown.")
     if layers:
-        lines.append(f"Beside each image's heat map, the activations of {', '.join(layers)}.")
+        lines += wrapped(f"Beside each image's heat map, the activations of {', '.join(layers)}.", columns())
     else:
         lines.append("The network has no layers with maps, so there are no activations to show.")
-    first = [(shortened(printable(item["file"]), _WIDEST), printable(item["label"]), f"{item['score']:.3f}") for item in good[:_LISTED]]
+    first = [(_short(item["file"]), _short(item["label"]), f"{item['score']:.3f}") for item in good[:_LISTED]]
     lines += table([""] * 3, first, left=(0, 1), indent=2)
     if len(good) > _LISTED:
         lines.append(f"  and {len(good) - _LISTED:,} more")
     lines += [f"not explained: {printable(item['path'])} ({item['error']})" for item in bad]
     return "\n".join(lines)
+
+
+def _short(name: str) -> str:
+    return shortened(printable(name), _WIDEST)

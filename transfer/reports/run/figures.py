@@ -5,10 +5,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from transfer.reports.drawing import plain, svg
+from transfer.reports.names import printable, shortened
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 _MOST_CLASSES_NAMED = 40
+_LONGEST_NAME = 24  # columns beside the matrix
 
 
 def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
@@ -43,7 +45,7 @@ def confusion(matrix: np.ndarray, classes: list[str]) -> str:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
     if len(classes) <= _MOST_CLASSES_NAMED:
-        names = [plain(name) for name in classes]
+        names = [plain(shortened(printable(name), _LONGEST_NAME)) for name in classes]
         axes.set_xticks(range(len(classes)), names, rotation=60, ha="right")
         axes.set_yticks(range(len(classes)), names)
     if len(classes) <= 20:

@@ -10,8 +10,8 @@ from transfer.data.classes import describe_absent
 from transfer.evaluation.metrics import absent, majority
 from transfer.quality.findings import Findings
 from transfer.reports.check import text as check_text
-from transfer.reports.names import printable
-from transfer.reports.terminal import table
+from transfer.reports.names import printable, shortened
+from transfer.reports.terminal import columns, fitted, table, wrapped
 from transfer.reports.words import share
 from transfer.runs import FINDINGS, Run
 
@@ -20,10 +20,12 @@ GOOD_AUROC = 0.8
 
 _GOOD_SHARE = 0.8  # and where `is_ood` flags at least this share of it
 _WORST = 3
+_LONGEST_CLASS = 36
+_LABEL = 15  # columns
 
 
 def block(run: Run) -> str:
-    """Return what a person wants to know at the end of a run."""
+    """Return what a person wants to know at the end of a run, in lines as wide as the terminal."""
     test, timing, images = run.metrics["test"], run.metrics["timing"], run.metrics["images"]
     usual, most = majority(test)
     facts = {
@@ -39,7 +41,7 @@ def block(run: Run) -> str:
     }
     places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": f"transfer serve {shlex.quote(str(run.path))}"}
     doubts = check_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
-    return "\n".join(["", *_entries(facts), "", *_entries(places), *(["", doubts] if doubts else [])])
+    return "\n".join(["", *_entries(facts), "", *_entries(places, whole=True), *(["", doubts] if doubts else [])])
 
 
 def without(run: Run) -> list[str]:
@@ -86,7 +88,7 @@ def side_by_side(runs: Sequence[Run]) -> str:
                 f"{seconds:.1f}",
             ]
         )
-    return "\n".join(table(head, rows, left=(0, 1)))
+    return "\n".join(fitted(head, rows, left=(0, 1)))
 
 
 def _accuracy(test: Mapping[str, Any]) -> str:
@@ -97,7 +99,7 @@ def _accuracy(test: Mapping[str, Any]) -> str:
 def _worst(per_class: Mapping[str, Mapping[str, float]]) -> str:
     seen = [(name, facts) for name, facts in per_class.items() if facts["images"]]
     worst = sorted(seen, key=lambda item: item[1]["recall"])[:_WORST]
-    return ", ".join(f"{name} {facts['recall']:.2f}" for name, facts in worst)
+    return ", ".join(f"{shortened(printable(name), _LONGEST_CLASS)} {facts['recall']:.2f}" for name, facts in worst)
 
 
 def _skipped(reasons: Mapping[str, int]) -> str:
@@ -111,5 +113,9 @@ def _ood(found: Mapping[str, Mapping[str, float]]) -> str:
     return f"detected {detected}" if detected else ""
 
 
-def _entries(facts: Mapping[str, str]) -> list[str]:
-    return [f"{label:15}{text}" for label, text in facts.items() if text]
+def _entries(facts: Mapping[str, str], whole: bool = False) -> list[str]:
+    """Return a line for each fact, or more where it is long; `whole`: one line each, so that it can be copied."""
+    begun = [(f"{label:{_LABEL}}", text) for label, text in facts.items() if text]
+    if whole:
+        return [first + text for first, text in begun]
+    return [line for first, text in begun for line in wrapped(text, columns(), first, " " * _LABEL)]

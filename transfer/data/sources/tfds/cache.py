@@ -22,7 +22,7 @@ from transfer.data.decoding.examination import announced
 from transfer.data.scan import Found
 from transfer.data.sources.tfds.task import Task
 from transfer.system import files
-from transfer.system.files import cache_home
+from transfer.system.home import cache_home
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
