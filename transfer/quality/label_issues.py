@@ -79,11 +79,12 @@ def find(
     fitted[_some(np.arange(len(rows)), numbers, max_rows, seed)] = True
     scores = ridge.without_own_group(table, numbers, groups[rows], fitted, table.shape[1] / (100 * inverse_penalty))
     right, majority = int((scores.argmax(axis=1) == numbers).sum()), np.bincount(numbers).max() / len(rows)
-    learned = _learned(right, len(rows), float(majority), gain)
+    if not _learned(right, len(rows), float(majority), gain):
+        return LabelIssues(pd.DataFrame(columns=COLUMNS), len(rows), right / len(rows), float(majority), False)
     probabilities = _probabilities(scores, numbers, fitted)
-    wrong = _ranked(numbers, probabilities) if learned else np.empty(0, np.int64)
+    wrong = _ranked(numbers, probabilities)
     found = _table(rows[wrong], labels, classes, wrong, probabilities)
-    return LabelIssues(found, len(rows), right / len(rows), float(majority), learned)
+    return LabelIssues(found, len(rows), right / len(rows), float(majority), True)
 
 
 def joined(features: Mapping[str, np.ndarray], rows: np.ndarray | None = None) -> np.ndarray:
