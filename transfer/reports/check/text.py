@@ -61,7 +61,7 @@ def block(
     elif titles := absent(findings):
         lines += _entry("None found", ", ".join(titles), width)
     for note in findings.notes:
-        lines += _entry("Not checked", printable(note), width)
+        lines += _entry("Not checked", printable(note.removeprefix("Not checked: ")), width)
     lines.append("")
     if seconds:
         lines += _entry("Seconds", ", ".join(f"{step} {value:.1f}" for step, value in seconds.items()), width)
