@@ -26,6 +26,12 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are as wide as in a pipe, however the tests are started, unless a test says otherwise."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def made_up_image(seed: int, size: tuple[int, int] = (40, 40), tint: int = 0) -> Image.Image:
     """A made-up RGB image of `size` (width, height): noise, brighter in the channel `tint`, so that classes can be told apart."""
     pixels = np.random.default_rng(seed).integers(0, 120, (size[1], size[0], 3))

@@ -82,7 +82,7 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     for number, (kind, size) in enumerate(kinds):
         files.append(tmp_path / f"{number}.{kind.lower()}")
         made_up_image(number, size, number).save(files[-1], kind)
-    expected = Served(served_folder).answer([unusual(file.read_bytes(), 100).data for file in files])
+    expected = Served(served_folder).answer([unusual(file.read_bytes(), 100, None).data for file in files])
     table = predict(run, files)
     np.testing.assert_array_equal(table[list(COLOURS)].to_numpy(), expected.probabilities)
     np.testing.assert_array_equal(table["ood_score"], expected.ood_score)

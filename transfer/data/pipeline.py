@@ -123,7 +123,7 @@ def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     try:
-        decode(tf.constant(data), image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels)
+        decode(tf.constant(data), image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
     except tf.errors.OpError as error:
         return refusal(error, data)
     return ""

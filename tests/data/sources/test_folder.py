@@ -86,7 +86,7 @@ def test_folders_beside_the_splits_are_left_out_with_a_line(tmp_path: Path) -> N
     (tmp_path / "docs" / "readme.txt").write_text("text")
     source = scanned(tmp_path, said)
     assert splits(source) == {"train": "train", "test": "test"}
-    assert "pred (1 image)" in said.lines[1] and "docs (0 images)" in said.lines[1] and "__MACOSX" not in said.lines[1]
+    assert "pred (1 image)" in said.lines[0] and "docs (0 images)" in said.lines[0] and "__MACOSX" not in said.lines[0]
     found = reasons(source)
     assert found["pred/0.png"] == "folder left out: pred is not train, validation or test"
     assert found["docs/readme.txt"].startswith("folder left out: docs")

@@ -72,7 +72,7 @@ def test_formats_with_an_extra_are_decoded_as_in_training_and_named_without_it(
     (image,) = images_of(decoder.decode([str(file)]))
     assert image.mean((0, 1)).argmax() == 2
     assert (image == decode(tf.constant(to_png(data)), 8).numpy()).all()
-    assert admission.unusual(data, 4.0) == admission.Admitted(to_png(data), 2400)
+    assert admission.unusual(data, 4.0, None) == admission.Admitted(to_png(data), 2400)
     monkeypatch.setitem(sys.modules, library, None)
     what = (
         "camera raw file (DNG); to read it, pip install 'keras-transfer[raw]'"

@@ -18,6 +18,7 @@ from transfer.data.sources.layout import Folders, Layout
 from transfer.errors import DataError, nearest
 from transfer.system.progress import Progress
 
+_PLAIN = frozenset(("train", "val", "validation", "test"))  # names of splits that need no explanation
 _TRIED = 20  # files of a folder without sub-folders that are read, to say whether they are images
 
 Listed = tuple[str, str]
@@ -199,7 +200,7 @@ def _require_sub_folders(root: Path, listed: Sequence[Listed], config: DataConfi
 
 def _tell(layout: Layout, config: DataConfig, progress: Progress) -> None:
     """Say which folders are taken for splits, and which are left out."""
-    if layout.splits and config.split_folders == "auto":
+    if config.split_folders == "auto" and set(layout.splits) - _PLAIN:
         ordered = [(split, folder) for split in SPLITS for folder, its in layout.splits.items() if its == split]
         progress.say(f"Splits, by the names of the folders: {', '.join(f'{split} = {folder}' for split, folder in ordered)}.")
     if layout.left_out:
