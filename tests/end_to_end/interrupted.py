@@ -57,6 +57,7 @@ def arm(moment: str, number: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests were started in the background
     import_tensorflow_quietly()
     arm(sys.argv[1], signal.Signals[sys.argv[2]])
     main(sys.argv[3:])

@@ -46,18 +46,22 @@ class Terminal:
             def advance(count: int) -> None:
                 progress.advance(task, count)
                 speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
-                progress.update(task, rate=f"{speed:,.1f} {unit}/s" if speed else "")
+                progress.update(task, rate=_rate(speed, unit) if speed else "")
 
             yield advance
             progress.stop_task(task)
             done, seconds = progress.tasks[0].completed, progress.tasks[0].elapsed or 0.0
-            progress.update(task, ended=True, rate=f"{done / max(seconds, 1e-9):,.1f} {unit}/s")
+            progress.update(task, ended=True, rate=_rate(done / max(seconds, 1e-9), unit))
         if not self._console.is_terminal:
-            self._console.print(f"{title}: {done:,.0f} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
+            self._console.print(f"{title}: {done:,.0f} {unit} in {seconds:.1f} s ({_rate(done / max(seconds, 1e-9), unit)})")
 
     def say(self, text: str) -> None:
         """Print news, on a terminal in lines broken between words."""
         self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
+
+
+def _rate(speed: float, unit: str) -> str:
+    return f"{speed:,.{0 if speed >= 1000 else 1}f} {unit}/s"
 
 
 def started() -> Terminal:
