@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +22,11 @@ from transfer.system.progress import Progress
 _PLAIN = frozenset(("train", "val", "validation", "test"))  # names of splits that need no explanation
 _TRIED = 20  # files of a folder without sub-folders that are read, to say whether they are images
 
-Listed = tuple[str, str]
-"""A path from the data folder (of a folder: with `/` at the end), and why it is skipped."""
+Listed = tuple[str, str, str]
+"""A path from the data folder (of a folder: with `/` at the end), why it is skipped, and the folder that it lies in or is.
+
+A plain tuple: a million files are common, and a class would double the time of listing them.
+"""
 
 
 def listing(root: Path, config: DataConfig, progress: Progress) -> tuple[list[Found], bool]:
@@ -47,11 +51,13 @@ def listing(root: Path, config: DataConfig, progress: Progress) -> tuple[list[Fo
     if not folders.names() and not folders.unread:
         _require_sub_folders(root, listed, config)
     layout = layouts.of(folders, config.split_folders, str(root))
+    if layout.left_out:
+        layout = replace(layout, left_out=_images_in(listed, layout.left_out))
     found = _found(listed, layout)
     first: dict[str, str] = {}
     for item in found:
-        if item.label:
-            first.setdefault(item.label, item.path)
+        if item.label and item.label not in first:
+            first[item.label] = item.path
     require_unlike({label: f"the folder {_class_folder(path, layout)!r}" for label, path in first.items()}, str(root))
     if all(item.path.isascii() for item in found):
         found.sort()
@@ -90,23 +96,24 @@ def _walk(root: Path, exclude: Sequence[str], progress: Progress) -> list[Listed
 
     def inside(start: str, why: str) -> None:
         """List a folder; `why`: the reason for which all of it is skipped."""
+        here = start[:-1]
         try:
             identity = os.stat(root / start)
             with os.scandir(root / start) as entries:
                 inner = sorted([(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries])
         except OSError as error:
-            listed.append((start, why or f"folder: cannot be read, {error.strerror}"))
+            listed.append((start, why or f"folder: cannot be read, {error.strerror}", here))
             return
         if (identity.st_dev, identity.st_ino) in visited:
-            listed.append((start, why or "folder: listed already, through another link"))
+            listed.append((start, why or "folder: listed already, through another link", here))
             return
         visited.add((identity.st_dev, identity.st_ino))
         if not inner and start:
-            listed.append((start, why or "folder: empty"))
+            listed.append((start, why or "folder: empty", here))
         for name, is_folder, is_link in inner:
             path = start + name + "/" * is_folder
             reason = why
-            if not reason and (pattern := excluded(path)):
+            if exclude and not reason and (pattern := excluded(path)):
                 unused.pop(pattern, None)
                 reason = left_out.reason(pattern)
             own = left_out.by_name(name, is_folder)
@@ -116,13 +123,13 @@ def _walk(root: Path, exclude: Sequence[str], progress: Progress) -> list[Listed
             elif is_folder and not is_link and not own.startswith("hidden"):
                 inside(path, reason)
             else:
-                listed.append((path, reason))
+                listed.append((path, reason, path[:-1] if is_folder else here))
 
     inside("", "")
     for link in links:  # after all real folders, so that a link never hides one; grows meanwhile
         inside(link, "")
     for pattern in unused:
-        near = nearest(pattern, {part for path, _ in listed for part in path.split("/")[:2] if part})
+        near = nearest(pattern, {part for path, _, _ in listed for part in path.split("/")[:2] if part})
         progress.say(f"data.exclude: {pattern!r} matches nothing.{f' Did you mean {near!r}?' if near else ''}")
     return listed
 
@@ -135,13 +142,26 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _folders(listed: Sequence[Listed]) -> Folders:
-    """Return the folders that may hold data, with the number of images as far as the names of files tell."""
-    every = {path.rpartition("/")[0]: 0 for path, reason in listed if not reason or reason.startswith("folder:")}
-    files = [path for path, reason in listed if not reason]
-    images = Counter(path.rpartition("/")[0] for path in files if named_as_image(path))
-    images = images or Counter(path.rpartition("/")[0] for path in files)
-    unread = [path.rstrip("/") for path, reason in listed if reason.startswith("folder: cannot")]
-    return Folders({**every, **images}, unread)
+    """Return the folders that may hold data, with the number of files in those that hold images, as far as the names of files tell."""
+    files = Counter([folder for _, reason, folder in listed if not reason])
+    with_images: set[str] = set()
+    for path, reason, folder in listed:
+        if not reason and folder not in with_images and named_as_image(path):
+            with_images.add(folder)
+    own = [folder for _, reason, folder in listed if reason and reason.startswith("folder:")]
+    unread = [folder for _, reason, folder in listed if reason and reason.startswith("folder: cannot")]
+    counts = {folder: files[folder] for folder in with_images} or files
+    return Folders({**dict.fromkeys([*files, *own], 0), **counts}, unread)
+
+
+def _images_in(listed: Sequence[Listed], tops: Iterable[str]) -> dict[str, int]:
+    """Return the number of files in each of these folders at the top that are images by their names."""
+    counts = dict.fromkeys(tops, 0)
+    for path, reason, _ in listed:
+        top = path.partition("/")[0]
+        if not reason and top in counts:
+            counts[top] += named_as_image(path)
+    return counts
 
 
 def _found(listed: Sequence[Listed], layout: Layout) -> list[Found]:
@@ -166,9 +186,9 @@ def _found(listed: Sequence[Listed], layout: Layout) -> list[Found]:
         return Found(path, label if is_class else "", "", reason)
 
     found = []
-    for path, reason in listed:
+    for path, reason, folder in listed:
         if not reason:
-            found.append(Found(path, *files_in(path.rpartition("/")[0])))
+            found.append(Found(path, *files_in(folder)))
         elif not reason.startswith("folder:"):
             found.append(Found(path, "", "", reason))
         elif (item := folder_row(path, reason)).label or reason != "folder: empty":
@@ -186,7 +206,7 @@ def _require_sub_folders(root: Path, listed: Sequence[Listed], config: DataConfi
     Raises:
         DataError: if any file is an image.
     """
-    files = [path for path, reason in listed if not reason and "/" not in path]
+    files = [path for path, reason, folder in listed if not reason and not folder]
     tried = read_all(root, sorted(files, key=lambda path: not named_as_image(path))[:_TRIED], config.max_megapixels, None)
     readable = sum(not read.verdict.reason for read in tried)
     if not readable:

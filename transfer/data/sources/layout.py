@@ -56,10 +56,10 @@ class Layout:
 
 
 class Folders:
-    """The folders below DATA, with the number of images in them.
+    """The folders below DATA, with the number of files in those that hold images.
 
     Args:
-        files: folder (path from DATA, with `/`) -> number of images that lie directly in it; a folder without any may be named, too.
+        files: folder (path from DATA, with `/`) -> number of files that lie directly in it, 0 if none is an image.
         unread: folders that cannot be read.
     """
 
