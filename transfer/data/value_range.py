@@ -42,7 +42,7 @@ def choose_value_range(dataset: Dataset, config: Config, progress: Progress) -> 
         chosen = asked
     elif asked == "auto" and (types != "").any():
         rows = used[(types != "") & (used["split"] == "train")]
-        with progress.step("Looking at the values of images of more than 8 bits", min(len(rows), _SAMPLE)) as advance:
+        with progress.step("Looking at images of more than 8 bits", min(len(rows), _SAMPLE)) as advance:
             spreads = _spreads(dataset.root, rows if len(rows) else used[types != ""])
             advance(len(spreads))
         chosen = choose_range(spreads) if spreads else None
