@@ -110,7 +110,7 @@ def test_the_slope_of_a_multi_frame_image_is_found(place: str) -> None:
 
 def test_a_dicom_file_is_transcoded_whatever_it_is_called() -> None:
     header = examination.examine(encoded(TWELVE, BitsStored=12), NONE, 1.0)
-    assert header[:4] == ("DICOM", 40, 30, ("16-bit",))
+    assert header[:4] == ("DICOM", 40, 30, ("uint16",))
     assert (header.transcoded, header.reason) == (True, "")
     assert transcoded_path(NONE).exists()
 
