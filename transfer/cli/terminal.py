@@ -53,7 +53,8 @@ class Terminal:
             done, seconds = progress.tasks[0].completed, progress.tasks[0].elapsed or 0.0
             progress.update(task, ended=True, rate=_rate(done / max(seconds, 1e-9), unit))
         if not self._console.is_terminal:
-            self._console.print(f"{title}: {done:,.0f} {unit} in {seconds:.1f} s ({_rate(done / max(seconds, 1e-9), unit)})", soft_wrap=True)
+            rate = _rate(done / max(seconds, 1e-9), unit)
+            self._console.print(f"{title}: {done:,.0f} {unit} in {seconds:.1f} s ({rate})", soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print news, on a terminal in lines broken between words."""
