@@ -83,7 +83,7 @@ def describe_absent(split: str, names: Sequence[str]) -> str:
     """Return the warning that a split has no image of these classes, on one line; empty where there are none."""
     if not names:
         return ""
-    return f"The {split} split has no image of {_few([repr(name) for name in names], 8)}: its figures say nothing of {_these(len(names))}."
+    return f"The {split} split has no image of {few([repr(name) for name in names], 8)}: its figures say nothing of {_these(len(names))}."
 
 
 def _these(count: int) -> str:
@@ -114,7 +114,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         sizes = Counter([*usable["label"], *left_out["label"]])
         raise DataError(
             f"A classifier needs at least 2 classes; --min-per-class (data.min_per_class) leaves {usable['label'].nunique()} of "
-            f"{len(sizes)}. Received {_few([f'{_name(label)} {size}' for label, size in sorted(sizes.items())])}."
+            f"{len(sizes)}. Received {few([f'{_name(label)} {size}' for label, size in sorted(sizes.items())])}."
         )
     if usable.empty:
         raise DataError(f"No readable image was found. {_why_skipped(manifest)}")
@@ -122,7 +122,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
     labels = sorted(label for label in rows["label"].unique() if label)
     several_lines = [repr(shortened(label, _LONGEST)) for label in labels if "\n" in label or "\r" in label]
     if several_lines:
-        raise DataError(f"A class name must fit on one line of labels.txt. Rename the class. Received {_few(several_lines)}.")
+        raise DataError(f"A class name must fit on one line of labels.txt. Rename the class. Received {few(several_lines)}.")
     counts = distinct(usable)
     small = [label for label in labels if counts.get(label, 0) < MINIMUM]
     table = _counted(rows, counts)
@@ -132,7 +132,7 @@ def require_classes(manifest: pd.DataFrame, every_folder: bool = True) -> None:
         what = "groups of images" if (usable["group"] != "").any() else "readable images"
         raise DataError(
             f"Each class needs at least {MINIMUM} different {what}, one for each split. Too few in: "
-            f"{_few([_name(label) for label in small])}. Received {table}.{_what_helps(rows)} Add images, remove the class, or leave such "
+            f"{few([_name(label) for label in small])}. Received {table}.{_what_helps(rows)} Add images, remove the class, or leave such "
             f"classes out with --min-per-class {MINIMUM} (data.min_per_class).{_without_images(rows, small)}"
         )
 
@@ -156,14 +156,15 @@ def _counted(manifest: pd.DataFrame, different: dict[str, int]) -> str:
     images = Counter(manifests.used(manifest)["label"])
     labels = sorted(label for label in manifest["label"].unique() if label)
     notes = {label: f" ({different[label]} different)" for label in different if different[label] != images[label]}
-    return _few([f"{_name(label)} {images[label]}{notes.get(label, '')}" for label in labels])
+    return few([f"{_name(label)} {images[label]}{notes.get(label, '')}" for label in labels])
 
 
 def _name(label: str) -> str:
     return shortened(printable(label), _LONGEST)
 
 
-def _few(names: list[str], most: int = _LISTED) -> str:
+def few(names: list[str], most: int = _LISTED) -> str:
+    """Return names as a list, the first `most` of them and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 

@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 
 from tests.data.decoding import encoders as e
+from transfer.data.decoding import readers
+from transfer.data.decoding.formats import UnreadableError
 
 
 @dataclass(frozen=True)
@@ -200,3 +202,13 @@ def build(root: Path) -> None:
             path.write_bytes(odd.content)
         else:
             odd.content(path)
+
+
+def read_or_refused(data: bytes, most_pixels: float) -> None:
+    """Read damaged bytes with the reader of their format, if the header claims no more pixels; only `UnreadableError` is allowed."""
+    try:
+        reader = readers.reader_of(data)
+        if reader and np.prod(reader.size(data)) < most_pixels:
+            reader.samples(data)
+    except UnreadableError:
+        pass

@@ -53,7 +53,7 @@ def of_tiff(data: bytes, layout: tiff.Layout) -> Deep:
         if samples.dtype != layout.dtype:
             same_width = samples.dtype.itemsize == np.dtype(layout.dtype).itemsize
             samples = samples.view(layout.dtype) if same_width else samples.astype(layout.dtype)
-    samples = _upright(samples, layout.orientation)
+    samples = upright(samples, layout.orientation)
     if samples.ndim == 2:
         return Deep(samples, inverted=layout.inverted)
     colors = samples[..., :3] if layout.channels >= 3 else samples[..., 0]
@@ -81,8 +81,8 @@ def to_image(deep: Deep, value_range: Range | None) -> Image.Image:
     return Image.fromarray(np.concatenate([colors, alpha], -1))
 
 
-def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn samples [h, w, ...] with an EXIF orientation upright."""
+def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn samples [h, w, ...] with an EXIF orientation, 1 to 8, upright."""
     if orientation >= 5:
         samples = np.swapaxes(samples, 0, 1)
     if orientation in (2, 3, 6, 7):

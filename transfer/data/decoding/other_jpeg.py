@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transfer.data.decoding import headers
+from transfer.data.decoding.deep import upright
 from transfer.data.decoding.formats import CONVERT, UnreadableError, UnsupportedError
 
 _JPEG = b"\xff\xd8"
@@ -55,7 +56,7 @@ def samples(data: bytes) -> np.ndarray:
         raise UnsupportedError(f"unsupported format: a JPEG of {image.shape[2]} channels of this kind; {CONVERT}")
     if 8 < facts.bits < 16:
         image = spread(image, facts.bits)
-    return _upright(_composited(image), facts.orientation)
+    return upright(_composited(image), facts.orientation)
 
 
 def of_jpeg(data: bytes) -> np.ndarray:
@@ -95,15 +96,6 @@ def _composited(image: np.ndarray) -> np.ndarray:
         mixed = white - (white - image[:, :, :-1].astype(np.float32)) * alpha
         image = mixed.astype(image.dtype) if image.dtype.kind == "f" else np.rint(mixed).astype(image.dtype)
     return image[:, :, 0] if channels < 3 else image[:, :, :3]
-
-
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply an EXIF orientation, 1 to 8."""
-    if orientation >= 5:
-        image = image.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    return image[::-1] if orientation in (3, 4, 7, 8) else image
 
 
 def _facts(data: bytes) -> _Facts:

@@ -22,6 +22,7 @@ from unicodedata import normalize
 
 from transfer.config import option
 from transfer.config.folders import Split, SplitFolders
+from transfer.data.classes import few
 from transfer.data.sources.split_names import split_name
 from transfer.errors import DataError, nearest
 
@@ -121,7 +122,7 @@ def of(folders: Folders, setting: SplitFolders, source: str) -> Layout:
     if top:
         raise DataError(
             f"The folder is probably one level too high. Did you mean {source.rstrip('/')}/{top}, which holds "
-            f"{_few(folders.names(top))}? Expected DATA/<class>/<image> or DATA/<split>/<class>/<image>. Received {source!r}."
+            f"{few(folders.names(top), _SHOWN)}? Expected DATA/<class>/<image> or DATA/<split>/<class>/<image>. Received {source!r}."
         )
     if setting == "auto":
         _require_clear(folders, source)
@@ -150,7 +151,7 @@ def _named(folders: Folders, setting: Mapping[Split, tuple[str, ...]], source: s
             hint = f" Did you mean {near!r}?" if near else ""
             raise DataError(
                 f"data.split_folders names a folder that is not there.{hint} Expected folders of {source!r}: "
-                f"{_few(folders.names(empty=True)) or 'it holds none'}. Received {folder!r}."
+                f"{few(folders.names(empty=True), _SHOWN) or 'it holds none'}. Received {folder!r}."
             )
     return {folders.called(folder): split for folder, split in asked.items()}
 
@@ -190,24 +191,24 @@ def _require_classes_below(folders: Folders, splits: Mapping[str, str], source: 
 
 def _require_clear(folders: Folders, source: str) -> None:
     """Check that folders which are no known splits are classes, as far as their names and those of their sub-folders tell."""
-    names = folders.names()
+    names, shown = folders.names(), few(folders.names(), _SHOWN)
     inner = {name: folders.names(name) for name in names if folders.divided(name)}
     widest = max(inner.values(), key=len, default=[])
     alike = len(inner) > 1 and len(inner) >= len(names) / 2 and all(_alike(widest, below) for below in inner.values())
     if _called_like_splits(names, inner):
         what = "are called like splits, but not like a training folder and others with the same classes"
     elif alike:
-        what = f"hold the same folders ({_few(widest)}), so they may be splits or classes"
+        what = f"hold the same folders ({few(widest, _SHOWN)}), so they may be splits or classes"
     else:
         return
     if inner and not (alike and all(split_name(name).split for name in widest)):
         raise DataError(
-            f"The folders {_few(names)} {what}. If they are splits, say which is which, for example {_guess(folders, list(inner))}; if "
+            f"The folders {shown} {what}. If they are splits, say which is which, for example {_guess(folders, list(inner))}; if "
             f"they are classes: {OFF}. Received {source!r}."
         )
     what = "hold folders that are called like splits" if inner else "are called like splits, but hold no class folders"
     raise DataError(
-        f"The folders {_few(names)} {what}. Expected DATA/<split>/<class>/<image>, or a table (.csv) with the columns path,label,split. "
+        f"The folders {shown} {what}. Expected DATA/<split>/<class>/<image>, or a table (.csv) with the columns path,label,split. "
         f"If they are classes, to be divided by content: {OFF}. Received {source!r}."
     )
 
@@ -238,8 +239,3 @@ def _setting(splits: Mapping[str, str]) -> str:
         named[split] = [folder for folder, its in splits.items() if its == split]
     short = {split: folders[0] if len(folders) == 1 else folders for split, folders in named.items() if folders}
     return option("data.split_folders", short)
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
