@@ -9,8 +9,8 @@ import pytest
 
 from tests.features.passes import BATCH, FeatureExtractor, Interrupting, a_set, damage, decode_quickly, run, scan, stored
 from transfer.config import AugmentConfig
-from transfer.features.extraction import PLAIN, Views
-from transfer.features.store import Store, open_store
+from transfer.features.extraction import ONLY_PLAIN, PLAIN, Views
+from transfer.features.store import Store, key, open_store
 
 Folder = Callable[..., Path]
 
@@ -69,6 +69,21 @@ def test_only_views_that_were_never_made_are_computed(image_folder: Folder, stor
     root = image_folder(count=2)
     run(scan(root), root, store, views=Views(2, AUGMENTATION, 0))
     assert sum(run(scan(root), root, store, views=views)[1].batches) == computed
+
+
+@pytest.mark.parametrize("views", [ONLY_PLAIN, Views(2, AUGMENTATION, 0)], ids=["plain", "views"])
+def test_damaged_records_are_computed_again_and_no_others(image_folder: Folder, store: Store, views: Views) -> None:
+    root = image_folder(count=3)
+    rows = scan(root)
+    run(rows, root, store, views=views)
+    tag, digest = views.tags()[-1], rows["digest"].iloc[2]
+    before = stored(store, rows, tag=tag, output="means")
+    with store._env.begin(write=True) as transaction:  # as a disk would
+        name = key(digest, tag, "means")
+        transaction.put(name, bytes(8) + transaction.get(name)[8:])
+    _, extractor = run(rows, root, store, views=views)
+    assert extractor.batches == [1]
+    assert np.allclose(stored(store, rows, tag=tag, output="means"), before, rtol=1e-6)
 
 
 @pytest.mark.parametrize("batches", [1, 2, 4])

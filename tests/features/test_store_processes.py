@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transfer.features import store
+from transfer.features import pages, store
 from transfer.features.store import FeatureSet, key, open_store
 
 SET = FeatureSet("made-up", "00" * 32, 32, "stretch", "1", "float32")
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITER = f"""
 import itertools, sys
 from tests.features.test_store_processes import *
-store._FIRST_SIZE = 1 << 16
+pages.FIRST_SIZE = 1 << 16
 first, batches = int(sys.argv[1]), int(sys.argv[2])
 with open_store(SET) as opened_store:
     print("open", flush=True)
@@ -80,7 +80,7 @@ def test_two_processes_write_at_once_and_nothing_is_lost() -> None:
 
 
 def test_a_process_sees_what_another_wrote_after_it_had_opened_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_FIRST_SIZE", 1 << 16)
+    monkeypatch.setattr(pages, "FIRST_SIZE", 1 << 16)
     with open_store(SET) as opened_store:
         writer = start(WRITER, 0, 20)
         go(writer)

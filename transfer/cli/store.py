@@ -1,13 +1,13 @@
-"""The command line of the feature store: `transfer store show` and `transfer store prune`."""
+"""The command line of the feature store: `transfer store show`, `transfer store verify` and `transfer store prune`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from transfer.features.inventory import StoredSet
+    from transfer.features.inventory import StoredSet, Verified
 
-app = typer.Typer(help="Show or prune the feature store.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(help="Show, verify or prune the feature store.", rich_markup_mode=None, no_args_is_help=True)
 
 
 @app.command("show")
@@ -16,6 +16,22 @@ def show() -> None:
     from transfer.features import inventory
 
     print(feature_sets(inventory.listing()))
+
+
+@app.command("verify")
+def verify(
+    ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Verify only this set.")] = None,
+) -> None:
+    """Read everything in the cache and check it. Exit 1 if something is damaged; what is damaged is made again when needed."""
+    from transfer.features import inventory
+
+    _require_known(ids)
+    damaged = False
+    for item in inventory.verify(ids):
+        print(verdict(item), flush=True)
+        damaged |= bool(item.damaged or item.problem)
+    if damaged:
+        raise typer.Exit(1)
 
 
 @app.command("prune")
@@ -30,12 +46,29 @@ def prune(
 
     if older_than is None and not ids and not everything:
         raise StoreError("Specify what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
+    _require_known(ids)
+    deleted = inventory.prune(older_than, ids, everything)
+    print(f"Deleted {_total(deleted)}.")
+
+
+def _require_known(ids: list[str] | None) -> None:
+    from transfer.errors import StoreError
+    from transfer.features import inventory
+
     known = {item.id for item in inventory.listing()}
     unknown = [name for name in ids or [] if name not in known]
     if unknown:
         raise StoreError(f"There is no such feature set; transfer store show lists them. Received {unknown[0]!r}.")
-    deleted = inventory.prune(older_than, ids, everything)
-    print(f"Deleted {_total(deleted)}.")
+
+
+def verdict(item: "Verified") -> str:
+    """Return the line of `transfer store verify` about a set."""
+    if item.outdated:
+        return f"{item.id}  made by an earlier version, not used any more (transfer store prune --set {item.id})"
+    if item.problem:
+        return f"{item.id}  damaged: {item.problem}"
+    found = f"{item.id}  {item.records:,} {'record' if item.records == 1 else 'records'}"
+    return f"{found}, {item.damaged:,} of them damaged" if item.damaged else f"{found}, all of them whole"
 
 
 def feature_sets(sets: "list[StoredSet]") -> str:

@@ -144,6 +144,7 @@ def compute_missing(
         Images that could not be computed: index label -> reason.
     """
     failures = _known_failures(rows, store)
+    store.drop_damaged(_names(rows.drop_duplicates("digest"), needed or outputs, views), progress)
     tasks = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
     if not tasks:
         return failures
@@ -180,9 +181,12 @@ def count_missing(rows: pd.DataFrame, outputs: Sequence[str], store: Store, view
 
 def _whole(first: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views) -> list[bool]:
     """Return for each image and view whether all outputs are stored; the views of an image are consecutive."""
-    names = [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
-    stored = store.has(names)
+    stored = store.has(_names(first, outputs, views))
     return [all(stored[start : start + len(outputs)]) for start in range(0, len(stored), len(outputs))]
+
+
+def _names(first: pd.DataFrame, outputs: Sequence[str], views: Views) -> list[bytes]:
+    return [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
 
 
 def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views) -> list[_Task]:

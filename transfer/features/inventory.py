@@ -1,13 +1,18 @@
-"""List and prune the feature sets in the store."""
+"""List, verify and prune the feature sets in the store."""
 
 import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from transfer.features.store import DESCRIPTION, count, folder
+import lmdb
+
+from transfer.features import pages, records
+from transfer.features.store import DESCRIPTION, FORMAT, count, folder
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,49 @@ class StoredSet:
     days_unused: float
 
 
+@dataclass(frozen=True)
+class Verified:
+    """What was found of a feature set.
+
+    Attributes:
+        id: the set.
+        records: how many were read.
+        damaged: how many of them fail their checksum; they are computed again when they are needed.
+        problem: why the set as a whole cannot be used; empty if it can.
+        outdated: whether it was made by an earlier version: it is no longer used, and not checked.
+    """
+
+    id: str
+    records: int
+    damaged: int
+    problem: str = ""
+    outdated: bool = False
+
+
+def verify(ids: list[str] | None = None) -> Iterator[Verified]:
+    """Read every record of these sets, by default of all, and check it; nothing is changed."""
+    for item in listing():
+        if not ids or item.id in ids:
+            yield _verify(folder() / item.id)
+
+
+def _verify(path: Path) -> Verified:
+    if _description(path).get("format", 1) != FORMAT:
+        return Verified(path.name, 0, 0, outdated=True)
+    with pages.lock(path):
+        problem = pages.problem(path)
+        if problem:
+            return Verified(path.name, 0, 0, problem)
+        try:
+            with pages.open_environment(path, padding=records.MOST_BYTES) as environment, environment.begin(buffers=True) as transaction:
+                count = broken = 0
+                for name, record in transaction.cursor():
+                    count, broken = count + 1, broken + len(records.damaged([bytes(name)], [record]))
+            return Verified(path.name, count, broken)
+        except lmdb.Error as error:
+            return Verified(path.name, 0, 0, str(error))
+
+
 def listing() -> list[StoredSet]:
     """Return all feature sets, largest first. A damaged set is listed with -1 records."""
     found = [_describe(path) for path in sorted(folder().glob("*")) if path.is_dir() and not path.name.startswith(".")]
@@ -30,10 +78,7 @@ def listing() -> list[StoredSet]:
 
 
 def _describe(path: Path) -> StoredSet:
-    try:
-        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        description = {}
+    description = _description(path)
     size = sum(file.stat().st_blocks * 512 for file in path.iterdir() if file.is_file())
     used = float(description.get("used", path.stat().st_mtime))
     return StoredSet(
@@ -45,6 +90,13 @@ def _describe(path: Path) -> StoredSet:
         bytes=size,
         days_unused=max(time.time() - used, 0.0) / 86400,
     )
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((path / DESCRIPTION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def prune(older_than_days: float | None = None, ids: list[str] | None = None, everything: bool = False) -> list[StoredSet]:
@@ -62,9 +114,11 @@ def prune(older_than_days: float | None = None, ids: list[str] | None = None, ev
     ]
     for item in doomed:
         # Renamed first: a process that opens the set now gets a new, empty one, never a partly deleted one.
-        aside = folder() / f".{item.id}.pruned-{os.getpid()}"
-        os.rename(folder() / item.id, aside)
+        path, aside = folder() / item.id, folder() / f".{item.id}.pruned-{os.getpid()}"
+        with pages.lock(path):
+            os.rename(path, aside)
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(pages.aside(path), ignore_errors=True)
     for left in folder().glob(".*.pruned-*"):
         shutil.rmtree(left, ignore_errors=True)
     return doomed

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from transfer.errors import StoreError
+from transfer.system.checksums import BYTES as CHECKSUM_BYTES
 from transfer.system.progress import Progress
 
 _PAGE = 4096
@@ -15,7 +16,7 @@ _REPORTED = 100 * 10**6
 
 def record_bytes(width: int, itemsize: int) -> int:
     """Return the disk space of one record in bytes: LMDB stores large values in whole pages."""
-    size = width * itemsize + _HEADER
+    size = width * itemsize + CHECKSUM_BYTES + _HEADER
     if size > _PAGE // 2:
         return -(-size // _PAGE) * _PAGE
     return _PAGE // (_PAGE // (size + _KEY))  # a page divided by the records that fit on it

@@ -2,16 +2,17 @@
 
 One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder, with one
 record for each (digest of the image bytes, view, cut point and pooling). LMDB was chosen because a record is complete or
-absent even after kill -9, many processes can read while one writes, and reads are memory-mapped.
+absent even after kill -9, many processes can read while one writes, and reads are memory-mapped. What is damaged on the disk is
+never used: a record that fails its checksum is missing (`records`), and a damaged set is made anew (`pages`).
 """
 
-import errno
 import hashlib
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,11 +20,14 @@ import lmdb
 import numpy as np
 
 from transfer.errors import StoreError
+from transfer.features import pages, records
 from transfer.system.files import write_text
 from transfer.system.home import cache_home
+from transfer.system.progress import Progress, Silent
 
-_FIRST_SIZE = 1 << 28
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+FORMAT = 2
+"""Raise it whenever the form of the records changes: 2 seals them with checksums."""
+
 DESCRIPTION = "set.json"
 
 
@@ -37,6 +41,7 @@ class FeatureSet:
     resize: str
     decoder: str
     precision: str
+    format: int = FORMAT
 
     @property
     def id(self) -> str:
@@ -61,15 +66,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        # Other processes may have grown the map; it must not be opened smaller than the file.
-        size = max(_FIRST_SIZE, 2 * _bytes(path))
-        self._env = lmdb.open(str(path), map_size=size, max_readers=512, readahead=False, meminit=False)
+        self._env = pages.open_environment(path, padding=records.MOST_BYTES)
         self._turn = threading.Lock()
-        try:
-            self._require_whole()
-        except lmdb.Error:
-            self.close()
-            raise
 
     def close(self) -> None:
         """Release the environment."""
@@ -79,12 +77,6 @@ class Store:
         """Return the number of records."""
         with self._alone():
             return int(self._env.stat()["entries"])
-
-    def _require_whole(self) -> None:
-        """Refuse a truncated file: reading past its end through a memory map would kill the process."""
-        needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-        if _bytes(self.path) < needed:
-            raise lmdb.CorruptedError(f"its file is cut short ({_bytes(self.path)} of {needed} bytes)")
 
     def has(self, keys: Iterable[bytes]) -> list[bool]:
         """Return for each key whether it has a record."""
@@ -98,26 +90,52 @@ class Store:
             StoreError: if a record is missing, for example pruned in the meantime.
         """
         wanted = list(keys)
-        rows: list[np.ndarray] = []
         with self._reading() as transaction:
-            for number, name in enumerate(wanted):
-                record = transaction.get(name)
-                if record is None:
-                    raise StoreError(f"The feature store lost a record while it was in use. Run the command again. Store: {self.path}")
+            for start, found in records.blocks(transaction, wanted):
                 if out is None:
-                    rows.append(np.frombuffer(record, dtype).copy())
-                else:
-                    out[number] = np.frombuffer(record, dtype)
-        return np.stack(rows) if out is None else out
+                    width = len(found[0] or b"") - records.BYTES
+                    out = np.empty((len(wanted), max(width, 0) // dtype.itemsize), dtype)
+                end = start + len(found)
+                if not records.unseal_into(out[start:end], wanted[start:end], found):
+                    raise StoreError(
+                        f"The feature store lost a record while it was in use. Run the command again: what is missing or damaged is "
+                        f"computed anew. Store: {self.path}"
+                    )
+        return np.empty((0, 0), dtype) if out is None else out
 
-    def put(self, records: Mapping[bytes, bytes]) -> None:
-        """Write records atomically, all or none, and flush them to disk."""
+    def drop_damaged(self, keys: Iterable[bytes], progress: Progress) -> None:
+        """Delete those of these records that are damaged, or the whole set if it is: they are missing then, and computed again."""
+        wanted = list(keys)
+        with self._alone():
+            try:
+                with self._begin() as transaction:
+                    broken = [
+                        name
+                        for start, found in records.blocks(transaction, wanted)
+                        for name in records.damaged(wanted[start : start + len(found)], found)
+                    ]
+                if broken:
+                    what = "1 damaged record" if len(broken) == 1 else f"{len(broken):,} damaged records"
+                    progress.say(f"{what} in the feature store: computing again")
+                    with self._env.begin(write=True) as transaction:
+                        for name in broken:
+                            transaction.delete(name)
+            except pages.DAMAGE as error:
+                self._env.close()
+                with pages.lock(self.path):
+                    _make_anew(self.path, str(error), progress)
+                    with suppress(OSError):
+                        shutil.copyfile(pages.aside(self.path) / DESCRIPTION, self.path / DESCRIPTION)
+                    self._env = pages.open_environment(self.path)
+
+    def put(self, contents: Mapping[bytes, bytes]) -> None:
+        """Seal and write records atomically, all or none, and flush them to disk."""
         with self._alone():
             while True:
                 try:
                     with self._env.begin(write=True) as transaction:
-                        for name, value in records.items():
-                            transaction.put(name, value)
+                        for name, content in contents.items():
+                            transaction.put(name, records.seal(name, content))
                     return
                 except lmdb.MapFullError:
                     self._env.set_mapsize(2 * self._env.info()["map_size"])
@@ -129,7 +147,8 @@ class Store:
         found = {}
         with self._reading() as transaction:
             for digest in digests:
-                reason = transaction.get(key(digest, "0", "undecodable"))
+                name = key(digest, "0", "undecodable")
+                reason = records.unsealed(name, transaction.get(name))
                 if reason is not None:
                     found[digest] = bytes(reason).decode()
         return found
@@ -140,14 +159,15 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:
-        with self._alone():
-            try:
-                transaction = self._env.begin(buffers=True)
-            except lmdb.MapResizedError:
-                self._env.set_mapsize(0)
-                transaction = self._env.begin(buffers=True)
-            with transaction:
-                yield transaction
+        with self._alone(), self._begin() as transaction:
+            yield transaction
+
+    def _begin(self) -> lmdb.Transaction:
+        try:
+            return self._env.begin(buffers=True)
+        except lmdb.MapResizedError:
+            self._env.set_mapsize(0)
+            return self._env.begin(buffers=True)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -156,7 +176,7 @@ class Store:
             try:
                 yield
             except lmdb.Error as error:
-                raise _explained(error, self.path) from None
+                raise pages.explained(error, self.path) from None
 
 
 _lock = threading.Lock()
@@ -164,8 +184,14 @@ _open: dict[Path, tuple[Store, int]] = {}
 
 
 @contextmanager
-def open_store(features: FeatureSet) -> Iterator[Store]:
+def open_store(features: FeatureSet, progress: Progress | None = None) -> Iterator[Store]:
     """Open a feature set, creating it if needed. LMDB allows one handle per process, so threads share it.
+
+    A set whose pages are damaged is moved aside, and deleted once a new one has been used without an error.
+
+    Args:
+        features: which set.
+        progress: told if the set is damaged.
 
     Raises:
         StoreError: if it cannot be opened.
@@ -175,13 +201,13 @@ def open_store(features: FeatureSet) -> Iterator[Store]:
         store, users = _open.get(path, (None, 0))
         if store is None:
             try:
-                write_text(path / DESCRIPTION, json.dumps(asdict(features) | {"used": time.time()}, indent=2) + "\n")
-                store = Store(path)
+                store = _opened(path, features, progress or Silent())
             except (lmdb.Error, OSError) as error:
-                raise _explained(error, path) from None
+                raise pages.explained(error, path) from None
         _open[path] = (store, users + 1)
     try:
         yield store
+        shutil.rmtree(pages.aside(path), ignore_errors=True)
     finally:
         with _lock:
             users = _open[path][1] - 1
@@ -190,6 +216,21 @@ def open_store(features: FeatureSet) -> Iterator[Store]:
             else:
                 del _open[path]
                 store.close()
+
+
+def _opened(path: Path, features: FeatureSet, progress: Progress) -> Store:
+    with pages.lock(path):
+        problem = pages.problem(path)
+        if problem:
+            _make_anew(path, problem, progress)
+        write_text(path / DESCRIPTION, json.dumps(asdict(features) | {"used": time.time()}, indent=2) + "\n")
+        return Store(path)
+
+
+def _make_anew(path: Path, problem: str, progress: Progress) -> None:
+    progress.say(f"The set {path.name} of the feature store is damaged ({problem}): its features are extracted again")
+    pages.set_aside(path)
+    path.mkdir()
 
 
 def count(path: Path) -> int:
@@ -203,26 +244,3 @@ def count(path: Path) -> int:
                 return int(env.stat()["entries"])
         except (lmdb.Error, OSError):
             return -1
-
-
-def _bytes(path: Path) -> int:
-    data = path / "data.mdb"
-    return data.stat().st_size if data.exists() else 0
-
-
-def _explained(error: Exception, path: Path) -> StoreError:
-    text = str(error)
-    if "No space left" in text:
-        return StoreError(
-            "The disk of the feature store is full. Completed work is kept: free some space (transfer store prune), then "
-            f"run the same command again. Store: {path}"
-        )
-    if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:  # nothing is damaged
-        return StoreError(
-            f"The feature store cannot be written: {error.strerror}. Set TRANSFER_HOME to a folder that you can write, or change the "
-            f"permissions. Store: {path}"
-        )
-    return StoreError(
-        f"The feature store cannot be used: {text}. If it is damaged, delete it (it is rebuilt when needed): transfer store prune "
-        f"--set {path.name}. Store: {path}"
-    )

@@ -126,7 +126,7 @@ def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, prog
         except WeightsError as error:
             unlooked = f"Only the files were checked. {error}"
         else:
-            with open_store(extractor.feature_set) as store:
+            with open_store(extractor.feature_set, progress) as store:
                 with clock("feature extraction"):
                     dataset = extract(dataset, extractor, store, config, progress)
                 with clock("checks"):

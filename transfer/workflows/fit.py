@@ -102,7 +102,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
             with clock("precision"):
                 extractor = load_extractor(config, dataset, progress)
-            with open_store(extractor.feature_set) as store:
+            with open_store(extractor.feature_set, progress) as store:
                 # Features that are not in the store yet. Images that fail are skipped, with the reason.
                 with clock("feature extraction"):
                     dataset = extract(dataset, extractor, store, config, progress)

@@ -67,7 +67,7 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
     for name, config in configs.items():
         config = config.updated(data__value_range=first.data.value_range)
         extractor = load_extractor(config, dataset, progress, load)
-        methods.append(Method(name, config, extractor, stack.enter_context(open_store(extractor.feature_set))))
+        methods.append(Method(name, config, extractor, stack.enter_context(open_store(extractor.feature_set, progress))))
     for group in _sharing_features(methods):
         dataset = extract(dataset, _joined([method.extractor for method in group]), group[0].store, group[0].config, progress)
     dataset = split_again(dataset, methods[0].extractor, methods[0].store, first)
