@@ -42,8 +42,8 @@ def complete() -> tuple[int, list[str]]:
     """Use the store as an extraction does; return how many records had to be computed, and what was said."""
     listening = Listening()
     with open_store(SET, listening) as opened_store:
-        opened_store.drop_damaged(NAMES, listening)
-        stored = opened_store.has(NAMES)
+        stored = opened_store.sound(NAMES, listening)
+        assert stored == opened_store.has(NAMES)
         kept, missing = ([number for number in range(COUNT) if stored[number] == value] for value in (True, False))
         if kept:
             assert np.array_equal(opened_store.get([NAMES[number] for number in kept], FLOAT32), ROWS[kept])

@@ -144,8 +144,7 @@ def compute_missing(
         Images that could not be computed: index label -> reason.
     """
     failures = _known_failures(rows, store)
-    store.drop_damaged(_names(rows.drop_duplicates("digest"), needed or outputs, views), progress)
-    tasks = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views)
+    tasks = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views, progress)
     if not tasks:
         return failures
     seeds = [view_seed(task.digest, task.view, views.seed) for task in tasks] if views.augmentation else None
@@ -176,24 +175,23 @@ def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
 
 def count_missing(rows: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views = ONLY_PLAIN) -> int:
     """Return how many images, or views of images, are still to be computed."""
-    return sum(not whole for whole in _whole(rows.drop_duplicates("digest"), outputs, store, views))
+    return _whole(store.has(_names(rows.drop_duplicates("digest"), outputs, views)), len(outputs)).count(False)
 
 
-def _whole(first: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views) -> list[bool]:
-    """Return for each image and view whether all outputs are stored; the views of an image are consecutive."""
-    stored = store.has(_names(first, outputs, views))
-    return [all(stored[start : start + len(outputs)]) for start in range(0, len(stored), len(outputs))]
+def _whole(stored: list[bool], outputs: int) -> list[bool]:
+    """Return for each image and view whether all its outputs are stored; they are consecutive."""
+    return [all(stored[start : start + outputs]) for start in range(0, len(stored), outputs)]
 
 
 def _names(first: pd.DataFrame, outputs: Sequence[str], views: Views) -> list[bytes]:
     return [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
 
 
-def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views) -> list[_Task]:
-    """Return a task for each distinct content and view that lacks an output."""
+def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> list[_Task]:
+    """Return a task for each distinct content and view that lacks an output, or has a damaged one."""
     tasks = []
     first = rows.drop_duplicates("digest")
-    whole = iter(_whole(first, outputs, store, views))
+    whole = iter(_whole(store.sound(_names(first, outputs, views), progress), len(outputs)))
     for (index, row), file in zip(first.iterrows(), pipeline.files_of(root, first), strict=True):
         for number, tag in enumerate(views.tags(), start=0 if views.augmentation is None else 1):
             if not next(whole):

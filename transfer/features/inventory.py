@@ -65,7 +65,7 @@ def _verify(path: Path) -> Verified:
             with pages.open_environment(path, padding=records.MOST_BYTES) as environment, environment.begin(buffers=True) as transaction:
                 count = broken = 0
                 for name, record in transaction.cursor():
-                    count, broken = count + 1, broken + len(records.damaged([bytes(name)], [record]))
+                    count, broken = count + 1, broken + (records.unsealed(bytes(name), record) is None)
             return Verified(path.name, count, broken)
         except lmdb.Error as error:
             return Verified(path.name, 0, 0, str(error))

@@ -16,8 +16,9 @@ from transfer.system.checksums import BYTES
 MOST_BYTES = 1 << 26
 """No record is longer. A length above it is damage, and is not read."""
 
-_BLOCK = 256
-_BLOCK_BYTES = 1 << 22
+_RIGHT_LENGTHS = range(BYTES, MOST_BYTES + 1)
+_BLOCK = 128
+_BLOCK_BYTES = 1 << 23
 _SEED = slice(28, 36)  # of a key: the end of the image's digest, and the beginning of that of its view and output
 
 
@@ -28,41 +29,57 @@ def seal(name: bytes, content: bytes) -> bytes:
 
 def unsealed(name: bytes, record: memoryview | None) -> memoryview | None:
     """Return the content of a record; none if the record is missing or damaged."""
-    return record[:-BYTES] if record is not None and not damaged([name], [record]) else None
-
-
-def damaged(names: Sequence[bytes], records: Iterable[memoryview | None]) -> list[bytes]:
-    """Return the keys whose record is there, and is not what was sealed."""
-    found = [(name, record) for name, record in zip(names, records, strict=True) if record is not None]
-    return [
-        name for name, record in found if not BYTES <= len(record) <= MOST_BYTES or _checksums([name], [record[:-BYTES]]) != record[-BYTES:]
-    ]
+    return record[:-BYTES] if record is not None and _is_sound(name, record) else None
 
 
 def blocks(transaction: lmdb.Transaction, names: Sequence[bytes]) -> Iterable[tuple[int, list[memoryview | None]]]:
-    """Look up records in blocks of some megabytes, which is faster than one by one: the position of the first, and the records."""
+    """Look up records in blocks of at most some megabytes: the position of the first, and the records."""
     start, count = 0, 1  # the first record tells how many make a block
     while start < len(names):
-        wanted = names[start : start + count]
-        pairs = transaction.cursor().getmulti(wanted)
-        found = [record for _, record in pairs] if len(pairs) == len(wanted) else [transaction.get(name) for name in wanted]
+        found = list(map(transaction.get, names[start : start + count]))
         yield start, found
-        start += len(wanted)
-        longest = max((len(record) for record in found if record is not None), default=0)
-        count = max(1, min(_BLOCK, _BLOCK_BYTES // (longest + 1)))
+        start += count
+        count = max(1, min(_BLOCK, _BLOCK_BYTES // (len(found[0] or b"") + 1)))
+
+
+def examine(transaction: lmdb.Transaction, names: Sequence[bytes]) -> tuple[list[bool], list[bytes]]:
+    """Return for each key whether its record is there and is what was sealed, and the keys whose record is there and is not."""
+    found: list[bool] = []
+    damaged: list[bytes] = []
+    for start, block in blocks(transaction, names):
+        sound = _sound(names[start : start + len(block)], block)
+        found += sound
+        if not all(sound):
+            rows = zip(names[start : start + len(block)], block, sound, strict=True)
+            damaged += [name for name, record, whole in rows if record is not None and not whole]
+    return found, damaged
+
+
+def _sound(names: Sequence[bytes], records: Sequence[memoryview | None]) -> list[bool]:
+    found = [record[:-BYTES] for record in records if record is not None and len(record) in _RIGHT_LENGTHS]
+    if len(found) == len(records):
+        sums = b"".join([record[-BYTES:] for record in records if record is not None])
+        if _checksums(names, found) == sums:
+            return [True] * len(records)
+    return [record is not None and _is_sound(name, record) for name, record in zip(names, records, strict=True)]
 
 
 def unseal_into(rows: np.ndarray, names: Sequence[bytes], records: Sequence[memoryview | None]) -> bool:
     """Copy the contents of records into an array [n, width] of their dtype; return whether all are there and undamaged."""
     length = rows[0].nbytes + BYTES
-    if any(record is None or len(record) != length for record in records):
+    found = [record for record in records if record is not None and len(record) == length]
+    if len(found) < len(records):
         return False
-    table = np.frombuffer(b"".join(records), np.uint8).reshape(len(rows), length)  # type: ignore[arg-type]
+    table = np.frombuffer(b"".join(found), np.uint8).reshape(len(rows), length)
     contents = rows.view(np.uint8)
     contents[:] = table[:, :-BYTES]
     return _checksums(names, contents) == table[:, -BYTES:].tobytes()
 
 
+def _is_sound(name: bytes, record: memoryview) -> bool:
+    return len(record) in _RIGHT_LENGTHS and _checksums([name], [record[:-BYTES]]) == record[-BYTES:]
+
+
 def _checksums(names: Sequence[bytes], contents: Iterable[Any]) -> bytes:
-    seeds = (int.from_bytes(name[_SEED], "little") for name in names)
-    return b"".join(map(xxhash.xxh3_64_digest, contents, seeds))
+    seeds = np.frombuffer(b"".join(names), np.uint8).reshape(len(names), -1)[:, _SEED].copy().view(np.uint64)
+    return b"".join(map(xxhash.xxh3_64_digest, contents, seeds[:, 0].tolist()))

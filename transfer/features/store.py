@@ -103,23 +103,19 @@ class Store:
                     )
         return np.empty((0, 0), dtype) if out is None else out
 
-    def drop_damaged(self, keys: Iterable[bytes], progress: Progress) -> None:
-        """Delete those of these records that are damaged, or the whole set if it is: they are missing then, and computed again."""
+    def sound(self, keys: Iterable[bytes], progress: Progress) -> list[bool]:
+        """Return for each key whether it has a record that is not damaged; damaged ones are deleted and told.
+
+        If the tree of pages is found damaged, the whole set is made anew, and nothing is stored any more.
+        """
         wanted = list(keys)
         with self._alone():
             try:
                 with self._begin() as transaction:
-                    broken = [
-                        name
-                        for start, found in records.blocks(transaction, wanted)
-                        for name in records.damaged(wanted[start : start + len(found)], found)
-                    ]
-                if broken:
-                    what = "1 damaged record" if len(broken) == 1 else f"{len(broken):,} damaged records"
-                    progress.say(f"{what} in the feature store: computing again")
-                    with self._env.begin(write=True) as transaction:
-                        for name in broken:
-                            transaction.delete(name)
+                    found, damaged = records.examine(transaction, wanted)
+                if damaged:
+                    self._delete(damaged, progress)
+                return found
             except pages.DAMAGE as error:
                 self._env.close()
                 with pages.lock(self.path):
@@ -127,6 +123,14 @@ class Store:
                     with suppress(OSError):
                         shutil.copyfile(pages.aside(self.path) / DESCRIPTION, self.path / DESCRIPTION)
                     self._env = pages.open_environment(self.path)
+                return [False] * len(wanted)
+
+    def _delete(self, names: list[bytes], progress: Progress) -> None:
+        what = "1 damaged record" if len(names) == 1 else f"{len(names):,} damaged records"
+        progress.say(f"{what} in the feature store: computing again")
+        with self._env.begin(write=True) as transaction:
+            for name in names:
+                transaction.delete(name)
 
     def put(self, contents: Mapping[bytes, bytes]) -> None:
         """Seal and write records atomically, all or none, and flush them to disk."""
