@@ -28,7 +28,11 @@ from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
 from transfer.models.parts import Parts, take_apart
 from transfer.runs import LABELS
+from transfer.system import sealed
 from transfer.system.startup import hearing
+
+CHECKSUMS = "assets.extra/checksums.json"
+"""Checksums of the files of an export: where TensorFlow Serving expects what it does not read."""
 
 
 class _Servable(tf.Module):
@@ -150,3 +154,14 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+    names = [os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    sealed.write_list(folder, names, CHECKSUMS)
+
+
+def require_whole(folder: Path) -> None:
+    """Check that the files of a SavedModel are as they were written. One without a list of checksums is not judged.
+
+    Raises:
+        RunError: if one is damaged.
+    """
+    sealed.require_whole(folder, None, "Restore the export from a copy, or write it again (transfer export --to savedmodel).", CHECKSUMS)
