@@ -35,7 +35,7 @@ FINDINGS = "findings.json"
 EXPORTS = "exports.json"
 OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
-
+EXPORT_CHECKSUMS = "assets.extra/checksums.json"  # where TensorFlow Serving expects what it does not read
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
 
 _OF_EARLIER_VERSIONS = "familiar.npz"  # now OOD_REFERENCE

@@ -27,12 +27,9 @@ from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
 from transfer.models.parts import Parts, take_apart
-from transfer.runs import LABELS
+from transfer.runs import EXPORT_CHECKSUMS, LABELS
 from transfer.system import sealed
 from transfer.system.startup import hearing
-
-CHECKSUMS = "assets.extra/checksums.json"
-"""Checksums of the files of an export: where TensorFlow Serving expects what it does not read."""
 
 
 class _Servable(tf.Module):
@@ -155,7 +152,7 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
             shutil.rmtree(folder, ignore_errors=True)
             raise
     names = [os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    sealed.write_list(folder, names, CHECKSUMS)
+    sealed.write_list(folder, names, EXPORT_CHECKSUMS)
 
 
 def require_whole(folder: Path) -> None:
@@ -164,4 +161,4 @@ def require_whole(folder: Path) -> None:
     Raises:
         RunError: if one is damaged.
     """
-    sealed.require_whole(folder, None, "Restore the export from a copy, or write it again (transfer export --to savedmodel).", CHECKSUMS)
+    sealed.require_whole(folder, None, "Restore the export from a copy, or fit again.", EXPORT_CHECKSUMS)
