@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def transcoded(root: Path) -> pd.DataFrame:
     return examined(root, [Found("a.tif", "a", ""), Found("b.png", "a", "")], 100.0, Silent())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_damaged_png_of_another_format_is_made_again(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     root = tmp_path_factory.getbasetemp() / "transcoded"
@@ -77,11 +78,12 @@ def test_the_checksum_is_not_seen_by_decoders() -> None:
 def filled() -> tuple[Path, pd.DataFrame]:
     """Fill the cache of a TFDS data set; return its folder and the manifest."""
     folder = cache_home() / "tfds" / "set"
+    shutil.rmtree(folder, ignore_errors=True)
     found = cache.fill(folder, "print", {"train": "train"}, [("train", png, "a") for png in PNGS])
     return folder, examined(folder, found, 100.0, Silent())
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2), st.data())
 def test_a_damaged_image_of_a_tfds_set_is_refused_and_read_again_next_time(number: int, data: st.DataObject) -> None:
     folder, rows = filled()
@@ -96,8 +98,18 @@ def test_a_damaged_image_of_a_tfds_set_is_refused_and_read_again_next_time(numbe
         pipeline.files_of(folder, rows)
     assert str(file) in str(caught.value)
     assert cache.load(folder, "print") is None
-    filled()
+    cache.fill(folder, "print", {"train": "train"}, [("train", png, "a") for png in PNGS])
     assert file.read_bytes() == PNGS[number]
+
+
+def test_an_image_of_a_tfds_set_that_was_damaged_before_it_is_scanned_again_is_deleted() -> None:
+    folder, rows = filled()
+    assert cache.delete_damaged(folder, zip(rows["path"], rows["digest"], strict=True)) == 0
+    file = folder / rows["path"][1]
+    file.write_bytes(PNGS[0])  # any other image
+    seen = examined(folder, [Found(path, "a", "") for path in rows["path"]], 100.0, Silent())
+    assert cache.delete_damaged(folder, zip(seen["path"], seen["digest"], strict=True)) == 1
+    assert not file.exists() and cache.load(folder, "print") is None
 
 
 @settings(deadline=None, max_examples=150)
@@ -118,4 +130,5 @@ def test_images_of_the_user_are_never_deleted(tmp_path: Path) -> None:
     rows = examined(tmp_path, [Found("a.png", "a", "")], 100.0, Silent())
     (tmp_path / "a.png").write_bytes(PNGS[1])
     assert pipeline.files_of(tmp_path, rows) == [os.fsencode(tmp_path / "a.png")]
+    assert cache.delete_damaged(tmp_path, [("a.png", "0" * 64)]) == 0
     assert (tmp_path / "a.png").exists()

@@ -109,7 +109,8 @@ def small(path: Path, value: float, rows: list[dict[str, Any]]) -> Checkpoint:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(optimizer="sgd", loss="mse")
     model.set_weights([np.full_like(array, value) for array in model.get_weights()])
-    return Checkpoint(path, model, Stopping(3), rows, 0.0)
+    (stopping := Stopping(3)).on_train_begin()
+    return Checkpoint(path, model, stopping, rows, 0.0)
 
 
 @pytest.fixture(scope="module")

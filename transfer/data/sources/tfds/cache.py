@@ -1,13 +1,13 @@
 """Encoded images of a TFDS data set, written once as files into the user's cache folder.
 
     <cache>/tfds/<name>-<config>-<version>-<hash of its folder>/
-      index.json           fingerprint of the set, and one row for each example: path, label, split, bytes, checksum
+      index.json           fingerprint of the set, and one row for each example: path, label, split, bytes, SHA-256
       train/00000012.jpg   the bytes as they are encoded in the set; its split and its position there
       test/...
 
 A folder appears whole or not at all. It is used as long as the set's own files are the same, the index is not damaged and no image
-is missing; otherwise it is made again, with the same paths. It can be deleted at any time. Images are checked when they are decoded
-(`pipeline.files_of`): reading all of them at each start would take longer than all else.
+is missing; otherwise it is made again, with the same paths. It can be deleted at any time. Images are checked when they are scanned
+(`delete_damaged`) and when they are decoded (`require_whole`): reading all of them at each start would take longer than all else.
 """
 
 import hashlib
@@ -24,7 +24,6 @@ from transfer.data.scan import Found
 from transfer.data.sources.tfds.task import Task
 from transfer.errors import DataError
 from transfer.system import files
-from transfer.system.checksums import checksum, checksum_of_file
 from transfer.system.home import cache_home
 from transfer.system.resources import spread
 from transfer.system.sealed import read_json, write_json
@@ -43,7 +42,7 @@ class _Row(NamedTuple):
     label: str
     split: str
     size: int  # bytes; -1: not written, because it has no label
-    checksum: str
+    digest: str
 
 
 def folder_of(builder: "DatasetBuilder") -> Path:
@@ -106,7 +105,7 @@ def fill(folder: Path, print_: str, splits: Mapping[str, str], examples: Iterabl
             counts[name] += 1
             if label:
                 (partial / path).write_bytes(data)
-            rows.append(_Row(path, label, splits[name], len(data) if label else -1, checksum(data).hex()))
+            rows.append(_Row(path, label, splits[name], len(data) if label else -1, hashlib.sha256(data).hexdigest()))
         write_json(partial / _INDEX, {"fingerprint": print_, "rows": rows})
         others = load(folder, print_)  # another process may have been faster, and may be reading it
         if others is not None:
@@ -130,16 +129,9 @@ def require_whole(root: Path, rows: Iterable[tuple[str, str]]) -> None:
     if not root.is_relative_to(_home()):
         return
 
-    def is_damaged(row: tuple[str, str]) -> bool:
-        path, digest = row
-        try:
-            with (root / path).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() != digest
-        except OSError:
-            return False  # who decodes it gives the reason
-
     read = [row for row in rows if row[1]]
-    wrong = [root / path for (path, _), is_wrong in zip(read, spread(is_damaged, read), strict=True) if is_wrong]
+    digests = spread(lambda row: _digest_of(root / row[0]), read)  # empty: who decodes it gives the reason
+    wrong = [root / path for (path, expected), digest in zip(read, digests, strict=True) if digest not in ("", expected)]
     for file in wrong:
         file.unlink(missing_ok=True)
     if wrong:
@@ -149,6 +141,35 @@ def require_whole(root: Path, rows: Iterable[tuple[str, str]]) -> None:
         )
 
 
+def delete_damaged(root: Path, rows: Iterable[tuple[str, str]]) -> int:
+    """Delete the images of a folder of this cache whose content, as it was scanned, is not what was written.
+
+    Args:
+        root: where the paths start; any folder that is not one of this cache is left alone.
+        rows: path and SHA-256 of each image, by a scan; empty for one that could not be read.
+
+    Returns:
+        Their number; the set is then to be read again.
+    """
+    index = read_json(root / _INDEX) if root.is_relative_to(_home()) else None
+    if index is None:
+        return 0
+    expected = {row.path: row.digest for row in (_Row(*row) for row in index["rows"])}
+    wrong = [path for path, digest in rows if digest and digest != expected.get(path, digest)]
+    for path in wrong:
+        (root / path).unlink(missing_ok=True)
+    return len(wrong)
+
+
+def _digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file's content; empty if it cannot be read."""
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
 def damaged(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder that are missing or not as they were written; the index alone if it is one of them."""
     index = read_json(folder / _INDEX)
@@ -156,9 +177,8 @@ def damaged(folder: Path) -> Iterator[Path]:
         yield folder / _INDEX
         return
     for row in (_Row(*row) for row in index["rows"]):
-        file = folder / row.path
-        if row.size >= 0 and not (file.is_file() and checksum_of_file(file) == row.checksum):
-            yield file
+        if row.size >= 0 and _digest_of(folder / row.path) != row.digest:
+            yield folder / row.path
 
 
 def _found(row: _Row) -> Found:
