@@ -101,6 +101,12 @@ def test_metrics_that_are_written_again_and_a_table_of_exports_are_whole(tmp_pat
     assert table.add(run, [entry]) == table.read(Run(run.path)) == [entry]
 
 
+def test_training_images_that_were_taken_out_are_no_damage(tmp_path: Path) -> None:
+    run = publish(tmp_path)
+    run.ood_reference.unlink()
+    assert not run.ood_reference.exists()
+
+
 def test_a_file_that_was_changed_on_purpose_is_read_without_the_list(tmp_path: Path) -> None:
     run = publish(tmp_path)
     (run.path / CONFIG).write_text((run.path / CONFIG).read_text().replace("seed: 0", "seed: 1"))

@@ -37,7 +37,6 @@ OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
 EXPORT_CHECKSUMS = "assets.extra/checksums.json"  # where TensorFlow Serving expects what it does not read
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
-
 _OF_EARLIER_VERSIONS = "familiar.npz"  # now OOD_REFERENCE
 
 _COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL, EXPORT)
@@ -83,13 +82,15 @@ class Run:
         return self.path / EXPORT / f"{self.path.resolve().name}{ending}"
 
     def whole(self, name: str) -> Path:
-        """Return the path of one of the run's files, after a look at its checksum.
+        """Return the path of one of the run's files, after a look at its checksum if it exists.
 
         Raises:
             RunError: if the file is not as it was written.
         """
-        sealed.require_whole(self.path, [name], "Restore the run from a copy, or fit again.")
-        return self.path / name
+        path = self.path / name
+        if path.exists():  # whoever reads it says what is missing without it
+            sealed.require_whole(self.path, [name], "Restore the run from a copy, or fit again.")
+        return path
 
     def _read(self, name: str, read: Callable[[Path], Any]) -> Any:
         path = self.whole(name)
@@ -168,8 +169,7 @@ def _json(content: Any) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    return content
+    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def read_manifest(path: Path) -> pd.DataFrame:

@@ -39,9 +39,8 @@ def file_of(root: Path, row: "pd.Series[object]") -> bytes:
     if row["status"] != "transcoded":
         return os.fsencode(root / str(row["path"]))
     png = transcoded_path(str(row["digest"]), _range_of(row))
-    if not is_whole(png):
+    if not is_whole(png) and why_changed(root, row):  # which makes it again, if the user's file is as it was
         png.unlink(missing_ok=True)
-        why_changed(root, row)  # makes it again, if the user's file is as it was
     return os.fsencode(png)
 
 

@@ -21,7 +21,7 @@ _QUANTIZATIONS = {"none": 0, FLOAT16: 1, INT8: 2}
 def read(run: Run) -> list[Entry]:
     """Return the entries; none if the file is missing or damaged, since each export writes its entry again."""
     try:
-        found = json.loads(run.whole(EXPORTS).read_text(encoding="utf-8"))
+        found = json.loads(run.whole(EXPORTS).read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError, RunError):
         return []
     return [entry for entry in found if isinstance(entry, dict) and "format" in entry] if isinstance(found, list) else []
