@@ -14,6 +14,7 @@ from tests.reports.made_up_run import write_run
 from transfer.errors import OutputError, RunError
 from transfer.runs import CONFIG, METRICS, Run, drafting, require_free
 from transfer.system import environment
+from transfer.system.sealed import LIST
 from transfer.workflows.requests import fit_request
 
 DEAD = "999999999"  # above the largest process number of any system
@@ -85,7 +86,7 @@ def test_a_draft_is_hidden_until_it_is_published_whole(tmp_path: Path) -> None:
         assert not (tmp_path / "run").exists()
         assert [name for name in names(tmp_path) if not name.startswith(".")] == []
     assert names(tmp_path) == ["run"]
-    assert names(tmp_path / "run") == sorted([CONFIG, METRICS])
+    assert names(tmp_path / "run") == sorted([CONFIG, METRICS, LIST])
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])
@@ -103,7 +104,7 @@ def test_overwriting_replaces_a_run_as_a_whole(tmp_path: Path) -> None:
         fill(draft.path, "new")
         assert (tmp_path / "run" / CONFIG).read_text() == "old"
     assert names(tmp_path) == ["run"]
-    assert names(tmp_path / "run") == sorted([CONFIG, METRICS])
+    assert names(tmp_path / "run") == sorted([CONFIG, METRICS, LIST])
     assert (tmp_path / "run" / CONFIG).read_text() == "new"
 
 

@@ -1,10 +1,13 @@
-"""The run folder: the only place that knows its file names. A run is published complete or not at all."""
+"""The run folder: the only place that knows its file names. A run is published complete or not at all.
+
+`checksums.json` lists its files, but for the report, which is not read again. What is not as it was written is refused.
+"""
 
 import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from transfer.errors import RunError
+from transfer.system import sealed
 from transfer.system.files import clear_up, publishing, require_place, write_text
 
 DEFAULT_OUTPUT = "saved_models"
@@ -31,9 +35,8 @@ FINDINGS = "findings.json"
 EXPORTS = "exports.json"
 OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
-
+EXPORT_CHECKSUMS = "assets.extra/checksums.json"  # where TensorFlow Serving expects what it does not read
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
-
 _OF_EARLIER_VERSIONS = "familiar.npz"  # now OOD_REFERENCE
 
 _COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL, EXPORT)
@@ -78,6 +81,24 @@ class Run:
         """Return the path of the single-file export with this ending, for example `.int8.tflite`."""
         return self.path / EXPORT / f"{self.path.resolve().name}{ending}"
 
+    def whole(self, name: str) -> Path:
+        """Return the path of one of the run's files, after a look at its checksum if it exists.
+
+        Raises:
+            RunError: if the file is not as it was written.
+        """
+        path = self.path / name
+        if path.exists():  # whoever reads it says what is missing without it
+            sealed.require_whole(self.path, [name], "Restore the run from a copy, or fit again.")
+        return path
+
+    def _read(self, name: str, read: Callable[[Path], Any]) -> Any:
+        path = self.whole(name)
+        try:
+            return read(path)
+        except (OSError, ValueError, KeyError, StopIteration) as error:  # a run without checksums
+            raise RunError(f"A file of the run cannot be read: {' '.join(str(error).split())}. Received {str(path)!r}.") from None
+
     @property
     def report(self) -> Path:
         """The report, an HTML page."""
@@ -86,60 +107,69 @@ class Run:
     @property
     def ood_reference(self) -> Path:
         """The training images that new images are compared with; see `evaluation.ood.Reference`."""
-        return self.path / OOD_REFERENCE
+        return self.whole(OOD_REFERENCE)
 
     @property
     def model(self) -> Path:
         """The joined Keras model, `.keras`."""
-        return self.path / MODEL
+        return self.whole(MODEL)
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration, as dotted keys."""
         from transfer.config import read_yaml
 
-        return read_yaml(self.path / CONFIG)
+        return self._read(CONFIG, read_yaml)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Validation and test metrics, timing, and the agreement of the export with the trained model."""
-        result: dict[str, Any] = json.loads((self.path / METRICS).read_text(encoding="utf-8", errors="surrogateescape"))
-        return result
+        return self._read(METRICS, _read_json)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
         """Package versions, and the machine."""
-        result: dict[str, Any] = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
-        return result
+        return self._read(ENVIRONMENT, _read_json)
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per epoch."""
-        return pd.read_csv(self.path / HISTORY)
+        return self._read(HISTORY, pd.read_csv)
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row per file seen."""
-        return read_manifest(self.path / MANIFEST)
+        return self._read(MANIFEST, read_manifest)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row per validation or test image."""
-        return _read_table(self.path / PREDICTIONS, ("path", "split", "label", "predicted"))
+        return self._read(PREDICTIONS, lambda path: _read_table(path, ("path", "split", "label", "predicted")))
 
     @cached_property
     def cut_points(self) -> pd.DataFrame | None:
         """The table of `truncate_at: auto`; None if the cut point was given."""
-        path = self.path / CUT_POINTS
-        return pd.read_csv(path) if path.exists() else None
+        return self._read(CUT_POINTS, pd.read_csv) if (self.path / CUT_POINTS).exists() else None
 
     @property
     def labels(self) -> list[str]:
         """Class names, in the order of the model's outputs."""
         return list(self.metrics["test"]["per_class"])
 
+    def rewrite(self, name: str, content: Any) -> None:
+        """Replace one of the files, as JSON, and its checksum."""
+        sealed.rewrite(self.path, name, _json(content).encode("utf-8", errors="surrogateescape"))
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, test accuracy {self.metrics['test']['accuracy']:.3f})"
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
@@ -166,7 +196,7 @@ class Draft(Run):
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file of the run."""
-        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path / name, _json(content))
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV file of the run."""
@@ -216,4 +246,5 @@ def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft
     require_free(output, name, overwrite)
     with publishing(output / name) as temporary:
         yield Draft(temporary)
+        sealed.write_list(temporary, [path.name for path in temporary.iterdir() if path.is_file() and path.name != REPORT])
         require_free(output, name, overwrite)  # another process may have taken the name in the meantime

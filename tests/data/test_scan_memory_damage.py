@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.damage import damaged
 from tests.data.remembering import ALL, Opened, folder, later, opened, scan  # noqa: F401
 from transfer.data.decoding import decodable
 from transfer.data.scan import Found, examined
-from transfer.data.scan_memory import RACY_NS, RECORD, Memory, Verdict, load, memory_path, recall, save
+from transfer.data.scan_memory import RACY_NS, RECORD, Memory, Verdict, is_damaged, load, memory_path, recall, save
 from transfer.system.progress import Silent
 
 
@@ -50,16 +51,38 @@ def test_a_memory_that_is_gone_or_damaged_costs_a_scan_and_nothing_else(
     assert opened.since() == ALL
 
 
-def test_a_flipped_bit_anywhere_is_noticed_or_harmless(folder: Path) -> None:
-    scan(folder)
-    path, expected = memory_path(folder), load(folder, 100.0)
-    data = path.read_bytes()
-    for position in range(0, len(data), 7):
-        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
-        found = load(folder, 100.0)
-        if found.paths:
-            assert (found.paths, found.verdicts) == (expected.paths, expected.verdicts)
-            assert (found.records == expected.records).all()
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_a_memory_damaged_at_random_is_missing_or_the_same(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    root = tmp_path_factory.getbasetemp()
+    records = np.zeros(2, RECORD)
+    records["identity"], records["digest"] = 5, 7
+    memory = Memory(["a", "b\udcff"], records, [Verdict("PNG", "", False, "")])
+    save(root, 1.0, memory, np.full(2, RACY_NS + 10), Memory([], np.zeros(0, RECORD), []))
+    expected = load(root, 1.0)
+    content = memory_path(root).read_bytes()
+    memory_path(root).write_bytes(spoiled := damaged(data, content))
+    found = load(root, 1.0)
+    assert is_damaged(root) == (not found.paths) == (spoiled != content)
+    if found.paths:
+        assert (found.paths, found.verdicts) == (expected.paths, expected.verdicts)
+        assert (found.records == expected.records).all()
+    memory_path(root).unlink()
+
+
+def test_a_damaged_memory_is_told_in_one_line(folder: Path) -> None:
+    said: list[str] = []
+
+    class Telling(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    for _ in range(3):
+        examined(folder, [Found(name, "a", "") for name in ALL], 100.0, Telling())
+        assert said == []
+    _cut(memory_path(folder))
+    examined(folder, [Found(name, "a", "") for name in ALL], 100.0, Telling())
+    assert len(said) == 1 and said[0].startswith("What was remembered of earlier scans is damaged")
 
 
 def test_a_memory_of_another_folder_under_this_ones_name_is_not_believed(folder: Path, opened: Opened) -> None:

@@ -1,5 +1,7 @@
 """The value range of a data set: chosen once, from training images, and put to use for all."""
 
+import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +136,11 @@ def test_an_image_that_has_no_reader_for_the_range_is_skipped_with_the_reason(tm
     dataset = split(sources.read(config.data, Silent()), config.data, config.seed)
     path = str(dataset.used["path"].iloc[0])
     (root / path).write_bytes(lzw_rgb())
-    dataset, _ = choose_value_range(dataset, config, Silent())
+    changed, _ = choose_value_range(dataset, config, Silent())
+    assert list(changed.table[changed.table["path"] == path]["reason"]) == ["changed while it was read"]
+    table = dataset.table.copy()
+    table.loc[table["path"] == path, "digest"] = hashlib.sha256(lzw_rgb()).hexdigest()
+    dataset, _ = choose_value_range(dataclasses.replace(dataset, table=table), config, Silent())
     (reason,) = dataset.table[dataset.table["path"] == path]["reason"]
     assert reason.startswith("unsupported format: TIFF of 3 x uint16 samples, compressed by LZW")
     assert (dataset.table["reason"] == "").sum() == 19

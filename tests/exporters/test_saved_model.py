@@ -2,19 +2,25 @@
 
 import io
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from tests.damage import damaged
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError, RunError, TransferError
 from transfer.exporters import saved_model
+from transfer.exporters.formats import graph
 from transfer.exporters.served import Served
 from transfer.models import joined
 
@@ -180,3 +186,50 @@ def test_a_wrong_set_of_trained_weights_stops_the_run(mistake: str) -> None:
         head = trunk_and_head()[1]
     with pytest.raises(TransferError, match="Only the trained part may be trainable"):
         joined.require_frozen(model, head)
+
+
+@pytest.fixture(scope="module")
+def copied(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copied") / "1"
+    shutil.copytree(export, folder)
+    return folder
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_an_export_damaged_at_random_is_refused_by_name(copied: Path, data: st.DataObject) -> None:
+    files = sorted(path for path in copied.rglob("*") if path.is_file() and path.stat().st_size)
+    assert {"saved_model.pb", "variables.index", "labels.txt", "checksums.json"} <= {path.name for path in files}
+    file = data.draw(st.sampled_from(files))
+    content = file.read_bytes()
+    file.write_bytes(spoiled := damaged(data, content))
+    try:
+        saved_model.require_whole(copied)
+        assert spoiled == content or file.name == "checksums.json"
+    except RunError as error:
+        assert str(file) in str(error) and "\n" not in str(error)
+    finally:
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index", "assets/labels.txt"])
+@pytest.mark.parametrize("load", [Served, graph.read])
+def test_a_damaged_export_is_not_loaded(copied: Path, name: str, load: Callable[[Path], object]) -> None:
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    with pytest.raises(RunError, match=f"A file is damaged.*{name}"):
+        load(copied)
+    (copied / name).write_bytes(content)
+    load(copied)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 50])
+def test_an_export_without_checksums_that_cannot_be_read_is_one_line(copied: Path, content: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "1"
+    shutil.copytree(copied, folder)
+    shutil.rmtree(folder / "assets.extra")
+    (folder / "saved_model.pb").write_bytes(content)
+    for load in (Served, graph.read):
+        with pytest.raises(RunError, match="could not be loaded") as caught:
+            load(folder)
+        assert "\n" not in str(caught.value)

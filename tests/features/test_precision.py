@@ -11,11 +11,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.damage import damaged
 from transfer.features import precision
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system import devices
 from transfer.system.progress import Silent
+from transfer.system.sealed import write_json
 
 EXACT = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
 WORSE = np.array([[1.0, 0.0], [0.1, 2.0]], np.float32)  # a cosine of 0.9988
@@ -218,6 +220,16 @@ def test_a_damaged_or_foreign_result_is_measured_again(machine: Machine, cache_f
     (file,) = (cache_folder / "precision").glob("*.json")
     file.write_text(content, encoding="utf-8")
     assert machine.choose() == expected and machine.images == 2
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_result_damaged_at_random_is_missing_or_the_same(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.getbasetemp() / "precision.json"
+    written = {"precision": "float32", "float32": 10.5, "bfloat16": 4.25, "cosine": 0.9999, "size": 224}
+    write_json(path, written, indent=2)
+    path.write_bytes(damaged(data, path.read_bytes()))
+    assert precision._stored(path) in (None, written)
 
 
 @pytest.mark.parametrize(("devices", "expected"), [([], "bfloat16"), (["a GPU"], "float16")])

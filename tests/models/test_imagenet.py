@@ -7,7 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.damage import damaged
 from transfer.errors import WeightsError
 from transfer.models import backbones, weights, weights_from_index
 from transfer.models.registry import BACKBONES
@@ -163,3 +166,40 @@ def test_a_backbone_whose_weights_could_not_be_downloaded_never_gets_random_ones
     with pytest.raises(WeightsError):
         weights.load(model, BACKBONES["mobilenet_v2"], "imagenet", 0, Silent())
     assert not any(array.any() for array in model.get_weights())
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_cache_damaged_at_random_is_missing_or_the_same(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.getbasetemp() / "w.npz"
+    np.savez(path, w0=ARRAYS[0], w1=ARRAYS[1])
+    path.write_bytes(damaged(data, path.read_bytes()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(weights.KNOWN_DIGESTS, "vgg16", weights.digest(ARRAYS))
+        found = weights.cached_weights(path, VGG16)
+    assert found is None or same(found)
+
+
+def test_a_damaged_cache_is_told(sources: Answers, expected_digest: str, cache_folder: Path) -> None:
+    sources(OFFLINE, ARRAYS)
+    weights.imagenet(VGG16, Silent())
+    (cache_folder / "weights" / "vgg16-imagenet.npz").write_bytes(b"PK")
+    weights.imagenet(VGG16, heard := Heard())
+    assert heard.lines[0] == "The weights of vgg16 in the cache are damaged: they are downloaded again."
+
+
+def test_weights_that_keras_reads_otherwise_than_the_first_time_are_refused(sources: Answers, cache_folder: Path) -> None:
+    mobilenet = BACKBONES["mobilenet_v2"]
+    model = backbones.build(mobilenet, 32)
+    arrays = [np.full(weight.shape, 0.5, np.float32) for weight in model.weights]
+    sources(arrays, OFFLINE, builder="MobileNetV2")
+    first = weights.load(model, mobilenet, "imagenet", 0, Silent())
+    assert weights.load(model, mobilenet, "imagenet", 0, Silent()) == first
+    arrays[3].flat[0] = 0.0
+    with pytest.raises(WeightsError, match=r"not those that were loaded before.*Delete it there.*Expected SHA-256") as caught:
+        weights.load(model, mobilenet, "imagenet", 0, Silent())
+    assert first in str(caught.value) and "\n" not in str(caught.value)
+    arrays[3].flat[0] = 0.5
+    weights.first_digest(mobilenet).write_text("{")
+    assert weights.load(model, mobilenet, "imagenet", 0, Silent()) == first, "a damaged note is written again"
+    assert weights.load(model, mobilenet, "random", 0, Silent()) != first

@@ -5,15 +5,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.damage import damaged
 from transfer.config import HeadConfig, TrainingConfig
 from transfer.features.arrays import StoredRows
 from transfer.features.store import FeatureSet, key, open_store
 from transfer.models import heads
 from transfer.system.progress import Advance, Silent
+from transfer.system.sealed import write_arrays
 from transfer.training.batches import Batches
+from transfer.training.checkpoints import Checkpoint, Stopping
 from transfer.training.fitting import Fitted, Stage, fit
 
 WIDTH, CLASSES = 6, 3
@@ -80,9 +86,8 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"text"])
 def test_a_damaged_checkpoint_is_ignored(tmp_path: Path, content: bytes) -> None:
     expected, weights = train(tmp_path / "good.npz")
-    damaged = tmp_path / "damaged.npz"
-    damaged.write_bytes(content)
-    received, again = train(damaged)
+    (tmp_path / "damaged.npz").write_bytes(content)
+    received, again = train(tmp_path / "damaged.npz")
     assert received.best_epoch == expected.best_epoch
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
 
@@ -93,7 +98,43 @@ def test_a_checkpoint_with_values_that_are_not_finite_is_ignored(tmp_path: Path)
         arrays = dict(stored)
     spoiled = next(name for name, values in arrays.items() if name.startswith("variable") and values.dtype.kind == "f" and values.size)
     arrays[spoiled] = np.full_like(arrays[spoiled], np.nan)
-    np.savez(tmp_path / "c.npz", **arrays)
+    write_arrays(tmp_path / "c.npz", arrays)
     received, again = train(tmp_path / "c.npz")
     assert received.best_epoch == expected.best_epoch
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+def small(path: Path, value: float, rows: list[dict[str, Any]]) -> Checkpoint:
+    """Return the checkpoint of a network whose weights all have one value."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(optimizer="sgd", loss="mse")
+    model.set_weights([np.full_like(array, value) for array in model.get_weights()])
+    (stopping := Stopping(3)).on_train_begin()
+    return Checkpoint(path, model, stopping, rows, 0.0)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, Checkpoint, list[dict[str, Any]]]:
+    """A checkpoint, its content, and that of another network, with the rows that it restores."""
+    path = tmp_path_factory.mktemp("checkpoints") / "c.npz"
+    made = small(path, 7.0, [{"epoch": 1, "loss": 0.5}])
+    made.restore()
+    made.save(finished=True)
+    rows: list[dict[str, Any]] = []
+    return path, path.read_bytes(), small(path, 1.0, rows), rows
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_checkpoint_damaged_at_random_is_ignored_or_restores_the_same(
+    kept: tuple[Path, bytes, Checkpoint, list[dict[str, Any]]], data: st.DataObject
+) -> None:
+    path, content, other, rows = kept
+    rows.clear()
+    for variable in other._network.trainable_variables:
+        variable.assign(np.ones(variable.shape))
+    path.write_bytes(spoiled := damaged(data, content))
+    done = other.restore()
+    assert done == len(rows) == (spoiled == content)
+    expected = 7.0 if done else 1.0
+    assert all((array == expected).all() for array in other._network.get_weights())

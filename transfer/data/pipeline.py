@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,9 @@ from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
 from transfer.data.decoding.to_8_bits import Range, range_of
 from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
+from transfer.data.sources.tfds import cache as tfds_cache
+from transfer.system.resources import spread
+from transfer.system.sealed import is_whole
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,13 @@ class ImageSpec:
 
 
 def file_of(root: Path, row: "pd.Series[object]") -> bytes:
-    """Return the path of the bytes to decode: the user's file, or its PNG in the cache."""
-    transcoded = row["status"] == "transcoded"
-    return os.fsencode(transcoded_path(str(row["digest"]), _range_of(row)) if transcoded else root / str(row["path"]))
+    """Return the path of the bytes to decode: the user's file, or its PNG in the cache, which is made again if it is damaged."""
+    if row["status"] != "transcoded":
+        return os.fsencode(root / str(row["path"]))
+    png = transcoded_path(str(row["digest"]), _range_of(row))
+    if not is_whole(png) and why_changed(root, row):  # which makes it again, if the user's file is as it was
+        png.unlink(missing_ok=True)
+    return os.fsencode(png)
 
 
 def _range_of(row: "pd.Series[object]") -> Range | None:
@@ -42,8 +49,15 @@ def _range_of(row: "pd.Series[object]") -> Range | None:
 
 
 def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
-    """Return `file_of` for each row."""
-    return [file_of(root, row) for _, row in rows.iterrows()]
+    """Return `file_of` for each row.
+
+    Raises:
+        DataError: if one is a damaged copy of an image of a TFDS data set; see `cache.require_whole`.
+    """
+    tfds_cache.require_whole(root, zip(rows["path"], rows["digest"], strict=True))
+    if not (rows["status"] == "transcoded").any():
+        return [os.fsencode(root / path) for path in rows["path"]]
+    return spread(partial(file_of, root), [row for _, row in rows.iterrows()])
 
 
 def why_changed(root: Path, row: "pd.Series[object]") -> str:

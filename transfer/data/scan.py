@@ -48,6 +48,8 @@ def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress
     """
     paths = [item.path for item in found if not item.reason]
     earlier = scan_memory.load(root, max_megapixels)
+    if not earlier.paths and scan_memory.is_damaged(root):
+        progress.say("What was remembered of earlier scans is damaged, or of an earlier version: all files are read again.")
     records = np.zeros(len(paths), RECORD)
     numbers = {verdict: number for number, verdict in enumerate(earlier.verdicts)}
     read_at = np.full(len(paths), now_ns(), np.int64)

@@ -1,6 +1,6 @@
 """What earlier scans found, so that files that did not change are not read again.
 
-Each data folder has one file in the cache: a NumPy `.npz` archive (its checksums reveal damage), written beside and renamed.
+Each data folder has one file in the cache: a NumPy `.npz` archive that ends with its checksum, written beside and renamed.
 It can be deleted at any time. A file counts as unchanged while its size, both its times and its inode are the same, and
 never if it was changed so shortly before it was read that another change could have the same time ("racily clean" in git's
 documentation of its index).
@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.data.decoding import DECODER_VERSION
-from transfer.system.files import replacing
 from transfer.system.home import cache_home
+from transfer.system.sealed import is_whole, read_arrays, write_arrays
 
 FORMAT = 2
 """Raise it whenever what is remembered, or how a file is judged, changes."""
@@ -65,19 +65,26 @@ _EMPTY = Memory([], np.zeros(0, RECORD), [])
 
 def load(root: Path, max_megapixels: float) -> Memory:
     """Return what earlier scans with this limit remember of a data folder; nothing if that is missing, old or damaged."""
+    stored = read_arrays(memory_path(root))
+    if stored is None:
+        return _EMPTY
     try:
-        with np.load(memory_path(root), allow_pickle=False) as stored:
-            about, records = json.loads(stored["about"].tobytes()), stored["records"]
-            paths = os.fsdecode(stored["paths"].tobytes()).split("\0")[:-1]
+        about, records = json.loads(stored["about"].tobytes()), stored["records"]
+        paths = os.fsdecode(stored["paths"].tobytes()).split("\0")[:-1]
         verdicts = [Verdict(*entry) for entry in about["verdicts"]]
         # Another program's file could have the same names in it.
         valid = about["key"] == _key(root, max_megapixels) and len(set(verdicts)) == len(verdicts)
         valid &= records.dtype == RECORD and records.shape == (len(paths),)
         if valid and paths and records["verdict"].min() >= 0 and records["verdict"].max() < len(verdicts):
             return Memory(paths, records, verdicts)
-    except Exception:  # NumPy and zipfile raise all kinds of errors for files that are cut off or foreign
+    except (KeyError, TypeError, ValueError):  # another version's
         pass
     return _EMPTY
+
+
+def is_damaged(root: Path) -> bool:
+    """Return whether there is a memory of a data folder that cannot be read."""
+    return memory_path(root).is_file() and not is_whole(memory_path(root))
 
 
 def recall(memory: Memory, paths: Sequence[str], identities: np.ndarray, decode_tested: bool) -> np.ndarray:
@@ -128,8 +135,7 @@ def save(root: Path, max_megapixels: float, latest: Memory, read_at_ns: np.ndarr
         "paths": np.frombuffer(os.fsencode("".join(f"{path}\0" for path in paths)), np.uint8),
         "records": records,
     }
-    with replacing(memory_path(root)) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    write_arrays(memory_path(root), arrays)
 
 
 def memory_path(root: Path) -> Path:

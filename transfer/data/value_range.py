@@ -3,6 +3,7 @@
 `data.value_range: auto` is decided here, once, from the training images; runs and exports keep the decision.
 """
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from transfer.config import Config
 from transfer.data.dataset import Dataset
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, Spread, choose_range, range_text, spread, type_range, used_part
-from transfer.data.decoding.transcode import deep_of, transcode
+from transfer.data.decoding.transcode import deep_of, transcode, transcoded_path
+from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.system.progress import Progress
 from transfer.system.resources import spread as in_threads
+from transfer.system.sealed import is_whole
 
 _SAMPLE = 256  # training images whose values are looked at
 _TOGETHER = 64  # images converted between two steps of the progress bar
@@ -65,6 +68,7 @@ def _types(rows: pd.DataFrame) -> pd.Series:
 def _spreads(root: Path, rows: pd.DataFrame) -> list[Spread]:
     """Return the values that some images use: those of the lowest digests, which hardly change when images are added."""
     some = rows.drop_duplicates("digest").sort_values("digest").head(_SAMPLE)
+    tfds_cache.require_whole(root, zip(some["path"], some["digest"], strict=True))
     return [found for found in in_threads(partial(_spread, root), list(some["path"])) if found is not None]
 
 
@@ -110,8 +114,13 @@ def _converted(root: Path, rows: pd.DataFrame, value_range: Range, progress: Pro
 
     def convert(row: tuple[str, str]) -> str:
         path, digest = row
+        if is_whole(transcoded_path(digest, value_range)):
+            return ""
         try:
-            transcode((root / path).read_bytes(), digest, value_range)
+            data = (root / path).read_bytes()
+            if hashlib.sha256(data).hexdigest() != digest:
+                return "changed while it was read"
+            transcode(data, digest, value_range)
         except UnsupportedError as error:
             return str(error)
         except UnreadableError as error:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -83,7 +82,7 @@ class Reference:
                 "The run has no training images to compare with: it was made by an earlier version. Expected the file "
                 f"{path.name}. Fit again. Received {str(path.parent)!r}."
             ) from None
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except Exception as error:  # NumPy and zipfile raise all kinds of errors for damaged files
             raise RunError(f"The training images stored with the run cannot be read: {error}. Received {str(path)!r}.") from None
 
 

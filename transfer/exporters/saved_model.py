@@ -27,7 +27,8 @@ from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
 from transfer.models.parts import Parts, take_apart
-from transfer.runs import LABELS
+from transfer.runs import EXPORT_CHECKSUMS, LABELS
+from transfer.system import sealed
 from transfer.system.startup import hearing
 
 
@@ -150,3 +151,14 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+    names = [os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    sealed.write_list(folder, names, EXPORT_CHECKSUMS)
+
+
+def require_whole(folder: Path) -> None:
+    """Check that the files of a SavedModel are as they were written. One without a list of checksums is not judged.
+
+    Raises:
+        RunError: if one is damaged.
+    """
+    sealed.require_whole(folder, None, "Restore the export from a copy, or fit again.", EXPORT_CHECKSUMS)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from transfer.data.decoding.to_8_bits import Range
 from transfer.errors import RunError
+from transfer.exporters import saved_model
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Served:
         """Load a SavedModel.
 
         Raises:
-            RunError: if the folder is not a SavedModel of this package.
+            RunError: if the folder is not a SavedModel of this package, or is damaged.
         """
+        saved_model.require_whole(folder)
         try:
             self._model = tf.saved_model.load(str(folder))
             self._signature = self._model.signatures["serving_default"]
@@ -66,8 +68,9 @@ class Served:
             self.size = int(self._explain.structured_outputs["image"].shape[1])
         except KeyError as error:
             raise RunError(f"The export lacks {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}.") from None
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
+        except Exception as error:  # TensorFlow raises all kinds of errors for a damaged graph
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            raise RunError(f"The export could not be loaded: {why}. Received {str(folder)!r}.") from None
         low_high = self._model.value_range.numpy().tolist() if hasattr(self._model, "value_range") else []
         self.value_range: Range | None = (low_high[0], low_high[1]) if low_high else None
         file = self._model.labels_file.asset_path.numpy().decode()

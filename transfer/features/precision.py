@@ -18,9 +18,10 @@ from transfer.errors import DataError
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone
 from transfer.system import devices, resources
-from transfer.system.files import alone, write_text
+from transfer.system.files import alone
 from transfer.system.home import cache_home
 from transfer.system.progress import Progress
+from transfer.system.sealed import read_json, write_json
 
 LEAST_COSINE = 0.999
 """16 bit is used only if the cosine between its features and those in float32 exceeds this for every image."""
@@ -73,17 +74,14 @@ def choose(backbone: Backbone, load: Callable[[str], Pretrained], batch_size: in
         if stored := _stored(path):
             return stored
         result = _compared(full, load, batch_size, images, progress)
-        write_text(path, json.dumps(result | identity | {"size": full.size}, indent=2) + "\n")
+        write_json(path, result | identity | {"size": full.size}, indent=2)
     return result
 
 
 def _stored(path: Path) -> dict[str, Any] | None:
     """Return the result of an earlier measurement; None if there is none, or it is damaged."""
-    try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return stored if stored["precision"] in ("float32", candidate()) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    stored = read_json(path)
+    return stored if stored is not None and stored.get("precision") in ("float32", candidate()) else None
 
 
 def _compared(full: Pretrained, load: Callable[[str], Pretrained], batch_size: int, images: Images, progress: Progress) -> dict[str, Any]:

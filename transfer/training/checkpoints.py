@@ -2,21 +2,20 @@
 
 A checkpoint holds everything that the next epoch depends on: all variables of the model (weights and dropout states) and of
 the optimizer, the state of early stopping, and the history so far. The order of an epoch depends on its number
-(`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle.
+(`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle; a damaged file counts as missing.
 """
 
 import hashlib
 import json
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from transfer.system.files import replacing
 from transfer.system.home import cache_home
+from transfer.system.sealed import read_arrays, write_arrays
 
 _KEPT_DAYS = 30
 
@@ -61,16 +60,15 @@ class Checkpoint(keras.callbacks.Callback):
         """Resume interrupted training: restore the variables, the history and the state of early stopping.
 
         Returns:
-            The number of completed epochs; 0 if there is no checkpoint, it cannot be read, does not fit the model, or is not finite.
+            The number of completed epochs; 0 if there is no checkpoint, it is damaged, does not fit the model, or is not finite.
         """
         self._network.optimizer.build(self._network.trainable_variables)
-        try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                facts = json.loads(str(stored["facts"]))
-                variables = [stored[f"variable_{number}"] for number in range(facts["variables"])]
-                best = [stored[f"best_{number}"] for number in range(facts["best_weights"])]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        stored = read_arrays(self.path)
+        if stored is None:
             return 0
+        facts = json.loads(str(stored["facts"]))
+        variables = [stored[f"variable_{number}"] for number in range(facts["variables"])]
+        best = [stored[f"best_{number}"] for number in range(facts["best_weights"])]
         own = self._variables()
         if [tuple(variable.shape) for variable in own] != [value.shape for value in variables]:
             return 0
@@ -99,8 +97,7 @@ class Checkpoint(keras.callbacks.Callback):
         }
         arrays: dict[str, Any] = {f"variable_{i}": np.asarray(value) for i, value in enumerate(self._variables())}
         arrays |= {f"best_{i}": np.asarray(value) for i, value in enumerate(best)}
-        with replacing(self.path) as temporary, temporary.open("wb") as file:
-            np.savez(file, facts=np.array(json.dumps(facts, default=float)), **arrays)
+        write_arrays(self.path, {"facts": np.array(json.dumps(facts, default=float))} | arrays)
         self._saved = time.monotonic()
         for other in self.path.parent.glob("*.npz"):
             if time.time() - other.stat().st_mtime > _KEPT_DAYS * 86400:

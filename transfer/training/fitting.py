@@ -92,6 +92,8 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     saver = Checkpoint(stage.checkpoint, trained, stopping, rows, stage.shared.checkpoint_seconds)
     with strategy.scope():
         done = saver.restore()
+    if not done and stage.checkpoint.exists():
+        progress.say("The checkpoint of an earlier training is damaged or does not fit: training starts from the first epoch.")
     with progress.step(_TITLES.get(stage.name, f"Training the {stage.name}"), settings.epochs, "epochs") as advance:
         recorder = _Recorder(rows, stage.name, rate, advance)
         advance(done)

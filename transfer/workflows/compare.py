@@ -71,6 +71,8 @@ def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
         manifests.write(dataset.table, request.folder / folder.MANIFEST)
         write_text(request.folder / folder.SETTINGS, request.settings.to_yaml())
         results = _recorded(request, wanted, [note] if note else [])
+        if unusable := sum(records.place(request.folder, trial.identity).exists() for trial in wanted) - len(results.found):
+            progress.say(f"{unusable} of {len(wanted)} trials have a record that is damaged or of an earlier version, and are repeated.")
         if results.found:
             progress.say(f"{len(results.found)} of {len(wanted)} trials have a record and are not repeated.")
         lacking = [trial for trial in wanted if trial.identity not in results.found]

@@ -144,12 +144,10 @@ def summary(done: Explanations) -> dict[str, Any]:
 
 
 def _load(run: Run, classes: Sequence[str], layers: Sequence[str]) -> _Loaded:
-    import keras
-
     from transfer.exporters.served import Served
-    from transfer.models import looking
+    from transfer.models import joined, looking
 
-    model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
+    model = joined.read(run.model)
     looking.require(model, layers)
     chosen = dict.fromkeys(layers) or looking.along(model)
     limit = float(run.config.get("data.max_megapixels", 100.0))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from transfer.data import dataset as manifests
@@ -22,6 +21,7 @@ from transfer.exporters.formats import INT8, SAVEDMODEL, graph, measure, model_f
 from transfer.exporters.formats.measure import Measured, Runtime
 from transfer.exporters.served import Served
 from transfer.exporters.verify import largest_difference
+from transfer.models import joined
 from transfer.runs import EXPORT
 from transfer.system.files import clear_up, publishing, replacing
 from transfer.system.progress import Progress
@@ -132,14 +132,11 @@ def _convert(request: ExportRequest, loaded: _Loaded, draft: Path, progress: Pro
 def _written_again(request: ExportRequest, loaded: _Loaded, draft: Path) -> graph.Source:
     """Write a SavedModel from `model.keras`, with the warm-up requests of the run's newest SavedModel."""
     run = request.run
-    try:
-        model = keras.saving.load_model(run.model, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"The Keras model could not be read: {str(error).splitlines()[0]}. Received {str(run.model)!r}.") from None
+    model = joined.read(run.model)
     saved_model.write(model, loaded.labels, loaded.image_spec, Reference.read(run.ood_reference), draft)
     requests = run.export / warmup.FILE
     if requests.is_file():
-        (draft / warmup.FILE).parent.mkdir(parents=True)
+        (draft / warmup.FILE).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(requests, draft / warmup.FILE)
     return graph.read(draft)
 

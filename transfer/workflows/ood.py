@@ -1,6 +1,5 @@
 """Out-of-distribution detection: the training images that a run keeps for comparison, and how well detection works."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from transfer.exporters.served import Answers, Served
 from transfer.models import parts
 from transfer.reports.thumbnails import jpegs
 from transfer.runs import METRICS, Run
-from transfer.system.files import write_text
 from transfer.system.progress import Progress
 from transfer.training.feature_dataset import infer
 from transfer.training.trained import Trained
@@ -113,5 +111,5 @@ def evaluate_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
     metrics = run.metrics
     name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
     metrics["ood"]["others"][name] = found
-    write_text(run.path / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+    run.rewrite(METRICS, metrics)
     return found

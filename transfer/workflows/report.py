@@ -51,7 +51,7 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
     Returns:
         Number of images that should be shown but are missing or have changed.
     """
-    findings = Findings.read(run.path / FINDINGS) if (run.path / FINDINGS).exists() else None
+    findings = Findings.read(run.whole(FINDINGS)) if (run.path / FINDINGS).exists() else None
     chosen = gallery.choose(run)
     small: dict[str, str] = {}
     heated: dict[str, page.Heated] = {}

@@ -193,16 +193,16 @@ def test_a_network_that_fails_keeps_what_was_computed(write: Write, asked: list[
 
 
 def test_a_full_disk_keeps_what_was_written_before(write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    really, written = shards.write_bytes, []
+    really, written = shards.write_arrays, []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, arrays: dict[str, np.ndarray]) -> None:
         written.append(path)
         if len(written) == 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        really(path, content)
+        really(path, arrays)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards, "write_bytes", full)
+        patch.setattr(shards, "write_arrays", full)
         with pytest.raises(OSError, match="No space left"):
             write()
     asked.clear()

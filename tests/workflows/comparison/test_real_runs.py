@@ -1,6 +1,5 @@
 """A whole comparison with real trainings on made-up images, against the same training by fit."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tests.workflows.comparison.tiny import SETTINGS
 from transfer.models.pretrained import Pretrained
 from transfer.runs import read_manifest
+from transfer.system.sealed import read_json
 from transfer.workflows.compare import compare
 from transfer.workflows.comparison import folder
 from transfer.workflows.comparison.folder import Comparison
@@ -24,7 +24,7 @@ def test_a_comparison_from_end_to_end(image_folder: Callable[..., Path], tmp_pat
     monkeypatch.setattr(Pretrained, "load", lambda *arguments: loaded.append("vgg16") or real(*arguments))
     done = compare(data, SETTINGS, output=tmp_path / "out")
     assert loaded == ["vgg16"]  # one for both frozen methods
-    assert len(json.loads((done.path / folder.RATES).read_text())) == 2
+    assert len(read_json(done.path / folder.RATES) or {}) == 2
     runs = done.runs
     assert done.path == tmp_path / "out" / "data"
     assert list(runs.columns) == COLUMNS

@@ -1,7 +1,8 @@
 """Images that TensorFlow cannot decode (TIFF, HEIC, AVIF, unusual BMP, ...), converted to PNG by Pillow, or by a reader of its own
 (camera raw, DICOM, JPEG XL, ...: `readers.py`).
 
-The PNG is kept in the user's cache folder under the digest of the original; the original is never changed.
+The PNG is kept in the user's cache folder under the digest of the original; the original is never changed. It ends with its
+checksum, which decoders do not see; a damaged one is made again.
 """
 
 import functools
@@ -16,8 +17,10 @@ from transfer.data.decoding import DECODER_VERSION, deep, formats, tiff
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.readers import reader_of, without_warnings
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, range_text
+from transfer.system.checksums import sealed
 from transfer.system.files import write_bytes
 from transfer.system.home import cache_home
+from transfer.system.sealed import is_whole
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
@@ -172,8 +175,8 @@ def transcoded_path(digest: str, value_range: Range | None = None) -> Path:
 
 
 def transcode(data: bytes, digest: str, value_range: Range | None = None) -> Path:
-    """Write the PNG of an image into the cache if it is not there; return its path."""
+    """Write the PNG of an image into the cache if it is not there, or is damaged; return its path."""
     path = transcoded_path(digest, value_range)
-    if not path.exists():
-        write_bytes(path, to_png(data, value_range))
+    if not is_whole(path):
+        write_bytes(path, sealed(to_png(data, value_range)))
     return path

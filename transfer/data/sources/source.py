@@ -11,6 +11,7 @@ from transfer.data.classes import require_unlike
 from transfer.data.dataset import Dataset
 from transfer.data.sources import folder, left_out
 from transfer.data.sources.tables import listing, reading
+from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
 from transfer.errors import DataError
@@ -116,5 +117,8 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> D
         root = source
         found, ready_made = folder.listing(root, config, progress)
     manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test)
+    if damaged := tfds_cache.delete_damaged(root, zip(manifest["path"], manifest["digest"], strict=True)):
+        progress.say(f"Images of the data set were damaged in the cache ({damaged}): it is read again.")
+        return read(config, progress, decode_test)
     table = groups.grouped(manifest, config.group_by, columns, progress)
     return Dataset(root, table, ready_made, table)

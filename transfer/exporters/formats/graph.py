@@ -15,6 +15,7 @@ from tensorflow.core.framework import graph_pb2, types_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from transfer.errors import RunError
+from transfer.exporters import saved_model
 
 INPUT = "images"
 OUTPUTS = ("probabilities", "ood_score", "is_ood")
@@ -70,13 +71,15 @@ def read(export: Path) -> Source:
         export: its version folder.
 
     Raises:
-        RunError: if it cannot be loaded or has no signature `images`.
+        RunError: if it is damaged, cannot be loaded, or has no signature `images`.
     """
+    saved_model.require_whole(export)
     try:
         loaded = tf.saved_model.load(str(export))
         signature = loaded.signatures[INPUT]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(export)!r}.") from None
+    except Exception as error:  # TensorFlow raises all kinds of errors for a damaged graph
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RunError(f"The export could not be loaded: {why}. Received {str(export)!r}.") from None
     size = int(signature.structured_input_signature[1][INPUT].shape[1])
     names = [name for name in OUTPUTS if name in signature.structured_outputs]
 

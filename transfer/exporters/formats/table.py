@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from transfer.errors import RunError
 from transfer.exporters.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
 from transfer.exporters.formats.measure import Measured
 from transfer.runs import EXPORTS, Run
-from transfer.system.files import write_text
 from transfer.system.resources import cores
 
 Entry = dict[str, Any]
@@ -21,8 +21,8 @@ _QUANTIZATIONS = {"none": 0, FLOAT16: 1, INT8: 2}
 def read(run: Run) -> list[Entry]:
     """Return the entries; none if the file is missing or damaged, since each export writes its entry again."""
     try:
-        found = json.loads((run.path / EXPORTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(run.whole(EXPORTS).read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError, RunError):
         return []
     return [entry for entry in found if isinstance(entry, dict) and "format" in entry] if isinstance(found, list) else []
 
@@ -31,7 +31,7 @@ def add(run: Run, new: list[Entry]) -> list[Entry]:
     """Write entries into a run's table, in place of those of the same format and quantization; return the whole table, in order."""
     entries = {(entry["format"], entry["quantization"]): entry for entry in (*read(run), *new)}
     table = [entries[key] for key in sorted(entries, key=lambda key: (_FORMATS.get(key[0], 9), _QUANTIZATIONS.get(key[1], 9)))]
-    write_text(run.path / EXPORTS, json.dumps(table, indent=2) + "\n")
+    run.rewrite(EXPORTS, table)
     return table
 
 

@@ -40,7 +40,7 @@ def block(run: Run) -> str:
         "Seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in timing.items()),
     }
     places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": f"transfer serve {shlex.quote(str(run.path))}"}
-    doubts = check_text.line(Findings.read(run.path / FINDINGS)) if (run.path / FINDINGS).exists() else ""
+    doubts = check_text.line(Findings.read(run.whole(FINDINGS))) if (run.path / FINDINGS).exists() else ""
     return "\n".join(["", *_entries(facts), "", *_entries(places, whole=True), *(["", doubts] if doubts else [])])
 
 

@@ -41,7 +41,9 @@ def carry_out(request: PredictRequest, progress: Progress) -> Summary:
     with shards.locked():
         require_free(request.output, request.overwrite)
         predictor = _predictor(request)
-        done = shards.resume(_facts(request.run.export, predictor), request.files, predictor.segment)
+        done, damaged = shards.resume(_facts(request.run.export, predictor), request.files, predictor.segment)
+        if damaged:
+            progress.say(f"Stored answers are damaged: from file {done + 1:,} on, all are computed again.")
         if done:
             progress.say(f"Continued: {done:,} of {len(request.files):,} files were done before.")
         with progress.step("Predicting", len(request.files) - done) as advance:

@@ -3,17 +3,15 @@
     .NAME.unfinished/
       lock                 held by the process that works here
       facts.json           what the answers depend on, apart from the files
-      000000000128.npz     answers for some segments, from this row on; appears whole or not at all
+      000000000128.npz     answers for some segments, from this row on; appears whole or not at all, and ends with its checksum
 
-A shard is valid as long as the files that it covers are unchanged, by name, size and modification time.
+A shard is valid as long as it is not damaged and the files that it covers are unchanged, by name, size and modification time.
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,8 @@ import numpy as np
 
 from transfer.errors import RunError
 from transfer.serving.batch.tables import Rows
-from transfer.system.files import taken_by_another, write_bytes, write_text
+from transfer.system.files import taken_by_another, write_text
+from transfer.system.sealed import read_arrays, write_arrays
 
 _LOCK, _FACTS, _TABLE, _ENDING = "lock", "facts.json", "table", ".npz"
 _LONGEST = 150  # bytes of the output's name used in the folder's name; file names may have 255
@@ -74,28 +73,32 @@ class Shards:
         except FileNotFoundError:
             return False
 
-    def resume(self, facts: dict[str, Any], paths: Sequence[str], segment: int) -> int:
-        """Keep the shards that are still valid and delete the rest; return the number of files, from the first, that they cover.
+    def resume(self, facts: dict[str, Any], paths: Sequence[str], segment: int) -> tuple[int, bool]:
+        """Keep the shards that are still valid and delete the rest.
 
         Args:
             facts: what the answers depend on.
             paths: all files.
             segment: files in a segment.
+
+        Returns:
+            The number of files, from the first, that the shards cover, and whether they end before one that is damaged.
         """
         text = json.dumps(facts, indent=1, sort_keys=True)
         same = self._facts() == text
-        done = 0
+        done, damaged = 0, False
         for file in self._files():
             shard = _read(file) if same else None
             if shard and int(file.stem) == done and _covers(shard, paths[done : done + len(shard[1])], len(paths) - done, segment):
                 done += len(shard[1])
             else:
+                damaged |= same and shard is None
                 same = False  # everything after a gap is computed again
                 file.unlink()
         for left in self.folder.glob(".*"):  # by a process killed while writing
             left.unlink()
         write_text(self.folder / _FACTS, text)
-        return done
+        return done, damaged
 
     def _facts(self) -> str:
         try:
@@ -108,10 +111,9 @@ class Shards:
 
     def add(self, first: int, rows: Rows, digest: str) -> None:
         """Store the answers for files, from number `first` on; `digest` is `combined` over their segments' digests."""
-        buffer = io.BytesIO()
-        arrays = {"probabilities": rows.probabilities, "ood_score": rows.ood_score, "is_ood": rows.is_ood}
-        np.savez(buffer, allow_pickle=False, digest=np.array(digest), errors=np.array(rows.errors, np.str_), **arrays)
-        write_bytes(self.folder / f"{first:012}{_ENDING}", buffer.getvalue())
+        texts = {"digest": np.array(digest), "errors": np.array(rows.errors, np.str_)}
+        numbers = {"probabilities": rows.probabilities, "ood_score": rows.ood_score, "is_ood": rows.is_ood}
+        write_arrays(self.folder / f"{first:012}{_ENDING}", texts | numbers)
 
     def read(self) -> Iterator[Rows]:
         """Yield all answers, shard by shard."""
@@ -161,8 +163,7 @@ def _covers(shard: tuple[str, Rows], paths: Sequence[str], left: int, segment: i
 
 def _read(file: Path) -> tuple[str, Rows] | None:
     """Return the digest and the rows of a shard; None if it is damaged."""
-    try:
-        with np.load(file) as arrays:
-            return str(arrays["digest"]), Rows(arrays["errors"].tolist(), arrays["probabilities"], arrays["ood_score"], arrays["is_ood"])
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile):
+    arrays = read_arrays(file)
+    if arrays is None or not {"digest", "errors", "probabilities", "ood_score", "is_ood"} <= set(arrays):
         return None
+    return str(arrays["digest"]), Rows(arrays["errors"].tolist(), arrays["probabilities"], arrays["ood_score"], arrays["is_ood"])

@@ -7,14 +7,13 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.features.extractor import PixelExtractor
 from transfer.system.devices import machine
 from transfer.system.energy import Meter
-from transfer.system.files import write_text
+from transfer.system.sealed import read_json, write_json
 from transfer.workflows.comparison.folder import RATES
 from transfer.workflows.comparison.methods import Method
 
@@ -40,22 +39,12 @@ def rate(method: Method, dataset: Dataset, folder: Path, meter: Meter) -> Rate:
         return Rate(0.0, 0.0 if meter.source else None, 0.0 if meter.source else None)
     facts = {"machine": machine(), "set": method.extractor.feature_set.id, "outputs": method.extractor.outputs, "energy": meter.source}
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    known = _read(folder / RATES)
-    try:
+    known = read_json(folder / RATES) or {}  # damaged: measured again
+    if name in known:
         return Rate(**known[name])
-    except (KeyError, TypeError):
-        pass  # not measured yet
     found = _measured(method, dataset, meter)
-    write_text(folder / RATES, json.dumps(known | {name: asdict(found)}, indent=2) + "\n")
+    write_json(folder / RATES, known | {name: asdict(found)}, indent=2)
     return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:

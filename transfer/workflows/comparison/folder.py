@@ -1,6 +1,5 @@
 """The folder of a comparison: its file names, its lock, and `Comparison`, which reads it."""
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,7 +9,9 @@ from typing import Any
 import pandas as pd
 
 from transfer.errors import RunError
+from transfer.system.checksums import checksum_of_file
 from transfer.system.files import require_place, taken_by_another
+from transfer.system.sealed import read_json
 
 DEFAULT_OUTPUT = "comparisons"
 
@@ -25,6 +26,10 @@ MANIFEST = "manifest.csv"
 RECORDS = "runs"
 RATES = "rates.json"
 LOCK = ".lock"
+
+TABLES = (RUNS, PREDICTIONS, SUMMARY, PAIRED)
+CHECKSUMS = "checksums"
+"""Key of `FACTS` with the checksum of each of the `TABLES`; `FACTS` is written last."""
 
 _TEXTS = ("run", "method", "size", "truncate_at", "energy_source", "method_a", "method_b", "test", "interval", "majority_class")
 
@@ -64,6 +69,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def damaged(folder: Path) -> Iterator[Path]:
+    """Yield the files of a comparison, without its records, that are not as they were written."""
+    facts = read_json(folder / FACTS)
+    if facts is None or CHECKSUMS not in facts:
+        yield folder / FACTS
+        return
+    for name, expected in facts[CHECKSUMS].items():
+        if not (folder / name).is_file() or checksum_of_file(folder / name) != expected:
+            yield folder / name
+
+
 class Comparison:
     """A comparison with finished runs.
 
@@ -75,13 +91,18 @@ class Comparison:
         """Open a comparison.
 
         Raises:
-            RunError: if the folder is not a comparison, or has no finished run yet.
+            RunError: if the folder is not a comparison, has no finished run yet, or is damaged.
         """
         self.path = Path(path)
         if not (self.path / FACTS).is_file():
             raise RunError(
                 f"There is no comparison with finished runs. Expected the folder of a comparison, such as {DEFAULT_OUTPUT}/NAME. "
                 f"Received {str(path)!r}."
+            )
+        for wrong in damaged(self.path):
+            raise RunError(
+                "A file of the comparison is damaged, changed or of an earlier version. Run the same comparison again: it writes the "
+                f"tables anew from its records. Received {str(wrong)!r}."
             )
 
     @property
@@ -97,8 +118,7 @@ class Comparison:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """Settings, versions, notes, and the paragraph."""
-        content: dict[str, Any] = json.loads((self.path / FACTS).read_text(encoding="utf-8"))
-        return content
+        return {name: value for name, value in (read_json(self.path / FACTS) or {}).items() if name != CHECKSUMS}
 
     @property
     def paragraph(self) -> str:

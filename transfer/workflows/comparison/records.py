@@ -1,11 +1,10 @@
-"""Records of finished trials: one file per trial, named by the identity of the result."""
+"""Records of finished trials: one file per trial, named by the identity of the result. A damaged one counts as missing."""
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from transfer.system.files import write_text
+from transfer.system.sealed import read_json, write_json
 from transfer.workflows.comparison.folder import RECORDS
 
 
@@ -45,14 +44,11 @@ class Record:
 
 
 def read(folder: Path, name: str) -> Record | None:
-    """Return the record of a trial; None if there is none, or it cannot be read."""
-    try:
-        content: dict[str, Any] = json.loads((folder / RECORDS / f"{name}.json").read_text(encoding="utf-8"))
-        if content.pop("identity") != name:
-            return None
-        return Record(**{item.name: content[item.name] for item in fields(Record)})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    """Return the record of a trial; None if there is none, it is damaged, or an earlier version wrote it."""
+    content = read_json(place(folder, name))
+    if content is None or content.get("identity") != name or not {item.name for item in fields(Record)} <= set(content):
         return None
+    return Record(**{item.name: content[item.name] for item in fields(Record)})
 
 
 def write(folder: Path, name: str, record: Record, told: dict[str, Any]) -> None:
@@ -61,5 +57,9 @@ def write(folder: Path, name: str, record: Record, told: dict[str, Any]) -> None
     Args:
         told: also written, for readers: method, size, seed.
     """
-    content = {"identity": name} | told | asdict(record)
-    write_text(folder / RECORDS / f"{name}.json", json.dumps(content) + "\n")
+    write_json(place(folder, name), {"identity": name} | told | asdict(record))
+
+
+def place(folder: Path, name: str) -> Path:
+    """Return the file of a record."""
+    return folder / RECORDS / f"{name}.json"

@@ -1,6 +1,5 @@
 """Records -> the tables and the report of a comparison, each written atomically."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,9 @@ import pandas as pd
 
 from transfer.evaluation import learning_curves, paired_differences
 from transfer.reports.comparison import page, text
+from transfer.system.checksums import checksum_of_file
 from transfer.system.files import write_text
+from transfer.system.sealed import write_json
 from transfer.workflows.comparison import folder as names
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial
@@ -71,8 +72,9 @@ def write(
     shown = {"Data": str(facts["data"]), "Validation": str(facts["validation"])} | {"Note": " ".join(facts["notes"])}
     rendered = page.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
     write_text(folder / names.REPORT, rendered)
-    # Last: if it exists, all files do.
-    write_text(folder / names.FACTS, json.dumps(dict(facts) | {"paragraph": paragraph}, indent=2, ensure_ascii=False) + "\n")
+    # Last: if it exists, all files do, and are those that it was written for.
+    checksums = {name: checksum_of_file(folder / name) for name in names.TABLES}
+    write_json(folder / names.FACTS, dict(facts) | {"paragraph": paragraph, names.CHECKSUMS: checksums}, indent=2)
 
 
 def _csv(path: Path, table: pd.DataFrame) -> None:

@@ -142,6 +142,19 @@ def test_a_cache_that_is_not_whole_is_filled_again_with_the_same_paths(data_dir:
     assert rows(after, "path", "digest", "label") == rows(before, "path", "digest", "label")
 
 
+def test_an_image_that_was_damaged_in_the_cache_is_never_taken_for_one_of_the_set(data_dir: Path) -> None:
+    prepare(data_dir, {"train": images(4)})
+    before = opened(data_dir)
+    first = before.root / str(before.table["path"][0])
+    content = first.read_bytes()
+    first.write_bytes(content[:-30] + bytes([content[-30] ^ 1]) + content[-29:])
+    told = Told()
+    after = opened(data_dir, progress=told)
+    assert rows(after, "path", "digest", "label") == rows(before, "path", "digest", "label")
+    assert "Images of the data set were damaged in the cache (1): it is read again." in told.said
+    assert first.read_bytes() == content
+
+
 def test_a_set_that_was_prepared_again_is_read_again(data_dir: Path) -> None:
     prepare(data_dir, {"train": images(4)})
     before = opened(data_dir)
