@@ -18,8 +18,9 @@ from transfer.errors import DataError
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone
 from transfer.system import devices, resources
-from transfer.system.files import alone, write_text
+from transfer.system.files import write_text
 from transfer.system.home import cache_home
+from transfer.system.locks import alone
 from transfer.system.progress import Progress
 
 LEAST_COSINE = 0.999

@@ -23,7 +23,8 @@ import numpy as np
 
 from transfer.errors import RunError
 from transfer.serving.batch.tables import Rows
-from transfer.system.files import taken_by_another, write_bytes, write_text
+from transfer.system.files import write_bytes, write_text
+from transfer.system.locks import taken_by_another
 
 _LOCK, _FACTS, _TABLE, _ENDING = "lock", "facts.json", "table", ".npz"
 _LONGEST = 150  # bytes of the output's name used in the folder's name; file names may have 255

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from transfer.errors import RunError
-from transfer.system.files import require_place, taken_by_another
+from transfer.system.files import require_place
+from transfer.system.locks import taken_by_another
 
 DEFAULT_OUTPUT = "comparisons"
 
