@@ -1,5 +1,6 @@
 """Training that was interrupted goes on to the same result, bit for bit."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,3 +98,19 @@ def test_a_checkpoint_with_values_that_are_not_finite_is_ignored(tmp_path: Path)
     received, again = train(tmp_path / "c.npz")
     assert received.best_epoch == expected.best_epoch
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+def test_a_checkpoint_that_another_process_deletes_meanwhile_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fits at once: each looks for abandoned checkpoints, and deletes its own when it has done."""
+    other = tmp_path / "other.npz"
+    look = Path.stat
+
+    def deleted_meanwhile(path: Path, **options: bool) -> os.stat_result:
+        if path == other:
+            path.unlink(missing_ok=True)
+        return look(path, **options)
+
+    other.touch()
+    monkeypatch.setattr(Path, "stat", deleted_meanwhile)
+    train(tmp_path / "mine.npz")
+    assert not other.exists()
