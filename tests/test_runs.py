@@ -135,6 +135,18 @@ def test_a_name_that_another_process_took_meanwhile_is_not_touched(tmp_path: Pat
     assert (tmp_path / "run" / CONFIG).read_text() == "theirs"
 
 
+def test_a_name_that_another_process_is_working_on_is_refused_at_once(tmp_path: Path) -> None:
+    with drafting(tmp_path, "run") as draft:
+        fill(draft.path, "mine")
+        message = rf"Another process \(number {os.getpid()}\) is making a run of this name.*--name"
+        with pytest.raises(RunError, match=message), drafting(tmp_path, "run", overwrite=True):
+            raise AssertionError
+        with drafting(tmp_path, "another") as other:
+            fill(other.path, "other")
+    assert names(tmp_path) == ["another", "run"]
+    assert (tmp_path / "run" / CONFIG).read_text() == "mine"
+
+
 @pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "/a", "a\\b", "a\nb", "a\0b", "x" * 151, "é" * 76])
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="--name must be a folder name"):

@@ -17,7 +17,7 @@ import pandas as pd
 
 from transfer.errors import RunError
 from transfer.system import sealed
-from transfer.system.files import clear_up, publishing, require_place, write_text
+from transfer.system.files import clear_up, publishing, require_place, write_text, writer_of
 
 DEFAULT_OUTPUT = "saved_models"
 
@@ -240,10 +240,20 @@ def _is_run(path: Path) -> bool:
 
 @contextmanager
 def drafting(output: Path, name: str, overwrite: bool = False) -> Iterator[Draft]:
-    """Yield a draft; publish it under its final name on success, delete it on failure or interruption."""
+    """Yield a draft; publish it under its final name on success, delete it on failure or interruption.
+
+    Raises:
+        RunError: if another process is making a run of this name.
+        OutputError: as `require_free`, before the block and after it.
+    """
     output.mkdir(parents=True, exist_ok=True)
     clear_up(output)
     require_free(output, name, overwrite)
+    if number := writer_of(output / name):
+        raise RunError(
+            f"Another process (number {number}) is making a run of this name. Wait until it has finished, or choose another --name. "
+            f"Received {str(output / name)!r}."
+        )
     with publishing(output / name) as temporary:
         yield Draft(temporary)
         sealed.write_list(temporary, [path.name for path in temporary.iterdir() if path.is_file() and path.name != REPORT])

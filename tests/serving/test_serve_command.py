@@ -28,14 +28,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_run(tmp_path_factory.mktemp("runs") / "colours")
 
 
-def test_a_request_in_progress_is_answered_before_the_server_stops(run: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_a_request_in_progress_is_answered_before_the_server_stops(run: Path, number: signal.Signals) -> None:
     with command(run) as (process, url):
         answers: list[httpx.Response] = []
         post = threading.Thread(target=lambda: answers.append(httpx.post(f"{url}/v1/models/colours:predict", content=BODY, timeout=60)))
         post.start()
         while post.is_alive() and "transfer_held_bytes 0.0" in httpx.get(f"{url}/metrics", timeout=60).text:
             time.sleep(0.001)  # the request has not arrived yet
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         post.join()
         assert process.stderr is not None
         said = process.stderr.read()

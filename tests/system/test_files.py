@@ -1,14 +1,19 @@
 """Files and folders appear whole or not at all."""
 
 import errno
+import fcntl
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from transfer.system import files
-from transfer.system.files import publish_folder, replacing, write_bytes, write_text
+from transfer.system.files import beside, clear_up, publish_folder, publishing, replacing, write_bytes, write_text, writer_of
 
 
 def names(folder: Path) -> list[str]:
@@ -32,7 +37,7 @@ def test_names_that_are_no_unicode_keep_their_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "file.txt").read_bytes() == b"caf\xe9"
 
 
-@pytest.mark.parametrize("name", ["x" * 255, "日" * 85, "ä b'c\"d.json", ".hidden"])
+@pytest.mark.parametrize("name", ["x" * 255, "日" * 85, "a." + "x" * 253, "ä b'c\"d.json", ".hidden"])
 def test_any_name_that_a_file_can_have_works(tmp_path: Path, name: str) -> None:
     write_text(tmp_path / name, "text")
     assert names(tmp_path) == [name]
@@ -151,3 +156,88 @@ def test_publishing_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         publish_folder(tmp_path / "absent", old)
     assert names(tmp_path) == ["run"] and (old / "file").read_text(encoding="utf-8") == "old"
+
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from transfer.system.files import replacing
+
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half of")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["report.html", "noending", "ä b.tar.gz", "x" * 255])
+def test_what_a_killed_process_left_is_cleared_up_by_the_next_that_writes_there(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / "other", "of another kind")
+    command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path / name)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) == 2
+    (tmp_path / ".mine.partial").write_text("", encoding="utf-8")
+    files._clear_once.cache_clear()  # as in a new process
+    write_text(tmp_path / name, "whole")
+    assert set(names(tmp_path)) == {".mine.partial", "other", name}
+
+
+def test_a_file_that_is_being_written_is_not_cleared_up(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.bin") as temporary:
+        temporary.write_bytes(b"a")
+        files._clear_once.cache_clear()
+        write_bytes(tmp_path / "b.bin", b"b")
+        assert temporary.read_bytes() == b"a"
+    assert names(tmp_path) == ["a.bin", "b.bin"]
+
+
+def test_a_temporary_file_that_is_cleared_up_before_it_is_locked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+    deleted: list[Path] = []
+
+    def late(handle: int, how: int) -> None:
+        if not deleted:
+            deleted.append(Path(f"/proc/self/fd/{handle}").readlink())
+            deleted[0].unlink()
+        flock(handle, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", late)
+    write_bytes(tmp_path / "file.bin", b"x")
+    assert deleted and (tmp_path / "file.bin").read_bytes() == b"x" and names(tmp_path) == ["file.bin"]
+
+
+def test_a_file_system_without_locks_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    (tmp_path / ".a.abcdefgh.partial").touch()
+    files._clear_once.cache_clear()
+    write_bytes(tmp_path / "file.bin", b"x")
+    with publishing(tmp_path / "run") as draft:
+        assert writer_of(tmp_path / "run") == ""
+        (draft / "file").touch()
+    assert names(tmp_path) == [".a.abcdefgh.partial", "file.bin", "run"], "nobody knows whether the first is still written"
+
+
+def test_the_process_that_fills_a_folder_is_known_until_it_has_done(tmp_path: Path) -> None:
+    final = tmp_path / "run"
+    assert writer_of(final) == "" == writer_of(tmp_path / "absent" / "run")
+    with publishing(final):
+        assert writer_of(final) == str(os.getpid())
+        assert writer_of(tmp_path / "ru") == ""
+    assert writer_of(final) == ""
+    beside(final, "partial").mkdir()  # of a process that was killed
+    assert writer_of(final) == ""
+
+
+def test_a_draft_of_a_dead_number_is_kept_while_it_is_locked(tmp_path: Path) -> None:
+    """Numbers of processes mean nothing in another container that shares the name of the machine and the folder."""
+    left = tmp_path / f".run.partial-{socket.gethostname()}-{2**22 + 1}"
+    left.mkdir()
+    handle = os.open(left, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    clear_up(tmp_path)
+    assert left.is_dir()
+    os.close(handle)
+    clear_up(tmp_path)
+    assert not left.exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer.system.files import alone, taken_by_another
+from transfer.system.locks import alone, holding, is_held, taken_by_another
 
 
 def test_the_second_is_told_who_has_it_until_the_first_lets_go(tmp_path: Path) -> None:
@@ -50,3 +50,27 @@ def test_the_second_waits_until_the_first_is_done_or_has_failed(tmp_path: Path) 
         raise ValueError("an error")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_lock_is_held_until_the_block_ends_and_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "path"
+    path.mkdir() if kind == "folder" else path.touch()
+    assert not is_held(path)
+    with holding(path):
+        assert is_held(path)
+        with pytest.raises(BlockingIOError), holding(path):
+            raise AssertionError
+    assert not is_held(path)
+
+
+def test_what_is_not_there_is_not_held(tmp_path: Path) -> None:
+    assert not is_held(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError), holding(tmp_path / "absent"):
+        raise AssertionError
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with holding(tmp_path):
+        assert not is_held(tmp_path / "link")

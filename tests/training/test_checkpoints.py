@@ -1,5 +1,6 @@
 """Training that was interrupted goes on to the same result, bit for bit."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,3 +139,19 @@ def test_a_checkpoint_damaged_at_random_is_ignored_or_restores_the_same(
     assert done == len(rows) == (spoiled == content)
     expected = 7.0 if done else 1.0
     assert all((array == expected).all() for array in other._network.get_weights())
+
+
+def test_a_checkpoint_that_another_process_deletes_meanwhile_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fits at once: each looks for abandoned checkpoints, and deletes its own when it has done."""
+    other = tmp_path / "other.npz"
+    look = Path.stat
+
+    def deleted_meanwhile(path: Path, **options: bool) -> os.stat_result:
+        if path == other:
+            path.unlink(missing_ok=True)
+        return look(path, **options)
+
+    other.touch()
+    monkeypatch.setattr(Path, "stat", deleted_meanwhile)
+    train(tmp_path / "mine.npz")
+    assert not other.exists()

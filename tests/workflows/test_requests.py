@@ -1,12 +1,13 @@
 """Settings and the network's own defaults make a configuration that can be run, or one clear error."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from transfer.config import Config, build, read_yaml
-from transfer.errors import ConfigError, StoreError
+from transfer.errors import ConfigError, RunError, StoreError
 from transfer.models import registry
 from transfer.workflows.requests import fit_request
 from transfer.workflows.settings import resolve
@@ -168,3 +169,18 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_work(tmp_path: Pat
     monkeypatch.setenv("TRANSFER_HOME", str(tmp_path / "file"))
     with pytest.raises(StoreError, match="TRANSFER_HOME"):
         fit_request(tmp_path / "data", [], output=tmp_path / "runs")
+
+
+@pytest.mark.parametrize("year", [1970, 1979, 1980, 2107, 2108])
+def test_a_clock_whose_time_no_model_file_can_have_is_refused_before_the_work_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, year: int
+) -> None:
+    """A machine without a battery begins in 1970; Keras files are ZIP archives, which know the years from 1980 to 2107."""
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    now = time.struct_time((year, 6, 1, 0, 0, 0, 0, 152, 0))
+    monkeypatch.setattr(time, "localtime", lambda *seconds: now)
+    if 1980 <= year <= 2107:
+        assert fit_request(tmp_path / "data", [{"backbone": "lenet"}], "run", tmp_path / "runs").name == "run"
+        return
+    with pytest.raises(RunError, match=rf"clock of this machine is wrong.*Received the year {year}"):
+        fit_request(tmp_path / "data", [{"backbone": "lenet"}], "run", tmp_path / "runs")

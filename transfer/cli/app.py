@@ -3,6 +3,7 @@
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup: the terminal may be closed
+        signal.signal(signal.SIGHUP, _terminated)
     try:
         status = app(arguments, standalone_mode=False)
         if status == _INTERRUPTED:  # some versions of Typer return this on Ctrl-C, without a message
@@ -53,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        print("\nInterrupted. No partial result is left; run the same command to continue.", file=sys.stderr)
+        _tell("\nInterrupted. No partial result is left; run the same command to continue.")
         sys.exit(_INTERRUPTED)
     except OSError as error:
         if error.errno is None:
@@ -76,7 +79,14 @@ def _usage(error: Any, arguments: list[str]) -> str:
 
 
 def _terminated(number: int, frame: Any) -> None:
+    # The shell and the system both tell of a closed terminal: the second signal must not end the clearing up.
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _tell(text: str) -> None:
+    with suppress(OSError):  # the terminal was closed
+        print(text.encode("utf-8", "replace").decode(), file=sys.stderr)
 
 
 def _fail(text: str) -> None:
@@ -85,7 +95,7 @@ def _fail(text: str) -> None:
         from transfer.reports.terminal import wrapped
 
         line = "\n".join(wrapped(line, shutil.get_terminal_size().columns))
-    print(line.encode("utf-8", "replace").decode(), file=sys.stderr)
+    _tell(line)
     sys.exit(2)
 
 

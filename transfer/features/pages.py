@@ -20,7 +20,7 @@ from pathlib import Path
 import lmdb
 
 from transfer.errors import StoreError
-from transfer.system.files import alone
+from transfer.system.locks import alone
 
 FIRST_SIZE = 1 << 28
 """Size of the memory map of a new set, bytes; it grows."""

@@ -18,8 +18,8 @@ from transfer.errors import DataError
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone
 from transfer.system import devices, resources
-from transfer.system.files import alone
 from transfer.system.home import cache_home
+from transfer.system.locks import alone
 from transfer.system.progress import Progress
 from transfer.system.sealed import read_json, write_json
 

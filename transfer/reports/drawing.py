@@ -37,11 +37,11 @@ def png(figure: Figure) -> bytes:
 
 
 def svg(figure: Figure) -> str:
-    """Return a figure as the text of an `<svg>` element."""
+    """Return a figure as the text of an `<svg>` element, the same each time."""
     buffer = io.StringIO()
     options: dict[str, Any] = {"metadata": {"Date": None, "Creator": None}}
     # Text stays text: the reader's browser has fonts for scripts that matplotlib's own font lacks.
-    with matplotlib.rc_context({"svg.fonttype": "none"}), _without_warnings():
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "transfer"}), _without_warnings():
         FigureCanvasSVG(figure).print_svg(buffer, **options)
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -39,14 +40,20 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at Ctrl-C and SIGTERM; uvicorn would raise them again after the shutdown."""
-        with super().capture_signals():
-            yield
-            self._captured_signals.clear()
+        """Stop at Ctrl-C, SIGTERM and when the terminal is closed; uvicorn would raise them again after the shutdown."""
+        hangup = signal.getsignal(signal.SIGHUP)
+        if hangup is not signal.SIG_IGN:  # as under nohup
+            signal.signal(signal.SIGHUP, self.handle_exit)
+        try:
+            with super().capture_signals():
+                yield
+                self._captured_signals.clear()
+        finally:
+            signal.signal(signal.SIGHUP, hangup)
 
 
 def serve(export: Path, settings: Settings, reference_file: Path | None = None, taken: socket.socket | None = None) -> None:
-    """Serve the newest version of an export until SIGINT or SIGTERM; requests in progress are still answered.
+    """Serve the newest version of an export until SIGINT, SIGTERM or SIGHUP; requests in progress are still answered.
 
     Args:
         export: folder of the versions (RUN/export).

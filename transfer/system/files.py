@@ -1,28 +1,34 @@
-"""Atomic writes (to a temporary path in the same folder, then renamed), and locks between processes."""
+"""Atomic writes (to a temporary path in the same folder, then renamed); what killed processes left is cleared up.
+
+Temporary files and folders are locked while they are written. The system drops a lock when its process ends, however it ends: what
+is not locked was left by a process that was killed, and is cleared up by the next one that writes in the same folder.
+"""
 
 import fcntl
+import functools
 import os
 import re
 import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from transfer.errors import OutputError
+from transfer.system.locks import holding, is_held
 
 _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<host>.+)-(?P<pid>\d+)", re.DOTALL)
+_TEMPORARY = re.compile(r"\..*\.[a-z0-9_]{8}\.partial(\..*)?", re.DOTALL)
+_LONGEST_ENDING = 20
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` on success, delete it on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=f".partial{path.suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    _clear_once(path.parent.absolute())
+    temporary, handle = _temporary(path)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -31,6 +37,19 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _temporary(path: Path) -> tuple[Path, int]:
+    """Create a locked temporary file for `path`; return it, and the descriptor that holds the lock."""
+    ending = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_ENDING else ""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=f".partial{ending}", dir=path.parent)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.lexists(name):
+            return Path(name), handle
+        os.close(handle)  # cleared up by another process before it was locked
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -69,11 +88,12 @@ def publishing(final: Path) -> Iterator[Path]:
     temporary = beside(final, "partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    try:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        with suppress(OSError):  # a file system without locks
+            stack.enter_context(holding(temporary))
         yield temporary
         publish_folder(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def require_place(
@@ -111,14 +131,34 @@ def require_place(
         )
 
 
+@functools.lru_cache(maxsize=4096)
+def _clear_once(folder: Path) -> None:
+    """Delete the temporary files that killed processes left in a folder, before this process writes its first one there."""
+    with suppress(OSError):  # a folder that can be written and not listed
+        for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):
+            with suppress(OSError), holding(folder / name):
+                (folder / name).unlink()  # while it is locked: whoever has just created it then makes another one
+
+
+def writer_of(final: Path) -> str:
+    """Return the number of the process that is filling a folder of this name (`publishing`) now; empty if none is."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(final.parent):
+            left = _BESIDE.fullmatch(name)
+            if left and left["kind"] == "partial" and left["name"] == final.name and is_held(final.parent / name):
+                return left["pid"]
+    return ""
+
+
 def clear_up(folder: Path) -> None:
     """Clean up after processes of this machine that were killed (kill -9).
 
     Partial folders are deleted; a folder that was moved aside, and never replaced, is restored.
     """
+    _clear_once(folder.absolute())
     for path in list(folder.iterdir()):
         left = _BESIDE.fullmatch(path.name)
-        if left is None or left["host"] != socket.gethostname() or _alive(int(left["pid"])):
+        if left is None or left["host"] != socket.gethostname() or _alive(int(left["pid"])) or is_held(path):  # by another container
             continue
         if left["kind"] == "replaced" and not os.path.lexists(folder / left["name"]):
             with suppress(OSError):  # another process has just done it
@@ -141,30 +181,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Let one process at a time, on this machine, into a block: the others wait. `path` is a file that is made for this and kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def taken_by_another(file: IO[str]) -> str:
-    """Lock a file opened in mode `a+` until it is closed, and write the number of this process to it.
-
-    Returns:
-        Empty if this process now holds the lock; otherwise the process that holds it: `number 123`, or `unknown number`.
-    """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        number = file.read().strip()
-        return f"number {number}" if number.isdigit() else "unknown number"
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return ""

@@ -8,6 +8,7 @@ the optimizer, the state of early stopping, and the history so far. The order of
 import hashlib
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,9 @@ class Checkpoint(keras.callbacks.Callback):
         write_arrays(self.path, {"facts": np.array(json.dumps(facts, default=float))} | arrays)
         self._saved = time.monotonic()
         for other in self.path.parent.glob("*.npz"):
-            if time.time() - other.stat().st_mtime > _KEPT_DAYS * 86400:
-                other.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process has just done with it
+                if time.time() - other.stat().st_mtime > _KEPT_DAYS * 86400:
+                    other.unlink()
 
     def _variables(self) -> list[keras.Variable]:
         return [*self._network.variables, *self._network.optimizer.variables]

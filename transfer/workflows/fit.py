@@ -11,13 +11,14 @@ import pandas as pd
 
 from transfer.config import Config
 from transfer.data import dataset as manifests
-from transfer.data import pipeline, sources
+from transfer.data import sources
 from transfer.data.classes import describe_balance
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
 from transfer.exporters import saved_model, warmup
+from transfer.exporters.formats import run_images
 from transfer.exporters.served import Served
 from transfer.exporters.verify import Verified, verify
 from transfer.features.extraction import extract, extract_views
@@ -157,7 +158,12 @@ def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODRefe
 
 
 def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODReference, progress: Progress) -> Verified:
-    """Verify the export on the bytes of the test files; see `verify.verify` for what must agree."""
+    """Verify the export on the bytes of the test files; see `verify.verify` for what must agree.
+
+    Raises:
+        DataError: if test files were changed or deleted meanwhile.
+        ExportError: if it does not agree.
+    """
     features, test = trained.features, trained.features.rows("test")
     extractor = features.extractor
     # The maps from which a suffix is fine-tuned are stored in 16 bits even where everything computes in float32.
@@ -165,7 +171,7 @@ def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODRefere
     return verify(
         served,
         keras_file=draft.model,
-        files=pipeline.files_of(features.dataset.root, test),
+        files=run_images.find(features.dataset.root, test),
         pixels=list(test["width"] * test["height"]),
         stored=trained.probabilities["test"],
         ood_score=ood.expected,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
-from transfer.errors import ConfigError, OutputError
+from transfer.errors import ConfigError, OutputError, RunError
 from transfer.quality import result_folder, worksheet
 from transfer.runs import require_free, require_name
 from transfer.system import energy
@@ -73,12 +73,20 @@ def fit_request(
     Raises:
         ConfigError: for invalid settings.
         DataError: if the source of images does not exist.
-        RunError, OutputError: if the run cannot be published under its name.
+        RunError, OutputError: if the run cannot be published under its name, or the clock is so wrong that no file of it could be.
     """
     config = with_source(data, layers)
+    _require_clock()
     name = name or f"{data_name(str(config.data.source))}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
     require_free(Path(output), name, overwrite, sources.own(config.data))
     return FitRequest(config, Path(output), name, overwrite)
+
+
+def _require_clock() -> None:
+    """Check that ZIP archives, which Keras files are, can be written: their times are those of 1980 to 2107."""
+    year = time.localtime().tm_year
+    if not 1980 <= year <= 2107:
+        raise RunError(f"The clock of this machine is wrong, and model files cannot have such a time. Set it. Received the year {year}.")
 
 
 def check_request(

@@ -1,4 +1,4 @@
-"""The images of a finished run, found again: an export is measured only on images that have not changed since."""
+"""The images of a run, found again: an export is measured only on images that have not changed since they were scanned."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
         rows: of images that are used.
 
     Raises:
-        DataError: if files are missing or have changed since the run was made.
+        DataError: if files are missing or have changed since they were scanned.
     """
     problems = [(str(row["path"]), why) for _, row in rows.iterrows() if (why := pipeline.why_changed(root, row))]
     if problems:
         path, why = problems[0]
         raise DataError(
-            f"{len(problems)} of {len(rows)} images are missing or have changed since the run was made, so the export cannot be measured. "
-            f"Expected the files of manifest.csv, unchanged; otherwise fit again. Received {path!r} in {str(root)!r}: {why}."
+            f"{len(problems)} of {len(rows)} images are missing or have changed since they were scanned, so the export cannot be "
+            f"measured. Expected unchanged files; otherwise fit again. Received {path!r} in {str(root)!r}: {why}."
         )
     return pipeline.files_of(root, rows)
 

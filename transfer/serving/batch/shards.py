@@ -21,7 +21,8 @@ import numpy as np
 
 from transfer.errors import RunError
 from transfer.serving.batch.tables import Rows
-from transfer.system.files import taken_by_another, write_text
+from transfer.system.files import write_text
+from transfer.system.locks import taken_by_another
 from transfer.system.sealed import read_arrays, write_arrays
 
 _LOCK, _FACTS, _TABLE, _ENDING = "lock", "facts.json", "table", ".npz"

@@ -4,12 +4,14 @@ import hashlib
 import itertools
 import json
 import math
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
+from transfer.errors import DataError
 from transfer.features.extractor import PixelExtractor
 from transfer.system.devices import machine
 from transfer.system.energy import Meter
@@ -48,12 +50,18 @@ def rate(method: Method, dataset: Dataset, folder: Path, meter: Meter) -> Rate:
 
 
 def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
+    """Measure the extraction of a few hundred images, or of fewer several times.
+
+    Raises:
+        DataError: if they were deleted or damaged meanwhile.
+    """
     batch_size, rows = method.config.features.batch_size, dataset.used
     count = _MOST_BATCHES * batch_size
     files = list(itertools.islice(itertools.cycle(pipeline.files_of(dataset.root, rows.head(count))), count))
     done, started, seconds = 0, 0.0, 0.0
     batches = iter(pipeline.batches(files, method.extractor.image_spec, batch_size))
-    method.extractor(next(batches)[1])  # warm-up
+    for _, images in itertools.islice(batches, 1):
+        method.extractor(images)  # warm-up
     with meter.measuring() as reading:
         started = time.perf_counter()
         for _, images in batches:
@@ -61,6 +69,11 @@ def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
             done, seconds = done + len(images), time.perf_counter() - started
             if done >= _LEAST_BATCHES * batch_size and seconds >= _LEAST_SECONDS:
                 break
+    if not done:
+        raise DataError(
+            "The images cannot be read any more, so the cost of feature extraction cannot be measured. Expected unchanged files. "
+            f"Received {os.fsdecode(files[0])!r} and others."
+        )
     return Rate(seconds / done, _per_image(reading.wh, done), _per_image(reading.co2_g, done))
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from transfer.errors import RunError
 from transfer.system.checksums import checksum_of_file
-from transfer.system.files import require_place, taken_by_another
+from transfer.system.files import require_place
+from transfer.system.locks import taken_by_another
 from transfer.system.sealed import read_json
 
 DEFAULT_OUTPUT = "comparisons"
