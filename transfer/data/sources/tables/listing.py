@@ -26,8 +26,8 @@ from transfer.data.scan import Found
 from transfer.data.sources import left_out
 from transfer.data.sources.split_names import split_of
 from transfer.data.sources.tables import reading
-from transfer.data.sources.tables.spreadsheet import unescaped
 from transfer.errors import DataError, nearest
+from transfer.system.spreadsheet import unescaped
 
 _EXCLUDE = dict.fromkeys(("yes", "y", "true", "1", "x"), True) | dict.fromkeys(("", "no", "n", "false", "0"), False)
 
@@ -58,6 +58,20 @@ def require(path: Path, root: str | None) -> list[str]:
 def root_of(path: Path, root: str | None) -> Path:
     """Return the folder where the paths of a table start: `root`, or the table's own folder."""
     return (Path(root) if root else path.parent).absolute()
+
+
+def image_folders(path: Path) -> list[Path]:
+    """Return the folders beside a table in which its images lie; none for a table that cannot be read, which `listing` reports."""
+    reader = _Reader(path, root_of(path, None), True, ())
+    firsts: set[str] = set()
+    try:
+        for _, (place,) in reading.rows(path, [_column(reading.columns(path), "path")]):
+            inside = reader.relative(place.replace("\\", "/")) or ""
+            if "/" in inside:
+                firsts.add(inside.partition("/")[0])
+    except DataError:
+        pass
+    return [reader.root / name for name in sorted(firsts)]
 
 
 def listing(
@@ -124,7 +138,7 @@ class _Reader:
         if excluded is None:
             self._wrong(number, "the column exclude holds yes or nothing", exclude)
             return
-        pattern = self.excluding(self._relative(path) or "")
+        pattern = self.excluding(self.relative(path) or "")
         place, missing = self._place(number, path, excluded or bool(pattern) or self.skip_missing)
         if not place:
             return
@@ -212,9 +226,10 @@ class _Reader:
     def _inside(self, path: str) -> list[str | None]:
         """Return the possible meanings of a path, relative to the root; None if one leads out of it."""
         meant = dict.fromkeys((path, unescaped(path), path.replace("\\", "/"))) if "\\" in path else [path]
-        return [self._relative(one) for one in meant]
+        return [self.relative(one) for one in meant]
 
-    def _relative(self, path: str) -> str | None:
+    def relative(self, path: str) -> str | None:
+        """Return a path relative to the root; None if it leads out."""
         path = posixpath.normpath(path)
         if path.startswith("/"):
             start = next((start for start in self.starts if path.startswith(start)), None)
