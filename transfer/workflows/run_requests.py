@@ -80,7 +80,7 @@ def export_request(
         place = Path(output).absolute()
         _require_output(place, to, overwrite, own)
     elif to == SAVEDMODEL:
-        place = run.path / EXPORT / str(int(run.export.name) + 1)
+        place = run.next_export
     else:
         place = run.portable(f".{quantize}{SUFFIXES[to]}" if quantize else SUFFIXES[to])
     require_place(run.path / EXPORT, own, "RUN", replaces=Path.is_dir)  # the table of exports is part of the run

@@ -11,6 +11,7 @@ import pandas as pd
 from transfer.evaluation import learning_curves, paired_differences
 from transfer.reports.comparison import page, text
 from transfer.system.files import write_text
+from transfer.system.spreadsheet import to_csv
 from transfer.workflows.comparison import folder as names
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial
@@ -76,4 +77,4 @@ def write(
 
 
 def _csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, to_csv(table))
