@@ -38,7 +38,7 @@ WANTING: dict[str, tuple[Callable[[], BaseException], str]] = {
         lambda: of_tensorflow("OOM when allocating tensor of [9] [[{{node x}}]] Hint: ."),
         "OOM when allocating tensor",
     ),
-    "library": (lambda: ImportError("libx.so: failed to map segment from shared object"), "failed to map segment"),
+    "library": (lambda: ImportError("libx.so: failed to map segment from shared object"), "libx.so: failed to map segment"),
 }
 OTHERS: dict[str, Callable[[], BaseException]] = {
     "disk, system": lambda: OSError(errno.ENOSPC, "No space left on device"),

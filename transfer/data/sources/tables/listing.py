@@ -66,9 +66,7 @@ def image_folders(path: Path) -> list[Path]:
     firsts: set[str] = set()
     try:
         for _, (place,) in reading.rows(path, [_column(reading.columns(path), "path")]):
-            inside = reader.relative(place.replace("\\", "/")) or ""
-            if "/" in inside:
-                firsts.add(inside.partition("/")[0])
+            firsts.update(meant.partition("/")[0] for meant in reader.inside(place) if meant and "/" in meant)
     except DataError:
         pass
     return [reader.root / name for name in sorted(firsts)]
@@ -138,7 +136,7 @@ class _Reader:
         if excluded is None:
             self._wrong(number, "the column exclude holds yes or nothing", exclude)
             return
-        pattern = self.excluding(self.relative(path) or "")
+        pattern = self.excluding(self._relative(path) or "")
         place, missing = self._place(number, path, excluded or bool(pattern) or self.skip_missing)
         if not place:
             return
@@ -190,7 +188,7 @@ class _Reader:
         if not path or "\0" in path:
             self._wrong(number, "the path holds a NUL byte" if path else "the path is empty", path)
             return "", False
-        places = self._inside(path)
+        places = self.inside(path)
         for place in chain(places, (self._encoded_otherwise(place) for place in places if place and not place.isascii())):
             try:
                 if place and not stat.S_ISDIR(os.stat(self.starts[0] + place).st_mode):
@@ -223,13 +221,12 @@ class _Reader:
                 return ""
         return "/".join(parts)
 
-    def _inside(self, path: str) -> list[str | None]:
+    def inside(self, path: str) -> list[str | None]:
         """Return the possible meanings of a path, relative to the root; None if one leads out of it."""
         meant = dict.fromkeys((path, unescaped(path), path.replace("\\", "/"))) if "\\" in path else [path]
-        return [self.relative(one) for one in meant]
+        return [self._relative(one) for one in meant]
 
-    def relative(self, path: str) -> str | None:
-        """Return a path relative to the root; None if it leads out."""
+    def _relative(self, path: str) -> str | None:
         path = posixpath.normpath(path)
         if path.startswith("/"):
             start = next((start for start in self.starts if path.startswith(start)), None)
