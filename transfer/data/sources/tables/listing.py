@@ -66,7 +66,7 @@ def image_folders(path: Path) -> list[Path]:
     firsts: set[str] = set()
     try:
         for _, (place,) in reading.rows(path, [_column(reading.columns(path), "path")]):
-            firsts.update(meant.partition("/")[0] for meant in reader.inside(place) if meant and "/" in meant)
+            firsts.update(meant.partition("/")[0] for meant in reader.inside(place) if meant and "/" in meant and "\0" not in meant)
     except DataError:
         pass
     return [reader.root / name for name in sorted(firsts)]
