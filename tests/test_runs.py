@@ -12,7 +12,7 @@ import pytest
 
 from tests.reports.made_up_run import write_run
 from transfer.errors import OutputError, RunError
-from transfer.runs import CONFIG, METRICS, Run, drafting, require_free
+from transfer.runs import CONFIG, METRICS, Run, drafting, require_free, versions_in
 from transfer.system import environment
 from transfer.system.sealed import LIST
 from transfer.workflows.requests import fit_request
@@ -55,12 +55,33 @@ def test_the_newest_version_of_the_export_is_used_by_number(tmp_path: Path) -> N
     run = write_run(tmp_path / "run")
     for version in ("2", "10", "old"):
         (run.path / "export" / version).mkdir()
+        (run.path / "export" / version / "saved_model.pb").touch()
     assert run.export.name == "10"
+
+
+def not_versions(folder: Path) -> None:
+    """Put into a folder of exports what is called like a version, and is none."""
+    for name in ("²", "٣", "１", "007", "-1", "+2", "1_0", "2.partial", ".3", "x", "1e3", "9" * 19):
+        (folder / name).mkdir()
+        (folder / name / "saved_model.pb").touch()
+    (folder / "7").touch()
+    (folder / "8").symlink_to("8")  # a loop
+    (folder / "9").mkdir()
+    (folder / "10").symlink_to("nowhere")
+    (folder / "11" / "saved_model.pb").mkdir(parents=True)
+
+
+def test_what_is_only_called_like_a_version_is_passed_by(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    not_versions(run.path / "export")
+    assert versions_in(run.path / "export") == [1] and run.export.name == "1"
+    assert run.next_export.name == "12", "a new version does not take the place of what is there"
+    assert versions_in(tmp_path / "nowhere") == versions_in(run.path / "config.yaml") == []
 
 
 def test_a_run_without_an_export_version_is_an_error(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    (run.path / "export" / "1").rmdir()
+    (run.path / "export" / "1" / "saved_model.pb").unlink()
     with pytest.raises(RunError, match="no export"):
         _ = run.export
 

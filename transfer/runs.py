@@ -3,7 +3,6 @@
 `checksums.json` lists its files, but for the report, which is not read again. What is not as it was written is refused.
 """
 
-import csv
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import pandas as pd
 from transfer.errors import RunError
 from transfer.system import sealed
 from transfer.system.files import clear_up, publishing, require_place, write_text, writer_of
+from transfer.system.spreadsheet import read_csv, to_csv
 
 DEFAULT_OUTPUT = "saved_models"
 
@@ -36,6 +36,9 @@ EXPORTS = "exports.json"
 OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
 EXPORT_CHECKSUMS = "assets.extra/checksums.json"  # where TensorFlow Serving expects what it does not read
+
+_SAVED_MODEL = "saved_model.pb"  # of a version; without it, TensorFlow loads nothing
+_NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
 _OF_EARLIER_VERSIONS = "familiar.npz"  # now OOD_REFERENCE
 
@@ -72,10 +75,16 @@ class Run:
     @property
     def export(self) -> Path:
         """The newest version folder of the SavedModel."""
-        versions = [path for path in (self.path / EXPORT).iterdir() if path.name.isdigit()]
+        versions = versions_in(self.path / EXPORT)
         if not versions:
             raise RunError(f"The run has no export. Received {str(self.path)!r}.")
-        return max(versions, key=lambda path: int(path.name))
+        return self.path / EXPORT / str(max(versions))
+
+    @property
+    def next_export(self) -> Path:
+        """The folder for a new version: numbered above everything in the folder of exports that is called by a number."""
+        taken = [int(name) for name in os.listdir(self.path / EXPORT) if _NUMBER.fullmatch(name)]
+        return self.path / EXPORT / str(max(taken, default=0) + 1)
 
     def portable(self, ending: str) -> Path:
         """Return the path of the single-file export with this ending, for example `.int8.tflite`."""
@@ -134,7 +143,7 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per epoch."""
-        return self._read(HISTORY, pd.read_csv)
+        return self._read(HISTORY, lambda path: read_csv(path, ("stage",)))
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
@@ -144,12 +153,12 @@ class Run:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row per validation or test image."""
-        return self._read(PREDICTIONS, lambda path: _read_table(path, ("path", "split", "label", "predicted")))
+        return self._read(PREDICTIONS, lambda path: read_csv(path, ("path", "split", "label", "predicted")))
 
     @cached_property
     def cut_points(self) -> pd.DataFrame | None:
         """The table of `truncate_at: auto`; None if the cut point was given."""
-        return self._read(CUT_POINTS, pd.read_csv) if (self.path / CUT_POINTS).exists() else None
+        return self._read(CUT_POINTS, lambda path: read_csv(path, ("cut",))) if (self.path / CUT_POINTS).exists() else None
 
     @property
     def labels(self) -> list[str]:
@@ -172,20 +181,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
+def versions_in(folder: Path) -> list[int]:
+    """Return the numbers of the versions in a folder of exports; none if it cannot be read.
+
+    A version is a folder with a SavedModel, called by a number as it is written: `7`, and neither `007` nor `²`.
+    """
+    try:
+        return [int(name) for name in os.listdir(folder) if _NUMBER.fullmatch(name) and os.path.isfile(folder / name / _SAVED_MODEL)]  # noqa: PTH113
+    except OSError:
+        return []
+
+
 def read_manifest(path: Path) -> pd.DataFrame:
     """Read the manifest of a run, as written by `data.dataset.write`."""
-    return _read_table(path, ("path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "format"))
-
-
-def _read_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
-    """Read a CSV file, keeping the columns `texts` as text: class 01 is not a number, and file names need not be valid Unicode."""
-    options: Any = {"encoding": "utf-8", "keep_default_na": False, "encoding_errors": "surrogateescape"}
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        columns = next(csv.reader(file))
-    kinds = {number: object for number, name in enumerate(columns) if name in texts}
-    table = pd.read_csv(path, header=0, names=list(range(len(columns))), dtype=kinds, **options)
-    table.columns = pd.Index(columns, dtype=object)
-    return table
+    return read_csv(path, ("path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "format"))
 
 
 class Draft(Run):
@@ -199,8 +208,8 @@ class Draft(Run):
         write_text(self.path / name, _json(content))
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Write a CSV file of the run."""
-        write_text(self.path / name, table.to_csv(index=False, lineterminator="\n"))
+        """Write a CSV file of the run; see `system.spreadsheet`."""
+        write_text(self.path / name, to_csv(table))
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file of the run."""

@@ -43,6 +43,7 @@ def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = Fal
     else:
         (folder / "model.keras").touch()
         (folder / "export" / "1").mkdir(parents=True)
+        (folder / "export" / "1" / "saved_model.pb").touch()
     return Run(folder)
 
 

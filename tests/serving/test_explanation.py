@@ -102,3 +102,9 @@ def test_names_that_are_no_unicode_are_shown_and_can_be_asked_for(tmp_path: Path
 def test_a_damaged_image_is_the_graphs_own_error(served: Served) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         explain(served, None, png((1, 2, 3))[:40], None)
+
+
+@pytest.mark.parametrize("number", [3, 77, -2, 2**31 - 1])
+def test_a_class_number_that_the_model_does_not_have_is_an_error_about_the_class(served: Served, number: int) -> None:
+    with pytest.raises(DataError, match=rf"class_number must be from 0 to 2, or -1 for the most probable class. Received {number}\."):
+        served.explain([png((0, 0, 200))] * 2, [-1, number])

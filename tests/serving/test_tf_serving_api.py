@@ -203,7 +203,14 @@ IMAGES, EXPLAIN = {"signature_name": "images"}, {"signature_name": "explain"}
         (EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 1.5}]}, "not of expected type: int32"),
         (EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 2**40}]}, "without loss of precision"),
         (EXPLAIN | {"inputs": {"image_bytes": [RED], "class_number": [1, 2]}}, "same number of rows"),
-        (EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 77}]}, "Failed to process element: 0"),
+        (
+            EXPLAIN | {"instances": [{"image_bytes": RED, "class_number": 0}, {"image_bytes": BLUE, "class_number": 77}]},
+            "Failed to process element: 1 of 'instances' list. Error: class_number must be from 0 to 2, or -1 for the most probable class. "
+            "Received 77.",
+        ),
+        (EXPLAIN | {"inputs": {"image_bytes": [RED], "class_number": [3]}}, "element: 0 of the inputs. Error: class_number must be"),
+        (EXPLAIN | {"inputs": {"image_bytes": [RED], "class_number": [-2]}}, "or -1 for the most probable class. Received -2"),
+        (EXPLAIN | {"inputs": {"image_bytes": ["text"], "class_number": [2]}}, "not an image"),
     ],
 )
 def test_requests_that_are_wrong_are_refused_in_words(server: Running, body: Any, error: str) -> None:

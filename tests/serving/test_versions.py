@@ -9,9 +9,10 @@ import pytest
 from tests.serving import tiny_export
 from tests.serving.running import image, served
 from tests.serving.test_tf_serving_api import b64
+from tests.test_runs import not_versions
 from transfer.errors import RunError
 from transfer.serving.model import Loaded, load
-from transfer.serving.versions import Versions, fingerprint, numbers_in
+from transfer.serving.versions import Versions, fingerprint
 
 
 @pytest.fixture
@@ -79,14 +80,20 @@ def test_the_newest_usable_version_is_served_from_the_start(tmp_path: Path) -> N
         Versions(tmp_path, Loader(1, 2, 10), said.append)
 
 
-def test_only_folders_with_whole_numbers_are_versions(tmp_path: Path) -> None:
-    for name in ("1", "07", "x", "2.partial", ".3", "-4", "٣"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "5").touch()
-    assert sorted(numbers_in(tmp_path)) == [1]
-    assert numbers_in(tmp_path / "nowhere") == []
+def test_a_folder_without_versions_is_not_served(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="has no export"):
         Versions(tmp_path / "nowhere", Loader(), print)
+
+
+def test_what_is_only_called_like_a_version_disturbs_nobody(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    not_versions(tmp_path)
+    said: list[str] = []
+    loader = Loader()
+    versions = Versions(tmp_path, loader, said.append)
+    assert [versions.look() for _ in range(3)] == [None] * 3 and loader.loads == [1] and said == []
+    write(tmp_path, 9)  # it is completed
+    assert [found and found.version for found in (versions.look(), versions.look())] == [None, 9]
 
 
 def test_the_fingerprint_sees_sizes_and_names(tmp_path: Path) -> None:

@@ -12,8 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from transfer.errors import OutputError
 from transfer.system import files
-from transfer.system.files import beside, clear_up, publish_folder, publishing, replacing, write_bytes, write_text, writer_of
+from transfer.system.files import (
+    beside,
+    clear_up,
+    publish_folder,
+    publishing,
+    replacing,
+    require_place,
+    write_bytes,
+    write_text,
+    writer_of,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -241,3 +252,67 @@ def test_a_draft_of_a_dead_number_is_kept_while_it_is_locked(tmp_path: Path) -> 
     os.close(handle)
     clear_up(tmp_path)
     assert not left.exists()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "cats").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("data")
+    (tmp_path / "into").symlink_to("data/cats")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        ("data", "inside"),
+        ("data/new", "inside"),
+        ("data/cats/new/deep", "inside"),
+        ("data/new/..", "inside"),
+        ("other/../data/x", "inside"),
+        ("link", "inside"),
+        ("link/new", "inside"),
+        ("into/new", "inside"),
+        ("loose", "inside"),
+        ("", "a folder that holds"),
+        ("other/..", "a folder that holds"),
+        ("top", "a folder that holds"),
+    ],
+)
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_result_is_neither_in_the_data_nor_around_them(
+    data: Path, monkeypatch: pytest.MonkeyPatch, place: str, where: str, relative: bool
+) -> None:
+    top = data.parent
+    (top / "loose").symlink_to("data/not there yet")
+    (top / "top").symlink_to(".")
+    monkeypatch.chdir(top)
+    with pytest.raises(OutputError, match=rf"--output is {where} '{data}', where nothing is written"):
+        require_place(Path(place) if relative else top / place, [Path("data") if relative else data], replaces=Path.is_dir)
+
+
+def test_results_beside_the_data_and_in_folders_of_like_names_are_taken(data: Path) -> None:
+    for place in ("dat", "data2", "data-result/x", "Data of others", "other/data"):
+        require_place(data.parent / place, [data, data.parent / "gone", data.parent / "link"])
+
+
+def test_a_loop_of_links_is_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OutputError, match="cannot be created"):
+        require_place(tmp_path / "a" / "x", [tmp_path / "b"])
+
+
+def test_names_that_the_file_system_takes_for_the_same_are_the_same(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where upper and lower case name one file (macOS, some USB drives)."""
+    honest = os.stat
+    monkeypatch.setattr(files.os, "stat", lambda path, **options: honest(str(path).replace("DATA", "data"), **options))
+    with pytest.raises(OutputError, match="where nothing is written"):
+        require_place(data.parent / "DATA" / "new", [data])
+
+
+def test_a_table_that_a_replaced_folder_holds_stays(data: Path) -> None:
+    (data / "t.csv").touch()
+    with pytest.raises(OutputError, match="a folder that holds"):
+        require_place(data, [data / "t.csv"], replaces=Path.is_dir)
+    require_place(data / "other.csv", [data / "t.csv"])

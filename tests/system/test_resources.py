@@ -1,11 +1,16 @@
 """Work is spread over threads in a way that nobody can see in its results."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from transfer.system.resources import ahead, cores, spread
+from transfer.system.resources import ahead, cores, spread, threads
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -54,3 +59,22 @@ def test_the_first_failure_is_raised_in_its_place_and_the_rest_is_not_begun() ->
     with pytest.raises(ZeroDivisionError):
         next(results)
     assert len(begun) < 12
+
+
+ON_ONE_CORE = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from transfer.system import environment
+print(environment.describe("float32", None)["threads"])
+"""
+
+
+def test_the_environment_tells_how_many_threads_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, variable in (("intra_op", "TF_NUM_INTRAOP_THREADS"), ("inter_op", "TF_NUM_INTEROP_THREADS")):
+        for value, expected in (("7", 7), ("0", cores()), ("", cores()), ("many", cores())):
+            monkeypatch.setenv(variable, value)
+            assert threads()[name] == expected
+        monkeypatch.delenv(variable)
+    assert threads()["linear_algebra"] >= 1
+    done = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "{'intra_op': 1, 'inter_op': 1, 'linear_algebra': 1}\n"

@@ -11,10 +11,13 @@ import typer
 from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, weights
 from transfer.cli.options import setting_for
 from transfer.errors import TransferError
+from transfer.system import memory, streams
 
 # Typer contains its own copy of Click and exports only subclasses of its usage errors.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
+_KEPT = "Completed work is kept; run the same command to continue."
+_LESS = "close other programs, or choose a smaller batch size (training.batch_size, --batch-size), image_size or backbone"
 
 app = typer.Typer(
     name="transfer",
@@ -35,6 +38,14 @@ app.add_typer(store.app, name="store")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit with 0, 1 (some files failed, or --strict), 2 (an error that the user can fix), or 130 (interrupted)."""
+    streams.keep_going()
+    try:
+        _run(arguments)
+    finally:
+        streams.finish()
+
+
+def _run(arguments: list[str] | None) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # names of files and classes must be printable, whatever their bytes
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
@@ -58,11 +69,13 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         _tell("\nInterrupted. No partial result is left; run the same command to continue.")
         sys.exit(_INTERRUPTED)
-    except OSError as error:
-        if error.errno is None:
+    except Exception as error:
+        if wanting := memory.shortage(error):
+            _fail(f"There is too little memory. Use less: {_LESS}. {_KEPT} Received: {wanting}.")
+        if not isinstance(error, OSError) or error.errno is None:
             raise
         place = f" Received {str(error.filename)!r}." if error.filename else ""
-        _fail(f"{error.strerror}.{place} Completed work is kept; run the same command to continue.")
+        _fail(f"{error.strerror}.{place} {_KEPT}")
 
 
 def _usage(error: Any, arguments: list[str]) -> str:

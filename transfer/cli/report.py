@@ -18,6 +18,9 @@ def report(
     from transfer.runs import Run
 
     opened = Run(run)
+    from transfer.workflows.run_requests import require_report
+
+    require_report(opened, other)
     from transfer.cli.terminal import started
 
     terminal = started()

@@ -18,8 +18,6 @@ Its table, the manifest, has the columns
     mtime_ns  time of the last change, to detect files that change while they are read (not written to disk)
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from pathlib import Path
 import pandas as pd
 
 from transfer.system.files import write_text
+from transfer.system.spreadsheet import to_csv
 
 COLUMNS = [
     "path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "size", "format", "width", "height",
@@ -119,10 +118,5 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 
 def write(manifest: pd.DataFrame, path: Path) -> None:
-    """Write the manifest as CSV, atomically."""
-    buffer = io.StringIO()
-    # The csv module of Python 3.11 does not quote a carriage return, which readers take for the end of the row.
-    returns = any(manifest[name].str.contains("\r").any() for name in ("path", "label", "group"))
-    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
-    manifest[SAVED].to_csv(buffer, index=False, quoting=quoting, lineterminator="\n")
-    write_text(path, buffer.getvalue())
+    """Write the manifest as CSV, atomically; see `system.spreadsheet`."""
+    write_text(path, to_csv(manifest[SAVED]))

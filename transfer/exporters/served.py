@@ -1,6 +1,6 @@
 """An exported SavedModel, loaded as a client would load it: bytes in, probabilities out. Only the export is needed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.data.decoding.to_8_bits import Range
-from transfer.errors import RunError
+from transfer.errors import DataError, RunError
 from transfer.exporters import saved_model
 
 
@@ -98,10 +98,29 @@ class Served:
         return self.answer(images).probabilities
 
     def explain(self, images: Sequence[bytes], class_numbers: Sequence[int]) -> Explained:
-        """Classify n encoded images and map the evidence for one class of each; -1: for the most probable one. See `answer`."""
+        """Classify n encoded images and map the evidence for one class of each; -1: for the most probable one.
+
+        Raises:
+            DataError: if there is no such class.
+            tf.errors.InvalidArgumentError: if an image cannot be decoded.
+        """
+        if wrong := wrong_class_number(class_numbers, len(self.labels)):
+            raise DataError(wrong[1])
         numbers = tf.constant(list(class_numbers), tf.int32)
         found = self._explain(image_bytes=tf.constant(list(images), tf.string), class_number=numbers)
         return Explained(_answers(found), found["heat"].numpy(), found["image"].numpy(), found["embedding"].numpy())
+
+
+def wrong_class_number(numbers: Iterable[int], classes: int) -> tuple[int, str] | None:
+    """Return the position of the first number that is no class, and the error in words; None if all are (-1: the most probable).
+
+    To be asked before the signature `explain` runs: its graph would blame the image on a CPU, and say nothing on a GPU.
+    """
+    for position, number in enumerate(numbers):
+        if not -1 <= number < classes:
+            rule = f"class_number must be from 0 to {classes - 1}, or -1 for the most probable class"
+            return position, f"{rule}. Received {int(number)}."
+    return None
 
 
 def _answers(found: Mapping[str, tf.Tensor]) -> Answers:

@@ -8,7 +8,7 @@
     format, width, height, size facts
 
 The file is UTF-8 with a byte order mark, which tells spreadsheets the encoding, and separated by commas. Cells that a
-spreadsheet would take for a formula, and names that are not Unicode, are escaped (`data/sources/tables/spreadsheet.py`) and come
+spreadsheet would take for a formula, and names that are not Unicode, are escaped (`system/spreadsheet.py`) and come
 back unchanged. `transfer.data.sources.tables` reads columns by name, so columns may be added, removed (except path and label) and
 reordered, and rows sorted; a file whose row is deleted is not used. What a spreadsheet does to cells by itself, such as turning
 a class `01` into 1, cannot be undone: import the columns as text.
@@ -22,10 +22,10 @@ from pathlib import Path
 import pandas as pd
 
 from transfer.data.sources.tables import reading
-from transfer.data.sources.tables.spreadsheet import cell, path_cell
 from transfer.errors import DataError, OutputError
 from transfer.quality.findings import Findings
 from transfer.system.files import require_place, write_bytes
+from transfer.system.spreadsheet import cell, path_cell
 
 COLUMNS = [
     "path", "label", "split", "group", "exclude", "suggested_label", "duplicate_of", "notes", "format", "width", "height", "size",

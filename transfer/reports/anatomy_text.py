@@ -1,13 +1,12 @@
 """The anatomy of a network, and the arithmetic of a convolution, as text."""
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.models.anatomy.layer_arithmetic import Convolution
 from transfer.reports.terminal import columns, fitted, wrapped
 from transfer.system.files import write_text
+from transfer.system.spreadsheet import to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,9 +59,7 @@ def blocks(table: "pd.DataFrame") -> "pd.DataFrame":
 
 def write_csv(table: "pd.DataFrame", file: Path) -> None:
     """Write the table to a CSV file, whole or not at all."""
-    buffer = io.StringIO()
-    table.to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    write_text(file, buffer.getvalue())
+    write_text(file, to_csv(table))
 
 
 def short(number: float) -> str:

@@ -8,6 +8,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from transfer.exporters.served import wrong_class_number
 from transfer.serving import base64_text, bodies, tf_json
 from transfer.serving.batching import Rows
 from transfer.serving.engine import Engine
@@ -31,6 +32,7 @@ class TfRoutes:
             body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, need)
             question = tf_json.parse(body, loaded.signatures)
             del body
+            _require_classes(question, loaded)
             try:
                 outputs = await engine.rows(loaded, question.signature, question.inputs, question.rows, request.receive)
             except ImageError as error:
@@ -71,6 +73,18 @@ class TfRoutes:
         if name != self._engine.settings.name or (version is not None and int(version) != loaded.version):
             raise RefusedError(404, (no_model if version is None else no_version).format(**words))
         return loaded
+
+
+def _require_classes(question: tf_json.Question, loaded: Loaded) -> None:
+    """Check the classes that a request names by number.
+
+    Raises:
+        RefusedError: 400 for one that the model does not have.
+    """
+    numbers = question.inputs.get("class_number", ())
+    if wrong := wrong_class_number(numbers, len(loaded.labels)):
+        where = "of 'instances' list" if question.by_row else "of the inputs"
+        raise RefusedError(400, f"Failed to process element: {wrong[0]} {where}. Error: {wrong[1]}")
 
 
 def _received(inputs: Mapping[str, Rows], error: ImageError) -> str:

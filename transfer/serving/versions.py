@@ -2,14 +2,12 @@
 
 import asyncio
 import gc
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from transfer.errors import RunError
+from transfer.runs import versions_in
 from transfer.serving.model import Loaded
-
-_VERSION = re.compile("0|[1-9][0-9]{0,17}")
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 
@@ -36,7 +34,7 @@ class Versions:
         self._seen: dict[int, Fingerprint] = {}
         self._refused: dict[int, Fingerprint] = {}
         loaded = None
-        numbers = sorted(numbers_in(folder), reverse=True)
+        numbers = sorted(versions_in(folder), reverse=True)
         if not numbers:
             raise RunError(f"The run has no export. Received {str(folder)!r}.")
         for number in numbers:
@@ -65,7 +63,7 @@ class Versions:
 
         A folder is read only if it has not changed since the previous call: it may still be being written.
         """
-        for number in sorted(numbers_in(self._folder), reverse=True):
+        for number in sorted(versions_in(self._folder), reverse=True):
             if number <= self.current.version:
                 return None
             found = fingerprint(self._folder / str(number))
@@ -81,14 +79,6 @@ class Versions:
     def _refuse(self, number: int, error: RunError) -> None:
         self._refused[number] = fingerprint(self._folder / str(number))
         self._say(f"Version {number} of the model cannot be used and is ignored. {error}")
-
-
-def numbers_in(folder: Path) -> list[int]:
-    """Return the numbers of the versions in a folder; none if it cannot be read."""
-    try:
-        return [int(path.name) for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
-    except OSError:
-        return []
 
 
 def fingerprint(folder: Path) -> Fingerprint:

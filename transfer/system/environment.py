@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.system.devices import machine
+from transfer.system.resources import threads
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "lmdb")
 
@@ -29,6 +30,7 @@ def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": versions,
         "machine": machine(),
+        "threads": threads(),
         "precision": precision,
         "precision_measured": measured,
         "git_commit": _commit(),

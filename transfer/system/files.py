@@ -107,7 +107,7 @@ def require_place(
 
     Args:
         place: file or folder that will be published, complete or not at all.
-        protected: the user's files and folders, in which nothing may be written.
+        protected: the user's files and folders: nothing may be written in them, and nothing that holds them may be replaced.
         option: the option of the command line that gives the path, for the error.
         replaces: whether an existing path is an earlier result that may be replaced; none: nothing may exist there.
         expected: what is allowed, for the error.
@@ -116,10 +116,12 @@ def require_place(
         OutputError: if it cannot.
     """
     received = f"Received {str(place)!r}."
-    final = place.parent.resolve() / place.name
-    for own in (path.resolve() for path in protected):
-        if any(path == own or (own.is_dir() and path.is_relative_to(own)) for path in (final, final.resolve())):
-            raise OutputError(f"{option} is inside {str(own)!r}, where nothing is written. Choose another path. {received}")
+    # A link at the place itself, and what it leads to: both would be written.
+    written = [Path(os.path.realpath(place.parent), place.name), Path(os.path.realpath(place))]
+    for own in (Path(os.path.realpath(path)) for path in protected):
+        where = "inside" if any(lies_in(path, own) for path in written) else "a folder that holds" if lies_in(own, written[1]) else ""
+        if where:
+            raise OutputError(f"{option} is {where} {str(own)!r}, where nothing is written. Choose another path. {received}")
     if os.path.lexists(place) and not (replaces and replaces(place)):
         raise OutputError(f"{option} already exists. Expected {expected}. {received}")
     above = next(parent for parent in place.absolute().parents if os.path.lexists(parent))
@@ -148,6 +150,27 @@ def writer_of(final: Path) -> str:
             if left and left["kind"] == "partial" and left["name"] == final.name and is_held(final.parent / name):
                 return left["pid"]
     return ""
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Return whether a path is a folder or a file, or lies in the folder; both are absolute and without links.
+
+    What exists is compared as the file system does it: names may differ in case only, or lead there by another mount.
+    """
+    if path == folder:
+        return True
+    if folder.is_file():
+        return _identity(path) == _identity(folder)
+    found = _identity(folder)
+    return path.is_relative_to(folder) or (found is not None and found in map(_identity, (path, *path.parents)))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def clear_up(folder: Path) -> None:

@@ -9,9 +9,11 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from transfer.errors import StoreError
+from transfer.system.files import lies_in
 
 _CACHE = Path(".cache", "transfer")
 _REMEDY = "Set TRANSFER_HOME to a folder that you can write."
@@ -40,6 +42,18 @@ def cache_home() -> Path:
     if problem:
         raise StoreError(f"The cache folder cannot be written: {problem}. {_REMEDY} Received TRANSFER_HOME={chosen!r}.")
     return folder
+
+
+def require_outside(protected: Iterable[Path]) -> None:
+    """Check that the cache is not in one of these folders, in which nothing is written.
+
+    Raises:
+        StoreError: if it is, or if it cannot be written.
+    """
+    cache = Path(os.path.realpath(cache_home()))
+    for own in protected:
+        if lies_in(cache, Path(os.path.realpath(own))):
+            raise StoreError(f"The cache folder is inside {str(own)!r}, where nothing is written. {_REMEDY} Received {str(cache)!r}.")
 
 
 def lead_libraries() -> None:

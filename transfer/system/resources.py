@@ -31,6 +31,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads() -> dict[str, int]:
+    """Return how many threads add up the numbers of one result: with another count the order of additions, and the last digits, differ.
+
+    `intra_op` and `inter_op` of TensorFlow (within an operation, and operations side by side), and `linear_algebra` of NumPy and SciPy.
+    """
+    import tensorflow as tf
+    from threadpoolctl import threadpool_info
+
+    chosen = tf.config.threading
+    given = {"intra_op": chosen.get_intra_op_parallelism_threads(), "inter_op": chosen.get_inter_op_parallelism_threads()}
+    found = {}
+    for name, count in given.items():  # 0: as the variable says, or one for each core
+        variable = os.environ.get(f"TF_NUM_{name.replace('_', '').upper()}_THREADS", "")
+        found[name] = count or (int(variable) if variable.isdecimal() and int(variable) else cores())
+    return found | {"linear_algebra": max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)}
+
+
 def spread(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
     """Call `work` with each item, on one thread per core: for work of NumPy and TensorFlow, which releases the GIL.
 

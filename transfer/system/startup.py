@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import IO
 
-from transfer.system import c_messages, home
+from transfer.system import c_messages, home, memory, streams
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def quietly() -> Iterator[None]:
     """Discard all warnings and everything printed in a block, including by C++ libraries."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    sys.stderr.flush()
+    _ready()
     before = os.dup(2)
     try:
         with hearing("ERROR"), warnings.catch_warnings(), c_messages.unfiltered(), _held() as held:
@@ -53,7 +53,7 @@ def import_tensorflow_quietly() -> None:
     home.lead_libraries()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells when it builds its cache of fonts
-    sys.stderr.flush()
+    _ready()
     with _held() as held, _importing():
         before = os.dup(2)
         os.dup2(held.fileno(), 2)
@@ -63,16 +63,24 @@ def import_tensorflow_quietly() -> None:
 
             tf.get_logger().setLevel("ERROR")
             tf.constant(0)  # the first operation initialises the devices, which prints too
-        except Exception:  # not Ctrl-C, which the hidden output does not explain
+        except Exception as error:  # not Ctrl-C, which the hidden output does not explain
             os.dup2(before, 2)
             held.seek(0)
-            sys.stderr.write(held.read().decode(errors="replace"))
+            if sys.stderr is not None and not memory.shortage(error):  # which says it in one line
+                sys.stderr.write(held.read().decode(errors="replace"))
             raise
         finally:
-            sys.stderr.flush()
+            _ready()
             os.dup2(before, 2)
             os.close(before)
     c_messages.leave_out_image_warnings()
+
+
+def _ready() -> None:
+    """Open standard error if it is closed, and write out what Python has printed there so far."""
+    streams.open_all()
+    if sys.stderr is not None:
+        sys.stderr.flush()
 
 
 def _held() -> IO[bytes]:

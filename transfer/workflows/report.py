@@ -20,6 +20,7 @@ from transfer.reports.run.gallery import Gallery
 from transfer.runs import FINDINGS, Run
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
+from transfer.workflows.run_requests import require_report
 
 _HEATED = 160  # side in pixels of an image with its heat map
 
@@ -29,7 +30,11 @@ def again(run: Run, progress: Progress) -> list[str]:
 
     Returns:
         Sentences on what is missing in it and why; empty if nothing is.
+
+    Raises:
+        OutputError: if the run is among the user's data, or cannot be written.
     """
+    require_report(run)
     config = build([run.config])
     try:
         root = sources.root(config.data, progress)

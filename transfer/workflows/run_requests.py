@@ -75,14 +75,15 @@ def export_request(
         raise ConfigError(f"--calibration-images must be at least 1 and needs --quantize int8. Received {calibration_images}.")
     require_packages(to, quantize)
     config = build([run.config])
+    own = sources.own(config.data)
     if output is not None:
         place = Path(output).absolute()
-        _require_output(place, to, overwrite, sources.own(config.data))
+        _require_output(place, to, overwrite, own)
     elif to == SAVEDMODEL:
-        place = run.path / EXPORT / str(int(run.export.name) + 1)
+        place = run.next_export
     else:
         place = run.portable(f".{quantize}{SUFFIXES[to]}" if quantize else SUFFIXES[to])
-    require_place(run.path / EXPORT, replaces=Path.is_dir)  # the table of exports is part of the run
+    require_place(run.path / EXPORT, own, "RUN", replaces=Path.is_dir)  # the table of exports is part of the run
     if config.data.source is None:
         raise ConfigError("The run does not name its images (data.source), which are needed to measure the export. Received None.")
     sources.require(config.data)
@@ -106,6 +107,19 @@ def _require_output(place: Path, to: str, overwrite: bool, protected: Sequence[P
     replaces = Path.is_file if overwrite and to != SAVEDMODEL else None
     expected = "a folder that does not exist yet" if to == SAVEDMODEL else "a new file, or --overwrite to replace one"
     require_place(place, protected, replaces=replaces, expected=expected)
+
+
+def require_report(run: Run, other: str | os.PathLike[str] | None = None) -> None:
+    """Check that the report of a run, and its metrics, can be written again.
+
+    Args:
+        other: images of other data to be measured; nothing is written among them either.
+
+    Raises:
+        OutputError: if the run is among the user's data, or cannot be written.
+    """
+    protected = [*sources.own(build([run.config]).data), *([Path(other)] if other is not None else [])]
+    require_place(run.report, protected, "RUN", replaces=Path.is_file, expected="a file")
 
 
 @dataclass(frozen=True)

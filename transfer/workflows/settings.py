@@ -14,7 +14,7 @@ from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import ConfigError, named
 from transfer.models.registry import Backbone, Scratch, find, require_size
-from transfer.system.home import cache_home
+from transfer.system.home import require_outside
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -26,7 +26,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     Raises:
         ConfigError: for invalid settings.
         DataError: if the source does not exist.
-        StoreError: if the cache cannot be written, in which all work on images keeps what it has done.
+        StoreError: if the cache, in which all work on images keeps what it has done, cannot be written or is inside the data.
     """
     config = resolve([*layers, sources.settings(data) if data is not None else {}])
     if config.data.source is None or (isinstance(data, str) and not data):
@@ -39,7 +39,8 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     if config.data.tfds_data_dir is not None:
         config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
     sources.require(config.data)
-    cache_home()
+    place = Path(str(config.data.source))
+    require_outside([place] if place.is_dir() else [])
     return config
 
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from transfer.data.sources.tables.spreadsheet import text, unescaped
 from transfer.evaluation.predictions import columns
 from transfer.serving.batch import tables
 from transfer.serving.batch.tables import FACTS, Rows
+from transfer.system.spreadsheet import text, unescaped
 
 ODD = ["a,b.png", 'quote".png', "line\nbreak.png", "return\rx.png", "=SUM(A1).png", "caf\udce9.png", "\\udce9.png", " ü \t.png", ""]
 LABELS = ["=1+1", "caf\udce9", "path"]

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -55,9 +56,32 @@ def options(config: DataConfig) -> str:
 
 
 def own(config: DataConfig) -> list[Path]:
-    """Return the user's own places, which are never written to: the data folder or table, and where the table's paths start."""
-    places = [config.root, config.tfds_data_dir, None if str(config.source).startswith(TFDS) else config.source]
-    return [Path(place) for place in places if place]
+    """Return the user's own places, in which nothing is written, as far as they can be known at once.
+
+    The data folder, and folders that links in it lead to; a table, the folder where its paths start (`data.root`) or, where that
+    is the table's own, those of its images; the folder of TFDS data sets.
+    """
+    source, root = str(config.source), config.root
+    if source.startswith(TFDS):
+        default = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+        return [Path(os.path.expanduser(config.tfds_data_dir or default))]  # noqa: PTH111 - there may be no home
+    places = [Path(place) for place in (root, config.source) if place]
+    if not root and places and reading.is_table(source):
+        return [*places, *listing.image_folders(places[0])]
+    return [*places, *(link for place in places[:1] for link in _links(place))]
+
+
+def _links(folder: Path) -> list[Path]:
+    """Return the links to other folders in a folder, and in its folders (of a split or a class): their files are the user's too."""
+    try:
+        with os.scandir(folder) as entries:
+            inside = list(entries)
+        for name in (entry for entry in inside if entry.is_dir(follow_symlinks=False)):
+            with suppress(OSError), os.scandir(name) as entries:
+                inside += (entry for entry in entries if entry.is_symlink())
+    except OSError:  # it is gone, or no folder
+        return []
+    return [Path(entry.path) for entry in inside if entry.is_symlink() and os.path.isdir(entry.path)]
 
 
 def require(config: DataConfig) -> None:

@@ -1,6 +1,6 @@
 """Answers of a run's export as a table: its rows, and the CSV or Parquet file written from them in bounded memory.
 
-The bytes of a file depend on the rows alone. Both formats are UTF-8: `data/sources/tables/spreadsheet.py` says how a name that
+The bytes of a file depend on the rows alone. Both formats are UTF-8: `system/spreadsheet.py` says how a name that
 is not Unicode is written, and how CSV cells that a spreadsheet would run as a formula are defused. Figures of files that were
 not classified are empty (null).
 """
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfer.data.sources.tables.spreadsheet import cell, escaped, path_cell
 from transfer.evaluation import predictions
+from transfer.system import spreadsheet
 
 FACTS = ["path", "label", "score", "ood_score", "is_ood", "error"]
 """The first columns of the table; one for each class follows."""
@@ -95,7 +95,7 @@ def _csv(file: Path) -> Iterator[Add]:
 
         def add(table: pd.DataFrame) -> None:
             # \r\n after rows, so that cells with either of the two are quoted.
-            _texts(table, path_cell, cell).to_csv(opened, index=False, header=not opened.tell(), lineterminator="\r\n")
+            spreadsheet.guarded(table).to_csv(opened, index=False, header=not opened.tell(), lineterminator="\r\n")
 
         yield add
 
@@ -116,7 +116,7 @@ def _parquet(file: Path) -> Iterator[Add]:
 
     def add(table: pd.DataFrame) -> None:
         nonlocal waiting
-        new = pa.Table.from_pandas(_texts(table, escaped, escaped), preserve_index=False).replace_schema_metadata()
+        new = pa.Table.from_pandas(spreadsheet.encoded(table), preserve_index=False).replace_schema_metadata()
         waiting = new if waiting is None else pa.concat_tables([waiting, new])
         while waiting.num_rows >= _GROUP:
             write(waiting.slice(0, _GROUP).combine_chunks())
@@ -128,10 +128,3 @@ def _parquet(file: Path) -> Iterator[Add]:
             write(waiting.combine_chunks())
         if writer is not None:
             writer.close()
-
-
-def _texts(table: pd.DataFrame, of_path: Callable[[str], str], of_text: Callable[[str], str]) -> pd.DataFrame:
-    """Return the table with its texts encoded for the file."""
-    changed = {name: [write(value) for value in table[name]] for name, write in (("path", of_path), ("label", of_text), ("error", of_text))}
-    table = table.set_axis(pd.Index(map(of_text, table.columns), dtype=object), axis=1)
-    return table.assign(**{name: pd.Series(values, table.index, dtype=object) for name, values in changed.items()})

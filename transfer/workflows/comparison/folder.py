@@ -13,6 +13,7 @@ from transfer.system.checksums import checksum_of_file
 from transfer.system.files import require_place
 from transfer.system.locks import taken_by_another
 from transfer.system.sealed import read_json
+from transfer.system.spreadsheet import read_csv
 
 DEFAULT_OUTPUT = "comparisons"
 
@@ -149,13 +150,10 @@ class Comparison:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row per test image: path, label, and the predicted class of each run, all text."""
-        path = self.path / PREDICTIONS
-        return pd.read_csv(path, dtype=object, keep_default_na=False, encoding="utf-8", encoding_errors="surrogateescape")
+        return read_csv(self.path / PREDICTIONS, None)
 
     def _table(self, name: str) -> pd.DataFrame:
-        # Size 1 is text, and an empty energy source is not a missing value; missing figures are.
-        table = pd.read_csv(self.path / name, dtype=dict.fromkeys(_TEXTS, object), keep_default_na=False, na_values={"energy_wh": [""]})
-        return table
+        return read_csv(self.path / name, _TEXTS)  # size 1 is text; an empty energy source is not missing, empty figures are
 
     def __repr__(self) -> str:
         return f"Comparison({str(self.path)!r}, {len(self.runs)} runs)"

@@ -12,6 +12,7 @@ from transfer.reports.comparison import page, text
 from transfer.system.checksums import checksum_of_file
 from transfer.system.files import write_text
 from transfer.system.sealed import write_json
+from transfer.system.spreadsheet import to_csv
 from transfer.workflows.comparison import folder as names
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial
@@ -78,4 +79,4 @@ def write(
 
 
 def _csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, to_csv(table))

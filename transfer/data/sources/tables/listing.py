@@ -26,8 +26,8 @@ from transfer.data.scan import Found
 from transfer.data.sources import left_out
 from transfer.data.sources.split_names import split_of
 from transfer.data.sources.tables import reading
-from transfer.data.sources.tables.spreadsheet import unescaped
 from transfer.errors import DataError, nearest
+from transfer.system.spreadsheet import unescaped
 
 _EXCLUDE = dict.fromkeys(("yes", "y", "true", "1", "x"), True) | dict.fromkeys(("", "no", "n", "false", "0"), False)
 
@@ -58,6 +58,18 @@ def require(path: Path, root: str | None) -> list[str]:
 def root_of(path: Path, root: str | None) -> Path:
     """Return the folder where the paths of a table start: `root`, or the table's own folder."""
     return (Path(root) if root else path.parent).absolute()
+
+
+def image_folders(path: Path) -> list[Path]:
+    """Return the folders beside a table in which its images lie; none for a table that cannot be read, which `listing` reports."""
+    reader = _Reader(path, root_of(path, None), True, ())
+    firsts: set[str] = set()
+    try:
+        for _, (place,) in reading.rows(path, [_column(reading.columns(path), "path")]):
+            firsts.update(meant.partition("/")[0] for meant in reader.inside(place) if meant and "/" in meant and "\0" not in meant)
+    except DataError:
+        pass
+    return [reader.root / name for name in sorted(firsts)]
 
 
 def listing(
@@ -176,7 +188,7 @@ class _Reader:
         if not path or "\0" in path:
             self._wrong(number, "the path holds a NUL byte" if path else "the path is empty", path)
             return "", False
-        places = self._inside(path)
+        places = self.inside(path)
         for place in chain(places, (self._encoded_otherwise(place) for place in places if place and not place.isascii())):
             try:
                 if place and not stat.S_ISDIR(os.stat(self.starts[0] + place).st_mode):
@@ -209,7 +221,7 @@ class _Reader:
                 return ""
         return "/".join(parts)
 
-    def _inside(self, path: str) -> list[str | None]:
+    def inside(self, path: str) -> list[str | None]:
         """Return the possible meanings of a path, relative to the root; None if one leads out of it."""
         meant = dict.fromkeys((path, unescaped(path), path.replace("\\", "/"))) if "\\" in path else [path]
         return [self._relative(one) for one in meant]

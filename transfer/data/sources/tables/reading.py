@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer.data.sources.tables import spreadsheet
 from transfer.errors import DataError
+from transfer.system import spreadsheet
 
 if TYPE_CHECKING:
     import pyarrow
