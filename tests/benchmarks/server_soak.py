@@ -52,7 +52,7 @@ class Watch:
     def __init__(self, pid: int, limit_gb: float) -> None:
         self._pid, self._limit_mb = pid, 1000 * limit_gb
         self.memory: list[tuple[float, float]] = []
-        self.sockets = 0
+        self.files: list[int] = []  # open: nearly all of them connections
 
     def wait(self, seconds: float) -> bool:
         """Watch for so long; return whether the server is still there and has kept below the limit of memory."""
@@ -60,7 +60,7 @@ class Watch:
         while time.monotonic() < until:
             try:
                 used = sum(map(resident, [self._pid, *_children(self._pid)]))
-                self.sockets = max(self.sockets, len(os.listdir(f"/proc/{self._pid}/fd")))
+                self.files.append(len(os.listdir(f"/proc/{self._pid}/fd")))
             except OSError:
                 return False
             self.memory.append((time.monotonic(), used))
@@ -152,7 +152,8 @@ def soak(args: argparse.Namespace, folder: Path, server: Any, address: str, path
     at_start = watch.settled()
     asking = start(good.run, folder, address, path, args.good_from, args.rate)
     steady = watch.wait(_WARM) and watch.wait(max(10.0, min(60.0, seconds / 5)))
-    before, began, used = watch.settled(), time.monotonic(), _processor_seconds(server.pid)
+    before, files_before = watch.settled(), watch.files[-1]
+    began, used = time.monotonic(), _processor_seconds(server.pid)
     print(f"alone: {before:.0f} MB; attack begins", file=sys.stderr)
     attacking = start(hostile.run, target, folder / "large.tiff", args.attacks)
     steady = steady and watch.wait(seconds)
@@ -180,7 +181,7 @@ def soak(args: argparse.Namespace, folder: Path, server: Any, address: str, path
     return {
         "good": phases,
         "memory_mb": {name: round(used) for name, used in memory.items()},
-        "files_open_peak": watch.sockets,
+        "files_open": {"before": files_before, "peak": max(watch.files), "end": watch.files[-1]},
         "hostile": attacks,
         "processor_s": {"attack": round(ended - began), "server": round(used, 1), "hostile": round(hostile_seconds, 1)},
         "criteria": criteria,
