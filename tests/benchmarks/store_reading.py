@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -69,25 +70,14 @@ class Reader:
 
 @contextlib.contextmanager
 def _unchecked() -> Iterator[bool]:
-    """Take records for whole, whatever their checksums; yield whether the store looks at any."""
+    """Take all records for whole: what is computed from them equals whatever is stored. Yield whether the store has checksums."""
     try:
-        from transfer.features import store
-        from transfer.system import checksums
+        from transfer.features import records
     except ImportError:
         yield False
         return
-    places = [(module, name) for module in (store, checksums) for name in ("unsealed",) if hasattr(module, name)]
-    if places == [(checksums, "unsealed")] and not hasattr(store, "checksums"):
-        yield False
-        return
-    before = checksums.unsealed
-    for module, name in places:
-        setattr(module, name, lambda record: record[: -checksums.BYTES])
-    try:
+    with mock.patch.object(records, "_checksums", lambda names, contents: mock.ANY):
         yield True
-    finally:
-        for module, name in places:
-            setattr(module, name, before)
 
 
 def serve_reads(args: argparse.Namespace) -> None:
