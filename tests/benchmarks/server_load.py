@@ -74,10 +74,10 @@ def resident(pid: int) -> float:
     return int(found.group(1)) / 1000 if found else 0.0
 
 
-def start_server(run: Path, environment: dict[str, str]) -> tuple["subprocess.Popen[str]", str, str]:
-    """Start the server; return it with host and port, and the path of predict."""
+def start_server(run: Path, environment: dict[str, str], code: Path = ROOT) -> tuple["subprocess.Popen[str]", str, str]:
+    """Start the server of a checkout; return it with host and port, and the path of predict."""
     words = [sys.executable, "-m", "transfer", "serve", str(run), "--port", "0"]
-    server = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(words, cwd=code, env=environment, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     said = ""
     for line in server.stderr:
