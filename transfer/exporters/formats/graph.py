@@ -15,6 +15,7 @@ from tensorflow.core.framework import graph_pb2, types_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from transfer.errors import RunError
+from transfer.exporters import foreign
 
 INPUT = "images"
 OUTPUTS = ("probabilities", "ood_score", "is_ood")
@@ -63,20 +64,21 @@ class Source:
         return images
 
 
-def read(export: Path) -> Source:
+def read(export: Path, trust: bool = False) -> Source:
     """Read a SavedModel of this package.
 
     Args:
         export: its version folder.
+        trust: load it whatever it could do; see `foreign.load`.
 
     Raises:
-        RunError: if it cannot be loaded or has no signature `images`.
+        RunError: if it cannot be loaded, has no signature `images`, or is not trusted and could do more than compute.
     """
+    loaded = foreign.load(export, trust)
     try:
-        loaded = tf.saved_model.load(str(export))
         signature = loaded.signatures[INPUT]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(export)!r}.") from None
+    except (AttributeError, KeyError) as error:
+        raise RunError(f"The export could not be loaded: it lacks {error}. Received {str(export)!r}.") from None
     size = int(signature.structured_input_signature[1][INPUT].shape[1])
     names = [name for name in OUTPUTS if name in signature.structured_outputs]
 

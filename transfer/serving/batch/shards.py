@@ -162,7 +162,7 @@ def _covers(shard: tuple[str, Rows], paths: Sequence[str], left: int, segment: i
 def _read(file: Path) -> tuple[str, Rows] | None:
     """Return the digest and the rows of a shard; None if it is damaged."""
     try:
-        with np.load(file) as arrays:
+        with np.load(file, allow_pickle=False) as arrays:
             return str(arrays["digest"]), Rows(arrays["errors"].tolist(), arrays["probabilities"], arrays["ood_score"], arrays["is_ood"])
     except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile):
         return None
