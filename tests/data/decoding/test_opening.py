@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image
 
 from tests.conftest import made_up_image
 from tests.data.decoding import encoders as e
+from tests.data.decoding.drawings import DRAWINGS, EPS, IN_IPTC
 from tests.data.decoding.odd_files import CORPUS
 from transfer.data.decoding import examination, opening
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
@@ -19,34 +19,6 @@ from transfer.serving import admission
 from transfer.serving.refusals import ImageError
 
 RGB = made_up_image(0, (20, 20))
-EPS = e.saved(RGB, "EPS")
-IN_IPTC = e.in_iptc(EPS)
-
-DRAWINGS = {
-    "EPS": EPS,
-    "EPS of DOS": b"\xc5\xd0\xd3\xc6" + (30).to_bytes(4, "little") + len(EPS).to_bytes(4, "little") + bytes(18) + EPS,
-    "EPS after a line": b"\n" + EPS,
-    "EPS in IPTC": IN_IPTC,
-    "PDF": b"%PDF-1.7\n" + EPS,
-    "PostScript": b"%!PS-Adobe-3.0\n/Times findfont\nshowpage\n",
-    "EPS in TIFF's clothes": b"II*\0" + EPS,
-    "ICNS": b"icns" + (16 + len(EPS)).to_bytes(4, "big") + b"ic08" + (8 + len(EPS)).to_bytes(4, "big") + EPS,
-    "WMF": b"\xd7\xcd\xc6\x9a" + bytes(40),
-    "EMF": b"\1\0\0\0" + bytes(36) + b" EMF" + bytes(60),
-    "FITS": b"SIMPLE  =                    T" + b" " * 3000,
-}
-
-
-@pytest.fixture
-def gs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder first in PATH with programs that Pillow and others start, each of which writes a file when it is called."""
-    programs, called = tmp_path / "programs", tmp_path / "called"
-    programs.mkdir()
-    for name in ("gs", "gswin32c", "gswin64c", "djpeg", "xdg-open", "display", "convert", "magick", "inkscape", "sips", "iconutil"):
-        (programs / name).write_text(f'#!/bin/sh\necho "{name} $@" >> "{called}"\nexit 1\n')
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    return called
 
 
 def test_pillow_left_to_itself_would_call_ghostscript(gs: Path) -> None:
