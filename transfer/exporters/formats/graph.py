@@ -77,9 +77,11 @@ def read(export: Path, trust: bool = False) -> Source:
     loaded = foreign.load(export, trust)
     try:
         signature = loaded.signatures[INPUT]
-    except (AttributeError, KeyError) as error:
-        raise RunError(f"The export could not be loaded: it lacks {error}. Received {str(export)!r}.") from None
-    size = int(signature.structured_input_signature[1][INPUT].shape[1])
+        size = int(signature.structured_input_signature[1][INPUT].shape[1])
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise RunError(
+            f"The export could not be loaded: its signature {INPUT!r} is missing or another ({error}). Received {str(export)!r}."
+        ) from None
     names = [name for name in OUTPUTS if name in signature.structured_outputs]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, name=INPUT)])
