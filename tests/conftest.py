@@ -52,3 +52,15 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+def gs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder first in PATH with programs that Pillow and others start, each of which writes a file when it is called."""
+    programs, called = tmp_path / "programs", tmp_path / "called"
+    programs.mkdir()
+    for name in ("gs", "gswin32c", "gswin64c", "djpeg", "xdg-open", "display", "convert", "magick", "inkscape", "sips", "iconutil"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $@" >> "{called}"\nexit 1\n')
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    return called

@@ -39,6 +39,9 @@ EXPORT_CHECKSUMS = "assets.extra/checksums.json"  # where TensorFlow Serving exp
 
 _SAVED_MODEL = "saved_model.pb"  # of a version; without it, TensorFlow loads nothing
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
+TRUST_IT = "If you trust whoever made the run, add --trust (in Python: Run(path, trust=True))."
+"""The way out, for errors about files of a run that could do more than they should."""
+
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
 _OF_EARLIER_VERSIONS = "familiar.npz"  # now OOD_REFERENCE
 
@@ -48,17 +51,21 @@ _COMPLETE = (CONFIG, ENVIRONMENT, MANIFEST, HISTORY, METRICS, PREDICTIONS, MODEL
 class Run:
     """One finished training.
 
+    A run that somebody else made is a program to TensorFlow: its SavedModel and its Keras file can hold instructions to read and write
+    files. Those that do are refused when they are loaded, unless the run is trusted.
+
     Attributes:
         path: its folder.
+        trust: load its models unseen, whatever they could do.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, trust: bool = False) -> None:
         """Open a run.
 
         Raises:
             RunError: if the folder is not a run.
         """
-        self.path = Path(path)
+        self.path, self.trust = Path(path), trust
         if not self.path.is_dir():
             raise RunError(f"There is no such run. Expected the folder of a run, such as {DEFAULT_OUTPUT}/NAME. Received {str(path)!r}.")
         missing = [name for name in _COMPLETE if not (self.path / name).exists()]
@@ -201,7 +208,7 @@ class Draft(Run):
     """A run that is being written, in a hidden folder next to its final one."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.trust = path, True  # made here
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file of the run."""

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import made_up_image
+from tests.data.decoding.drawings import DRAWINGS
 from tests.reports.made_up_run import COLOURS, write_run
 from transfer import cli
 from transfer.exporters.served import Served
@@ -91,6 +92,15 @@ def test_files_that_failed_are_in_the_table_and_the_status_is_1(call: Call, data
     assert printed.splitlines()[0].startswith("5 images classified, 2 not")
     assert f"not classified: 1 not an image, such as {data / 'a' / 'notes.txt'}" in printed
     assert list(pd.read_csv(tmp_path / "out.csv", keep_default_na=False)["error"]) == ["broken link", *[""] * 5, "not an image"]
+
+
+def test_no_program_is_started_for_a_file(call: Call, data: Path, gs: Path) -> None:
+    for number, content in enumerate(DRAWINGS.values()):
+        (data / "a" / f"drawing{number}.jpg").write_bytes(content)
+    status, printed, _ = call(data)
+    assert status == 1
+    assert f"5 images classified, {len(DRAWINGS)} not" in printed
+    assert not gs.exists()
 
 
 def test_an_output_is_replaced_only_when_asked(call: Call, data: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import made_up_image
 from tests.data.decoding import encoders as e
+from tests.data.decoding.drawings import DRAWINGS
 from transfer.data import dataset as manifests
 from transfer.data import reading
 from transfer.data import scan as scanning
@@ -54,6 +55,12 @@ def test_the_table_has_its_columns_in_order_and_their_types(tmp_path: Path) -> N
     assert list(table["digest"]) == [hashlib.sha256(data).hexdigest() for data in (JPEG, TIFF, b"text")]
     assert list(table["size"]) == [len(JPEG), len(TIFF), 4]
     assert list(table["mtime_ns"]) == [(tmp_path / name).stat().st_mtime_ns for name in table["path"]]
+
+
+def test_no_program_is_started_for_any_file(tmp_path: Path, gs: Path) -> None:
+    found = write(tmp_path, **{f"{number}_{ending}": data for number, data in enumerate(DRAWINGS.values()) for ending in ("eps", "jpg")})
+    assert set(scan(tmp_path, found, decode_test=True)["status"]) == {"skipped"}
+    assert not gs.exists()
 
 
 def test_files_that_the_source_passes_over_are_listed_and_not_opened(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, writ
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError, RunError, TransferError
-from transfer.exporters import saved_model
+from transfer.exporters import foreign, saved_model
 from transfer.exporters.formats import graph
 from transfer.exporters.served import Served
 from transfer.models import joined
@@ -204,7 +204,7 @@ def test_an_export_damaged_at_random_is_refused_by_name(copied: Path, data: st.D
     content = file.read_bytes()
     file.write_bytes(spoiled := damaged(data, content))
     try:
-        saved_model.require_whole(copied)
+        foreign.require_whole(copied)
         assert spoiled == content or file.name == "checksums.json"
     except RunError as error:
         assert str(file) in str(error) and "\n" not in str(error)

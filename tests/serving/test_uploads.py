@@ -1,5 +1,6 @@
 """Plain uploads: each file gets its classes or its own error; file names are never used as paths; the page is served."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.data.decoding import encoders as e
+from tests.data.decoding.drawings import DRAWINGS
 from tests.serving.running import Running, image, served, truncated
 
 FILES = [
@@ -55,6 +57,18 @@ def test_formats_that_need_an_extra_are_refused_by_name_and_never_parsed(server:
         "d.eps": "unsupported format: a PostScript drawing (EPS); export it as PNG",
         "e.pdf": "unsupported format: a PDF document; export its pages as PNG",
     }
+
+
+def test_no_program_is_started_for_an_upload(server: Running, gs: Path) -> None:
+    files = [("file", (f"{name}.jpg", data)) for name, data in DRAWINGS.items()]
+    with server.client() as client:
+        answer = client.post("/predict", files=[*files, FILES[0]])
+        assert len([row for row in answer.json()["predictions"] if "error" in row]) == len(DRAWINGS)
+        for data in DRAWINGS.values():
+            body = {"instances": [{"b64": base64.b64encode(data).decode()}]}
+            assert client.post("/v1/models/tiny:predict", json=body).status_code == 400
+            assert client.post("/explain", files={"file": data}).status_code == 400
+    assert not gs.exists()
 
 
 def test_where_no_file_is_good_the_request_is_refused(server: Running) -> None:

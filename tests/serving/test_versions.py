@@ -2,10 +2,12 @@
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.exporters import hostile
 from tests.serving import tiny_export
 from tests.serving.running import image, served
 from tests.serving.test_tf_serving_api import b64
@@ -119,6 +121,20 @@ def test_a_version_with_half_a_file_is_refused(folder: Path, cut: str) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(RunError, match=r"The export (could not be loaded|cannot be used)"):
         load(folder / "1")
+
+
+def test_a_new_version_that_could_read_files_is_refused_and_the_old_one_stays(folder: Path) -> None:
+    said: list[str] = []
+    versions = Versions(folder, load, said.append)
+    hostile.edited(tiny_export.write(folder / "2"), lambda meta: meta.graph_def.node.add(name="sly", op="ReadFile"))
+    assert [versions.look() for _ in range(3)] == [None] * 3
+    assert versions.current.version == 1
+    (line,) = said
+    assert line.startswith("Version 2 of the model cannot be used and is ignored. ")
+    assert "Found the operation ReadFile." in line
+    assert "add --trust" in line
+    assert Versions(folder, load, said.append).current.version == 1
+    assert Versions(folder, partial(load, trust=True), said.append).current.version == 2
 
 
 def test_a_running_server_switches_to_a_new_version_and_no_request_fails(folder: Path) -> None:

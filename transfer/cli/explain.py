@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli import options
+
 _CLASS = typer.Option("--class", metavar="NAME", help="Also draw the heat map of this class; can be repeated.")
 _LAYER = typer.Option("--layer", metavar="NAME", help="Show the activations of this layer instead of three by default; can be repeated.")
 
@@ -15,12 +17,13 @@ def explain(
     output: Annotated[Path | None, typer.Option(help="Folder for the PNG files. Default: explanations/<name of the run>.")] = None,
     classes: Annotated[list[str] | None, _CLASS] = None,
     layers: Annotated[list[str] | None, _LAYER] = None,
+    trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Draw where the network looks in images (Grad-CAM), its first filters and its activation maps."""
     from transfer.runs import Run
     from transfer.workflows.run_requests import explain_request
 
-    request = explain_request(Run(run), paths, output, classes or [], layers or [])
+    request = explain_request(Run(run, trust), paths, output, classes or [], layers or [])
     from transfer.cli.terminal import started
 
     terminal = started()

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from transfer.cli import options
+
 _TO = typer.Option(metavar="litert|onnx|savedmodel", help="The format.")
 _QUANTIZE = typer.Option(metavar="int8|float16", help="Quantize for a smaller file: 8-bit integers, or 16-bit weights.")
 _ASSERT = typer.Option("--assert-accuracy", metavar="X", help="Fail if the test accuracy is below X, 0 to 1.")
@@ -25,12 +27,13 @@ def export(
     max_accuracy_loss: Annotated[float | None, _LOSS] = None,
     calibration_images: Annotated[int | None, _CALIBRATION] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --output.")] = False,
+    trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Write a run's classifier as LiteRT, ONNX or SavedModel, after measuring it on the test images."""
     from transfer.runs import Run
     from transfer.workflows.run_requests import export_request
 
-    request = export_request(Run(run), to, quantize, output, assert_accuracy, calibration_images, overwrite, max_accuracy_loss)
+    request = export_request(Run(run, trust), to, quantize, output, assert_accuracy, calibration_images, overwrite, max_accuracy_loss)
     from transfer.cli.terminal import started
 
     terminal = started()

@@ -1,4 +1,4 @@
-"""Options shared by `fit` and `check`: data and configuration; and what an unknown option may have meant."""
+"""Options shared by commands: data and configuration of `fit` and `check`, trust in a run; and what an unknown option may have meant."""
 
 import difflib
 import functools
@@ -19,6 +19,7 @@ TFDS_DATA_DIR = typer.Option("--tfds-data-dir", help="Folder of TFDS data sets."
 GROUP_BY = typer.Option(
     "--group-by", metavar="HOW", help="Keep groups in one split: regular expression on the path, table column, or near-duplicates."
 )
+TRUST = typer.Option("--trust", help="Load the run's models even if they can read or write files, or start programs.")
 MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer images.")
 
 

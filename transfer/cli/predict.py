@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli import options
+
 _OUTPUT = typer.Option(
     metavar="FILE.csv|FILE.parquet", help="Write a table of all files. If interrupted, run the same command to continue."
 )
@@ -17,13 +19,14 @@ def predict(
     output: Annotated[Path | None, _OUTPUT] = None,
     batch_size: Annotated[int | None, _BATCH] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --output, once the new one is complete.")] = False,
+    trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Classify images with a run's exported SavedModel."""
     from transfer.cli.terminal import started
     from transfer.runs import Run
     from transfer.serving.batch.request import predict_request
 
-    request = predict_request(Run(run), paths, output, batch_size, overwrite)
+    request = predict_request(Run(run, trust), paths, output, batch_size, overwrite)
     terminal = started()
     from transfer.reports import predicted
     from transfer.serving.batch import prediction

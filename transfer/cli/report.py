@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli import options
+
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
@@ -13,11 +15,12 @@ def report(
         Path | None, typer.Option(help="Images of other data, to measure how well they are detected; saved in the run's metrics.")
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
+    trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Write the report.html of a run again."""
     from transfer.runs import Run
 
-    opened = Run(run)
+    opened = Run(run, trust)
     from transfer.workflows.run_requests import require_report
 
     require_report(opened, other)
@@ -31,7 +34,7 @@ def report(
         from transfer.workflows import ood
 
         print(text.other_data(other.name, ood.evaluate_other(opened, other, terminal)))
-    for line in report.again(Run(run), terminal):
+    for line in report.again(Run(run, trust), terminal):
         print(line)
     print(f"Report         {opened.report}")
     if open_it and not webbrowser.open(opened.report.absolute().as_uri()):

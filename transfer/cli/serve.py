@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli import options
+
 
 def serve(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
@@ -23,17 +25,18 @@ def serve(
     stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds to finish requests when stopping. Default: 30.")] = None,
     poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds between checks for a new version. Default: 2.")] = None,
     access_log: Annotated[bool, typer.Option("--access-log", help="Print one line per request.")] = False,
+    trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Serve a run's exported SavedModel over HTTP, with a web page."""
     from transfer.runs import EXPORT, Run
     from transfer.serving import settings
 
-    opened = Run(run)
+    opened = Run(run, trust)
     given = {
         "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_images": max_images,
         "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_images": batch_images,
         "batches": batches, "queue_images": queue_images, "connections": connections, "request_seconds": request_seconds,
-        "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log,
+        "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log, "trust": trust,
     }  # fmt: skip
     chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
     from transfer.serving import listening

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfer.data.decoding import DECODER_VERSION
+from transfer.data.decoding import DECODER_VERSION, opening
 from transfer.system.home import cache_home
 from transfer.system.sealed import is_whole, read_arrays, write_arrays
 
@@ -150,7 +150,7 @@ def now_ns() -> int:
 
 def _key(root: Path, max_megapixels: float) -> str:
     """Name everything that the verdict on a file depends on, apart from the file."""
-    judges = [f"{name}-{_version(name)}" for name in _JUDGES]
+    judges = [f"{name}-{_version(name)}" for name in _JUDGES] + [f"Pillow opens {' '.join(opening.FORMATS)}"]
     return json.dumps([FORMAT, DECODER_VERSION, os.fsencode(root.absolute()).hex(), max_megapixels, *judges])
 
 

@@ -153,12 +153,3 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
             raise
     names = [os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     sealed.write_list(folder, names, EXPORT_CHECKSUMS)
-
-
-def require_whole(folder: Path) -> None:
-    """Check that the files of a SavedModel are as they were written. One without a list of checksums is not judged.
-
-    Raises:
-        RunError: if one is damaged.
-    """
-    sealed.require_whole(folder, None, "Restore the export from a copy, or fit again.", EXPORT_CHECKSUMS)

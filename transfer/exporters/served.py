@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from transfer.data.decoding.to_8_bits import Range
 from transfer.errors import DataError, RunError
-from transfer.exporters import saved_model
+from transfer.exporters import foreign
+from transfer.runs import LABELS
 
 
 @dataclass(frozen=True)
@@ -54,27 +55,29 @@ class Served:
         value_range: of images of more than 8 bits per sample, as the decoder in the graph takes it; see `to_8_bits`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trust: bool = False) -> None:
         """Load a SavedModel.
 
+        Args:
+            folder: of one version, such as `export/1`.
+            trust: load it whatever it could do; see `foreign.load`.
+
         Raises:
-            RunError: if the folder is not a SavedModel of this package, or is damaged.
+            RunError: if the folder is not a SavedModel of this package, is damaged, or is not trusted and could do more than compute.
         """
-        saved_model.require_whole(folder)
+        self._model = foreign.load(folder, trust)
         try:
-            self._model = tf.saved_model.load(str(folder))
             self._signature = self._model.signatures["serving_default"]
             self._explain = self._model.signatures["explain"]
             self.size = int(self._explain.structured_outputs["image"].shape[1])
+            low_high = self._model.value_range.numpy().tolist() if hasattr(self._model, "value_range") else []
+            self.value_range: Range | None = (low_high[0], low_high[1]) if low_high else None
+            # Not what `labels_file` in the graph says: that could be any file of this machine.
+            self.labels = foreign.asset(folder, LABELS, trust).decode("utf-8", errors="surrogateescape").split("\n")[:-1]
         except KeyError as error:
             raise RunError(f"The export lacks {error}: it was made by an earlier version. Fit again. Received {str(folder)!r}.") from None
-        except Exception as error:  # TensorFlow raises all kinds of errors for a damaged graph
-            why = next(iter(str(error).splitlines()), type(error).__name__)
-            raise RunError(f"The export could not be loaded: {why}. Received {str(folder)!r}.") from None
-        low_high = self._model.value_range.numpy().tolist() if hasattr(self._model, "value_range") else []
-        self.value_range: Range | None = (low_high[0], low_high[1]) if low_high else None
-        file = self._model.labels_file.asset_path.numpy().decode()
-        self.labels = Path(file).read_bytes().decode("utf-8", errors="surrogateescape").split("\n")[:-1]
+        except (OSError, ValueError, TypeError, AttributeError, IndexError, tf.errors.OpError) as error:
+            raise RunError(f"The export could not be loaded: {str(error).splitlines()[0]}. Received {str(folder)!r}.") from None
 
     @property
     def signatures(self) -> Mapping[str, Any]:

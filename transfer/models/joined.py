@@ -1,26 +1,11 @@
 """Backbone and trained part joined into one Keras model: images in, probabilities out."""
 
-from pathlib import Path
-
 import keras
 
-from transfer.errors import RunError, TransferError
+from transfer.errors import TransferError
 from transfer.models import backbones, heads
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
-
-
-def read(path: Path) -> keras.Model:
-    """Read the Keras model of a run.
-
-    Raises:
-        RunError: if it cannot be read.
-    """
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras, h5py and zipfile raise all kinds of errors for damaged files
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RunError(f"The Keras model could not be read: {why}. Received {str(path)!r}.") from None
 
 
 def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model, temperature: float = 1.0) -> keras.Model:

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from transfer.errors import WeightsError
-from transfer.models import backbones, weights_from_index
+from transfer.models import backbones, keras_file, weights_from_index
 from transfer.models.graph import all_layers
 from transfer.models.registry import Backbone
 from transfer.system.files import replacing
@@ -171,9 +171,16 @@ def _load_file(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise WeightsError(f"weights: expected imagenet, random, or a file (.weights.h5, .h5, .keras). Received {str(path)!r}.")
     try:
+        if path.suffix in (".keras", ".h5") and (fault := keras_file.found_in(path)):
+            raise WeightsError(
+                f"weights: a file of weights may only hold layers of Keras and their weights. Found {fault}. "
+                f"Save the network again with Keras, in one file. Received {str(path)!r}."
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of each layer it does not find, then raises
             _read_file(model, path)
+    except WeightsError:
+        raise
     except Exception as error:  # h5py and Keras raise all kinds of errors for files that do not fit
         raise WeightsError(f"weights: the file does not fit {model.name}: {_short(error)}. Received {str(path)!r}.") from None
 

@@ -75,14 +75,18 @@ class Loaded:
         return self.served.size
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path, trust: bool = False) -> Loaded:
     """Load a version folder, such as `export/1`, and run it once, so that the first client does not wait.
 
+    Args:
+        folder: whose name is the number of the version.
+        trust: load it whatever it could do; see `exporters.foreign`.
+
     Raises:
-        RunError: if it is not a complete SavedModel of this package.
+        RunError: if it is not a complete SavedModel of this package, or one that is not trusted could do more than compute.
     """
     try:
-        served = Served(folder)
+        served = Served(folder, trust)
         signatures = {name: _signature(name, function) for name, function in served.signatures.items()}
         loaded = Loaded(int(folder.name), served, signatures, _signature_def(folder))
         warm(loaded)

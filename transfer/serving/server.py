@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +68,7 @@ def serve(export: Path, settings: Settings, reference_file: Path | None = None, 
     _quiet(settings.access_log)
     listening = taken or bound(settings.host, settings.port)
     _allow_files(2 * settings.connections + _SPARE)
-    engine = Engine(settings, Versions(export, load, say), reference_file)
+    engine = Engine(settings, Versions(export, partial(load, trust=settings.trust), say), reference_file)
     port = listening.getsockname()[1]
     server = Server(configured(engine), lambda: say(_welcome(engine, port)))
     try:

@@ -22,6 +22,7 @@ class Settings(Section):
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0: all of this machine's")
     port: int = Field(8501, ge=0, le=65535, description="0: any free port")
     api_key: SecretStr | None = Field(None, description="required of every request except /healthz, /openapi.json and the page's files")
+    trust: bool = Field(False, description="load versions of the model whatever they could do, such as read files")
     access_log: bool = Field(False, description="one line a request")
 
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")

@@ -145,7 +145,7 @@ def require_whole(folder: Path, names: Iterable[str] | None, remedy: str, place:
 
 
 def _state(path: Path) -> str:
-    found = _NONE
     with suppress(OSError):
-        found = checksum_of_file(path)
-    return found
+        if path.is_file():  # a list of somebody else could name a device, which never ends
+            return checksum_of_file(path)
+    return _NONE

@@ -145,13 +145,13 @@ def summary(done: Explanations) -> dict[str, Any]:
 
 def _load(run: Run, classes: Sequence[str], layers: Sequence[str]) -> _Loaded:
     from transfer.exporters.served import Served
-    from transfer.models import joined, looking
+    from transfer.models import keras_file, looking
 
-    model = joined.read(run.model)
+    model = keras_file.load(run.model, run.trust)
     looking.require(model, layers)
     chosen = dict.fromkeys(layers) or looking.along(model)
     limit = float(run.config.get("data.max_megapixels", 100.0))
-    return _Loaded(Served(run.export), model, tuple(chosen), tuple(dict.fromkeys(classes)), limit)
+    return _Loaded(Served(run.export, run.trust), model, tuple(chosen), tuple(dict.fromkeys(classes)), limit)
 
 
 def _write_filters(model: "keras.Model", folder: Path) -> str:

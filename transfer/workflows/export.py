@@ -21,7 +21,7 @@ from transfer.exporters.formats import INT8, SAVEDMODEL, graph, measure, model_f
 from transfer.exporters.formats.measure import Measured, Runtime
 from transfer.exporters.served import Served
 from transfer.exporters.verify import largest_difference
-from transfer.models import joined
+from transfer.models import keras_file
 from transfer.runs import EXPORT
 from transfer.system.files import clear_up, publishing, replacing
 from transfer.system.progress import Progress
@@ -98,7 +98,7 @@ def _load(request: ExportRequest, progress: Progress) -> _Loaded:
     test = rows[rows["split"] == "test"]
     root = sources.root(request.config.data, progress)
     found = run_images.find(root, test)
-    source = graph.read(request.run.export)
+    source = graph.read(request.run.export, request.run.trust)
     truth = np.array([labels.index(label) for label in test["label"]])
     return _Loaded(source, labels, root, found, truth, ImageSpec(source.size, request.config.data))
 
@@ -132,13 +132,13 @@ def _convert(request: ExportRequest, loaded: _Loaded, draft: Path, progress: Pro
 def _written_again(request: ExportRequest, loaded: _Loaded, draft: Path) -> graph.Source:
     """Write a SavedModel from `model.keras`, with the warm-up requests of the run's newest SavedModel."""
     run = request.run
-    model = joined.read(run.model)
+    model = keras_file.load(run.model, run.trust)
     saved_model.write(model, loaded.labels, loaded.image_spec, Reference.read(run.ood_reference), draft)
     requests = run.export / warmup.FILE
     if requests.is_file():
         (draft / warmup.FILE).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(requests, draft / warmup.FILE)
-    return graph.read(draft)
+    return graph.read(draft, trust=True)  # made here
 
 
 def _calibration_images(request: ExportRequest, loaded: _Loaded, progress: Progress) -> np.ndarray:
@@ -184,7 +184,7 @@ def _complete(request: ExportRequest, loaded: _Loaded, measured: _Measurements, 
         model_file.require_unchanged(draft, request.to, loaded.labels, measured.first, measured.new)
         return
     encoded = [Path(os.fsdecode(file)).read_bytes() for file in loaded.test_files[:_AS_BYTES]]
-    served = Served(draft)
+    served = Served(draft, trust=True)
     difference = largest_difference(served.probabilities(encoded), measured.new.outputs["probabilities"][: len(encoded)])
     if not difference <= request.config.export.tolerance_16bit or served.labels != loaded.labels:
         raise ExportError(

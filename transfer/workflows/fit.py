@@ -154,7 +154,7 @@ def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODRefe
     saved_model.write(classifier, features.classes, features.extractor.image_spec, ood.reference, folder)
     warmup.write(folder, ood_images.photographs(("JPEG", "PNG")))  # never the user's images: exports are shared
     ood.reference.write(draft.ood_reference)
-    return Served(folder)
+    return Served(folder, draft.trust)
 
 
 def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODReference, progress: Progress) -> Verified:

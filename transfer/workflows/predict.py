@@ -36,7 +36,7 @@ def predict(
     """
     require_batch_size(batch_size, "batch_size")
     files = listed(paths)
-    predictor = Predictor.of(run, Served(run.export), batch_size)
+    predictor = Predictor.of(run, Served(run.export, run.trust), batch_size)
     with (progress or Silent()).step("Predicting", len(files)) as advance:
         rows = Rows.joined(list(predictor.answers(files, advance)))
     return rows.table(files, predictor.served.labels)

@@ -41,7 +41,7 @@ def again(run: Run, progress: Progress) -> list[str]:
     except DataError as error:
         write(run, None, None)
         return [f"The report shows no images of the data: {error}"]
-    missing = write(run, root, Served(run.export))
+    missing = write(run, root, Served(run.export, run.trust))
     return [f"{missing} images are missing or have changed and are not shown."] if missing else []
 
 

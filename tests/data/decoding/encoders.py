@@ -110,6 +110,13 @@ def gif_on_canvas(frame: Image.Image, canvas: tuple[int, int], left: int, top: i
     return bytes(data)
 
 
+def in_iptc(content: bytes) -> bytes:
+    """Return an IPTC file of 20 x 20 pixels that holds another image file, which Pillow opens as whatever that is."""
+    fields = [((3, 60), b"\1\0"), ((3, 20), struct.pack(">H", 20)), ((3, 30), struct.pack(">H", 20)), ((3, 120), b"\0\5")]
+    head = b"".join(bytes([0x1C, *tag]) + struct.pack(">H", len(value)) + value for tag, value in fields)
+    return head + bytes([0x1C, 8, 10, 0x84, 0]) + struct.pack(">I", len(content)) + content
+
+
 def with_orientation(image: Image.Image, value: int, format: str = "JPEG", **settings: Any) -> bytes:
     """Encode with an EXIF orientation."""
     exif = Image.Exif()

@@ -229,10 +229,10 @@ def test_many_threads_leave_pillows_limit_as_it_is_and_do_not_meet_it(monkeypatc
     large = e.gif_on_canvas(made_up_image(0), (20000, 15000), 0, 0)
     both, really, limit = threading.Barrier(2), Image.open, Image.MAX_IMAGE_PIXELS
 
-    def slowly(file: io.BytesIO) -> Image.Image:
+    def slowly(file: io.BytesIO, formats: tuple[str, ...]) -> Image.Image:
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.2)  # two readers would meet here, if two could be here
-        return really(file)
+        return really(file, formats=formats)
 
     monkeypatch.setattr(Image, "open", slowly)
     with ThreadPoolExecutor(2) as pool:

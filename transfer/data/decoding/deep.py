@@ -1,12 +1,11 @@
 """Deep images, those of more than 8 bits per sample, signed or floating-point: their samples, and an 8-bit image made of them."""
 
-import io
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from transfer.data.decoding import tiff
+from transfer.data.decoding import opening, tiff
 from transfer.data.decoding.to_8_bits import Range, to_8_bits, type_range
 
 
@@ -48,7 +47,8 @@ def of_tiff(data: bytes, layout: tiff.Layout) -> Deep:
         # Pillow knows more kinds of compression, and samples of 12 bits, but only of grey images.
         if layout.channels > 1 or layout.dtype in ("float16", "float64"):
             raise
-        with Image.open(io.BytesIO(data)) as image:
+        with opening.opened(data) as image:
+            opening.load(image)
             samples = np.asarray(image).copy()
         if samples.dtype != layout.dtype:
             same_width = samples.dtype.itemsize == np.dtype(layout.dtype).itemsize

@@ -6,8 +6,9 @@ from transfer.data.decoding import headers
 from transfer.data.decoding.deep import sample_type
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.headers import Header
+from transfer.data.decoding.opening import opened
 from transfer.data.decoding.readers import Reader, reader_of
-from transfer.data.decoding.transcode import DECODED_BY_TENSORFLOW, deep_of, needs_transcoding, opened, tiff_layout, transcode
+from transfer.data.decoding.transcode import DECODED_BY_TENSORFLOW, deep_of, needs_transcoding, tiff_layout, transcode
 
 _MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # the pages of a TIFF and the views of an MPO are not an animation
 _ORIENTATION = 0x0112  # a tag of TIFF

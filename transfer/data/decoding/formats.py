@@ -82,6 +82,7 @@ _VIDEO = _no_image("video", "a video", "extract its frames as images")
 _AUDIO = _no_image("audio", "a sound file")
 _SVG = _other("SVG", "an SVG drawing", "export it as PNG")
 _NIFTI = _other("NIfTI", "a NIfTI volume", "export its slices as PNG or TIFF")
+_IPTC = _other("IPTC", "an IPTC file")
 _GZIP = _no_image("gzip", "a gzip archive", _UNPACK)
 
 _UNREAD: list[tuple[int, bytes, Format]] = [
@@ -93,6 +94,10 @@ _UNREAD: list[tuple[int, bytes, Format]] = [
     (0, b"AT&TFORM", _other("DjVu", "a DjVu document")), (0, b"SIMPLE  =", _other("FITS", "a FITS image")),
     (0, b"\x93NUMPY", _other("NumPy", "a NumPy array (.npy)")), (0, b"\x89HDF\r\n\x1a\n", _other("HDF5", "an HDF5 file")),
     (0, b"MATLAB 5.0", _other("MATLAB", "a MATLAB file")), (0, b"NRRD", _other("NRRD", "an NRRD volume")),
+    (0, b"icns", _other("ICNS", "an icon of macOS (ICNS)")), (0, b"DDS ", _other("DDS", "a DDS texture")),
+    (0, b"qoif", _other("QOI", "a QOI image")), (0, b"/* XPM */", _other("XPM", "an XPM image")),
+    (0, b"\x59\xa6\x6a\x95", _other("Sun", "a Sun raster")), (0, b"\x1c\x02\0\0\2", _IPTC), (0, b"\x1c\3", _IPTC), (0, b"\x1c\1", _IPTC),
+    (0, b"GRIB", _other("GRIB", "a GRIB file")), (0, b"BUFR", _other("BUFR", "a BUFR file")),
     (0, b"SDPX", _other("DPX", "a DPX image")), (0, b"XPDS", _other("DPX", "a DPX image")),
     (0, b"ZISRAWFILE", _other("CZI", "a Zeiss image (CZI)")), (0, b"\xda\xce\xbe\x0a", _other("ND2", "a Nikon microscope image (ND2)")),
     *((0, start, _BARE_DICOM) for start in _BARE_DICOM_STARTS),

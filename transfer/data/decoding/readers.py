@@ -6,16 +6,14 @@ such file.
 """
 
 import importlib
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from transfer.data.decoding import dicom, formats, other_jpeg, raw
 from transfer.data.decoding.formats import Format, UnsupportedError
+from transfer.data.decoding.opening import without_warnings
 
 
 class Reader(NamedTuple):
@@ -28,16 +26,6 @@ class Reader(NamedTuple):
 
 
 _Result = TypeVar("_Result")
-
-_filters = threading.Lock()  # the warning filters belong to the whole process
-
-
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Discard all warnings in a block, which one thread at a time can be in."""
-    with _filters, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _unwarned(function: Callable[[bytes], _Result]) -> Callable[[bytes], _Result]:

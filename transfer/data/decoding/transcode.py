@@ -5,17 +5,17 @@ The PNG is kept in the user's cache folder under the digest of the original; the
 checksum, which decoders do not see; a damaged one is made again.
 """
 
-import functools
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from transfer.data.decoding import DECODER_VERSION, deep, formats, tiff
+from transfer.data.decoding import DECODER_VERSION, deep, opening, tiff
 from transfer.data.decoding.formats import UnreadableError, UnsupportedError
-from transfer.data.decoding.readers import reader_of, without_warnings
+from transfer.data.decoding.opening import opened
+from transfer.data.decoding.readers import reader_of
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, range_text
 from transfer.system.checksums import sealed
 from transfer.system.files import write_bytes
@@ -24,48 +24,6 @@ from transfer.system.sealed import is_whole
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
-
-
-@functools.cache
-def _know_heif() -> None:
-    """Let Pillow read HEIC and HEIF; done late, because the library is slow to load."""
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-
-
-@contextmanager
-def _no_limit() -> Iterator[None]:
-    """Let Pillow open and decode images of any size: the callers have a limit of their own."""
-    with without_warnings():
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-@contextmanager
-def opened(data: bytes) -> Iterator[Image.Image]:
-    """Open an image's header with Pillow, without allocating its pixels and without Pillow's own size limit.
-
-    Raises:
-        UnsupportedError: if Pillow does not know the format, which is named.
-        UnreadableError: if it is no known format, or the header is damaged.
-    """
-    if data[4:8] == b"ftyp":  # the container of HEIF, AVIF and videos
-        _know_heif()
-    try:
-        with _no_limit():
-            image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError:
-        if format := formats.named(data):
-            raise UnsupportedError(formats.refusal(format)) from None
-        raise UnreadableError("not an image") from None
-    except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged headers
-        raise UnreadableError(f"damaged header ({type(error).__name__})") from None
-    with image:
-        yield image
 
 
 def needs_transcoding(image: Image.Image, data: bytes) -> bool:
@@ -139,11 +97,7 @@ def _decoding(image: Image.Image) -> Iterator[None]:
         UnreadableError: if that, or what is done in the block, fails.
     """
     try:
-        limit = Image.MAX_IMAGE_PIXELS
-        if limit is not None and image.width * image.height > limit:
-            with _no_limit():
-                image.load()
-        image.load()
+        opening.load(image)
         yield
     except Exception as error:
         raise UnreadableError(f"{image.format} could not be decoded ({type(error).__name__})") from None

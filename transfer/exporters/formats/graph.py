@@ -15,7 +15,7 @@ from tensorflow.core.framework import graph_pb2, types_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from transfer.errors import RunError
-from transfer.exporters import saved_model
+from transfer.exporters import foreign
 
 INPUT = "images"
 OUTPUTS = ("probabilities", "ood_score", "is_ood")
@@ -64,23 +64,24 @@ class Source:
         return images
 
 
-def read(export: Path) -> Source:
+def read(export: Path, trust: bool = False) -> Source:
     """Read a SavedModel of this package.
 
     Args:
         export: its version folder.
+        trust: load it whatever it could do; see `foreign.load`.
 
     Raises:
-        RunError: if it is damaged, cannot be loaded, or has no signature `images`.
+        RunError: if it is damaged, cannot be loaded, has no signature `images`, or is not trusted and could do more than compute.
     """
-    saved_model.require_whole(export)
+    loaded = foreign.load(export, trust)
     try:
-        loaded = tf.saved_model.load(str(export))
         signature = loaded.signatures[INPUT]
-    except Exception as error:  # TensorFlow raises all kinds of errors for a damaged graph
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RunError(f"The export could not be loaded: {why}. Received {str(export)!r}.") from None
-    size = int(signature.structured_input_signature[1][INPUT].shape[1])
+        size = int(signature.structured_input_signature[1][INPUT].shape[1])
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise RunError(
+            f"The export could not be loaded: its signature {INPUT!r} is missing or another ({error}). Received {str(export)!r}."
+        ) from None
     names = [name for name in OUTPUTS if name in signature.structured_outputs]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, name=INPUT)])

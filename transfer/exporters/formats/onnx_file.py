@@ -161,5 +161,5 @@ def read_facts(file: Path) -> dict[str, Any]:
     """Return the facts in a file."""
     import onnx
 
-    texts = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    texts = {entry.key: entry.value for entry in onnx.load(file, load_external_data=False).metadata_props}
     return texts | {name: json.loads(texts[name]) for name in ("labels", "size", "outputs", "test_accuracy")}

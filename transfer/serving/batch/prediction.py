@@ -57,7 +57,7 @@ def carry_out(request: PredictRequest, progress: Progress) -> Summary:
 
 
 def _predictor(request: PredictRequest) -> Predictor:
-    return Predictor.of(request.run, Served(request.run.export), request.batch_size)
+    return Predictor.of(request.run, Served(request.run.export, request.run.trust), request.batch_size)
 
 
 def _facts(export: Path, predictor: Predictor) -> dict[str, Any]:
