@@ -1,5 +1,6 @@
 """The command line of the feature store: `transfer store show`, `transfer store verify` and `transfer store prune`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,18 +21,34 @@ def show() -> None:
 
 @app.command("verify")
 def verify(
-    ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Verify only this set.")] = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER]...", help="Runs, comparisons, or unfinished predictions; none: the whole cache.", show_default=False
+        ),
+    ] = None,
+    ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Verify only this feature set.")] = None,
 ) -> None:
-    """Read everything in the cache and check it. Exit 1 if something is damaged; what is damaged is made again when needed."""
+    """Read everything that is kept and compare checksums; nothing is changed. Exit 1 if something is damaged."""
+    from transfer.errors import StoreError
     from transfer.features import inventory
+    from transfer.workflows.verification import verify_cache, verify_folder
 
     _require_known(ids)
+    for folder in folders or []:
+        if not folder.is_dir():
+            raise StoreError(f"There is no such folder. Expected that of a run, a comparison or a prediction. Received {str(folder)!r}.")
     damaged = False
-    for item in inventory.verify(ids):
+    for item in [] if folders else inventory.verify(ids):
         print(verdict(item), flush=True)
         damaged |= bool(item.damaged or item.problem)
+    for found in map(verify_folder, folders) if folders else [] if ids else [verify_cache()]:
+        for path, problem in found:
+            print(f"{path}  {problem}", flush=True)
+            damaged = True
     if damaged:
         raise typer.Exit(1)
+    print("No damage found.")
 
 
 @app.command("prune")
