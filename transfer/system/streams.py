@@ -6,7 +6,7 @@ import select
 import sys
 from contextlib import suppress
 from errno import EBADF, EPIPE
-from typing import TextIO
+from typing import Any, TextIO
 
 
 def open_all() -> None:
@@ -49,7 +49,7 @@ class _Lossy(io.FileIO):
 
     lost: OSError | None = None
 
-    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         try:
             while (written := super().write(data)) is None:  # a pipe that does not block, and is full
                 select.select([], [self.fileno()], [])
