@@ -75,6 +75,12 @@ def test_a_failing_write_leaves_no_temporary_file_and_the_old_content(tmp_path: 
     assert before is None or path.read_bytes() == before
 
 
+def test_a_full_disk_is_named_by_the_file_that_did_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as error, replacing(tmp_path / "file.bin"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "file.bin"))
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failure_at_the_last_step_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def fail(*arguments: object) -> None:

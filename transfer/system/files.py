@@ -25,7 +25,11 @@ _LONGEST_ENDING = 20
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to `path` on success, delete it on failure."""
+    """Yield a temporary path in the same folder; rename it to `path` on success, delete it on failure.
+
+    Raises:
+        OSError: if it cannot be written; names `path`, which says whose disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_once(path.parent.absolute())
     temporary, handle = _temporary(path)
@@ -35,6 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp creates a private file, unlike open()
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
