@@ -148,7 +148,7 @@ def _savers(graph: meta_graph_pb2.MetaGraphDef) -> set[str]:
     if file is None or file.op != "Placeholder":
         return set()
     named = Counter(chain.from_iterable(map(_called_by, chain(nodes.values(), *(function.node_def for function in library.function)))))
-    named.update(graph.object_graph_def.concrete_functions)
+    named.update(list(graph.object_graph_def.concrete_functions))  # a Counter takes the values of a mapping for counts
     named.update(gradient.gradient_func for gradient in (*library.gradient, *library.registered_gradients))
     named.update(function.signature.name for function in library.function if any("implements" in key for key in function.attr))
     callers = (nodes.get(_node(tensor)) for tensor in (saver.save_tensor_name, saver.restore_op_name))
