@@ -125,7 +125,7 @@ def _fault_of(node: node_def_pb2.NodeDef, own: set[str]) -> str:
     """
     if node.op not in COMPUTING:
         return f"the operation {node.op}"
-    return next((f"a call of {called!r}, which is none of its functions," for called in _called_by(node) if called not in own), "")
+    return next((f"a call of {called!r}, which is none of its functions" for called in _called_by(node) if called not in own), "")
 
 
 def _called_by(node: node_def_pb2.NodeDef) -> Iterator[str]:
