@@ -139,7 +139,7 @@ EDITS: dict[str, tuple[Callable[..., object], str]] = {
     "the graph saves twice": (_twice_by_the_graph, "the operation SaveV2"),
     "restoring is a gradient": (_as_gradient, "the operation RestoreV2"),
     "saving stands for another function": (_instead_of_another, "the operation SaveV2"),
-    "the file is a constant of the graph": (_of_a_constant, "the operation RestoreV2"),
+    "the file is a constant of the graph": (_of_a_constant, "V2 in the function '__inference__traced_"),
     "the file is a constant of the function": (_by_its_own_name, "the operation RestoreV2"),
     "an operation is called like a function": (_function_called_like_an_operation, "a call of 'ReadFile'"),
     "a branch is an operation": (_in_a_list_of_branches, "a call of 'ReadFile'"),

@@ -136,7 +136,7 @@ def _fault_of(node: node_def_pb2.NodeDef, own: set[str]) -> str:
     """
     if node.op not in COMPUTING:
         return f"the operation {node.op}"
-    return next((f"a call of {called!r}, which is none of its functions," for called in _called_by(node) if called not in own), "")
+    return next((f"a call of {called!r}, which is none of its functions" for called in _called_by(node) if called not in own), "")
 
 
 def _called_by(node: node_def_pb2.NodeDef) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _savers(graph: meta_graph_pb2.MetaGraphDef) -> set[str]:
     if file is None or file.op != "Placeholder":
         return set()
     named = Counter(chain.from_iterable(map(_called_by, chain(nodes.values(), *(function.node_def for function in library.function)))))
-    named.update(graph.object_graph_def.concrete_functions)
+    named.update(list(graph.object_graph_def.concrete_functions))  # a Counter takes the values of a mapping for counts
     named.update(gradient.gradient_func for gradient in (*library.gradient, *library.registered_gradients))
     named.update(function.signature.name for function in library.function if any("implements" in key for key in function.attr))
     callers = (nodes.get(_node(tensor)) for tensor in (saver.save_tensor_name, saver.restore_op_name))
