@@ -17,6 +17,7 @@ from transfer.serving.bodies import ClientGoneError
 from transfer.serving.engine import Engine
 from transfer.serving.file_routes import FileRoutes
 from transfer.serving.gate import FAILED, Gate, error_response
+from transfer.serving.hosts import Hosts
 from transfer.serving.refusals import RefusedError
 from transfer.serving.tf_routes import TfRoutes, answer, malformed
 
@@ -25,7 +26,7 @@ _VERSION = _MODEL + "/versions/{version}"
 _PREDICT = re.compile(r"/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict", re.DOTALL)
 
 _PAGE = Path(__file__).with_name("page")
-_PAGE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
+_PAGE_HEADERS = {"Cache-Control": "no-cache"}
 _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
@@ -49,7 +50,8 @@ def create_app(engine: Engine) -> Gate:
     key = engine.settings.api_key
     if key is not None:
         _document_key(app)
-    return Gate(_with_short_way(app, models), engine.metrics, key.get_secret_value() if key else None)
+    hosts = Hosts(engine.settings.host, engine.settings.allowed_host)
+    return Gate(_with_short_way(app, models), engine.metrics, key.get_secret_value() if key else None, hosts)
 
 
 def _with_short_way(app: FastAPI, models: TfRoutes) -> Any:
