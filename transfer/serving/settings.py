@@ -47,6 +47,10 @@ class Settings(Section):
         None, ge=1, le=100_000, description="open at the same time from one address (IPv6: one /64 network); empty: half of connections"
     )
 
+    pipelined: int = Field(
+        2, ge=0, description="requests in a row that may be sent before the answer to another; then the connection is closed"
+    )
+
     request_seconds: float = Field(30.0, gt=0, description="from a complete request to its answer, else 504")
     body_seconds: float = Field(20.0, gt=0, description="to receive a request's body, else 408")
     header_seconds: float = Field(10.0, gt=0, description="to receive a request's headers, else the connection is closed")
