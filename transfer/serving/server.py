@@ -58,7 +58,8 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; note which answers are left."""
+        """Stop; note which answers are left. uvicorn's own words, with a traceback for each request given up, are not printed."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
         self.unsent = sum(isinstance(connection, Connection) and connection.unsent for connection in self.server_state.connections)
 
