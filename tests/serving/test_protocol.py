@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def is_open(connection: socket.socket) -> bool:
 
 @pytest.mark.parametrize("key", [None, "secret"], ids=["without a key", "open paths"])
 def test_clients_that_never_read_lose_their_place(export: Path, key: str | None) -> None:
-    limits = {"send_seconds": 0.5, "send_buffer_kb": 4, "idle_seconds": 1, "drain_seconds": 0.5, "pipelined": 1000}
+    limits: dict[str, Any] = {"send_seconds": 0.5, "send_buffer_kb": 4, "idle_seconds": 1, "drain_seconds": 0.5, "pipelined": 1000}
     with served(export, connections=20, connections_per_address=20, api_key=key, **limits) as running:
         request = b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
         hostile = [unread(running, request * 200) for _ in range(20)]

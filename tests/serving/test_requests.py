@@ -59,6 +59,7 @@ _MANY = b"".join(b"A%d: b\r\n" % number for number in range(101))
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (chunked(headers=_UPGRADE), 400),
         (chunked(b"x\r\n"), 400),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
         (b"GET /healthz HTTP/1.1\r\n" + HOST + _MANY + b"\r\n", 431),
         (b"GET /healthz HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 64_000 + b"\r\n\r\n", 431),
         (b"GET /" + b"a" * 64_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431),
@@ -70,7 +71,7 @@ _MANY = b"".join(b"A%d: b\r\n" % number for number in range(101))
         (chunked((b"1;" + b"a" * 100 + b"\r\n{\r\n") * 20_000), 431),
     ],
     ids=[
-        "no host", "two hosts", "version 2", "version 0.9", "connect", "tls", "upgrade with chunks", "no chunk", "many headers",
+        "no host", "two hosts", "version 2", "version 0.9", "connect", "tls", "upgrade with chunks", "no chunk", "coding", "many headers",
         "large header", "large address", "endless headers", "endless lines", "many trailers", "large trailer", "large extension",
         "extensions",
     ],

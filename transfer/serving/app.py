@@ -1,5 +1,6 @@
 """The server's routes: TensorFlow Serving's interface, plain uploads, the page, health, metrics."""
 
+import functools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,7 +41,8 @@ def create_app(engine: Engine) -> Gate:
         await engine.stop()
 
     app = FastAPI(
-        title="transfer", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
+        title="transfer", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
+        redirect_slashes=False,
         description="An image classifier: TensorFlow Serving's REST interface, plain file uploads, and a web page.",
     )  # fmt: skip
     models = TfRoutes(engine)
@@ -77,6 +79,13 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
 
     async def counters(request: Request) -> Response:
         return Response(engine.read_metrics(), headers={"content-type": metrics.CONTENT_TYPE})
+
+    document = functools.cache(lambda: orjson.dumps(app.openapi()))  # open to everybody, and slow to write
+
+    async def description(request: Request) -> Response:
+        return answer(document())
+
+    app.add_route("/openapi.json", description, methods=["GET"], include_in_schema=False)
 
     def add(method: str, path: str, endpoint: Any, operation: str) -> None:
         name = f"{operation}_version" if path.startswith(_VERSION) else operation

@@ -18,6 +18,7 @@ from transfer.serving.transport import PatientTransport
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#@]+)(?P<path>/[^?#]*)?", re.IGNORECASE)
 _INVALID = RefusedError(400, "This is not a valid HTTP request.")
 _NO_HOST = RefusedError(400, "A request must have one header 'Host'.")
+_CODING = RefusedError(501, "The only supported Transfer-Encoding is 'chunked'.")
 _UPGRADE = RefusedError(400, "The header 'Upgrade' is not supported with a body of unknown length.")
 
 
@@ -160,7 +161,7 @@ class Requests(HttpToolsProtocol):
         """Check the headers, then let the application answer.
 
         Raises:
-            RefusedError: 400 or 431.
+            RefusedError: 400, 431 or 501.
         """
         self.framing.check()
         version = self.parser.get_http_version()
@@ -170,6 +171,8 @@ class Requests(HttpToolsProtocol):
         if hosts > 1 or (not hosts and version == "1.1"):
             raise _NO_HOST
         given = dict(self.headers)
+        if given.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+            raise _CODING
         announced = int(given[b"content-length"]) if b"content-length" in given else None
         self.expect_100_continue = self.expect_100_continue and version == "1.1"
         if self.parser.should_upgrade():
