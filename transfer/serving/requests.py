@@ -183,7 +183,6 @@ class Requests(HttpToolsProtocol):
             self._take_host(absolute)
         super().on_headers_complete()
         self.framing.end_head(announced)
-        self._receiving.stop()
 
     def _take_host(self, absolute: re.Match[bytes]) -> None:
         """Take the host of an absolute address instead of the header, as HTTP demands."""
