@@ -19,8 +19,9 @@ from PIL import Image
 
 from tests.reports.made_up_run import write_run
 from tests.serving import tiny_export
+from transfer.serving.app import create_app
 from transfer.serving.engine import Engine
-from transfer.serving.listening import bound
+from transfer.serving.listening import bound, limit_unsent
 from transfer.serving.model import load
 from transfer.serving.server import Server, configured
 from transfer.serving.settings import Settings
@@ -77,8 +78,9 @@ def served(export: Path, reference_file: Path | None = None, **settings: Any) ->
     chosen = Settings(**{"name": "tiny", "port": 0, **settings})
     engine = Engine(chosen, Versions(export, _load, lambda text: None), reference_file)
     listening = bound("127.0.0.1", 0)
+    limit_unsent(listening, chosen.send_buffer_kb, chosen.send_seconds)
     ready = threading.Event()
-    server = Server(configured(engine), ready.set)
+    server = Server(configured(engine, create_app(engine)), ready.set)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
     thread.start()
     assert ready.wait(20)

@@ -125,7 +125,7 @@ def test_an_answer_that_takes_too_long_is_given_up(export: Path, monkeypatch: py
 
 def test_the_work_of_a_client_that_goes_away_is_dropped(strict: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     slowed(strict, monkeypatch, 0.8)
-    request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+    request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
     busy, gone = strict.connect(), strict.connect()
     busy.sendall(request)
     time.sleep(0.1)
@@ -146,9 +146,9 @@ def test_the_work_of_a_client_that_goes_away_is_dropped(strict: Running, monkeyp
     [
         (b"", b""),
         (b"POST /predict HT", b""),
-        (b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: x\r\n", b""),
-        (b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{", b"HTTP/1.1 408"),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal", b"HTTP/1.1 200"),
+        (b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: localhost\r\n", b""),
+        (b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", b"HTTP/1.1 408"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /heal", b"HTTP/1.1 200"),
     ],
     ids=["silent", "first line", "headers", "body", "second request"],
 )
@@ -165,7 +165,7 @@ def test_slow_senders_are_cut_off(strict: Running, beginning: bytes, answer: byt
 
 def test_beyond_the_limit_of_connections_clients_are_refused_and_the_server_lives(export: Path) -> None:
     # a patient server: one that cut the silent off while the others are being opened would have room again
-    with served(export, connections=40, header_seconds=60) as running:
+    with served(export, connections=40, connections_per_address=40, header_seconds=60) as running:
         idle = [running.connect() for _ in range(60)]
         with running.client() as client:
             refused = client.get("/healthz")
@@ -183,7 +183,7 @@ def test_beyond_the_limit_of_connections_clients_are_refused_and_the_server_live
 def test_of_a_thousand_connections_the_first_are_answered_and_the_others_told_why(export: Path) -> None:
     _allow_files(2200)  # both ends are in this process
     request = b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-    with served(export, queue_images=600, header_seconds=60) as running:  # patient, as above
+    with served(export, queue_images=600, connections_per_address=512, header_seconds=60) as running:  # patient, as above
         connections = [running.connect() for _ in range(1000)]
         for connection in connections:
             with contextlib.suppress(ConnectionError):  # already refused

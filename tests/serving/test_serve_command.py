@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.serving.raw import received, statuses
 from tests.serving.running import ROOT, command, image, served, tiny_run
 from tests.serving.test_tf_serving_api import b64
 from transfer.cli import main
@@ -45,6 +46,27 @@ def test_a_request_in_progress_is_answered_before_the_server_stops(run: Path, nu
     assert said == "Stopped; all requests in progress were answered.\n"
 
 
+def test_requests_that_were_not_answered_before_the_server_stopped_are_told_and_counted(run: Path) -> None:
+    with command(run, "--stop-seconds", "1") as (process, url):
+        port = int(url.rpartition(":")[2])
+        begun = (
+            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n--x"
+        )
+        with socket.create_connection(("127.0.0.1", port)) as first, socket.create_connection(("127.0.0.1", port)) as second:
+            for connection in (first, second):
+                connection.settimeout(20)
+                connection.sendall(begun)
+            assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
+            process.send_signal(signal.SIGTERM)
+            answers = [received(connection) for connection in (first, second)]
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(60) == 0
+    assert [statuses(answer) for answer in answers] == [[503], [503]]
+    assert b"The server stopped before the request was answered." in answers[0]
+    assert said == "Stopped; 2 requests were not answered.\n"
+
+
 def run_command(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-m", "transfer", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
@@ -66,6 +88,7 @@ def test_a_port_in_use_is_one_line_before_tensorflow_is_loaded(run: Path) -> Non
         (["--port", "70000"], "--port must be at most 65535. Received --port 70000."),
         (["--name", "a/b"], "no slash and no colon. Received --name a/b."),
         (["--max-images", "5000"], "queue_images must hold one request: at least max_images (5000)"),
+        (["--allowed-host", "http://a.example"], "without scheme and port (*: any). Received --allowed-host"),
         (["--host", "no.such.host.invalid"], "There is no such address."),
         (["--api-key-env", "NOT_SET_ANYWHERE"], "Set it first. Received 'NOT_SET_ANYWHERE'"),
     ],

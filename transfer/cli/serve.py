@@ -12,6 +12,9 @@ def serve(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     port: Annotated[int, typer.Option(metavar="N", help="Port; 0: any free one.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses.")] = "127.0.0.1",
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Further host name to answer to without a key; *: any. Repeatable.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model in URLs. Default: the run's name.")] = None,
     api_key_env: Annotated[str, typer.Option(metavar="NAME", help="Environment variable that holds the API key.")] = "TRANSFER_API_KEY",
     max_body_mb: Annotated[float | None, typer.Option(metavar="MB", help="Largest request. Default: 32.")] = None,
@@ -21,6 +24,9 @@ def serve(
     batches: Annotated[int | None, typer.Option(metavar="N", help="Batches computed at the same time. Default: 2.")] = None,
     queue_images: Annotated[int | None, typer.Option(metavar="N", help="Most images in the queue, then 429. Default: 1024.")] = None,
     connections: Annotated[int | None, typer.Option(metavar="N", help="Most open connections, then 503. Default: 512.")] = None,
+    connections_per_address: Annotated[
+        int | None, typer.Option(metavar="N", help="Most of them from one address. Default: half; more for a proxy.")
+    ] = None,
     request_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds until an answer, then 504. Default: 30.")] = None,
     stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds to finish requests when stopping. Default: 30.")] = None,
     poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds between checks for a new version. Default: 2.")] = None,
@@ -36,7 +42,8 @@ def serve(
         "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_images": max_images,
         "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_images": batch_images,
         "batches": batches, "queue_images": queue_images, "connections": connections, "request_seconds": request_seconds,
-        "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log, "trust": trust,
+        "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log, "allowed_host": allowed_host or None,
+        "connections_per_address": connections_per_address, "trust": trust,
     }  # fmt: skip
     chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
     from transfer.serving import listening

@@ -1,5 +1,6 @@
 """The server's routes: TensorFlow Serving's interface, plain uploads, the page, health, metrics."""
 
+import functools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from transfer.serving.bodies import ClientGoneError
 from transfer.serving.engine import Engine
 from transfer.serving.file_routes import FileRoutes
 from transfer.serving.gate import FAILED, Gate, error_response
+from transfer.serving.hosts import Hosts
 from transfer.serving.refusals import RefusedError
 from transfer.serving.tf_routes import TfRoutes, answer, malformed
 
@@ -25,7 +27,7 @@ _VERSION = _MODEL + "/versions/{version}"
 _PREDICT = re.compile(r"/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict", re.DOTALL)
 
 _PAGE = Path(__file__).with_name("page")
-_PAGE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
+_PAGE_HEADERS = {"Cache-Control": "no-cache"}
 _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
@@ -39,7 +41,8 @@ def create_app(engine: Engine) -> Gate:
         await engine.stop()
 
     app = FastAPI(
-        title="transfer", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
+        title="transfer", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
+        redirect_slashes=False,
         description="An image classifier: TensorFlow Serving's REST interface, plain file uploads, and a web page.",
     )  # fmt: skip
     models = TfRoutes(engine)
@@ -49,7 +52,8 @@ def create_app(engine: Engine) -> Gate:
     key = engine.settings.api_key
     if key is not None:
         _document_key(app)
-    return Gate(_with_short_way(app, models), engine.metrics, key.get_secret_value() if key else None)
+    hosts = Hosts(engine.settings.host, engine.settings.allowed_host)
+    return Gate(_with_short_way(app, models), engine.metrics, key.get_secret_value() if key else None, hosts)
 
 
 def _with_short_way(app: FastAPI, models: TfRoutes) -> Any:
@@ -75,6 +79,13 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
 
     async def counters(request: Request) -> Response:
         return Response(engine.read_metrics(), headers={"content-type": metrics.CONTENT_TYPE})
+
+    document = functools.cache(lambda: orjson.dumps(app.openapi()))  # open to everybody, and slow to write
+
+    async def description(request: Request) -> Response:
+        return answer(document())
+
+    app.add_route("/openapi.json", description, methods=["GET"], include_in_schema=False)
 
     def add(method: str, path: str, endpoint: Any, operation: str) -> None:
         name = f"{operation}_version" if path.startswith(_VERSION) else operation

@@ -1,5 +1,7 @@
 """What every request passes first and last: the key, the counters, and errors as JSON that reveal nothing internal."""
 
+import asyncio
+import contextlib
 import hmac
 import logging
 import time
@@ -9,22 +11,30 @@ import orjson
 from starlette.responses import Response
 
 from transfer.serving.bodies import ClientGoneError
+from transfer.serving.hosts import Hosts
 from transfer.serving.metrics import Metrics
 from transfer.serving.refusals import RefusedError
 
 _LOG = logging.getLogger("transfer.serving")
 _CLOSED = 499  # nginx's status for a client that disconnected; counted, never sent
+_LAST_WORDS = 1.0
+"""Seconds that a stopping server gives a client to be told so."""
 _OPEN = ("/", "/healthz", "/openapi.json")
 _COUNTED = ("/predict", "/explain", "/healthz", "/metrics", "/")
 
 
 class Gate:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: Any, metrics: Metrics, key: str | None) -> None:
-        """Wrap `app`; requests must carry `key`, unless it is None."""
-        self._app, self._metrics = app, metrics
+    Attributes:
+        unanswered: requests that were given up because the server stopped.
+    """
+
+    def __init__(self, app: Any, metrics: Metrics, key: str | None, hosts: Hosts) -> None:
+        """Wrap `app`; requests must carry `key`, or if it is None be for one of `hosts`."""
+        self._app, self._metrics, self._hosts = app, metrics, hosts
         self._key = key.encode() if key else None
+        self.unanswered = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -40,7 +50,9 @@ class Gate:
             await send(message)
 
         try:
-            if self._key is not None and not is_open(scope["path"]) and not self._has_key(scope["headers"]):
+            if self._key is None:
+                self._hosts.check(scope["method"], scope["headers"])
+            elif not is_open(scope["path"]) and not self._has_key(scope["headers"]):
                 text = "A key is required. Send the header 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
                 raise RefusedError(401, text, {"WWW-Authenticate": "Bearer"})
             await self._app(scope, receive, noting)
@@ -48,6 +60,13 @@ class Gate:
             await error_response(refusal)(scope, receive, noting)
         except ClientGoneError:
             status = _CLOSED
+        except asyncio.CancelledError:
+            self.unanswered += 1
+            if not status:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_WORDS):
+                        await error_response(_STOPPED)(scope, receive, noting)
+            raise
         except Exception:  # a defect: reported in the log, not to the client
             _LOG.exception("A request failed.")
             if not status:
@@ -66,6 +85,7 @@ class Gate:
         return hmac.compare_digest(given, self._key)
 
 
+_STOPPED = RefusedError(503, "The server stopped before the request was answered.", {"Connection": "close"})
 FAILED = RefusedError(500, "The server failed to process this request.")
 
 

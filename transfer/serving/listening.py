@@ -34,6 +34,13 @@ def refused(host: str, port: int, error: OSError) -> RunError:
     return RunError(f"The address cannot be used: {reason}. Choose another --port (0: any that is free) or --host. Received {host}:{port}.")
 
 
+def limit_unsent(listening: socket.socket, kilobytes: float, seconds: float) -> None:
+    """Bound what the system keeps of answers that a client does not read, and for how long, on each connection to be accepted."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, round(kilobytes * 1000))
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))
+
+
 def is_loopback(host: str) -> bool:
     """Return whether an address can be reached from this machine only."""
     try:

@@ -8,18 +8,20 @@ Schema = dict[str, Any]
 _ERRORS = {
     400: "The request, or an image in it, is not valid.",
     401: "The key is missing or wrong.",
+    403: "Without a key: the Host is not one of this server's, or the Origin is another site.",
     404: "There is no such model or version.",
     405: "The method is not supported at this address.",
     408: "The request arrived too slowly.",
     413: "The request is too large, or has too many images.",
     415: "The body has an unsupported type or encoding.",
     429: "The server is busy; the header Retry-After says when to try again.",
+    431: "The headers are too large or too many.",
     500: "The server failed.",
     503: "Too many connections.",
     504: "The answer took too long.",
 }
-_PLAIN = (400, 401, 404, 405, 503)
-_WORKING = (400, 401, 404, 408, 413, 415, 429, 500, 503, 504)
+_PLAIN = (400, 401, 403, 404, 405, 431, 503)
+_WORKING = (400, 401, 403, 404, 408, 413, 415, 429, 431, 500, 503, 504)
 
 
 def _object(properties: Schema, required: list[str] | None = None, **more: Any) -> Schema:
@@ -114,8 +116,8 @@ _OPERATIONS: dict[str, tuple[Schema, tuple[int, ...], Schema]] = {
     "status": (_json(_MODEL_STATUS), _PLAIN, {}),
     "classify_files": (_json(_FILES), _WORKING, {"requestBody": _form({"file": _list(_BINARY, minItems=1)}, ["file"])}),
     "explain": (_json(_EXPLANATION), _WORKING, {"requestBody": _form({"file": _BINARY, "class": _CLASS_FIELD}, ["file"])}),
-    "health": (_json(_HEALTH), (503,), {"security": []}),
-    "metrics": ({"text/plain": {"schema": _TEXT}}, (401, 503), {}),
+    "health": (_json(_HEALTH), (400, 403, 431, 503), {"security": []}),
+    "metrics": ({"text/plain": {"schema": _TEXT}}, (400, 401, 403, 431, 503), {}),
 }
 _PARAMETERS: dict[str, Schema] = {"name": {**_TEXT, "pattern": "^[^/:]+$"}, "version": {**_TEXT, "pattern": "^[0-9]{1,18}$"}}
 

@@ -1,6 +1,7 @@
 """The server of a run's export, from loading to shutdown."""
 
 import asyncio
+import functools
 import logging
 import resource
 import signal
@@ -17,27 +18,52 @@ import uvicorn
 
 from transfer.serving.app import create_app
 from transfer.serving.engine import Engine
-from transfer.serving.listening import bound, refused
+from transfer.serving.gate import Gate
+from transfer.serving.listening import bound, limit_unsent, refused
 from transfer.serving.model import load
-from transfer.serving.protocol import guarded
+from transfer.serving.places import Places
+from transfer.serving.protocol import Connection
 from transfer.serving.settings import Settings
 from transfer.serving.versions import Versions
 
 _SPARE = 128  # connections beyond the limit that still get an answer (503), and files of the process itself
+_HEADERS = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+"""Of every answer: no other site shows, loads or reads any of it, and the page loads nothing from elsewhere."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with a message when it is ready, and exit status 0 after a signal."""
+    """uvicorn, with a message when it is ready, and exit status 0 after a signal.
+
+    Attributes:
+        unsent: answers that were not sent completely when it stopped.
+    """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self.unsent = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then report it."""
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; note which answers are left. uvicorn's own words, with a traceback for each request given up, are not printed."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
+        self.unsent = sum(isinstance(connection, Connection) and connection.unsent for connection in self.server_state.connections)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -67,28 +93,29 @@ def serve(export: Path, settings: Settings, reference_file: Path | None = None, 
     """
     _quiet(settings.access_log)
     listening = taken or bound(settings.host, settings.port)
+    limit_unsent(listening, settings.send_buffer_kb, settings.send_seconds)
     _allow_files(2 * settings.connections + _SPARE)
     engine = Engine(settings, Versions(export, partial(load, trust=settings.trust), say), reference_file)
     port = listening.getsockname()[1]
-    server = Server(configured(engine), lambda: say(_welcome(engine, port)))
+    gate = create_app(engine)
+    server = Server(configured(engine, gate), lambda: say(_welcome(engine, port)))
     try:
         asyncio.run(server.serve([listening]))
     except OSError as error:
         raise refused(settings.host, port, error) from None
     finally:
         listening.close()
-    say(
-        "Stopped immediately; some requests were not answered." if server.force_exit else "Stopped; all requests in progress were answered."
-    )
+    say(_farewell(gate.unanswered + server.unsent))
 
 
-def configured(engine: Engine) -> uvicorn.Config:
-    """Return uvicorn's configuration for an engine."""
+def configured(engine: Engine, gate: Gate) -> uvicorn.Config:
+    """Return uvicorn's configuration for an engine and its application."""
     own = engine.settings
-    app: Any = create_app(engine)
+    places = Places(own.connections, own.for_each_address)
+    connection: Any = functools.partial(Connection, settings=own, places=places, spare=_SPARE, count=engine.metrics.count)
     return uvicorn.Config(
-        app, http=guarded(own.header_seconds, own.connections, _SPARE), ws="none", lifespan="on", loop="asyncio", log_config=None,
-        access_log=own.access_log, server_header=False, timeout_keep_alive=round(own.idle_seconds),
+        gate, http=connection, ws="none", lifespan="on", loop="asyncio", log_config=None,
+        access_log=own.access_log, server_header=False, timeout_keep_alive=round(own.idle_seconds), headers=_HEADERS,
         backlog=1024, timeout_graceful_shutdown=round(own.stop_seconds), proxy_headers=False,
     )  # fmt: skip
 
@@ -99,6 +126,12 @@ def _welcome(engine: Engine, port: int) -> str:
     host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
     root = f"http://{host}:{port}"
     return f"Ready: {root}/ (web page), {root}/v1/models/{quote(own.name)}:predict (API), version {version}. Press Ctrl-C to stop."
+
+
+def _farewell(unanswered: int) -> str:
+    if not unanswered:
+        return "Stopped; all requests in progress were answered."
+    return f"Stopped; {unanswered} {'request was' if unanswered == 1 else 'requests were'} not answered."
 
 
 def _quiet(access_log: bool) -> None:

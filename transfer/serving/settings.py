@@ -4,30 +4,37 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from transfer.config.sections import Section
 from transfer.config.values import refusal
 from transfer.errors import ConfigError
+from transfer.serving import hosts
 
 KEY_VARIABLE = "TRANSFER_API_KEY"
 
-MEGA = 1_000_000
+KILO, MEGA = 1_000, 1_000_000
 
 
 class Settings(Section):
-    """Settings of one server. Sizes are in units of 1,000,000, times in seconds."""
+    """Settings of one server. Sizes are in units of 1,000,000 or 1,000 bytes, times in seconds."""
 
     name: str = Field("classifier", min_length=1, pattern=r"^[^/:\x00-\x1f]+$", description="of the model, in URLs")
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0: all of this machine's")
     port: int = Field(8501, ge=0, le=65535, description="0: any free port")
     api_key: SecretStr | None = Field(None, description="required of every request except /healthz, /openapi.json and the page's files")
     trust: bool = Field(False, description="load versions of the model whatever they could do, such as read files")
+    allowed_host: tuple[str, ...] = Field(
+        (), description="further host names that a server without a key answers to, and takes requests of pages from; *: any name"
+    )
     access_log: bool = Field(False, description="one line a request")
 
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
     max_images: int = Field(128, ge=1, le=100_000, description="of one request")
     max_megapixels: float = Field(100.0, gt=0, le=10_000, description="of one image")
+
+    max_header_kb: float = Field(64.0, gt=0, le=1000, description="of the first line, headers and trailers of one request, else 431")
+    max_headers: int = Field(100, ge=1, le=10_000, description="of one request, with its trailers, else 431")
 
     batch_images: int | None = Field(None, ge=1, le=4096, description="in one batch; empty: depends on their size")
     batches: int = Field(2, ge=1, le=64, description="computed at the same time: one uses the cores that another leaves idle")
@@ -37,13 +44,32 @@ class Settings(Section):
     queue_images: int = Field(1024, ge=1, le=1_000_000, description="that wait for the model; more are refused with 429")
     held_mb: float = Field(256.0, gt=0, description="of all requests being received or answered; more are refused with 429")
     connections: int = Field(512, ge=1, le=100_000, description="open at the same time; more are refused with 503")
+    connections_per_address: int | None = Field(
+        None, ge=1, le=100_000, description="open at the same time from one address (IPv6: one /64 network); empty: half of connections"
+    )
+
+    pipelined: int = Field(
+        2, ge=0, description="requests in a row that may be sent before the answer to another; then the connection is closed"
+    )
 
     request_seconds: float = Field(30.0, gt=0, description="from a complete request to its answer, else 504")
     body_seconds: float = Field(20.0, gt=0, description="to receive a request's body, else 408")
     header_seconds: float = Field(10.0, gt=0, description="to receive a request's headers, else the connection is closed")
+    send_seconds: float = Field(30.0, gt=0, description="that a client may take to read an answer, else the connection is reset")
+    send_buffer_kb: float = Field(256.0, gt=0, description="of answers that the system keeps for one connection until they are read")
+    drain_seconds: float = Field(10.0, gt=0, description="that the rest of a request is discarded for if it was refused early")
+    drain_mb: float = Field(256.0, gt=0, description="of the rest of such a request; beyond that the connection is reset")
     idle_seconds: float = Field(10.0, gt=0, description="that a connection is kept open between requests")
     stop_seconds: float = Field(30.0, gt=0, description="that a stopping server waits for requests in progress")
     poll_seconds: float = Field(2.0, gt=0, description="between checks for a new version of the model")
+
+    @field_validator("allowed_host")
+    @classmethod
+    def _are_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name != hosts.ANY and not hosts.is_host(name):
+                raise ValueError("must be the name or the address of a host, without scheme and port (*: any)")
+        return names
 
     @model_validator(mode="after")
     def _one_request_fits(self) -> Self:
@@ -52,6 +78,11 @@ class Settings(Section):
         if self.held_mb < self.max_body_mb:
             raise ValueError(f"held_mb must hold one request: at least max_body_mb ({self.max_body_mb:g})")
         return self
+
+    @property
+    def for_each_address(self) -> int:
+        """Most connections of one address."""
+        return self.connections_per_address or max(1, self.connections // 2)
 
     def batch_of(self, side: int) -> int:
         """Return the most images of `side` x `side` pixels that are given to the model at once."""
