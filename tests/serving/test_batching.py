@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.serving.batching import Batcher, Limits, Piece, pieces_of
+from transfer.serving.batching import Batcher
+from transfer.serving.pieces import Limits, Piece, pieces_of
 from transfer.serving.refusals import ImageError, RefusedError
 
 

@@ -17,6 +17,7 @@ from transfer.serving.bodies import ClientGoneError
 from transfer.serving.engine import Engine
 from transfer.serving.file_routes import FileRoutes
 from transfer.serving.gate import FAILED, Gate, error_response
+from transfer.serving.patience import Patient
 from transfer.serving.refusals import RefusedError
 from transfer.serving.tf_routes import TfRoutes, answer, malformed
 
@@ -49,7 +50,8 @@ def create_app(engine: Engine) -> Gate:
     key = engine.settings.api_key
     if key is not None:
         _document_key(app)
-    return Gate(_with_short_way(app, models), engine.metrics, key.get_secret_value() if key else None)
+    patient = Patient(_with_short_way(app, models), engine.settings.request_seconds)
+    return Gate(patient, engine.metrics, key.get_secret_value() if key else None)
 
 
 def _with_short_way(app: FastAPI, models: TfRoutes) -> Any:
@@ -70,6 +72,8 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
     files = FileRoutes(engine)
 
     async def healthz(request: Request) -> Response:
+        if not await engine.healthy():
+            raise RefusedError(503, "The model does not answer.", {"Retry-After": "5"})
         content = {"status": "ok", "model": engine.settings.name, "version": str(engine.versions.current.version)}
         return answer(orjson.dumps(content))
 

@@ -15,7 +15,7 @@ _ERRORS = {
     415: "The body has an unsupported type or encoding.",
     429: "The server is busy; the header Retry-After says when to try again.",
     500: "The server failed.",
-    503: "Too many connections.",
+    503: "Too many connections, or the model does not answer.",
     504: "The answer took too long.",
 }
 _PLAIN = (400, 401, 404, 405, 503)

@@ -27,6 +27,7 @@ class Settings(Section):
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
     max_images: int = Field(128, ge=1, le=100_000, description="of one request")
     max_megapixels: float = Field(100.0, gt=0, le=10_000, description="of one image")
+    request_megapixels: float = Field(512.0, gt=0, description="of all images of one request; one of the largest is always allowed")
 
     batch_images: int | None = Field(None, ge=1, le=4096, description="in one batch; empty: depends on their size")
     batches: int = Field(2, ge=1, le=64, description="computed at the same time: one uses the cores that another leaves idle")
@@ -37,11 +38,12 @@ class Settings(Section):
     held_mb: float = Field(256.0, gt=0, description="of all requests being received or answered; more are refused with 429")
     connections: int = Field(512, ge=1, le=100_000, description="open at the same time; more are refused with 503")
 
-    request_seconds: float = Field(30.0, gt=0, description="from a complete request to its answer, else 504")
-    body_seconds: float = Field(20.0, gt=0, description="to receive a request's body, else 408")
+    request_seconds: float = Field(30.0, gt=0, description="from a request's headers to its answer, else 504")
+    body_seconds: float = Field(20.0, gt=0, description="to receive a request's body, at most request_seconds, else 408")
     header_seconds: float = Field(10.0, gt=0, description="to receive a request's headers, else the connection is closed")
     idle_seconds: float = Field(10.0, gt=0, description="that a connection is kept open between requests")
     stop_seconds: float = Field(30.0, gt=0, description="that a stopping server waits for requests in progress")
+    health_seconds: float = Field(5.0, gt=0, description="for which an answer of the model shows its health; also to answer a tiny image")
     poll_seconds: float = Field(2.0, gt=0, description="between checks for a new version of the model")
 
     @model_validator(mode="after")
@@ -51,6 +53,16 @@ class Settings(Section):
         if self.held_mb < self.max_body_mb:
             raise ValueError(f"held_mb must hold one request: at least max_body_mb ({self.max_body_mb:g})")
         return self
+
+    @property
+    def most_megapixels(self) -> float:
+        """Of all images of one request."""
+        return max(self.request_megapixels, self.max_megapixels)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to receive a request's body."""
+        return min(self.body_seconds, self.request_seconds)
 
     def batch_of(self, side: int) -> int:
         """Return the most images of `side` x `side` pixels that are given to the model at once."""
