@@ -54,7 +54,7 @@ class Engine:
         self._batcher = Batcher(
             self._limits, tf.errors.InvalidArgumentError, counts.batch.observe, settings.batches, counts.threads_replaced.inc
         )
-        self._transcoder = Transcoder(settings.request_seconds)
+        self._transcoder = Transcoder(settings.max_megapixels, settings.request_seconds)
         self._parser = ThreadPoolExecutor(1, "parser")  # one at a time: ten million values take a gigabyte
         self._probe: asyncio.Task[bool] | None = None
         self._reference_file, self._reference = reference_file, None  # type: Path | None, Any
@@ -71,7 +71,7 @@ class Engine:
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.to_thread(self._batcher.stop)
-        self._transcoder.stop()
+        await self._transcoder.stop()
         self._parser.shutdown(wait=False, cancel_futures=True)
 
     def read_metrics(self) -> bytes:
@@ -202,7 +202,7 @@ class Engine:
 
     async def _verdicts(self, loaded: Loaded, images: Sequence[bytes], need: Need) -> list[Admitted | ImageError]:
         own = self.settings
-        return await self._transcoder.admit(images, own.max_megapixels, own.most_megapixels, loaded.served.value_range, need)
+        return await self._transcoder.admit(images, own.most_megapixels, loaded.served.value_range, need)
 
     async def _admitted(self, loaded: Loaded, images: Sequence[bytes], need: Need) -> list[Admitted]:
         admitted = []

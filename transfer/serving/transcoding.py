@@ -1,53 +1,58 @@
 """Clients' unusual images: their headers are read first, then they become PNG, one at a time, as each takes hundreds of megabytes.
 
-An image that is being decoded cannot be interrupted. So its work is bounded before it starts: by its pixels, and by refusing what
-would wait too long behind others. An image whose client has gone, or whose time is over, leaves the queue.
+What would wait too long behind others is refused. An image whose client has gone, or whose time is over, leaves the queue, and the
+process that decodes it is killed.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 from transfer.data.decoding.to_8_bits import Range
 from transfer.serving import admission
 from transfer.serving.admission import Admitted
 from transfer.serving.bodies import Need
+from transfer.serving.png_process import PngProcess
 from transfer.serving.refusals import ImageError, RefusedError, busy
 from transfer.serving.settings import MEGA
 
-_HISTORY = 0.2  # weight of the newest image in the running mean of seconds a pixel
+_KEPT = 0.8  # share of the earlier images in the running sums, with each image
+_GUESS = (3.0, 100 * MEGA)  # seconds and pixels, before any image was seen
 
 
 class Transcoder:
-    """The threads, and the queue in front of the one that decodes.
+    """The queue, and the process behind it.
 
     Attributes:
         pixels: of the images that wait or are being decoded.
-        seconds_per_pixel: running mean.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Prepare; an image that would wait for more than `seconds` is refused."""
-        self._seconds = seconds
-        self._headers, self._decoding = ThreadPoolExecutor(1, "headers"), ThreadPoolExecutor(1, "transcoder")
-        self.pixels, self.seconds_per_pixel = 0, 0.0
+    def __init__(self, max_megapixels: float, seconds: float) -> None:
+        """Prepare; images that would wait for more than `seconds` are refused."""
+        self._max_megapixels, self._seconds = max_megapixels, seconds
+        self._headers = ThreadPoolExecutor(1, "headers")
+        self._process, self._turn = PngProcess(max_megapixels), asyncio.Lock()
+        self._took, self._pixels_done = _GUESS
+        self.pixels = 0
 
-    async def admit(
-        self, images: Sequence[bytes], max_megapixels: float, together: float, value_range: Range | None, need: Need
-    ) -> list[Admitted | ImageError]:
+    async def stop(self) -> None:
+        """Drop what waits, and end the process."""
+        self._headers.shutdown(wait=False, cancel_futures=True)
+        await self._process.stop()
+
+    async def admit(self, images: Sequence[bytes], together: float, value_range: Range | None, need: Need) -> list[Admitted | ImageError]:
         """Return for each image of a request what the model is given, or why it is refused.
 
         Args:
-            max_megapixels, together: limits of one image, and of all.
+            together: most megapixels of all.
             value_range: of the model, for images of more than 8 bits per sample.
             need: reserves memory for what images become.
 
         Raises:
             RefusedError: 413 if they have too many pixels together, before any is decoded; 429.
         """
-        examined = await self._examined(images, max_megapixels, together)
+        examined = await self._examined(images, together)
         verdicts: list[Admitted | ImageError] = []
         size = 0
         for position, (data, found) in enumerate(zip(images, examined, strict=True)):
@@ -64,15 +69,15 @@ class Transcoder:
                 verdicts.append(ImageError(error.text, position))
         return verdicts
 
-    async def _examined(self, images: Sequence[bytes], max_megapixels: float, together: float) -> list[tuple[int, bool] | ImageError]:
+    async def _examined(self, images: Sequence[bytes], together: float) -> list[tuple[int, bool] | ImageError]:
         """Return of each image the number of pixels, and whether it must be transcoded, from its header."""
         examined: list[tuple[int, bool] | ImageError] = []
-        total = 0
+        total, limit = 0, self._max_megapixels
         run = asyncio.get_running_loop().run_in_executor
         for position, data in enumerate(images):
             try:
-                ordinary = admission.ordinary(data, max_megapixels)
-                found = (ordinary.pixels, False) if ordinary else await run(self._headers, admission.uploaded, data, max_megapixels)
+                ordinary = admission.ordinary(data, limit)
+                found = (ordinary.pixels, False) if ordinary else await run(self._headers, admission.uploaded, data, limit)
             except ImageError as error:
                 examined.append(ImageError(error.text, position))
                 continue
@@ -89,32 +94,17 @@ class Transcoder:
             ImageError: if it cannot be decoded.
             RefusedError: 429 if it would wait too long.
         """
-        wait = self.pixels * self.seconds_per_pixel
+        wait = self.pixels * self._took / self._pixels_done
         if wait > self._seconds:
             raise busy(wait)
-        loop = asyncio.get_running_loop()
-        job = self._decoding.submit(self._timed, data, value_range, pixels)
         self.pixels += pixels
-
-        def ended(job: "Future[Any]") -> None:  # also if it was cancelled before it began; if it goes on in vain, only at its end
-            loop.call_soon_threadsafe(self._left, pixels)
-
-        job.add_done_callback(ended)
-        return await asyncio.wrap_future(job)
-
-    def stop(self) -> None:
-        """Drop what waits; what is being decoded is not waited for."""
-        for threads in (self._headers, self._decoding):
-            threads.shutdown(wait=False, cancel_futures=True)
-
-    def _timed(self, data: bytes, value_range: Range | None, pixels: int) -> bytes:
-        started = time.perf_counter()
         try:
-            return admission.transcoded(data, value_range)
+            async with self._turn:
+                started = time.monotonic()
+                try:
+                    return await self._process.png(data, value_range)
+                finally:
+                    self._took = _KEPT * self._took + time.monotonic() - started
+                    self._pixels_done = _KEPT * self._pixels_done + pixels
         finally:
-            took = (time.perf_counter() - started) / max(1, pixels)
-            mean = self.seconds_per_pixel
-            self.seconds_per_pixel = took if not mean else (1 - _HISTORY) * mean + _HISTORY * took
-
-    def _left(self, pixels: int) -> None:
-        self.pixels -= pixels
+            self.pixels -= pixels
