@@ -224,6 +224,7 @@ def test_no_failure_ends_a_thread_or_spoils_the_answers_of_others(error: type[Ba
     run(story)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_died_is_replaced_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     replaced: list[bool] = []
 

@@ -66,9 +66,8 @@ def test_pixels_are_bounded_in_sum_before_any_is_decoded(monkeypatch: pytest.Mon
 
 def test_what_would_wait_too_long_is_refused_and_what_is_given_up_is_killed() -> None:
     async def story(transcoder: Transcoder) -> None:
-        large = tiff(7000)
-        first = asyncio.create_task(admit(transcoder, large))
-        second = asyncio.create_task(admit(transcoder, tiff(20)))
+        large = tiff(3000)
+        first, second = (asyncio.create_task(admit(transcoder, large)) for _ in range(2))
         while transcoder._process._process is None:
             await asyncio.sleep(0.01)
         process = transcoder._process._process
@@ -80,7 +79,7 @@ def test_what_would_wait_too_long_is_refused_and_what_is_given_up_is_killed() ->
         assert verdict.data.startswith(b"\x89PNG")
         assert process.returncode == -signal.SIGKILL
 
-    play(story, seconds=0.5)
+    play(story, seconds=0.4)
 
 
 def test_a_process_that_dies_costs_one_image() -> None:
@@ -88,7 +87,7 @@ def test_a_process_that_dies_costs_one_image() -> None:
         await admit(transcoder, tiff(20))
         process = transcoder._process._process
         assert process is not None
-        decoding = asyncio.create_task(admit(transcoder, tiff(7000)))
+        decoding = asyncio.create_task(admit(transcoder, tiff(5000)))
         while not transcoder.pixels:
             await asyncio.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)

@@ -59,9 +59,15 @@ class PngProcess:
     async def stop(self) -> None:
         """End the process, whatever it does."""
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        if process.returncode is None:
             process.kill()
-            await process.wait()
+        process.stdin.close()
+        while await process.stdout.read(1 << 20):  # what it had written; then both pipes are closed
+            pass
+        await process.wait()
 
     async def _started(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
