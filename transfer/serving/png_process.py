@@ -8,6 +8,7 @@ import os
 import resource
 import struct
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from transfer.data.decoding.to_8_bits import Range
@@ -65,8 +66,9 @@ class PngProcess:
         if process.returncode is None:
             process.kill()
         process.stdin.close()
-        while await process.stdout.read(1 << 20):  # what it had written; then both pipes are closed
-            pass
+        with suppress(RuntimeError):  # the server stops at once, and another task still reads
+            while await process.stdout.read(1 << 20):  # what it had written; then both pipes are closed
+                pass
         await process.wait()
 
     async def _started(self) -> asyncio.subprocess.Process:
