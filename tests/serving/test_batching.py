@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.serving.batching import Batcher, Limits, Piece, pieces_of
+from transfer.serving.batching import Batcher
+from transfer.serving.pieces import Limits, Piece, pieces_of
 from transfer.serving.refusals import ImageError, RefusedError
 
 
@@ -200,3 +201,62 @@ def test_requests_are_divided_in_order_into_pieces_that_fit(sizes: list[int], ro
     for part in parts:
         assert len(sizes[part]) <= rows
         assert len(sizes[part]) == 1 or sum(sizes[part]) <= limit
+
+
+@pytest.mark.parametrize("error", [MemoryError, SystemExit, KeyboardInterrupt, StopIteration, GeneratorExit, RecursionError])
+def test_no_failure_ends_a_thread_or_spoils_the_answers_of_others(error: type[BaseException]) -> None:
+    """Also one that occurs while a batch with a bad row is computed in halves."""
+    model = Model()
+
+    def fails(inputs: Mapping[str, Any]) -> Any:
+        if 666 in inputs["x"] and min(inputs["x"]) >= 0:
+            raise error
+        return model(inputs)
+
+    async def story(batcher: Batcher, _: Model) -> None:
+        pieces = [piece(fails, *numbers) for numbers in ((1, 2), (666,), (3, -4), (5,))]
+        results = await while_busy(batcher, model, *pieces)
+        assert [results[number]["y"].tolist() for number in (0, 3)] == [[2, 4], [10]]
+        assert isinstance(results[1], Exception) and not isinstance(results[1], ImageError)
+        assert isinstance(results[2], ImageError) and results[2].position == 1
+        assert all(thread.is_alive() for thread in batcher._threads)
+
+    run(story)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_replaced_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[bool] = []
+
+    async def play() -> None:
+        model = Model()
+        batcher = Batcher(Limits(8, 100, 1e9, 20, 1e9), ValueError, lambda count: None, 1, lambda: replaced.append(True))
+        batcher.start()
+        monkeypatch.setattr(batcher, "_deliver", None)  # neither answers nor failures can be delivered
+        batcher.submit([piece(model, 1)])
+        await asyncio.to_thread(batcher._threads[0].join, 10)
+        assert not batcher._threads[0].is_alive()
+        monkeypatch.undo()
+        later = piece(model, 2)
+        batcher.submit([later])
+        assert (await asyncio.wait_for(later.future, 10))["y"].tolist() == [4]
+        await asyncio.to_thread(batcher.stop)
+
+    asyncio.run(play())
+    assert replaced == [True]
+
+
+def test_only_one_piece_above_the_limit_of_pixels_is_computed_at_once() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        large = [Piece(0, model, {"x": [number]}, 1, 1, 2 * 10**9, asyncio.get_running_loop().create_future()) for number in (1, 2)]
+        batcher.submit(large)
+        await asyncio.to_thread(model.entered.acquire)
+        assert not await asyncio.to_thread(model.entered.acquire, timeout=0.1)
+        small = piece(model, 3)
+        batcher.submit([small])
+        assert await asyncio.to_thread(model.entered.acquire, timeout=5), "a small one goes past"
+        model.gate.set()
+        await asyncio.gather(small.future, *(one.future for one in large))
+
+    run(story, threads=2)

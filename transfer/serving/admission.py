@@ -1,8 +1,5 @@
 """Whether bytes are an image that the model can be given, judged by the header before any pixel is allocated."""
 
-import asyncio
-from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import NamedTuple
 
 from transfer.data.decoding import formats, headers
@@ -49,17 +46,17 @@ def unusual(data: bytes, max_megapixels: float, value_range: Range | None) -> Ad
     return Admitted(transcoded(data, value_range) if transcodes else data, pixels)
 
 
-def uploaded(data: bytes, max_megapixels: float, value_range: Range | None) -> Admitted:
-    """Admit an image from the network: as `unusual`, but not the formats that need an extra.
+def uploaded(data: bytes, max_megapixels: float) -> tuple[int, bool]:
+    """Return `examined` of an image from the network: not of the formats that need an extra.
 
     Their parsers are large and were not made for hostile bytes; who sends such a file is told its format.
 
     Raises:
-        ImageError: if it is not an image, is damaged, has too many pixels, or is of such a format.
+        ImageError: if it is not an image, has too many pixels, or is of such a format.
     """
     if format := formats.recognised(data):
         raise ImageError(formats.refusal(format, installable=False))
-    return unusual(data, max_megapixels, value_range)
+    return examined(data, max_megapixels)
 
 
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
@@ -94,20 +91,3 @@ def _allowed(width: int, height: int, max_megapixels: float) -> int:
     if pixels > max_megapixels * 1e6:
         raise ImageError(f"too large: {pixels / 1e6:.0f} megapixels, the limit is {max_megapixels:g}")
     return pixels
-
-
-async def admit(
-    images: Sequence[bytes], max_megapixels: float, value_range: Range | None, executor: Executor
-) -> list[Admitted | ImageError]:
-    """Check images, the unusual ones in another thread; return for each what the model is given, or why it is refused."""
-    verdicts: list[Admitted | ImageError] = []
-    for position, data in enumerate(images):
-        try:
-            admitted = ordinary(data, max_megapixels)
-            if admitted is None:
-                run = asyncio.get_running_loop().run_in_executor
-                admitted = await run(executor, uploaded, data, max_megapixels, value_range)
-            verdicts.append(admitted)
-        except ImageError as error:
-            verdicts.append(ImageError(error.text, position))
-    return verdicts

@@ -19,6 +19,7 @@ from transfer.serving.engine import Engine
 from transfer.serving.file_routes import FileRoutes
 from transfer.serving.gate import FAILED, Gate, error_response
 from transfer.serving.hosts import Hosts
+from transfer.serving.patience import Patient
 from transfer.serving.refusals import RefusedError
 from transfer.serving.tf_routes import TfRoutes, answer, malformed
 
@@ -53,7 +54,8 @@ def create_app(engine: Engine) -> Gate:
     if key is not None:
         _document_key(app)
     hosts = Hosts(engine.settings.host, engine.settings.allowed_host)
-    return Gate(_with_short_way(app, models), engine.metrics, key.get_secret_value() if key else None, hosts)
+    patient = Patient(_with_short_way(app, models), engine.settings.request_seconds)
+    return Gate(patient, engine.metrics, key.get_secret_value() if key else None, hosts)
 
 
 def _with_short_way(app: FastAPI, models: TfRoutes) -> Any:
@@ -74,6 +76,8 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
     files = FileRoutes(engine)
 
     async def healthz(request: Request) -> Response:
+        if not await engine.healthy():
+            raise RefusedError(503, "The model does not answer.", {"Retry-After": "5"})
         content = {"status": "ok", "model": engine.settings.name, "version": str(engine.versions.current.version)}
         return answer(orjson.dumps(content))
 

@@ -4,8 +4,23 @@ import binascii
 import re
 from urllib.parse import unquote_to_bytes
 
-_TO_STANDARD = str.maketrans("-_", "+/")
-_DATA_URL = re.compile(r"\s*data:[^,]{0,200};base64\s*,", re.IGNORECASE)
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_SPACE = b" \t\n\r\v\f\x1c\x1d\x1e\x1f"
+_ESCAPES = {
+    b"%2B": b"+",
+    b"%2b": b"+",
+    b"%2F": b"/",
+    b"%2f": b"/",
+    b"%3D": b"=",
+    b"%3d": b"=",
+    b"%0A": b"",
+    b"%0a": b"",
+    b"%0D": b"",
+    b"%0d": b"",
+    b"%20": b"",
+}
+_OTHER_ESCAPES = 1000  # one at a time, which is slow
+_DATA_URL = re.compile(r"\s{0,100}data:[^,]{0,200};base64\s*,", re.IGNORECASE)
 _LIKE = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}\s*")
 
 
@@ -24,16 +39,23 @@ def decoded(text: str) -> bytes:
     except ValueError:
         pass
     start = _DATA_URL.match(text)
-    if start:
-        text = text[start.end() :]
-        if "%" in text:  # a URL may hold any character as %XX
-            text = unquote_to_bytes(text).decode("ascii")
-    packed = "".join(text.split()).rstrip("=")
-    if "-" in packed or "_" in packed:
-        if "+" in packed or "/" in packed:
+    packed = text[start.end() if start else 0 :].encode("ascii")
+    if start and b"%" in packed:  # a URL may hold any character as %XX
+        packed = _without_escapes(packed)
+    packed = packed.translate(None, _SPACE).rstrip(b"=")
+    if b"-" in packed or b"_" in packed:
+        if b"+" in packed or b"/" in packed:
             raise ValueError("both alphabets of base64")
         packed = packed.translate(_TO_STANDARD)
-    return binascii.a2b_base64(packed + "=" * (-len(packed) % 4), strict_mode=True)
+    return binascii.a2b_base64(packed + b"=" * (-len(packed) % 4), strict_mode=True)
+
+
+def _without_escapes(text: bytes) -> bytes:
+    for escape, character in _ESCAPES.items():
+        text = text.replace(escape, character)
+    if text.count(b"%") > _OTHER_ESCAPES:
+        raise ValueError("base64 needs no such escapes")
+    return unquote_to_bytes(text)
 
 
 def is_data_url(text: str) -> bool:

@@ -7,59 +7,18 @@ decoder fails before the network computes, so this costs at most one more pass.
 """
 
 import asyncio
-import itertools
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from transfer.serving.pieces import Limits, Piece, answers, failure
+from transfer.serving.refusals import busy
 
-from transfer.serving.admission import DAMAGED
-from transfer.serving.refusals import ImageError, busy
-
-Rows = Sequence[Any] | np.ndarray
-"""Rows of one input: a list of bytes, or an array."""
-
-Answer = dict[str, np.ndarray]
-"""Outputs by name, n rows each."""
-
+_LOG = logging.getLogger("transfer.serving")
 _HISTORY = 0.2  # weight of the newest batch in the running mean of seconds a row
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one batch (`rows`, `size` in bytes, `pixels`) and of the queue (`waiting` rows, a wait of `seconds`)."""
-
-    rows: int
-    size: float
-    pixels: float
-    waiting: int
-    seconds: float
-
-
-@dataclass(eq=False)
-class Piece:
-    """Rows of one request that go to the model in the same batch, with others or alone.
-
-    Attributes:
-        key: pieces with the same key may share a batch.
-        run: computes a batch: inputs of n rows -> outputs of n rows; raises if a row is bad.
-        inputs: by name, `rows` rows each.
-        size, pixels: bytes of the encoded images, pixels of the decoded ones.
-        future: receives the answer, or `ImageError` with the position of the first bad row in this piece.
-    """
-
-    key: object
-    run: Callable[[Mapping[str, Rows]], Any]
-    inputs: Mapping[str, Rows]
-    rows: int
-    size: int
-    pixels: int
-    future: "asyncio.Future[Any]"
-    dropped: bool = field(default=False, init=False)
 
 
 class Batcher:
@@ -67,10 +26,16 @@ class Batcher:
 
     Attributes:
         seconds_per_row: running mean of the time of a batch, divided by its rows and by the threads.
+        answered_at: when the model last answered a batch (`time.monotonic`); 0: never.
     """
 
     def __init__(
-        self, limits: Limits, bad_row: type[BaseException] | tuple[type[BaseException], ...], told: Callable[[int], None], threads: int = 1
+        self,
+        limits: Limits,
+        bad_row: type[BaseException] | tuple[type[BaseException], ...],
+        told: Callable[[int], None],
+        threads: int = 1,
+        replaced: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; `start` starts the threads.
 
@@ -78,15 +43,20 @@ class Batcher:
             bad_row: what `Piece.run` raises if a row is bad.
             told: called in a thread with the number of rows of each batch computed.
             threads: most batches computed at the same time.
+            replaced: called when a thread had died and another was started.
         """
-        self._limits, self._bad_row, self._told = limits, bad_row, told
+        self._limits, self._bad_row, self._told, self._replaced = limits, bad_row, told, replaced
         self._waiting: deque[Piece] = deque()
         self._rows = 0
         self._changed = threading.Condition()
         self._stopping = False
-        self._threads = [threading.Thread(target=self._work, name=f"model {number}", daemon=True) for number in range(threads)]
+        self._large = False  # whether a batch above the limit of pixels is being computed
+        self._threads = [self._thread(number) for number in range(threads)]
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.seconds_per_row = 0.0
+        self.seconds_per_row = self.answered_at = 0.0
+
+    def _thread(self, number: int) -> threading.Thread:
+        return threading.Thread(target=self._work, name=f"model {number}", daemon=True)
 
     @property
     def waiting(self) -> int:
@@ -120,7 +90,24 @@ class Batcher:
                 raise busy(wait)
             self._waiting.extend(pieces)
             self._rows += rows
+            self._revive()
             self._changed.notify(len(pieces))
+
+    def submit_first(self, piece: Piece) -> None:
+        """Put a piece before all others, whatever waits."""
+        with self._changed:
+            self._waiting.appendleft(piece)
+            self._rows += piece.rows
+            self._revive()
+            self._changed.notify()
+
+    def _revive(self) -> None:
+        """Start a thread in the place of each that has died, which no batch should be able to cause."""
+        for number, thread in enumerate(self._threads):
+            if thread.ident is not None and not thread.is_alive() and not self._stopping:
+                self._threads[number] = self._thread(number)
+                self._threads[number].start()
+                self._replaced()
 
     def drop(self, pieces: Sequence[Piece]) -> None:
         """Remove pieces whose client no longer waits from the queue; those in progress are not stopped."""
@@ -134,37 +121,58 @@ class Batcher:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._stopping:
+                while not self._stopping and not (batch := self._take()):
                     self._changed.wait()
                 if self._stopping:
                     return
-                batch = self._take()
-            started, rows = time.perf_counter(), sum(piece.rows for piece in batch)
-            results = _answers(batch, self._bad_row)
-            took = (time.perf_counter() - started) / rows / len(self._threads)
-            with self._changed:
-                self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
-            self._told(rows)
-            self._deliver(batch, results)
-            del batch, results  # free them while waiting
+            try:
+                self._compute(batch)
+            except BaseException as error:  # of an answer that could not be delivered, perhaps for want of memory
+                _LOG.exception("A batch failed.")
+                self._deliver(batch, [failure(error)] * len(batch))
+            finally:
+                with self._changed:
+                    if self._is_large(batch):
+                        self._large = False
+                        self._changed.notify_all()
+            del batch  # free it while waiting
+
+    def _compute(self, batch: list[Piece]) -> None:
+        started, rows = time.perf_counter(), sum(piece.rows for piece in batch)
+        results = answers(batch, self._bad_row)
+        took = (time.perf_counter() - started) / rows / len(self._threads)
+        with self._changed:
+            self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
+            if not all(isinstance(result, Exception) for result in results):
+                self.answered_at = time.monotonic()
+        self._told(rows)
+        self._deliver(batch, results)
+
+    def _is_large(self, batch: Sequence[Piece]) -> bool:
+        return sum(piece.pixels for piece in batch) > self._limits.pixels
 
     def _take(self) -> list[Piece]:
-        """Take the oldest piece, and those behind it that may share its batch within the limits."""
-        limits, first = self._limits, self._waiting[0]
+        """Take the oldest piece, and those behind it that may share its batch within the limits; none if nothing can be computed.
+
+        A piece that is above the limit of pixels by itself waits until no other such is computed: each takes gigabytes.
+        """
+        limits = self._limits
+        first = next((piece for piece in self._waiting if not (self._large and self._is_large([piece]))), None)
         batch: list[Piece] = []
         left: deque[Piece] = deque()
         rows = size = pixels = 0
         full = False
         for piece in self._waiting:
             fits = rows + piece.rows <= limits.rows and size + piece.size <= limits.size and pixels + piece.pixels <= limits.pixels
-            if piece is first or (piece.key == first.key and fits and not full):
+            if piece is first or (first is not None and piece.key == first.key and fits and not full and batch):
                 batch.append(piece)
                 rows, size, pixels = rows + piece.rows, size + piece.size, pixels + piece.pixels
             else:
-                full = full or piece.key == first.key  # pieces with the same key keep their order
+                full = full or (bool(batch) and piece.key == batch[0].key)  # pieces with the same key keep their order
                 left.append(piece)
         self._waiting = left
         self._rows -= rows
+        self._large = self._large or self._is_large(batch)
         return batch
 
     def _deliver(self, batch: list[Piece], results: list[Any]) -> None:
@@ -183,68 +191,3 @@ def _settle(batch: list[Piece], results: list[Any]) -> None:
             piece.future.set_exception(result)
         else:
             piece.future.set_result(result)
-
-
-def _answers(batch: Sequence[Piece], bad_row: Any) -> list[Any]:
-    """Return for each piece its outputs, or its exception."""
-    run = batch[0].run
-    inputs = {name: _joined([piece.inputs[name] for piece in batch]) for name in batch[0].inputs}
-    starts = list(itertools.accumulate((piece.rows for piece in batch), initial=0))
-    try:
-        found = run(inputs)
-        if not isinstance(found, dict):  # an explanation, computed alone
-            return [found]
-        return [{name: value[a:b] for name, value in found.items()} for a, b in itertools.pairwise(starts)]
-    except bad_row:
-        found, bad = _halved(run, inputs, starts[-1], bad_row) if starts[-1] > 1 else ({}, {0})
-        return [_part(found, bad, a, b) for a, b in itertools.pairwise(starts)]
-    except Exception as error:  # a defect, or out of memory: every client gets the error, and the thread goes on
-        return [error] * len(batch)
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else list(itertools.chain.from_iterable(parts))
-
-
-def _halved(run: Callable[..., Any], inputs: Mapping[str, Rows], rows: int, bad_row: Any) -> tuple[dict[int, Answer], set[int]]:
-    """Compute rows that failed together in halves; return the outputs of each good row, and the bad rows."""
-    found: dict[int, Answer] = {}
-    bad: set[int] = set()
-    spans = _halves(0, rows)
-    while spans:
-        a, b = spans.pop()
-        try:
-            outputs = run({name: value[a:b] for name, value in inputs.items()})
-        except bad_row:
-            spans += _halves(a, b)
-            if b - a == 1:
-                bad.add(a)
-            continue
-        for row in range(a, b):
-            found[row] = {name: value[row - a : row - a + 1] for name, value in outputs.items()}
-    return found, bad
-
-
-def _halves(a: int, b: int) -> list[tuple[int, int]]:
-    middle = (a + b) // 2
-    return [(middle, b), (a, middle)] if b - a > 1 else []
-
-
-def _part(found: Mapping[int, Any], bad: set[int], a: int, b: int) -> Any:
-    first = next((row for row in range(a, b) if row in bad), None)
-    if first is not None:
-        return ImageError(DAMAGED, first - a)
-    return {name: np.concatenate([found[row][name] for row in range(a, b)]) for name in found[a]}
-
-
-def pieces_of(rows: int, sizes: Sequence[int], pixels: Sequence[int], limits: Limits) -> list[slice]:
-    """Divide a request into pieces that each fit into a batch; a row that exceeds the limits by itself is a piece of its own."""
-    cuts, count, size, area = [0], 0, 0, 0
-    for row in range(rows):
-        if count and (count == limits.rows or size + sizes[row] > limits.size or area + pixels[row] > limits.pixels):
-            cuts.append(row)
-            count = size = area = 0
-        count, size, area = count + 1, size + sizes[row], area + pixels[row]
-    return [slice(a, b) for a, b in itertools.pairwise([*cuts, rows])]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,21 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.errors import RunError
-from transfer.serving import admission
-from transfer.serving.batching import Answer, Batcher, Limits, Piece, pieces_of
-from transfer.serving.bodies import ClientGoneError, Held, Receive
+from transfer.serving import big_json, tf_json
+from transfer.serving.admission import Admitted
+from transfer.serving.batching import Batcher
+from transfer.serving.bodies import Held, Need
 from transfer.serving.metrics import Metrics
-from transfer.serving.model import DEFAULT, Loaded, Signature
-from transfer.serving.refusals import ImageError, RefusedError
+from transfer.serving.model import DEFAULT, Loaded, Signature, grey
+from transfer.serving.pieces import Answer, Limits, Piece, pieces_of
+from transfer.serving.refusals import ImageError, too_many_images
 from transfer.serving.settings import MEGA, Settings
+from transfer.serving.tf_json import Question
+from transfer.serving.transcoding import Transcoder
 from transfer.serving.versions import Versions
 
-_PATIENCE = 0.25
-"""Seconds after which to watch for a client's disconnection; most answers take less."""
+_INLINE = 1 << 16
+"""Bytes of JSON that are parsed at once; a larger body is given to another thread."""
 
 
 class Engine:
@@ -45,8 +50,13 @@ class Engine:
         self.held = Held(settings.held_mb * MEGA)
         rows, size, pixels = settings.batch_of(versions.current.side), settings.batch_mb * MEGA, settings.batch_megapixels * MEGA
         self._limits = Limits(rows, size, pixels, settings.queue_images, settings.request_seconds)
-        self._batcher = Batcher(self._limits, tf.errors.InvalidArgumentError, self.metrics.batch.observe, settings.batches)
-        self._transcoder = ThreadPoolExecutor(1, "transcoder")  # one at a time: a transcoded image is large
+        counts = self.metrics
+        self._batcher = Batcher(
+            self._limits, tf.errors.InvalidArgumentError, counts.batch.observe, settings.batches, counts.threads_replaced.inc
+        )
+        self._transcoder = Transcoder(settings.max_megapixels, settings.request_seconds)
+        self._parser = ThreadPoolExecutor(1, "parser")  # one at a time: ten million values take a gigabyte
+        self._probe: asyncio.Task[bool] | None = None
         self._reference_file, self._reference = reference_file, None  # type: Path | None, Any
         self._reading = threading.Lock()
         self._watching: asyncio.Task[None] | None = None
@@ -61,7 +71,8 @@ class Engine:
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.to_thread(self._batcher.stop)
-        self._transcoder.shutdown(wait=False, cancel_futures=True)
+        await self._transcoder.stop()
+        self._parser.shutdown(wait=False, cancel_futures=True)
 
     def read_metrics(self) -> bytes:
         """Return the counters in Prometheus's text format."""
@@ -70,66 +81,103 @@ class Engine:
         self.metrics.version.set(self.versions.current.version)
         return self.metrics.text()
 
-    async def rows(self, loaded: Loaded, signature: Signature, inputs: Mapping[str, Any], rows: int, receive: Receive) -> Answer:
+    async def healthy(self) -> bool:
+        """Return whether the model answers: it did not long ago, or does now, before all others, for a tiny image."""
+        if self._batcher.answered_at and time.monotonic() - self._batcher.answered_at < self.settings.health_seconds:
+            return True
+        if self._probe is None or self._probe.done():  # one for all who ask
+            self._probe = asyncio.create_task(self._answers())
+        return await asyncio.shield(self._probe)
+
+    async def _answers(self) -> bool:
+        loaded = self.versions.current
+        image = grey(loaded.side)
+        key = (loaded.version, DEFAULT)
+        piece = _piece(key, loaded.signatures[DEFAULT].run, {"image_bytes": [image]}, [len(image)], [loaded.side**2])
+        try:
+            async with asyncio.timeout(self.settings.health_seconds):
+                self._batcher.submit_first(piece)
+                await piece.future
+            return True
+        except Exception:  # whatever the model raises, or no answer in time
+            return False
+        finally:
+            self._batcher.drop([piece])
+
+    async def parsed(self, loaded: Loaded, body: bytes) -> Question:
+        """Parse a request of TensorFlow Serving's form, a large one in another thread.
+
+        Raises:
+            RefusedError: as `tf_json.parse`.
+        """
+        parse = partial(tf_json.parse, body, loaded.signatures, self.settings.max_images)
+        if len(body) <= _INLINE:
+            return parse()
+        found = await asyncio.to_thread(lambda: None if big_json.is_heavy(body) else parse())
+        return found or await asyncio.get_running_loop().run_in_executor(self._parser, parse)
+
+    async def rows(self, loaded: Loaded, signature: Signature, inputs: Mapping[str, Any], rows: int) -> Answer:
         """Compute all rows of a request, or none.
 
         Raises:
             ImageError: if a row is bad, with its position.
-            RefusedError: 413, 429, 504.
-            ClientGoneError: if the client disconnects.
+            RefusedError: 413, 429.
         """
         self._check_count(rows)
         ready = dict(inputs)
         sizes, pixels = [0] * rows, [loaded.side**2] * rows
-        for name, kind in signature.inputs.items():
-            if kind.is_string:
-                admitted = await self._admitted(loaded, ready[name])
-                ready[name] = [image.data for image in admitted]
-                sizes, pixels = [len(image.data) for image in admitted], [image.pixels for image in admitted]
-        pieces = []
-        for part in pieces_of(rows, sizes, pixels, self._limits):
-            own = {name: value[part] for name, value in ready.items()}
-            pieces.append(_piece((loaded.version, signature.name), signature.run, own, sizes[part], pixels[part]))
+        with self.held.account() as need:
+            for name, kind in signature.inputs.items():
+                if kind.is_string:
+                    admitted = await self._admitted(loaded, ready[name], need)
+                    ready[name] = [image.data for image in admitted]
+                    sizes, pixels = [len(image.data) for image in admitted], [image.pixels for image in admitted]
+            pieces = []
+            for part in pieces_of(rows, sizes, pixels, self._limits):
+                own = {name: value[part] for name, value in ready.items()}
+                pieces.append(_piece((loaded.version, signature.name), signature.run, own, sizes[part], pixels[part]))
+            results = await self._computed(pieces)
         parts, start = [], 0
-        for piece, result in zip(pieces, await self._computed(pieces, receive), strict=True):
+        for piece, result in zip(pieces, results, strict=True):
             if isinstance(result, ImageError):
                 raise ImageError(result.text, start + result.position)
             parts.append(result)
             start += piece.rows
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    async def images(self, loaded: Loaded, images: Sequence[bytes], receive: Receive) -> list[Answer | ImageError]:
+    async def images(self, loaded: Loaded, images: Sequence[bytes]) -> list[Answer | ImageError]:
         """Classify each image independently: a bad one does not affect the answers for the others."""
         self._check_count(len(images))
-        results: list[Any] = await self._verdicts(loaded, images)
         signature = loaded.signatures[DEFAULT]
-        good = [number for number, result in enumerate(results) if not isinstance(result, ImageError)]
-        pieces = []
-        for admitted in (results[number] for number in good):
-            inputs = {"image_bytes": [admitted.data]}
-            pieces.append(_piece((loaded.version, signature.name), signature.run, inputs, [len(admitted.data)], [admitted.pixels]))
-        for number, result in zip(good, await self._computed(pieces, receive), strict=True):
-            results[number] = result
+        with self.held.account() as need:
+            results: list[Any] = await self._verdicts(loaded, images, need)
+            good = [number for number, result in enumerate(results) if not isinstance(result, ImageError)]
+            pieces = []
+            for admitted in (results[number] for number in good):
+                inputs = {"image_bytes": [admitted.data]}
+                pieces.append(_piece((loaded.version, signature.name), signature.run, inputs, [len(admitted.data)], [admitted.pixels]))
+            for number, result in zip(good, await self._computed(pieces), strict=True):
+                results[number] = result
         bad = sum(isinstance(result, ImageError) for result in results)
         self._count(len(results) - bad, bad)
         return results
 
-    async def explain(self, loaded: Loaded, image: bytes, class_name: str | None, receive: Receive) -> dict[str, Any]:
+    async def explain(self, loaded: Loaded, image: bytes, class_name: str | None) -> dict[str, Any]:
         """Explain one image, for the page.
 
         Raises:
-            ImageError, RefusedError, ClientGoneError: as in `rows`.
+            ImageError, RefusedError: as in `rows`.
             DataError: if there is no such class.
         """
         from transfer.serving.explanation import explain
 
-        (admitted,) = await self._admitted(loaded, [image])
-
         def run(inputs: Mapping[str, Any]) -> Any:
             return [explain(loaded.served, self._neighbours(), inputs["image"][0], class_name)]
 
-        piece = _piece(object(), run, {"image": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
-        (result,) = await self._computed([piece], receive)
+        with self.held.account() as need:
+            (admitted,) = await self._admitted(loaded, [image], need)
+            piece = _piece(object(), run, {"image": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
+            (result,) = await self._computed([piece])
         if isinstance(result, ImageError):
             raise result
         answer: dict[str, Any] = result[0]
@@ -149,14 +197,15 @@ class Engine:
 
     def _check_count(self, rows: int) -> None:
         if rows > self.settings.max_images:
-            raise RefusedError(413, f"At most {self.settings.max_images} images in one request. Received {rows}.")
+            raise too_many_images(self.settings.max_images, rows)
 
-    async def _verdicts(self, loaded: Loaded, images: Sequence[bytes]) -> list[admission.Admitted | ImageError]:
-        return await admission.admit(images, self.settings.max_megapixels, loaded.served.value_range, self._transcoder)
+    async def _verdicts(self, loaded: Loaded, images: Sequence[bytes], need: Need) -> list[Admitted | ImageError]:
+        own = self.settings
+        return await self._transcoder.admit(images, own.most_megapixels, loaded.served.value_range, need)
 
-    async def _admitted(self, loaded: Loaded, images: Sequence[bytes]) -> list[admission.Admitted]:
+    async def _admitted(self, loaded: Loaded, images: Sequence[bytes], need: Need) -> list[Admitted]:
         admitted = []
-        for verdict in await self._verdicts(loaded, images):
+        for verdict in await self._verdicts(loaded, images, need):
             if isinstance(verdict, ImageError):
                 self._count(0, 1)
                 raise verdict
@@ -169,14 +218,14 @@ class Engine:
         if bad:
             self.metrics.images.labels("refused").inc(bad)
 
-    async def _computed(self, pieces: Sequence[Piece], receive: Receive) -> list[Any]:
-        """Return the result of each piece, or its `ImageError`; pieces whose client no longer waits are dropped."""
+    async def _computed(self, pieces: Sequence[Piece]) -> list[Any]:
+        """Return the result of each piece, or its `ImageError`; if this is cancelled, they are dropped."""
         if not pieces:
             return []
         self._batcher.submit(pieces)
         futures = [piece.future for piece in pieces]
         try:
-            await _all_done(futures, receive, self.settings.request_seconds)
+            await asyncio.wait(futures)
         finally:
             if not all(future.done() for future in futures):
                 self._batcher.drop(pieces)
@@ -192,29 +241,3 @@ class Engine:
 def _piece(key: object, run: Any, inputs: Mapping[str, Any], sizes: Sequence[int], pixels: Sequence[int]) -> Piece:
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     return Piece(key, run, inputs, len(sizes), sum(sizes), sum(pixels), future)
-
-
-async def _all_done(futures: Sequence["asyncio.Future[Any]"], receive: Receive, seconds: float) -> None:
-    """Wait for all; raise if it takes too long or the client disconnects."""
-    started = time.monotonic()
-    _, left = await asyncio.wait(futures, timeout=min(_PATIENCE, seconds))
-    if not left:
-        return
-    every = asyncio.gather(*left, return_exceptions=True)
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        spare = seconds - (time.monotonic() - started)
-        both: set[asyncio.Future[Any]] = {every, gone}
-        done, _ = await asyncio.wait(both, timeout=max(0.0, spare), return_when=asyncio.FIRST_COMPLETED)
-        if every in done:
-            return
-        if gone in done:
-            raise ClientGoneError
-        raise RefusedError(504, f"The answer took longer than {seconds:g} s.")
-    finally:
-        gone.cancel()
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from transfer.errors import DataError
 from transfer.reports.names import printable
 from transfer.serving import bodies
-from transfer.serving.batching import Answer
 from transfer.serving.engine import Engine
+from transfer.serving.pieces import Answer
 from transfer.serving.refusals import ImageError, RefusedError, shortened
 from transfer.serving.tf_routes import answer
 
@@ -41,7 +41,7 @@ class FileRoutes:
             if not files:
                 raise RefusedError(400, "No file in the form. Expected multipart/form-data: curl -F file=@image.jpg")
             images = [await file.read() for file in files]
-            results = await engine.images(loaded, images, request.receive)
+            results = await engine.images(loaded, images)
         names = [printable(label) for label in loaded.labels]
         rows = [{"file": file.filename or "", **_row(result, names)} for file, result in zip(files, results, strict=True)]
         content: dict[str, Any] = {"model": {"name": engine.settings.name, "version": str(loaded.version)}, "predictions": rows}
@@ -62,7 +62,7 @@ class FileRoutes:
             if isinstance(wanted, UploadFile):
                 raise RefusedError(400, "The field 'class' must be the name of a class. Received a file.")
             try:
-                found = await engine.explain(loaded, await files[0].read(), wanted or None, request.receive)
+                found = await engine.explain(loaded, await files[0].read(), wanted or None)
             except ImageError as error:
                 raise RefusedError(400, f"The image cannot be explained: {error.text}.") from None
             except DataError as error:
@@ -73,7 +73,7 @@ class FileRoutes:
         own = self._engine.settings
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise RefusedError(415, "Expected multipart/form-data: curl -F file=@image.jpg")
-        body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, need)
+        body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.patience, need)
 
         async def whole() -> AsyncGenerator[bytes, None]:
             yield body

@@ -22,6 +22,7 @@ class Metrics:
         self.batch = Histogram("transfer_batch_images", "Images in a batch.", buckets=_ROWS, registry=registry)
         self.waiting = Gauge("transfer_waiting_images", "Images in the queue.", registry=registry)
         self.held = Gauge("transfer_held_bytes", "Bytes of requests being received or answered.", registry=registry)
+        self.threads_replaced = Counter("transfer_model_threads_replaced", "Threads of the model that had died.", registry=registry)
         self.version = Gauge("transfer_model_version", "The version being served.", registry=registry)
 
     @functools.cache  # noqa: B019  (few routes and statuses; one instance a server)

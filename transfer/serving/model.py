@@ -100,14 +100,19 @@ def load(folder: Path, trust: bool = False) -> Loaded:
 
 def warm(loaded: Loaded) -> None:
     """Call each signature that takes encoded images, and check that the answers match the labels."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (loaded.side, loaded.side), (128, 128, 128)).save(buffer, "JPEG")
-    image = buffer.getvalue()
+    image = grey(loaded.side)
     for count in (1, 2):
         answer = loaded.signatures[DEFAULT].run({"image_bytes": [image] * count})
         if answer["probabilities"].shape != (count, len(loaded.labels)):
             raise ValueError("its labels do not match its probabilities")
     loaded.signatures["explain"].run({"image_bytes": [image], "class_number": np.array([-1], np.int32)})
+
+
+def grey(side: int) -> bytes:
+    """Return a grey JPEG of this side, to try a model with."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), (128, 128, 128)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def _signature(name: str, function: Any) -> Signature:

@@ -17,7 +17,7 @@ _ERRORS = {
     429: "The server is busy; the header Retry-After says when to try again.",
     431: "The headers are too large or too many.",
     500: "The server failed.",
-    503: "Too many connections.",
+    503: "Too many connections, or the model does not answer.",
     504: "The answer took too long.",
 }
 _PLAIN = (400, 401, 403, 404, 405, 431, 503)

@@ -1,5 +1,7 @@
 """Errors sent to clients. Their texts reveal nothing about the file system or the code."""
 
+import itertools
+
 _PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
 
 
@@ -40,6 +42,11 @@ def too_large(limit_mb: float) -> RefusedError:
     return RefusedError(413, f"The request is larger than {limit_mb:g} MB.")
 
 
+def too_many_images(most: int, received: int) -> RefusedError:
+    """Return the error for a request with too many images, or rows."""
+    return RefusedError(413, f"At most {most} images in one request. Received {received}.")
+
+
 def shortened(value: object, length: int = 60) -> str:
     """Return a value for a message, truncated if it is long."""
     text = repr(value) if not isinstance(value, str) else value
@@ -57,5 +64,7 @@ def described(value: object) -> str:
     if isinstance(value, list):
         return f"a list of {len(value):,}"
     if isinstance(value, dict):
-        return "an object with the keys " + ", ".join(shortened(key, 20) for key in list(value)[:5]) if value else "an empty object"
+        return (
+            "an object with the keys " + ", ".join(shortened(key, 20) for key in itertools.islice(value, 5)) if value else "an empty object"
+        )
     return "null" if value is None else shortened(str(value).lower() if isinstance(value, bool) else str(value), 20)

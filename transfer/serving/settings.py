@@ -32,6 +32,7 @@ class Settings(Section):
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
     max_images: int = Field(128, ge=1, le=100_000, description="of one request")
     max_megapixels: float = Field(100.0, gt=0, le=10_000, description="of one image")
+    request_megapixels: float = Field(512.0, gt=0, description="of all images of one request; one of the largest is always allowed")
 
     max_header_kb: float = Field(64.0, gt=0, le=1000, description="of the first line, headers and trailers of one request, else 431")
     max_headers: int = Field(100, ge=1, le=10_000, description="of one request, with its trailers, else 431")
@@ -52,8 +53,8 @@ class Settings(Section):
         2, ge=0, description="requests in a row that may be sent before the answer to another; then the connection is closed"
     )
 
-    request_seconds: float = Field(30.0, gt=0, description="from a complete request to its answer, else 504")
-    body_seconds: float = Field(20.0, gt=0, description="to receive a request's body, else 408")
+    request_seconds: float = Field(30.0, gt=0, description="from a request's headers to its answer, else 504")
+    body_seconds: float = Field(20.0, gt=0, description="to receive a request's body, at most request_seconds, else 408")
     header_seconds: float = Field(10.0, gt=0, description="to receive a request's headers, else the connection is closed")
     send_seconds: float = Field(30.0, gt=0, description="that a client may take to read an answer, else the connection is reset")
     send_buffer_kb: float = Field(256.0, gt=0, description="of answers that the system keeps for one connection until they are read")
@@ -61,6 +62,7 @@ class Settings(Section):
     drain_mb: float = Field(256.0, gt=0, description="of the rest of such a request; beyond that the connection is reset")
     idle_seconds: float = Field(10.0, gt=0, description="that a connection is kept open between requests")
     stop_seconds: float = Field(30.0, gt=0, description="that a stopping server waits for requests in progress")
+    health_seconds: float = Field(5.0, gt=0, description="for which an answer of the model shows its health; also to answer a tiny image")
     poll_seconds: float = Field(2.0, gt=0, description="between checks for a new version of the model")
 
     @field_validator("allowed_host")
@@ -83,6 +85,16 @@ class Settings(Section):
     def for_each_address(self) -> int:
         """Most connections of one address."""
         return self.connections_per_address or max(1, self.connections // 2)
+
+    @property
+    def most_megapixels(self) -> float:
+        """Of all images of one request."""
+        return max(self.request_megapixels, self.max_megapixels)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to receive a request's body."""
+        return min(self.body_seconds, self.request_seconds)
 
     def batch_of(self, side: int) -> int:
         """Return the most images of `side` x `side` pixels that are given to the model at once."""

@@ -7,6 +7,7 @@ returned as text, or as `{"b64": ...}` if the output's name ends in `_bytes`.
 
 import binascii
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,11 @@ from typing import Any
 import numpy as np
 import orjson  # writes float32 arrays with as few digits as needed, ten times faster than the standard library
 
-from transfer.serving import base64_text
-from transfer.serving.batching import Rows
+from transfer.serving import base64_text, big_json, number_rows
+from transfer.serving.big_json import Largest
 from transfer.serving.model import DEFAULT, Input, Signature
-from transfer.serving.refusals import RefusedError, described, shortened
-
-_KINDS = {"f": "iuf", "i": "iu", "u": "iu", "b": "b"}  # kinds of numbers accepted for each kind of input
+from transfer.serving.pieces import Rows
+from transfer.serving.refusals import RefusedError, described, shortened, too_many_images
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ class Question:
     by_row: bool
 
 
-def parse(body: bytes, signatures: Mapping[str, Signature]) -> Question:
+def parse(body: bytes, signatures: Mapping[str, Signature], most_rows: int) -> Question:
     """Parse a request.
 
     Raises:
-        RefusedError: 400, with TensorFlow Serving's message.
+        RefusedError: 400, with TensorFlow Serving's message; 413 if it has more rows than `most_rows`, or more values than such a
+            request can have.
     """
-    document = _document(body)
+    document = _document(body, Largest(most_rows, max(map(_values_a_row, signatures.values()))))
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise _bad(f"'signature_name' key must be a string value. Received {described(name)}.")
@@ -54,9 +55,9 @@ def parse(body: bytes, signatures: Mapping[str, Signature]) -> Question:
     if "instances" in document and "inputs" in document:
         raise _bad("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist")
     if "instances" in document:
-        columns = _by_row(document["instances"], signature.inputs)
+        columns = _by_row(document["instances"], signature.inputs, most_rows)
     elif "inputs" in document:
-        columns = _by_column(document["inputs"], signature.inputs)
+        columns = _by_column(document["inputs"], signature.inputs, most_rows)
     else:
         raise _bad("Missing 'inputs' or 'instances' key")
     counts = {name: len(rows) for name, rows in columns.items()}
@@ -78,23 +79,28 @@ def dumps(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def _values_a_row(signature: Signature) -> float:
+    """Return the most numbers and lists that a row of a signature holds."""
+    sides = [[math.inf if side is None else side for side in kind.shape] for kind in signature.inputs.values() if not kind.is_string]
+    return sum(math.prod(shape[:depth]) for shape in sides for depth in range(len(shape) + 1) if shape)
+
+
+def _document(body: bytes, largest: Largest) -> dict[str, Any]:
     if not body:
         raise _bad("JSON Parse error: The document is empty")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _bad(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
+    document = big_json.loads(body, largest)
     if not isinstance(document, dict):
-        raise _bad(f"JSON Value: {shortened(document)} Is not object")
+        raise _bad(f"JSON Value: {described(document)} Is not object")
     return document
 
 
-def _by_row(instances: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
+def _by_row(instances: Any, inputs: Mapping[str, Input], most: int) -> dict[str, Rows]:
     if not isinstance(instances, list):
         raise _bad(f"Expecting 'instances' to be a list/array. Received {described(instances)}.")
     if not instances:
         raise _bad("No values in 'instances' array")
+    if len(instances) > most:
+        raise too_many_images(most, len(instances))
     if _is_object(instances[0]):
         names = set(inputs)
         for number, item in enumerate(instances):
@@ -113,7 +119,7 @@ def _by_row(instances: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
     return {name: _rows(instances, kind, "'instances' list")}
 
 
-def _by_column(value: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
+def _by_column(value: Any, inputs: Mapping[str, Input], most: int) -> dict[str, Rows]:
     if not _is_object(value):
         if len(inputs) > 1:
             raise _bad("inputs is a plain value/list, but expecting an object as multiple input tensors required as per tensorinfo_map")
@@ -126,6 +132,8 @@ def _by_column(value: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
             raise _bad(f"Input {name} must be a list of rows. Received {described(value[name])}.")
         if not value[name]:
             raise _bad(f"No values in input {name}.")
+        if len(value[name]) > most:
+            raise too_many_images(most, len(value[name]))
         columns[name] = _rows(value[name], kind, f"input {name}")
     return columns
 
@@ -133,7 +141,7 @@ def _by_column(value: Any, inputs: Mapping[str, Input]) -> dict[str, Rows]:
 def _rows(values: list[Any], kind: Input, place: str) -> Rows:
     if kind.is_string:
         return [_bytes(value, number, place) for number, value in enumerate(values)]
-    return _numbers(values, kind, place)
+    return number_rows.converted(values, kind, place)
 
 
 def _bytes(value: Any, number: int, place: str) -> bytes:
@@ -147,25 +155,6 @@ def _bytes(value: Any, number: int, place: str) -> bytes:
         return base64_text.decoded(text)
     except ValueError:
         raise _bad(f"{where} Unable to base64 decode. Received {described(text)}.") from None
-
-
-def _numbers(values: list[Any], kind: Input, place: str) -> np.ndarray:
-    dtype = np.dtype(kind.dtype.as_numpy_dtype)
-    try:
-        array = np.array(values)
-    except (ValueError, OverflowError, RecursionError):
-        raise _bad(f"The rows of {place} differ in shape.") from None
-    if array.dtype.kind not in _KINDS.get(dtype.kind, ""):
-        raise _bad(f"The values of {place} are not of expected type: {kind.dtype.name}. Received {described(values[0])}.")
-    shape = array.shape[1:]
-    if len(shape) != len(kind.shape) or any(want is not None and want != have for want, have in zip(kind.shape, shape, strict=True)):
-        want = ",".join("?" if side is None else str(side) for side in (None, *kind.shape))
-        raise _bad(f"Expecting shape [{want}] but got: [{','.join(map(str, array.shape))}] in {place}")
-    with np.errstate(over="ignore"):
-        converted = array.astype(dtype)
-    if (dtype.kind in "iu" and (converted != array).any()) or (dtype.kind == "f" and not np.isfinite(converted).all()):
-        raise _bad(f"Cannot convert values of {place} to {kind.dtype.name} without loss of precision.")
-    return converted
 
 
 def _column(value: np.ndarray, as_bytes: bool) -> Any:

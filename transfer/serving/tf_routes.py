@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from transfer.exporters.served import wrong_class_number
 from transfer.serving import base64_text, bodies, tf_json
-from transfer.serving.batching import Rows
 from transfer.serving.engine import Engine
 from transfer.serving.model import Loaded
+from transfer.serving.pieces import Rows
 from transfer.serving.refusals import ImageError, RefusedError, described, shortened
 
 _VERSION = re.compile(r"[0-9]{1,18}")
@@ -29,12 +29,12 @@ class TfRoutes:
         engine, own = self._engine, self._engine.settings
         loaded = self._model(request, "Servable not found for request: {latest}", "Servable not found for request: {specific}")
         with engine.held.account() as need:
-            body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.body_seconds, need)
-            question = tf_json.parse(body, loaded.signatures)
+            body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.patience, need)
+            question = await engine.parsed(loaded, body)
             del body
             _require_classes(question, loaded)
             try:
-                outputs = await engine.rows(loaded, question.signature, question.inputs, question.rows, request.receive)
+                outputs = await engine.rows(loaded, question.signature, question.inputs, question.rows)
             except ImageError as error:
                 where = "of 'instances' list" if question.by_row else "of the inputs"
                 received = _received(question.inputs, error)
