@@ -114,7 +114,7 @@ class Engine:
         if len(body) <= _INLINE:
             return parse()
         found = await asyncio.to_thread(lambda: None if big_json.is_heavy(body) else parse())
-        return found or await asyncio.get_running_loop().run_in_executor(self._parser, parse)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, parse) if found is None else found
 
     async def rows(self, loaded: Loaded, signature: Signature, inputs: Mapping[str, Any], rows: int) -> Answer:
         """Compute all rows of a request, or none.

@@ -18,7 +18,7 @@ from transfer.serving.refusals import ImageError, RefusedError, busy
 from transfer.serving.settings import MEGA
 
 _KEPT = 0.8  # share of the earlier images in the running sums, with each image
-_GUESS = (3.0, 100 * MEGA)  # seconds and pixels, before any image was seen
+_GUESS: tuple[float, float] = (3.0, 100 * MEGA)  # seconds and pixels, before any image was seen
 
 
 class Transcoder:
