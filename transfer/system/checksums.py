@@ -19,17 +19,6 @@ def checksum(data: bytes | memoryview) -> bytes:
     return xxhash.xxh3_64_digest(data)
 
 
-def sealed(data: bytes) -> bytes:
-    """Return bytes followed by their checksum, to be read by `unsealed`."""
-    return data + checksum(data)
-
-
-def unsealed(record: bytes | memoryview) -> bytes | memoryview | None:
-    """Return what was sealed (a view, if a view is given), or none if it is damaged."""
-    content = record[:-BYTES]
-    return content if len(record) >= BYTES and checksum(content) == record[-BYTES:] else None
-
-
 def checksum_of_file(path: Path) -> str:
     """Return the checksum of a file's content in hexadecimal digits.
 

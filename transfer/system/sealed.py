@@ -36,6 +36,11 @@ def append_checksum(path: Path) -> None:
         file.write(found)
 
 
+def with_checksum(data: bytes) -> bytes:
+    """Return the content of a file that ends with its checksum; see `is_whole`."""
+    return data + checksum(data)
+
+
 def is_whole(path: Path) -> bool:
     """Return whether a file ends with the checksum of what stands before it; false if it cannot be read."""
     running = xxhash.xxh3_64()

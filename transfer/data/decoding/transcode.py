@@ -17,10 +17,9 @@ from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.opening import opened
 from transfer.data.decoding.readers import reader_of
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, range_text
-from transfer.system.checksums import sealed
 from transfer.system.files import write_bytes
 from transfer.system.home import cache_home
-from transfer.system.sealed import is_whole
+from transfer.system.sealed import is_whole, with_checksum
 
 DECODED_BY_TENSORFLOW = frozenset({"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP"})
 """Pillow's names of the formats that `decode.py` reads; MPO is a JPEG followed by more images."""
@@ -132,5 +131,5 @@ def transcode(data: bytes, digest: str, value_range: Range | None = None) -> Pat
     """Write the PNG of an image into the cache if it is not there, or is damaged; return its path."""
     path = transcoded_path(digest, value_range)
     if not is_whole(path):
-        write_bytes(path, sealed(to_png(data, value_range)))
+        write_bytes(path, with_checksum(to_png(data, value_range)))
     return path
