@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.reports.made_up_run import write_run
+from transfer.drafts import drafting, require_free
 from transfer.errors import OutputError, RunError
-from transfer.runs import CONFIG, METRICS, Run, drafting, require_free, versions_in
+from transfer.runs import CONFIG, METRICS, Run, versions_in
 from transfer.system import environment
 from transfer.system.sealed import LIST
 from transfer.workflows.requests import fit_request
@@ -219,7 +220,7 @@ def test_a_run_is_never_published_in_its_own_data(tmp_path: Path, output: str) -
 KILLED_BETWEEN_TWO_RENAMES = """
 import os, signal, sys
 from pathlib import Path
-from transfer.runs import drafting
+from transfer.drafts import drafting
 
 rename = os.rename
 def rename_and_die(*arguments):

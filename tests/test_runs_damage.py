@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from tests.damage import damaged
 from tests.reports.made_up_run import reference, write_run
+from transfer.drafts import drafting
 from transfer.errors import RunError
 from transfer.evaluation.ood import Reference
 from transfer.exporters.formats import table
-from transfer.runs import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, MODEL, OOD_REFERENCE, PREDICTIONS, REPORT, Run, drafting
+from transfer.runs import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, MODEL, OOD_REFERENCE, PREDICTIONS, REPORT, Run
 from transfer.system.sealed import LIST
 
 READ: dict[str, Callable[[Run], Any]] = {

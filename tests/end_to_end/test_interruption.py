@@ -135,7 +135,7 @@ def full_disk_of_tensorflow(*arguments: Any, **options: Any) -> None:
     [
         ("tensorflow.saved_model.save", full_disk_of_tensorflow),
         ("transfer.exporters.saved_model.write", full_disk_of_python),
-        ("transfer.runs.write_text", full_disk_of_python),
+        ("transfer.drafts.write_text", full_disk_of_python),
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing(

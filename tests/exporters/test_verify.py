@@ -14,10 +14,10 @@ from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models
 from transfer.config import ExportConfig
 from transfer.data.pipeline import ImageSpec
+from transfer.drafts import drafting
 from transfer.errors import ExportError
 from transfer.exporters import saved_model, verify
 from transfer.exporters.served import Served
-from transfer.runs import drafting
 from transfer.system.progress import Silent
 
 TOLERANCE = 1e-3

@@ -11,10 +11,11 @@ from PIL import Image
 
 from transfer.config import Config
 from transfer.data import dataset as manifests
+from transfer.drafts import Draft
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import evaluate
 from transfer.evaluation.ood import Reference
-from transfer.runs import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, OOD_REFERENCE, PREDICTIONS, Draft, Run
+from transfer.runs import CONFIG, ENVIRONMENT, HISTORY, MANIFEST, METRICS, OOD_REFERENCE, PREDICTIONS, Run
 
 if TYPE_CHECKING:
     import keras

@@ -15,6 +15,7 @@ from transfer.data import sources
 from transfer.data.classes import describe_balance
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
+from transfer.drafts import Draft, drafting
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
 from transfer.exporters import saved_model, warmup
@@ -38,9 +39,7 @@ from transfer.runs import (
     MANIFEST,
     METRICS,
     PREDICTIONS,
-    Draft,
     Run,
-    drafting,
 )  # fmt: skip
 from transfer.system import devices, environment
 from transfer.system.energy import Meter

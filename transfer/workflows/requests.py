@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
+from transfer.drafts import require_free, require_name
 from transfer.errors import ConfigError, OutputError, RunError
 from transfer.quality import result_folder, worksheet
-from transfer.runs import require_free, require_name
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
 from transfer.workflows.settings import data_name, resolve, with_source

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from tests.reports.made_up_run import write_run
+from transfer.drafts import Draft
 from transfer.evaluation import predictions
 from transfer.reports.run.gallery import MISTAKES, choose
-from transfer.runs import PREDICTIONS, Draft, Run
+from transfer.runs import PREDICTIONS, Run
 
 CLASSES = ["red", "green", "blue"]
 

@@ -10,11 +10,12 @@ import pytest
 
 from tests.reports.made_up_run import write_run
 from tests.reports.page import Page
+from transfer.drafts import Draft
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import confusion_matrix, evaluate
 from transfer.reports.run import figures, text
 from transfer.reports.run import page as run_page
-from transfer.runs import CUT_POINTS, Draft, Run
+from transfer.runs import CUT_POINTS, Run
 from transfer.workflows import report
 
 ODD = ('<b>&"', "label", "日本 'x'", "$x_1$", os.fsdecode(b"caf\xe9"), "01")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfer.drafts import Draft
 from transfer.evaluation.metrics import confusion_cells, confusion_matrix, majority
 from transfer.quality.findings import Findings
 from transfer.reports import templates
@@ -13,7 +14,7 @@ from transfer.reports.names import printable, records
 from transfer.reports.run import figures, text
 from transfer.reports.run.gallery import Gallery, choose
 from transfer.reports.words import percent
-from transfer.runs import Draft, Run
+from transfer.runs import Run
 
 _TEMPLATE = "run/page.html.jinja"
 
