@@ -95,7 +95,11 @@ def status(answer: bytes) -> str:
 
 
 class Pipeliners:
-    """Sockets that send 1,500 requests each and read none of the answers."""
+    """Sockets that send 1,500 requests each and read none of the answers.
+
+    One that the server has given up may not learn of it, since its window is full: it counts as under way or held. The server's
+    open files tell how many it really holds.
+    """
 
     def __init__(self, target: Target, tally: Tally) -> None:
         self._target, self._tally = target, tally
