@@ -189,13 +189,16 @@ def _names(first: pd.DataFrame, outputs: Sequence[str], views: Views) -> list[by
 
 def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> list[_Task]:
     """Return a task for each distinct content and view that lacks an output, or has a damaged one."""
+    first, tags = rows.drop_duplicates("digest"), views.tags()
+    stored = _whole(store.sound(_names(first, outputs, views), progress), len(outputs))
+    whole = np.array(stored, bool).reshape(len(first), len(tags))
+    lacking = ~whole.all(1)
     tasks = []
-    first = rows.drop_duplicates("digest")
-    whole = iter(_whole(store.sound(_names(first, outputs, views), progress), len(outputs)))
-    for (index, row), file in zip(first.iterrows(), pipeline.files_of(root, first), strict=True):
-        for number, tag in enumerate(views.tags(), start=0 if views.augmentation is None else 1):
-            if not next(whole):
-                status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["mtime_ns"]))
+    some = zip(first[lacking].iterrows(), pipeline.files_of(root, first[lacking]), whole[lacking], strict=True)
+    for (index, row), file, of_views in some:
+        status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["mtime_ns"]))
+        for number, (tag, is_whole) in enumerate(zip(tags, of_views, strict=True), start=0 if views.augmentation is None else 1):
+            if not is_whole:
                 tasks.append(_Task(int(index), row["digest"], number, tag, file, status))
     return tasks
 

@@ -32,14 +32,24 @@ def unsealed(name: bytes, record: memoryview | None) -> memoryview | None:
     return record[:-BYTES] if record is not None and _is_sound(name, record) else None
 
 
-def blocks(transaction: lmdb.Transaction, names: Sequence[bytes]) -> Iterable[tuple[int, list[memoryview | None]]]:
-    """Look up records in blocks of at most some megabytes: the position of the first, and the records."""
-    start, count = 0, 1  # the first record tells how many make a block
+def blocks(transaction: lmdb.Transaction, names: Sequence[bytes], length: int = 0) -> Iterable[tuple[int, list[memoryview | None]]]:
+    """Look up records in blocks of at most some megabytes: the position of the first, and the records.
+
+    Args:
+        transaction: with `buffers=True`.
+        names: keys of the records.
+        length: of a record in bytes; 0: as that of the first, which is then a block by itself.
+    """
+    start, count = 0, _at_once(length) if length else 1
     while start < len(names):
         found = list(map(transaction.get, names[start : start + count]))
         yield start, found
         start += count
-        count = max(1, min(_BLOCK, _BLOCK_BYTES // (len(found[0] or b"") + 1)))
+        count = _at_once(length or len(found[0] or b""))
+
+
+def _at_once(length: int) -> int:
+    return max(1, min(_BLOCK, _BLOCK_BYTES // (length + 1)))
 
 
 def examine(transaction: lmdb.Transaction, names: Sequence[bytes]) -> tuple[list[bool], list[bytes]]:
@@ -67,10 +77,12 @@ def _sound(names: Sequence[bytes], records: Sequence[memoryview | None]) -> list
 def unseal_into(rows: np.ndarray, names: Sequence[bytes], records: Sequence[memoryview | None]) -> bool:
     """Copy the contents of records into an array [n, width] of their dtype; return whether all are there and undamaged."""
     length = rows[0].nbytes + BYTES
-    found = [record for record in records if record is not None and len(record) == length]
-    if len(found) < len(records):
+    try:
+        if sum(map(len, records)) != length * len(records):  # type: ignore[arg-type]
+            return False
+    except TypeError:  # one is missing
         return False
-    table = np.frombuffer(b"".join(found), np.uint8).reshape(len(rows), length)
+    table = np.frombuffer(b"".join(records), np.uint8).reshape(len(rows), length)  # type: ignore[arg-type]
     contents = rows.view(np.uint8)
     contents[:] = table[:, :-BYTES]
     return _checksums(names, contents) == table[:, -BYTES:].tobytes()

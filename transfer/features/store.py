@@ -91,16 +91,15 @@ class Store:
         """
         wanted = list(keys)
         with self._reading() as transaction:
-            for start, found in records.blocks(transaction, wanted):
+            length = 0 if out is None else out[:1].nbytes + records.BYTES
+            for start, found in records.blocks(transaction, wanted, length):
                 if out is None:
                     width = len(found[0] or b"") - records.BYTES
                     out = np.empty((len(wanted), max(width, 0) // dtype.itemsize), dtype)
                 end = start + len(found)
                 if not records.unseal_into(out[start:end], wanted[start:end], found):
-                    raise StoreError(
-                        f"The feature store lost a record while it was in use. Run the command again: what is missing or damaged is "
-                        f"computed anew. Store: {self.path}"
-                    )
+                    lost = "The feature store lost a record while it was in use. Run the command again: what is missing or damaged is"
+                    raise StoreError(f"{lost} computed anew. Store: {self.path}")
         return np.empty((0, 0), dtype) if out is None else out
 
     def sound(self, keys: Iterable[bytes], progress: Progress) -> list[bool]:
