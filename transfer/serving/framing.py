@@ -67,9 +67,10 @@ class Framing:
         self.open = True
 
     def header(self) -> None:
-        """Count a header or trailer, and `check`."""
+        """Count a header or trailer; `check` if there are too many."""
         self._headers += 1
-        self.check()
+        if self._headers > self._max_headers:
+            self.check()
 
     def end_head(self, announced: int | None) -> None:
         """Note that the headers are complete.
