@@ -22,7 +22,7 @@ TOOLS = {
     "build", "httpx", "hypothesis", "import-linter", "ipykernel", "mypy", "nbformat", "papermill", "playwright", "pytest", "pytest-timeout",
     "pytest-xdist", "ruff", "schemathesis", "setuptools", "types-pyyaml", "vulture",
 }  # fmt: skip
-WITHOUT_IMPORT = {"httptools", "importlib-resources"}  # what others import: Uvicorn, TensorFlow Datasets
+WITHOUT_IMPORT = {"importlib-resources"}  # what others import: TensorFlow Datasets
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('wheel')"
 
 

@@ -80,6 +80,14 @@ def test_requests_are_read_as_without_cutting_and_no_piece_holds_two(requests: l
     assert cut.most == 1
 
 
+@pytest.mark.parametrize("split", range(1, 30))
+def test_a_blank_line_that_arrives_in_two_parts_ends_a_piece(split: int) -> None:
+    reader, stream = _Reader(), b"GET / HTTP/1.1\r\na: b\r\n\r\n" * 3
+    reader.read(stream[:split])
+    reader.read(stream[split:])
+    assert (len(reader.requests), reader.most) == (3, 1)
+
+
 def test_bodies_and_the_lines_that_carry_them_are_not_counted_as_headers() -> None:
     reader = _Reader()
     reader.read(_chunked([b"x" * 10] * 1000) + _fixed(b"x" * 5000))

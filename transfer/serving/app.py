@@ -28,7 +28,7 @@ _VERSION = _MODEL + "/versions/{version}"
 _PREDICT = re.compile(r"/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict", re.DOTALL)
 
 _PAGE = Path(__file__).with_name("page")
-_PAGE_HEADERS = {"Cache-Control": "no-cache"}
+_PAGE_HEADERS = {"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
 _PAGE_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 

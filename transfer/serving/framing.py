@@ -44,8 +44,8 @@ class Framing:
 
     def _after_blank_line(self, data: bytes, start: int) -> int:
         seam = (self._last + data[start : start + 3]).find(_BLANK_LINE)
-        found = start + seam - len(self._last) if seam >= 0 else data.find(_BLANK_LINE, start)
-        if found < 0:
+        found = data.find(_BLANK_LINE, start) if seam < 0 else start + seam - len(self._last)  # it may begin before `data`
+        if seam < 0 and found < 0:
             self._last = (self._last + data[max(start, len(data) - 3) :])[-3:]
             return len(data)
         self._last = b""
@@ -67,9 +67,10 @@ class Framing:
         self.open = True
 
     def header(self) -> None:
-        """Count a header or trailer, and `check`."""
+        """Count a header or trailer; `check` if there are too many."""
         self._headers += 1
-        self.check()
+        if self._headers > self._max_headers:
+            self.check()
 
     def end_head(self, announced: int | None) -> None:
         """Note that the headers are complete.

@@ -179,7 +179,7 @@ class Requests(HttpToolsProtocol):
             if b"transfer-encoding" in given:
                 raise _UPGRADE
             self._by_hand = bool(announced)
-        if absolute := _ABSOLUTE.fullmatch(self.url.partition(b"?")[0]):
+        if not self.url.startswith(b"/") and (absolute := _ABSOLUTE.fullmatch(self.url.partition(b"?")[0])):
             self._take_host(absolute)
         super().on_headers_complete()
         self.framing.end_head(announced)

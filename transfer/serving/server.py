@@ -34,8 +34,6 @@ _HEADERS = [
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 ]
 """Of every answer: no other site shows, loads or reads any of it, and the page loads nothing from elsewhere."""
