@@ -6,6 +6,7 @@ import functools
 import io
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def truncated() -> bytes:
 def tiny_run(folder: Path, **settings: object) -> Path:
     """Write a run with the tiny export."""
     run = write_run(folder, **settings)
-    (run.path / "export" / "1").rmdir()
+    shutil.rmtree(run.path / "export" / "1")
     tiny_export.write(run.path / "export" / "1")
     return run.path
 

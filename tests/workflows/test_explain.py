@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def lenet(tmp_path_factory: pytest.TempPathFactory) -> Run:
     model.save(run.model)
     width = model.get_layer("lenet").get_layer("flatten").output.shape[-1]
     known = Reference(np.eye(3, width, dtype=np.float32), reference().paths, list(COLOURS), 1, 1.0, reference().thumbnails)
-    (run.path / "export" / "1").rmdir()
+    shutil.rmtree(run.path / "export" / "1")
     saved_model.write(model, list(COLOURS), ImageSpec(SIZE), known, run.path / "export" / "1")
     return run
 

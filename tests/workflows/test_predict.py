@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     """To the last bit for the same batch: what is decoded ahead of the network has the very pixels decoded within it."""
     run = write_run(tmp_path / "run", export=False, data__resize="pad")
     model, served_folder = classifier(), run.path / "export" / "1"
-    served_folder.rmdir()
+    shutil.rmtree(served_folder)
     saved_model.write(model, list(COLOURS), ImageSpec(SIZE, DataConfig(resize="pad")), reference(), served_folder)
     kinds = [("JPEG", (700, 300)), ("PNG", (90, 70)), ("TIFF", (31, 64)), ("GIF", (20, 20)), ("WEBP", (64, 48)), ("BMP", (16, 16))]
     files = []

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def write(folder: Path, make: Callable[[], keras.Model] = lenet, name: str = "ru
     _write_data(folder / "data", run.path / MANIFEST)
     model.save(run.path / MODEL)
     reference = _reference(model, size)
-    (run.path / "export" / "1").rmdir()
+    shutil.rmtree(run.path / "export" / "1")
     saved_model.write(model, list(CLASSES), ImageSpec(size, DataConfig()), reference, run.path / "export" / "1")
     reference.write(run.path / OOD_REFERENCE)
     return Run(run.path)
