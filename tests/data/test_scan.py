@@ -54,7 +54,7 @@ def test_the_table_has_its_columns_in_order_and_their_types(tmp_path: Path) -> N
     assert list(table["group"]) == ["g"] * 3
     assert list(table["digest"]) == [hashlib.sha256(data).hexdigest() for data in (JPEG, TIFF, b"text")]
     assert list(table["size"]) == [len(JPEG), len(TIFF), 4]
-    assert list(table["mtime_ns"]) == [(tmp_path / name).stat().st_mtime_ns for name in table["path"]]
+    assert list(table["ctime_ns"]) == [(tmp_path / name).stat().st_ctime_ns for name in table["path"]]
 
 
 def test_no_program_is_started_for_any_file(tmp_path: Path, gs: Path) -> None:

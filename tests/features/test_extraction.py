@@ -1,11 +1,13 @@
 """Feature extraction from a dataset: each image once, and nothing under a wrong name."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import made_up_image
 from tests.features.passes import SIZE, a_set, damage, decode_quickly, run, scan, stored
@@ -93,6 +95,42 @@ def test_undecodable_images_are_reported_with_the_reason_and_remembered(image_fo
     made_up_image(1).save(root / "green" / "001.png")
     _, extractor = run(scan(root), root, store)
     assert sum(extractor.batches) == 1, "another content is another image"
+
+
+@pytest.mark.parametrize("how", ["written over", "renamed to its place"])
+def test_another_image_of_the_same_size_and_time_is_noticed(image_folder: Folder, store: Store, how: str) -> None:
+    """As copies are that keep times, and as images are that a program touches up and dates back."""
+    root = image_folder(count=3)
+    rows = scan(root)
+    file, before = root / "green" / "001.png", (root / "green" / "001.png").stat()
+    Image.new("RGB", (40, 30), "red").save(root.parent / "other.png")
+    content = (root.parent / "other.png").read_bytes().ljust(before.st_size, b"\0")
+    if how == "written over":
+        file.write_bytes(content)
+    else:
+        (root / "new").write_bytes(content)
+        (root / "new").rename(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    failures, _ = run(rows, root, store)
+    (index,) = failures
+    assert (rows.at[index, "path"], failures[index]) == ("green/001.png", "changed while it was read")
+    assert not store.has([key(rows.at[index, "digest"], PLAIN, "means")])[0]
+
+
+@pytest.mark.parametrize("how", ["permissions", "link", "copied back"])
+def test_an_image_that_was_only_touched_is_used(image_folder: Folder, store: Store, how: str) -> None:
+    root = image_folder(count=3)
+    rows = scan(root)
+    file = root / "green" / "001.png"
+    if how == "permissions":
+        file.chmod(0o600)
+    elif how == "link":
+        (root / "link").hardlink_to(file)
+    else:
+        shutil.copy2(file, root / "copy")
+        (root / "copy").rename(file)
+    failures, extractor = run(rows, root, store)
+    assert failures == {} and sum(extractor.batches) == len(rows)
 
 
 @pytest.mark.parametrize("becomes", ["another image", "a damaged one"])

@@ -12,7 +12,7 @@ from transfer.quality.findings import Findings
 def row(path: str, **facts: object) -> dict[str, object]:
     """Return a used file with a digest of its own, unless told otherwise."""
     plain = {"path": path, "label": path.split("/")[0], "split": "train", "group": "", "status": "used", "reason": "", "traits": ""}
-    return plain | {"value_range": "", "digest": path, "size": 9, "format": "PNG", "width": 64, "height": 48, "mtime_ns": 0} | facts
+    return plain | {"value_range": "", "digest": path, "size": 9, "format": "PNG", "width": 64, "height": 48, "ctime_ns": 0} | facts
 
 
 def table(*rows: dict[str, object]) -> pd.DataFrame:

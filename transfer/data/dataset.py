@@ -15,7 +15,7 @@ Its table, the manifest, has the columns
     size      bytes
     format    format of the bytes (JPEG, PNG, ...), whatever the file is called
     width, height   pixels, as stored in the file
-    mtime_ns  time of the last change, to detect files that change while they are read (not written to disk)
+    ctime_ns  time of the last change of any kind, which nobody can set, to detect files that change meanwhile (not written to disk)
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from transfer.system.spreadsheet import to_csv
 
 COLUMNS = [
     "path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "size", "format", "width", "height",
-    "mtime_ns",
+    "ctime_ns",
 ]  # fmt: skip
 SAVED = COLUMNS[:-1]
 SPLITS = ("train", "validation", "test")

@@ -151,7 +151,7 @@ def _manifest(found: Sequence[Found], scanned: Memory) -> pd.DataFrame:
         "format": of_verdicts("", [verdict.format for verdict in verdicts]),
         "width": column(0, scanned.records["sides"][:, 0]),
         "height": column(0, scanned.records["sides"][:, 1]),
-        "mtime_ns": column(0, scanned.records["identity"][:, 1]),
+        "ctime_ns": column(0, scanned.records["identity"][:, 2]),
     }
     # Columns of objects: a file name that is not Unicode (kept as surrogates) does not fit Arrow's strings.
     return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in COLUMNS})

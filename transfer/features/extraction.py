@@ -1,5 +1,6 @@
 """Feature extraction: the features of each image are computed once and stored."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,11 @@ ONLY_PLAIN = Views()
 
 @dataclass(frozen=True)
 class _Task:
-    """One view of an image to compute."""
+    """One view of an image to compute.
+
+    Attributes:
+        status: size and ctime_ns of its file when it was hashed; None: its file is a PNG in the cache.
+    """
 
     index: int
     digest: str
@@ -196,7 +201,7 @@ def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Stor
     tasks = []
     some = zip(first[lacking].iterrows(), pipeline.files_of(root, first[lacking]), whole[lacking], strict=True)
     for (index, row), file, of_views in some:
-        status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["mtime_ns"]))
+        status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["ctime_ns"]))
         for number, (tag, is_whole) in enumerate(zip(tags, of_views, strict=True), start=0 if views.augmentation is None else 1):
             if not is_whole:
                 tasks.append(_Task(int(index), row["digest"], number, tag, file, status))
@@ -204,17 +209,26 @@ def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Stor
 
 
 def _unchanged(task: _Task, root: Path, failures: dict[int, str]) -> bool:
-    """Return whether the file is unchanged since it was hashed: otherwise its features would be stored under the wrong digest."""
+    """Return whether the file is unchanged since it was hashed: otherwise its features would be stored under the wrong digest.
+
+    The time of its content can be set, and is, by programs that copy; the one that is looked at cannot. It also tells of a new name or
+    new permissions: such a file is hashed again.
+    """
     if task.status is None:
         return True
     try:
         now = os.stat(task.file)
-        same = (now.st_size, now.st_mtime_ns) == task.status
+        same = (now.st_size, now.st_ctime_ns) == task.status or (now.st_size == task.status[0] and _digest(task.file) == task.digest)
     except OSError:
         same = True  # it was deleted after it was read
     if not same:
         failures[task.index] = "changed while it was read"
     return same
+
+
+def _digest(file: bytes) -> str:
+    with open(file, "rb") as opened:  # noqa: PTH123  (a path of any bytes)
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _explain_missing(tasks: list[_Task], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:

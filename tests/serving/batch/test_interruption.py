@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
@@ -147,6 +148,27 @@ def test_answers_for_a_file_that_was_changed_are_computed_again(
     asked.clear()
     made_up_image(3, tint=2).save(data / "05.png")
     os.utime(data / "05.png", ns=(1, 1))
+    changed = write()
+    assert sum(asked) == FILES - 1 - SEGMENT, "what comes before it is kept"
+    assert write(overwrite=True) == changed
+
+
+@pytest.mark.parametrize("how", ["written over", "renamed to its place"])
+def test_another_file_of_the_same_size_and_time_is_noticed(
+    write: Write, data: Path, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    start(write, monkeypatch)
+    asked.clear()
+    file, before = data / "05.png", (data / "05.png").stat()
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "new.png")
+    content = (tmp_path / "new.png").read_bytes().ljust(before.st_size, b"\0")
+    if how == "written over":
+        file.write_bytes(content)
+    else:
+        (tmp_path / "new.png").write_bytes(content)
+        (tmp_path / "new.png").rename(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
     changed = write()
     assert sum(asked) == FILES - 1 - SEGMENT, "what comes before it is kept"
     assert write(overwrite=True) == changed

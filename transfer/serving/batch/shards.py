@@ -5,7 +5,7 @@
       facts.json           what the answers depend on, apart from the files
       000000000128.npz     answers for some segments, from this row on; appears whole or not at all, and ends with its checksum
 
-A shard is valid as long as it is not damaged and the files that it covers are unchanged, by name, size and modification time.
+A shard is valid as long as it is not damaged and the files that it covers are unchanged, by name, size, times and inode.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from transfer.data.reading import identity_of
 from transfer.errors import RunError
 from transfer.serving.batch.tables import Rows
 from transfer.system.files import write_text
@@ -137,12 +138,14 @@ class Shards:
 
 
 def files_digest(files: Sequence[str]) -> str:
-    """Return a digest of names, sizes and modification times: unchanged as long as no file is changed, added or removed."""
+    """Return a digest of names and of what `identity_of` says: unchanged as long as no file is changed, added or removed.
+
+    Another file may have the same size and time, which can be set; not the same inode and time of the last change of any kind.
+    """
     found = hashlib.sha256()
     for file in files:
         try:
-            status = os.stat(file)
-            state = f"{status.st_size} {status.st_mtime_ns}"
+            state = " ".join(map(str, identity_of(os.stat(file))))
         except OSError as error:
             state = f"error {error.errno}"
         found.update(b"%d " % len(name := os.fsencode(file)) + name + state.encode() + b"\n")
