@@ -61,7 +61,7 @@ def test_nothing_is_left_of_clients_that_vanish(client: httpx.Client, kind: str,
     body = json.dumps(content).encode()
     request = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (PREDICT.encode(), len(body))
     for _ in range(3):
-        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:  # type: ignore[arg-type]
+        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
             connection.sendall(request + body[: int(part * len(body))])
             time.sleep(0.4)
     for _ in range(100):
