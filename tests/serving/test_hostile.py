@@ -18,7 +18,7 @@ PREDICT = "/v1/models/tiny:predict"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    run = tiny_run(tmp_path_factory.mktemp("hostile"))
+    run = tiny_run(tmp_path_factory.mktemp("hostile") / "run")
     with (
         command(run, "--name", "tiny", "--max-megapixels", "30", "--batches", "1") as (_, url),
         httpx.Client(base_url=url, timeout=30, trust_env=False) as opened,
