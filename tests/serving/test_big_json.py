@@ -33,7 +33,7 @@ def whole(value: Any) -> Any:
 @settings(deadline=None, max_examples=100)
 @given(ROWS.filter(lambda rows: 2 <= len(rows) <= 8), TEXTS, TEXTS, st.sampled_from([None, 1]), st.integers(0, 2))
 def test_the_parts_are_the_whole(rows: list[Any], name: str, text: str, indent: int | None, form: int) -> None:
-    value = [{"instances": rows}, {"inputs": {name: rows}}, {"instances": [{name: row} for row in rows]}][form]
+    value: Any = [{"instances": rows}, {"inputs": {name: rows}}, {"instances": [{name: row} for row in rows]}][form]
     document = {text: text, **value}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(big_json, "_AT_ONCE", 30)

@@ -18,7 +18,7 @@ PREDICT = "/v1/models/tiny:predict"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    run = tiny_run(tmp_path_factory.mktemp("hostile"))
+    run = tiny_run(tmp_path_factory.mktemp("hostile") / "run")
     with (
         command(run, "--name", "tiny", "--max-megapixels", "30", "--batches", "1") as (_, url),
         httpx.Client(base_url=url, timeout=30, trust_env=False) as opened,
@@ -61,7 +61,7 @@ def test_nothing_is_left_of_clients_that_vanish(client: httpx.Client, kind: str,
     body = json.dumps(content).encode()
     request = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (PREDICT.encode(), len(body))
     for _ in range(3):
-        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:  # type: ignore[arg-type]
+        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
             connection.sendall(request + body[: int(part * len(body))])
             time.sleep(0.4)
     for _ in range(100):

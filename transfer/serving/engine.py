@@ -113,8 +113,10 @@ class Engine:
         parse = partial(tf_json.parse, body, loaded.signatures, self.settings.max_images)
         if len(body) <= _INLINE:
             return parse()
-        found = await asyncio.to_thread(lambda: None if big_json.is_heavy(body) else parse())
-        return await asyncio.get_running_loop().run_in_executor(self._parser, parse) if found is None else found
+        light = await asyncio.to_thread(lambda: None if big_json.is_heavy(body) else parse())
+        if light is not None:
+            return light
+        return await asyncio.get_running_loop().run_in_executor(self._parser, parse)
 
     async def rows(self, loaded: Loaded, signature: Signature, inputs: Mapping[str, Any], rows: int) -> Answer:
         """Compute all rows of a request, or none.

@@ -18,7 +18,7 @@ from transfer.serving.refusals import ImageError, RefusedError, busy
 from transfer.serving.settings import MEGA
 
 _KEPT = 0.8  # share of the earlier images in the running sums, with each image
-_GUESS: tuple[float, float] = (3.0, 100 * MEGA)  # seconds and pixels, before any image was seen
+_GUESS = (3.0, 100.0 * MEGA)  # seconds and pixels, before any image was seen
 
 
 class Transcoder:
@@ -33,7 +33,7 @@ class Transcoder:
         self._max_megapixels, self._seconds = max_megapixels, seconds
         self._headers = ThreadPoolExecutor(1, "headers")
         self._process, self._turn = PngProcess(max_megapixels), asyncio.Lock()
-        self._took, self._pixels_done = _GUESS
+        self._took, self._pixels_done = _GUESS  # seconds and pixels, both fading
         self.pixels = 0
 
     async def stop(self) -> None:
