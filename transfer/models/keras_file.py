@@ -108,7 +108,7 @@ def _in_weights(file: IO[bytes], size: int) -> str:
         file: opened for reading.
         size: of the file in bytes.
     """
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     with h5py.File(file, "r") as opened:
         left, seen, values = [opened["/"]], set(), 0
