@@ -260,3 +260,18 @@ def test_only_one_piece_above_the_limit_of_pixels_is_computed_at_once() -> None:
         await asyncio.gather(small.future, *(one.future for one in large))
 
     run(story, threads=2)
+
+
+def test_a_huge_image_that_takes_long_makes_the_server_refuse_no_others() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        huge = piece(model, 1)
+        huge.pixels = 10**10
+        batcher.submit([huge])
+        await huge.future
+        assert batcher.seconds_per_row == 0.0
+        ordinary = piece(model, 2)
+        batcher.submit([ordinary])
+        await ordinary.future
+        assert batcher.seconds_per_row > 0.0
+
+    run(story)

@@ -142,7 +142,8 @@ class Batcher:
         results = answers(batch, self._bad_row)
         took = (time.perf_counter() - started) / rows / len(self._threads)
         with self._changed:
-            self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
+            if not self._is_large(batch):  # one such, of minutes, says nothing of the others, which pass it by
+                self.seconds_per_row = took if not self.seconds_per_row else (1 - _HISTORY) * self.seconds_per_row + _HISTORY * took
             if not all(isinstance(result, Exception) for result in results):
                 self.answered_at = time.monotonic()
         self._told(rows)
