@@ -1,6 +1,7 @@
 """A run whose files a disk has damaged: each is refused by name, and none is read with another content."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,21 @@ def test_a_file_that_was_changed_on_purpose_is_read_without_the_list(tmp_path: P
         _ = run.config
     (run.path / LIST).unlink()
     assert run.config["seed"] == 1
+
+
+@pytest.mark.parametrize("content", ["[" * 5000 + "]" * 5000, "[]", "null", "{}", '{"test": 1}'])
+def test_metrics_that_somebody_else_wrote_are_one_line(tmp_path: Path, content: str) -> None:
+    run = publish(tmp_path)
+    (run.path / LIST).unlink()
+    (run.path / METRICS).write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=r"cannot be read.*metrics\.json") as caught:
+        Run(run.path).labels  # noqa: B018
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    run = publish(tmp_path)
+    (run.path / CONFIG).unlink()
+    os.mkfifo(run.path / CONFIG)
+    with pytest.raises(RunError, match="regular file"):
+        Run(run.path).config  # noqa: B018

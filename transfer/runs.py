@@ -101,6 +101,8 @@ class Run:
             RunError: if the file is not as it was written.
         """
         path = self.path / name
+        if path.exists() and not path.is_file():  # reading a pipe would never end
+            raise RunError(f"A file of the run is none. Expected a regular file. Received {str(path)!r}.")
         if path.exists():  # whoever reads it says what is missing without it
             sealed.require_whole(self.path, [name], "Restore the run from a copy, or fit again.")
         return path
@@ -109,8 +111,9 @@ class Run:
         path = self.whole(name)
         try:
             return read(path)
-        except (OSError, ValueError, KeyError, StopIteration) as error:  # a run without checksums
-            raise RunError(f"A file of the run cannot be read: {' '.join(str(error).split())}. Received {str(path)!r}.") from None
+        except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:  # a run without checksums
+            why = " ".join(str(error).split())[:200]
+            raise RunError(f"A file of the run cannot be read: {why}. Received {str(path)!r}.") from None
 
     @property
     def report(self) -> Path:
@@ -167,7 +170,7 @@ class Run:
     @property
     def labels(self) -> list[str]:
         """Class names, in the order of the model's outputs."""
-        return list(self.metrics["test"]["per_class"])
+        return self._read(METRICS, lambda path: list(self.metrics["test"]["per_class"]))
 
     def rewrite(self, name: str, content: Any) -> None:
         """Replace one of the files, as JSON, and its checksum."""
@@ -183,7 +186,10 @@ def to_json(content: Any) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    if not isinstance(content, dict):
+        raise TypeError("it holds no object")
+    return content
 
 
 def versions_in(folder: Path) -> list[int]:

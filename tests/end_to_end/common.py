@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {
 
 RUN_FILES = {
     "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras", "ood_reference.npz",
-    "export", "report.html", "findings.json",
+    "export", "report.html", "findings.json", "checksums.json",
 }  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from transfer.runs import EXPORT_CHECKSUMS
+
 STRINGS = tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
@@ -100,6 +102,7 @@ def edited(folder: Path, edit: Callable[[meta_graph_pb2.MetaGraphDef], object]) 
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     edit(saved.meta_graphs[0])
     file.write_bytes(saved.SerializeToString())
+    (folder / EXPORT_CHECKSUMS).unlink(missing_ok=True)  # whoever means harm makes ones that fit
     return folder
 
 

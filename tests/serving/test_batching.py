@@ -275,3 +275,19 @@ def test_a_huge_image_that_takes_long_makes_the_server_refuse_no_others() -> Non
         assert batcher.seconds_per_row > 0.0
 
     run(story)
+
+
+def test_a_request_of_many_pieces_takes_turns_with_those_that_come_later() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        first = piece(model, 0)
+        batcher.submit([first])
+        await asyncio.to_thread(model.entered.acquire)
+        many = [piece(model, number, key=number) for number in (1, 2, 3, 4)]
+        batcher.submit(many)
+        late = piece(model, 9, key="late")
+        batcher.submit([late])
+        model.gate.set()
+        await asyncio.gather(*(one.future for one in (*many, late)))
+
+    assert run(story).batches == [[0], [1], [9], [2], [3], [4]]

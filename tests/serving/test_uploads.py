@@ -1,6 +1,7 @@
 """Plain uploads: each file gets its classes or its own error; file names are never used as paths; the page is served."""
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from PIL import Image
 from tests.data.decoding import encoders as e
 from tests.data.decoding.drawings import DRAWINGS
 from tests.serving.running import Running, image, served, truncated
+from transfer.serving import admission
+from transfer.serving.bodies import Held
+from transfer.serving.refusals import ImageError, RefusedError
 
 FILES = [
     ("file", ("red.jpg", image("red"))),
@@ -164,3 +168,31 @@ def test_the_number_of_images_in_a_request_is_bounded(export: Path) -> None:
         assert answer.status_code == 413
         answer = client.post("/v1/models/tiny:predict", json={"instances": ["x"] * 4})
         assert (answer.status_code, answer.json()) == (413, {"error": "At most 3 images in one request. Received 4."})
+
+
+def progressive(scans: int) -> bytes:
+    """A JPEG whose last scan stands there so many times."""
+    buffer = io.BytesIO()
+    Image.new("L", (64, 64)).save(buffer, "JPEG", progressive=True)
+    whole = buffer.getvalue()
+    last = whole.rfind(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * scans + whole[-2:]
+
+
+def test_images_that_take_minutes_by_their_form_are_refused_by_their_header() -> None:
+    assert admission.ordinary(progressive(5), 100.0) is not None
+    with pytest.raises(ImageError, match=r"scans of 4,096 pixels"):
+        admission.ordinary(progressive(2000), 100.0)
+    comments = b"\xff\xd8" + b"\xff\xfe\x00\x02" * 200_000 + progressive(1)[2:]
+    assert admission.ordinary(comments, 100.0) is None, "given to Pillow after 10,000 segments"
+    with pytest.raises(ImageError):
+        admission.uploaded(b"\xff\xd8" + b"\xff" * 3_000_000, 100.0)
+
+
+def test_large_requests_that_never_end_leave_room_for_small_ones() -> None:
+    held = Held(100e6)
+    with held.account() as need, held.account() as other:
+        need(100_000_000)
+        with pytest.raises(RefusedError):
+            other(2_000_000)
+        other(900_000)

@@ -175,3 +175,9 @@ def test_the_checksums_of_a_list_are_those_that_xxhsum_prints(tmp_path: Path) ->
     (tmp_path / "abc").write_bytes(b"abc")
     sealed.write_list(tmp_path, ["abc"])
     assert json.loads((tmp_path / sealed.LIST).read_text())["abc"] == ["78af5f94892f3950"]
+
+
+@pytest.mark.parametrize("listed", [{"../outside": ["00"]}, {"/proc/kmsg": ["x"]}, {"a/../../b": ["x"]}, {"a": 5}, {"a": None}])
+def test_a_list_of_somebody_else_leads_to_no_other_file(tmp_path: Path, listed: dict[str, object]) -> None:
+    sealed.write_json(tmp_path / sealed.LIST, listed)
+    assert sealed.damaged(tmp_path) == [sealed.LIST]

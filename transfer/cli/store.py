@@ -32,6 +32,7 @@ def verify(
     """Read everything that is kept and compare checksums; nothing is changed. Exit 1 if something is damaged."""
     from transfer.errors import StoreError
     from transfer.features import inventory
+    from transfer.system.names import printable
     from transfer.workflows.verification import verify_cache, verify_folder
 
     _require_known(ids)
@@ -44,7 +45,7 @@ def verify(
         damaged |= bool(item.damaged or item.problem)
     for found in map(verify_folder, folders) if folders else [] if ids else [verify_cache()]:
         for path, problem in found:
-            print(f"{path}  {problem}", flush=True)
+            print(printable(f"{path}  {problem}"), flush=True)
             damaged = True
     if damaged:
         raise typer.Exit(1)

@@ -79,6 +79,8 @@ def found_in(folder: Path) -> str:
         raise FileNotFoundError(f"SavedModel file does not exist: {_GRAPH}") from None
     except DecodeError:
         raise ValueError(f"{_GRAPH} is damaged") from None
+    if not saved.meta_graphs:
+        raise ValueError(f"{_GRAPH} is damaged")
     if len(saved.meta_graphs) != 1 or not saved.meta_graphs[0].HasField("object_graph_def"):
         return "a SavedModel of an old kind, which TensorFlow loads without its objects"
     graph = saved.meta_graphs[0]
@@ -107,6 +109,8 @@ def asset(folder: Path, name: str, trust: bool = False) -> bytes:
         raise RunError(
             f"The assets of an export lie in its folder. Found a link to {str(file.resolve())!r}. {TRUST_IT} Received {str(file)!r}."
         )
+    if not file.is_file():  # reading a pipe would never end
+        raise FileNotFoundError(f"{name} is not there, or no regular file")
     return file.read_bytes()
 
 

@@ -119,6 +119,6 @@ class Findings:
             content = json.loads(path.read_text(encoding="utf-8"))
             tables = {name: pd.DataFrame(content[name], columns=COLUMNS[name], dtype=object) for name in COLUMNS}
             return cls(content["notes"], unchecked=content.get("unchecked", []), **tables)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = " ".join(str(error).split())
             raise RunError(f"The findings cannot be read: {why}. Received {str(path)!r}.") from None

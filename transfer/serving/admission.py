@@ -11,6 +11,13 @@ from transfer.serving.refusals import ImageError
 
 DAMAGED = "damaged: truncated or broken"
 
+_SCANS, _PIXELS_OF_SCANS = 1000, 2 * 10**9
+"""Most scans of a JPEG, and most pixels of all of them: programs write about ten scans."""
+
+_READ_FROM_THE_FRONT = (b"\xff\xd8", b"\x89PNG", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF")
+_HEADER_BYTES = 2 * 10**6
+"""What Pillow is given of such a file: it walks over padding and comments byte by byte."""
+
 
 class Admitted(NamedTuple):
     """An image that the model's decoder can read, and the number of its pixels."""
@@ -23,12 +30,12 @@ def ordinary(data: bytes, max_megapixels: float) -> Admitted | None:
     """Admit an ordinary JPEG or PNG, in microseconds; None if Pillow must open it.
 
     Raises:
-        ImageError: if it has too many pixels.
+        ImageError: if it has too many pixels, or too many scans.
     """
     header = headers.read(data)
     if header is None or not header.sure:
         return None
-    return Admitted(data, _allowed(header.width, header.height, max_megapixels))
+    return Admitted(data, _with_few_scans(data, _allowed(header.width, header.height, max_megapixels)))
 
 
 def unusual(data: bytes, max_megapixels: float, value_range: Range | None) -> Admitted:
@@ -56,7 +63,9 @@ def uploaded(data: bytes, max_megapixels: float) -> tuple[int, bool]:
     """
     if format := formats.recognised(data):
         raise ImageError(formats.refusal(format, installable=False))
-    return examined(data, max_megapixels)
+    head = data[:_HEADER_BYTES] if data.startswith(_READ_FROM_THE_FRONT) else data
+    pixels, transcodes = examined(head, max_megapixels)
+    return _with_few_scans(data, pixels), transcodes
 
 
 def examined(data: bytes, max_megapixels: float) -> tuple[int, bool]:
@@ -84,6 +93,14 @@ def transcoded(data: bytes, value_range: Range | None) -> bytes:
         return to_png(data, value_range)
     except UnreadableError as error:
         raise ImageError(str(error)) from None
+
+
+def _with_few_scans(data: bytes, pixels: int) -> int:
+    """Return the number of pixels of an image, unless it is a JPEG that takes minutes: each scan of 50 bytes goes over all pixels."""
+    scans = data.count(b"\xff\xda") if data.startswith(b"\xff\xd8") else 0
+    if scans * pixels > _PIXELS_OF_SCANS or scans > _SCANS:
+        raise ImageError(f"has {scans:,} scans of {pixels:,} pixels: save it again as an ordinary JPEG")
+    return pixels
 
 
 def _allowed(width: int, height: int, max_megapixels: float) -> int:

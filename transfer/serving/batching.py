@@ -47,7 +47,7 @@ class Batcher:
         """
         self._limits, self._bad_row, self._told, self._replaced = limits, bad_row, told, replaced
         self._waiting: deque[Piece] = deque()
-        self._rows = 0
+        self._rows = self._turn = 0
         self._changed = threading.Condition()
         self._stopping = False
         self._large = False  # whether a batch above the limit of pixels is being computed
@@ -88,7 +88,9 @@ class Batcher:
             wait = self._rows * self.seconds_per_row
             if self._rows + rows > self._limits.waiting or wait > self._limits.seconds:
                 raise busy(wait)
-            self._waiting.extend(pieces)
+            for turn, piece in enumerate(pieces, self._turn):  # a request of many pieces takes turns with those that come later
+                piece.turn = turn
+            self._waiting = deque(sorted([*self._waiting, *pieces], key=lambda piece: piece.turn))
             self._rows += rows
             self._revive()
             self._changed.notify(len(pieces))
@@ -96,6 +98,7 @@ class Batcher:
     def submit_first(self, piece: Piece) -> None:
         """Put a piece before all others, whatever waits."""
         with self._changed:
+            piece.turn = -1
             self._waiting.appendleft(piece)
             self._rows += piece.rows
             self._revive()
@@ -173,6 +176,7 @@ class Batcher:
                 left.append(piece)
         self._waiting = left
         self._rows -= rows
+        self._turn = max([self._turn, *(piece.turn for piece in batch[:1])])
         self._large = self._large or self._is_large(batch)
         return batch
 

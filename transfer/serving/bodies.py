@@ -7,6 +7,8 @@ from typing import Any
 
 from transfer.serving.refusals import RefusedError, busy, too_large
 
+_SMALL, _SPARE = 10**6, 1.25
+
 Receive = Callable[[], Awaitable[Any]]
 Need = Callable[[int], None]
 
@@ -19,7 +21,7 @@ class Held:
     """Memory held by all requests.
 
     Attributes:
-        now: bytes held at the moment, at most `limit`.
+        now: bytes held at the moment, at most `limit`; a quarter more with small requests.
     """
 
     def __init__(self, limit: float) -> None:
@@ -38,7 +40,8 @@ class Held:
             nonlocal taken
             if total <= taken:
                 return
-            if self.now + total - taken > self._limit:
+            # A quarter more for requests of single images: large ones that never end must not keep them out.
+            if self.now + total - taken > self._limit * (_SPARE if total <= _SMALL else 1):
                 raise busy(1)
             self.now += total - taken
             taken = total

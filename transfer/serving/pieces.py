@@ -38,6 +38,7 @@ class Piece:
         run: computes a batch: inputs of n rows -> outputs of n rows; raises if a row is bad.
         inputs: by name, `rows` rows each.
         size, pixels: bytes of the encoded images, pixels of the decoded ones.
+        turn: pieces of a lower one are computed first; those of one request have consecutive ones.
         future: receives the answer, or `ImageError` with the position of the first bad row in this piece.
     """
 
@@ -49,6 +50,7 @@ class Piece:
     pixels: int
     future: "asyncio.Future[Any]"
     dropped: bool = field(default=False, init=False)
+    turn: int = field(default=0, init=False)
 
 
 def answers(batch: Sequence[Piece], bad_row: type[BaseException] | tuple[type[BaseException], ...]) -> list[Any]:

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -66,6 +67,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at Ctrl-C, SIGTERM and when the terminal is closed; uvicorn would raise them again after the shutdown."""
+        if threading.current_thread() is not threading.main_thread():  # where no signals arrive
+            yield
+            return
         hangup = signal.getsignal(signal.SIGHUP)
         if hangup is not signal.SIG_IGN:  # as under nohup
             signal.signal(signal.SIGHUP, self.handle_exit)

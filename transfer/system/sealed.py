@@ -126,7 +126,7 @@ def damaged(folder: Path, names: Iterable[str] | None = None, place: str = LIST)
     if not (folder / place).exists():
         return []
     listed = read_json(folder / place)
-    if listed is None:
+    if listed is None or not all(isinstance(sums, list) and _is_inside(name) for name, sums in listed.items()):
         return [place]
     chosen = listed if names is None else [name for name in names if name in listed]
     return [name for name in chosen if _state(folder / name) not in listed[name]]
@@ -147,6 +147,12 @@ def require_whole(folder: Path, names: Iterable[str] | None, remedy: str, place:
             f"A file is damaged: it is not as it was written. {remedy} If it was changed on purpose, delete {str(folder / place)!r}, which "
             f"holds the checksums. Received {str(folder / name)!r}."
         )
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether a name of a list, which somebody else may have made, stays in the list's folder."""
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _state(path: Path) -> str:

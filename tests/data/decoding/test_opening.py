@@ -35,9 +35,10 @@ def test_no_program_is_started_for_a_drawing(data: bytes, gs: Path) -> None:
     assert examination.examine(data, "0" * 64, 100.0).reason.startswith(("unsupported format: ", "not an image", "damaged"))
     with pytest.raises(UnreadableError):
         to_png(data)
-    for admit in (admission.uploaded, admission.unusual):
-        with pytest.raises(ImageError):
-            admit(data, 100.0, None)
+    with pytest.raises(ImageError):
+        admission.uploaded(data, 100.0)
+    with pytest.raises(ImageError):
+        admission.unusual(data, 100.0, None)
     assert not gs.exists()
 
 

@@ -216,7 +216,7 @@ def test_digest_size_format_and_sides_are_those_of_the_file(tmp_path: Path) -> N
     row = scanned(tmp_path).table.iloc[0]
     assert row["digest"] == hashlib.sha256(data).hexdigest()
     assert (row["size"], row["format"], row["width"], row["height"]) == (len(data), "PNG", 30, 20)
-    assert row["mtime_ns"] == path.stat().st_mtime_ns
+    assert row["ctime_ns"] == path.stat().st_ctime_ns
 
 
 def test_the_limit_of_megapixels_is_the_largest_that_is_read() -> None:

@@ -53,10 +53,14 @@ def read(data: bytes) -> Header | None:
     return None
 
 
+_MOST_SEGMENTS = 10_000
+"""Segments of a JPEG, or chunks of a PNG, before the pixels: cameras and programs write at most some hundreds."""
+
+
 def _jpeg(data: bytes) -> Header | None:
     """Read the segments up to the first scan."""
     position, sure, frame, orientation = 2, True, None, 0
-    while True:
+    for _ in range(_MOST_SEGMENTS):
         marker, length = _SEGMENT.unpack_from(data, position)
         start, position = position + 4, position + 2 + length
         if length < 2 or position > len(data):
@@ -76,6 +80,8 @@ def _jpeg(data: bytes) -> Header | None:
             break
         elif marker not in _TABLES:
             return None
+    else:
+        return None
     if frame is None:
         return None
     precision, height, width, components = frame
@@ -152,14 +158,16 @@ def _png(data: bytes) -> Header | None:
     if not (known and width and height and _CHUNK.unpack_from(data, 8) == (13, b"IHDR") and _checked(data, 8, 13)):
         return None
     position, sure, alpha, palette = 33, True, color >= 4, color != 3
-    while sure:
+    for _ in range(_MOST_SEGMENTS):
         length, kind = _CHUNK.unpack_from(data, position)
-        if kind == b"IDAT":
+        if kind == b"IDAT" or not sure:
             break
         alpha |= kind == b"tRNS"
         palette |= kind == b"PLTE"
         sure = _plain_chunk(data, position, length, kind, color) and _checked(data, position, length)
         position += 12 + length
+    else:
+        sure = False
     traits = ("alpha",) * alpha + ("uint16",) * (depth == 16) + ("rotated",) * (orientation(data) > 1)
     return Header("PNG", width, height, traits, sure and palette)
 
