@@ -69,13 +69,14 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """End the threads after the batches in progress; the queue is not computed."""
+    def stop(self, seconds: float | None = None) -> None:
+        """End the threads after the batches in progress, but wait no longer than `seconds`; the queue is not computed."""
+        until = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
     def submit(self, pieces: Sequence[Piece]) -> None:
         """Put the pieces of one request into the queue, all or none.

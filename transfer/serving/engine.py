@@ -70,7 +70,7 @@ class Engine:
         """Stop both; requests in progress must have ended."""
         if self._watching is not None:
             self._watching.cancel()
-        await asyncio.to_thread(self._batcher.stop)
+        await asyncio.to_thread(self._batcher.stop, self.settings.stop_seconds)
         await self._transcoder.stop()
         self._parser.shutdown(wait=False, cancel_futures=True)
 

@@ -35,9 +35,17 @@ class PngProcess:
         Raises:
             ImageError: if it cannot be decoded.
         """
-        if self._process is None or self._process.returncode is not None:
-            self._process = await self._started()
-        process = self._process
+        while True:
+            fresh = self._process is None or self._process.returncode is not None
+            process = await self._started() if fresh or self._process is None else self._process
+            self._process = process
+            try:
+                return await self._answered(process, data, value_range)
+            except (asyncio.IncompleteReadError, ConnectionError):  # it has crashed, or was killed for its memory
+                if fresh:
+                    raise ImageError(DAMAGED) from None  # else it may have died before this image: another one is tried
+
+    async def _answered(self, process: asyncio.subprocess.Process, data: bytes, value_range: Range | None) -> bytes:
         assert process.stdin is not None and process.stdout is not None
         done = False
         try:
@@ -48,8 +56,6 @@ class PngProcess:
             good, size = _ANSWER.unpack(await process.stdout.readexactly(_ANSWER.size))
             answer = await process.stdout.readexactly(size)
             done = True
-        except (asyncio.IncompleteReadError, ConnectionError):  # it has crashed, or was killed for its memory
-            raise ImageError(DAMAGED) from None
         finally:
             if not done:
                 await self.stop()
