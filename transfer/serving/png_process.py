@@ -20,6 +20,8 @@ _QUESTION = struct.Struct("<Q?dd")  # bytes of the image, whether there is a val
 _ANSWER = struct.Struct("<?Q")  # whether it is a PNG, otherwise the reason in words; bytes
 _BYTES_A_PIXEL, _BYTES = 40, 1_000_000_000  # of memory: the most that any format was seen to take, and what the libraries take
 
+_END_SECONDS = 2.0  # to wait for a process that was killed
+
 
 class PngProcess:
     """The process, started when it is first needed, and again after it was killed. One image at a time."""
@@ -72,10 +74,11 @@ class PngProcess:
         if process.returncode is None:
             process.kill()
         process.stdin.close()
-        with suppress(RuntimeError):  # the server stops at once, and another task still reads
-            while await process.stdout.read(1 << 20):  # what it had written; then both pipes are closed
-                pass
-        await process.wait()
+        with suppress(RuntimeError, TimeoutError):  # the server stops at once, and another task still reads; or the end is not noticed
+            async with asyncio.timeout(_END_SECONDS):
+                while await process.stdout.read(1 << 20):  # what it had written; then both pipes are closed
+                    pass
+                await process.wait()
 
     async def _started(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
