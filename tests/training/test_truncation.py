@@ -1,12 +1,8 @@
 """`truncate_at: auto`: the shallowest cut within one standard error of the best, judged on images that were held back."""
 
-from collections import Counter
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from transfer.config import AutoConfig
 from transfer.errors import DataError
@@ -111,24 +107,6 @@ def test_copies_are_not_rewarded_for_being_known_by_heart() -> None:
     loose = AutoConfig(inverse_penalty=1e4)
     table = truncation.cross_validated({"top": features}, np.repeat(labels, 4), groups, loose, 0)
     assert table.at[0, "cv_accuracy"] < 0.75
-
-
-label_and_group = st.tuples(st.integers(0, 3), st.integers(0, 4))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(label_and_group, min_size=2, max_size=40), st.integers(2, 6), st.integers(0, 3))
-def test_groups_are_never_divided_and_each_image_is_judged_once(rows: list[tuple[int, int]], folds: int, seed: int) -> None:
-    labels = np.array([label for label, _ in rows])
-    groups = [f"{label}/{group}" for label, group in rows]
-    images = Counter(label for label, _ in set(rows))
-    assume(len(images) >= 2 and max(images.values()) >= 2)
-    judged: list[int] = []
-    for train, test in truncation._folds(labels, groups, folds, seed):
-        assert {groups[number] for number in train}.isdisjoint(groups[number] for number in test)
-        assert len(train) and len(test), "else there is nothing to fit or to judge"
-        judged += list(test)
-    assert sorted(judged) == list(range(len(rows)))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from transfer.config import AutoConfig
+from transfer.data import folds
+from transfer.data.folds import Fold
 from transfer.errors import DataError
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor
@@ -127,10 +129,15 @@ def cross_validated(
     advance: Advance = lambda count: None,
 ) -> pd.DataFrame:
     """Return the accuracy of each cut point and its standard error over images."""
-    folds = _folds(labels, groups, config.folds, seed)
+    if folds.possible(labels, groups)[1] < 2:
+        raise DataError(
+            "truncate_at: auto compares cut points by cross-validation: at least one class needs two different training images. "
+            "Name a cut point, for example --set truncate_at=top. Received one training image for each class."
+        )
+    divided = folds.stratified(labels, groups, config.folds, seed)
     rows = []
     for cut, table in features.items():
-        right = np.concatenate([_right(table, labels, train, test, config.inverse_penalty) for train, test in folds])
+        right = np.concatenate([_right(table, labels, fold, config.inverse_penalty) for fold in divided])
         accuracy = float(right.mean())
         error = float(np.sqrt(accuracy * (1 - accuracy) / len(right)))
         rows.append({"cut": cut, "features": table.shape[1], "cv_accuracy": accuracy, "standard_error": error})
@@ -138,23 +145,8 @@ def cross_validated(
     return pd.DataFrame(rows)
 
 
-def _folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    distinct = pd.DataFrame({"label": labels, "group": list(groups)}).groupby("label")["group"].nunique()
-    if distinct.max() < 2:
-        raise DataError(
-            "truncate_at: auto compares cut points by cross-validation: at least one class needs two different training images. "
-            "Name a cut point, for example --set truncate_at=top. Received one training image for each class."
-        )
-    splitter = StratifiedGroupKFold(max(2, min(folds, int(distinct.min()))), shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class with one image is in one fold only; its errors count
-        return list(splitter.split(np.zeros(len(labels)), labels, groups))
-
-
-def _right(table: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray, inverse_penalty: float) -> np.ndarray:
-    """Fit on the training rows; return whether each test row is classified correctly, bool [m]."""
+def _right(table: np.ndarray, labels: np.ndarray, fold: Fold, inverse_penalty: float) -> np.ndarray:
+    """Fit on the training rows; return whether each row held out is classified correctly, bool [m]."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -162,7 +154,7 @@ def _right(table: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.nd
     model = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3))
     with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore")  # failed convergence shows in the accuracy
-        if len(np.unique(labels[train])) < 2:
-            return labels[test] == labels[train][0]
-        model.fit(table[train], labels[train])
-    return np.asarray(model.predict(table[test]) == labels[test])
+        if len(np.unique(labels[fold.train])) < 2:
+            return labels[fold.held_out] == labels[fold.train][0]
+        model.fit(table[fold.train], labels[fold.train])
+    return np.asarray(model.predict(table[fold.held_out]) == labels[fold.held_out])
