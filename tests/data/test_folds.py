@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from transfer.data import folds
 from transfer.errors import DataError
 
-
 label_and_group = st.tuples(st.integers(0, 3), st.integers(0, 4))
 
 
