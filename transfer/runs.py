@@ -25,6 +25,7 @@ MANIFEST = "manifest.csv"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
+OOF_PREDICTIONS = "oof_predictions.csv"
 CUT_POINTS = "cut_points.csv"
 MODEL = "model.keras"
 EXPORT = "export"
@@ -161,6 +162,12 @@ class Run:
     def predictions(self) -> pd.DataFrame:
         """One row per validation or test image."""
         return self._read(PREDICTIONS, lambda path: read_csv(path, ("path", "split", "label", "predicted")))
+
+    @cached_property
+    def oof_predictions(self) -> pd.DataFrame | None:
+        """One row per image, predicted by a model that never saw it; None without cross-validation."""
+        facts = ("path", "split", "label", "fold", "predicted")
+        return self._read(OOF_PREDICTIONS, lambda path: read_csv(path, facts)) if (self.path / OOF_PREDICTIONS).exists() else None
 
     @cached_property
     def cut_points(self) -> pd.DataFrame | None:

@@ -17,15 +17,17 @@ def fit(
     tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
     group_by: Annotated[str | None, GROUP_BY] = None,
     min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
+    folds: Annotated[int | None, typer.Option(metavar="K", help="Also cross-validate: K folds, a prediction for every image.")] = None,
+    average_folds: Annotated[bool, typer.Option("--average-folds", help="Export the average of the heads of all folds.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run. Default: data, backbone and time.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of this name.")] = False,
 ) -> None:
     """Train a classifier on images and export it."""
-    from transfer.workflows.requests import fit_request
+    from transfer.workflows.requests import cross_validation, fit_request
 
     given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
-    request = fit_request(data, given, name, output, overwrite)
+    request = fit_request(data, [*given, cross_validation(folds, average_folds)], name, output, overwrite)
     from transfer.cli.terminal import started
 
     terminal = started()

@@ -6,6 +6,7 @@ from transfer.config.schema import Config
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
+    CrossValidationConfig,
     DataConfig,
     ExportConfig,
     FeaturesConfig,
@@ -19,7 +20,7 @@ from transfer.config.sections import (
 from transfer.config.yaml_text import option
 
 __all__ = [
-    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "DataConfig", "ExportConfig", "OODConfig", "FeaturesConfig",
-    "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys",
+    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "CrossValidationConfig", "DataConfig", "ExportConfig", "OODConfig",
+    "FeaturesConfig", "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys",
     "last_parts", "option", "parse_assignment", "read_yaml",
 ]  # fmt: skip

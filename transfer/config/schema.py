@@ -16,6 +16,7 @@ from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
     AutoOrOff,
+    CrossValidationConfig,
     DataConfig,
     ExportConfig,
     FeaturesConfig,
@@ -60,6 +61,7 @@ class Config(Section):
     fine_tuning: FineTuningConfig = FineTuningConfig()
     features: FeaturesConfig = FeaturesConfig()
     auto: AutoConfig = AutoConfig()
+    cross_validation: CrossValidationConfig = CrossValidationConfig()
     export: ExportConfig = ExportConfig()
     ood: OODConfig = OODConfig()
     check: CheckConfig = CheckConfig()

@@ -186,6 +186,17 @@ class AutoConfig(Section):
     max_images: int = Field(4000, ge=10, description="maximum number of training images used to choose")
 
 
+class CrossValidationConfig(Section):
+    """Cross-validation beside the run's own training: predictions of every image by a model that never saw it."""
+
+    folds: int | None = Field(
+        None, ge=2, le=100, description="number of folds of the training and validation images; empty: no cross-validation"
+    )
+    average: bool = Field(
+        False, description="export the average of the heads of all folds instead of the head of the training split; frozen backbones only"
+    )
+
+
 class ExportConfig(Section):
     """The SavedModel, and its verification before it is published."""
 

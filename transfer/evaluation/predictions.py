@@ -1,6 +1,7 @@
 """Tables of predictions: facts of each image, then one column per class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,22 @@ def table(facts: pd.DataFrame, probabilities: np.ndarray, classes: list[str]) ->
     joined = pd.concat([facts.reset_index(drop=True), pd.DataFrame(probabilities)], axis=1, ignore_index=True)
     joined.columns = pd.Index(columns(list(facts.columns), classes), dtype=object)  # names that are not Unicode do not fit Arrow's strings
     return joined
+
+
+def of_images(
+    rows: pd.DataFrame, probabilities: np.ndarray, classes: list[str], before: Mapping[str, Any] = {}, after: Mapping[str, Any] = {}
+) -> pd.DataFrame:
+    """Return path, split, label, predicted class and probabilities (rounded) of n images.
+
+    Args:
+        rows: n rows of a manifest.
+        probabilities: float32 [n, classes].
+        classes: names, in the order of the columns.
+        before, after: further facts, name -> n values, before and after `predicted`.
+    """
+    facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
+    facts |= {**before, "predicted": [classes[number] for number in probabilities.argmax(1)]}
+    return table(pd.DataFrame(facts, dtype=object).assign(**after), np.round(probabilities, DECIMALS), classes)
 
 
 def columns(facts: Sequence[str], classes: Sequence[str]) -> list[str]:

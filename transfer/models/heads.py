@@ -77,6 +77,17 @@ def build(
     return keras.Model(features, logits, name="head")
 
 
+def average(heads: Sequence[keras.Model]) -> keras.Model:
+    """Join heads into one whose logits are the mean of theirs: float32 [n, width] -> [n, classes].
+
+    Of the logits, not of the probabilities: what follows a head (temperature, softmax, heat map) then stays as it is for a single one.
+    """
+    features = keras.Input(heads[0].input_shape[1:], name="features", dtype="float32")
+    named = [keras.Model(head.inputs, head.outputs, name=f"head_{number}") for number, head in enumerate(heads, start=1)]
+    logits = keras.layers.Average(name="average", dtype="float32")([head(features) for head in named])
+    return keras.Model(features, logits, name="head")
+
+
 def scales(widths: Sequence[int], config: HeadConfig) -> np.ndarray:
     """Return the factor of each standardised feature, float32 [sum of widths].
 

@@ -11,6 +11,7 @@ from transfer.data.dataset import Dataset
 _FORMAT = 2
 _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
     "check": None,
+    "cross_validation": None,
     "data": None,
     "energy": None,
     "export": None,
@@ -20,7 +21,7 @@ _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
 }
 """Settings that change neither trained weights nor predictions: whole sections (None), or some of their keys.
 
-The effect of `data` and `check` is in the rows (which images, their splits) and in the feature set (size, resize mode).
+The effect of `data`, `check` and `cross_validation` is in the rows (which images, their splits) and in the feature set (size, resize mode).
 """
 
 

@@ -32,11 +32,17 @@ def train(features: FeatureDataset, truncation: Truncation | None, progress: Pro
         return trained, joined.from_scratch(trained.model, trained.temperature)
     cuts, pooling = truncation.cuts, config.head.pooling
     with clock("training"):
-        trained = head.train(features, tuple(spec.name for spec in head_specs(cuts, pooling)), progress)
+        trained = train_head(features, truncation, progress)
     if config.unfreeze_from:
         with clock("fine-tuning"):
             return fine_tuning.train(features, extractor, cuts, trained, progress)
     return trained, joined.join(extractor.pretrained, cuts, pooling, trained.model, trained.temperature)
+
+
+def train_head(features: FeatureDataset, truncation: Truncation, progress: Progress) -> Trained:
+    """Train a head on the stored features of a frozen backbone."""
+    specs = head_specs(truncation.cuts, features.config.head.pooling)
+    return head.train(features, tuple(spec.name for spec in specs), progress)
 
 
 def decided(trained: Trained, truncation: Truncation | None) -> Config:

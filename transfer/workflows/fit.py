@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -39,19 +40,21 @@ from transfer.runs import (
     HISTORY,
     MANIFEST,
     METRICS,
+    OOF_PREDICTIONS,
     PREDICTIONS,
     Run,
 )  # fmt: skip
 from transfer.system import devices, environment
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Progress, Silent
+from transfer.training.cross_validation import CrossValidated, cross_validate
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.stages import decided, train
 from transfer.training.trained import Trained
 from transfer.training.truncation import Truncation, choose_truncation, with_whole_maps
 from transfer.workflows import report
 from transfer.workflows.ood import OODReference, choose_reference, evaluate_ood
-from transfer.workflows.requests import Data, FitRequest, fit_request
+from transfer.workflows.requests import Data, FitRequest, cross_validation, fit_request
 
 
 def fit(
@@ -61,6 +64,8 @@ def fit(
     name: str | None = None,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     overwrite: bool = False,
+    folds: int | None = None,
+    average_folds: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
@@ -73,6 +78,8 @@ def fit(
         name: name of the run; none: made from the data, the backbone and the time.
         output: folder of all runs; this one is written to `output/name`.
         overwrite: replace a run of this name.
+        folds: also train on as many folds, so that each image is predicted by a model that never saw it: `cross_validation.folds`.
+        average_folds: export the average of the heads of the folds: `cross_validation.average`.
         progress: reports each step; none: nothing is printed.
         **settings: further keys, `backbone="vgg16"`, `head={"dropout": 0.3}`; they override `config`.
 
@@ -83,7 +90,9 @@ def fit(
         TransferError: for any error that the user can fix; only stored features and checkpoints are left behind.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return carry_out(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
+    return carry_out(
+        fit_request(data, [given, settings, cross_validation(folds, average_folds)], name, output, overwrite), progress or Silent()
+    )
 
 
 def carry_out(request: FitRequest, progress: Progress) -> Run:
@@ -120,6 +129,8 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 truncation = choose_truncation(features, progress, clock)
                 features = with_whole_maps(features, truncation, progress, clock)
                 trained, classifier = train(features, truncation, progress, clock)
+                # With cross-validation, each fold trains likewise; on request, the average of their heads replaces the one just trained.
+                trained, classifier, validated = cross_validate(trained, classifier, truncation, progress, clock)
                 progress.say("Choosing the training images that new images are compared with")
                 with clock("OOD reference"):
                     ood = choose_reference(trained, truncation, classifier)
@@ -137,14 +148,21 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
         probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
-        write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
-        draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
-        with clock("report"):
-            report.write(draft, dataset.root, served)
-        draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # with the time of the page
+        ood_scores = np.concatenate([ood.validation, verified.answers.ood_score])
+        write_records(draft, trained, truncation, findings, probabilities, ood_scores, validated)
+        metrics |= {"cross_validation": validated.metrics(dataset.classes)} if validated else {}
+        write_report(draft, metrics, dataset.root, served, clock)
     for checkpoint in trained.checkpoints:  # only now: a run that failed continues from them
         checkpoint.unlink(missing_ok=True)
     return Run(request.output / request.name)
+
+
+def write_report(draft: Draft, metrics: Mapping[str, Any], root: Path, served: Served, clock: Clock) -> None:
+    """Write the metrics and the report."""
+    draft.write_json(METRICS, {**metrics, "timing": clock.rounded()})  # the page reads it
+    with clock("report"):
+        report.write(draft, root, served)
+    draft.write_json(METRICS, {**metrics, "timing": clock.rounded()})  # with the time of the page
 
 
 def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODReference) -> Served:
@@ -204,25 +222,19 @@ def write_records(
     findings: Findings,
     probabilities: Mapping[str, np.ndarray],
     ood_scores: np.ndarray,
+    validated: CrossValidated | None,
 ) -> None:
     """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
     features, extractor = trained.features, trained.features.extractor
     draft.write_text(CONFIG, decided(trained, truncation).to_yaml())
     manifests.write(features.dataset.table, draft.path / MANIFEST)
     draft.write_table(HISTORY, trained.history)
-    draft.write_table(PREDICTIONS, predictions_table(features, probabilities, ood_scores))
+    rows, values = pd.concat([features.rows(split) for split in probabilities]), np.concatenate(list(probabilities.values()))
+    draft.write_table(PREDICTIONS, predictions.of_images(rows, values, features.classes, after={"ood_score": ood_scores}))
+    if validated:
+        draft.write_table(OOF_PREDICTIONS, validated.table(features.dataset, probabilities["test"]))
     findings.write(draft.path / FINDINGS)
     if truncation and truncation.table is not None:
         draft.write_table(CUT_POINTS, truncation.table)
     measured = extractor.measured if isinstance(extractor, BackboneExtractor) else None
     draft.write_json(ENVIRONMENT, environment.describe(extractor.precision, measured))
-
-
-def predictions_table(features: FeatureDataset, probabilities: Mapping[str, np.ndarray], ood_scores: np.ndarray) -> pd.DataFrame:
-    """Return one row per validation or test image: path, split, label, predicted, ood_score, one column per class (rounded)."""
-    rows = pd.concat([features.rows(split) for split in probabilities])
-    values = np.concatenate(list(probabilities.values()))
-    facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
-    facts["predicted"] = [features.classes[number] for number in values.argmax(1)]
-    table = pd.DataFrame(facts, dtype=object).assign(ood_score=ood_scores)
-    return predictions.table(table, np.round(values, predictions.DECIMALS), features.classes)

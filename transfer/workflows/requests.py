@@ -82,6 +82,12 @@ def fit_request(
     return FitRequest(config, Path(output), name, overwrite)
 
 
+def cross_validation(folds: int | None, average: bool) -> dict[str, Any]:
+    """Return the settings of the options `--folds` and `--average-folds`; those not given leave the configuration as it is."""
+    given: dict[str, Any] = {} if folds is None else {"cross_validation.folds": folds}
+    return given | ({"cross_validation.average": True} if average else {})
+
+
 def _require_clock() -> None:
     """Check that ZIP archives, which Keras files are, can be written: their times are those of 1980 to 2107."""
     year = time.localtime().tm_year
@@ -137,7 +143,7 @@ def compare_request(
         energy.require_country(settings.country)
     for method, keys in settings.methods.items():
         try:
-            resolve([settings.common, keys])
+            _require_no_folds(resolve([settings.common, keys]))
         except ConfigError as error:
             raise ConfigError(f"methods.{method}: {error}") from None
     configs = {method: with_source(data, [settings.common, keys]) for method, keys in settings.methods.items()}
@@ -146,6 +152,14 @@ def compare_request(
     target = Path(output) / (name if name is not None else data_name(str(source.source)))
     comparison_folder.require_free(target, sources.own(source))
     return CompareRequest(settings, configs, target)
+
+
+def _require_no_folds(config: Config) -> None:
+    if config.cross_validation.folds is not None:
+        raise ConfigError(
+            "cross_validation.folds: a comparison repeats its trials with several seeds instead. Expected it empty. "
+            f"Received {config.cross_validation.folds}."
+        )
 
 
 def _require_different(configs: Mapping[str, Config]) -> None:

@@ -90,6 +90,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     else:
         _check_scratch(network, config)
     _check_training(network, config)
+    _check_cross_validation(network, config)
     if (isinstance(network, Scratch) or config.whole_from_random) and config.precision == "auto":
         config = config.updated(precision="float32")  # not measured from scratch; 16 bit only on request
     if config.data.validation + config.data.test > 0.8:
@@ -172,6 +173,22 @@ def _check_training(network: Backbone | Scratch, config: Config) -> None:
             raise ConfigError(
                 f"fine_tuning.{key}: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from. Received {value!r}."
             )
+
+
+def _check_cross_validation(network: Backbone | Scratch, config: Config) -> None:
+    if not config.cross_validation.average:
+        return
+    if config.cross_validation.folds is None:
+        raise ConfigError(
+            "cross_validation.average (--average-folds) exports the heads of cross-validation. Expected cross_validation.folds (--folds) "
+            "with it. Received no number of folds."
+        )
+    if isinstance(network, Scratch) or config.unfreeze_from:
+        raise ConfigError(
+            "cross_validation.average (--average-folds): only heads on a frozen backbone are averaged, since other networks would be as "
+            "many times slower. Expected a pretrained backbone and no unfreeze_from. "
+            f"Received backbone={network.name!r}, unfreeze_from={config.unfreeze_from!r}."
+        )
 
 
 def _check_whole(config: Config) -> None:
