@@ -114,6 +114,7 @@ def test_whatever_is_refused_is_refused_in_our_words(key: str, value: str) -> No
         "training.learning_rate=1:30", "augment.flip=2", "augment.flip=", "backbone=", "backbone=1.5", "head.dense={a: 1}",
         "head.pooling=mean", "seed=-1", "seed=1.5", "image_size=7", "data.validation=0", "data.test=0.5",
         "data.max_megapixels=0", "data.min_per_class=2", "augment.views=65", "features.batch_size=0", "auto.folds=1",
+        "cross_validation.folds=1", "cross_validation.folds=-3", "cross_validation.folds=2.5", "cross_validation.average=maybe",
         "precision=bf16", "training.patience=0", "training.batch_size=many", "backbone=[vgg16]",
         "network.dropout=1", "network.filters=[]", "network.pooling=mean", "network.blur=1", "network.l1=-1", "network.dense=[0]",
         "export.tolerance_float32=.inf", "weights=3", "truncate_at=",

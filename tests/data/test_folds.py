@@ -1,13 +1,16 @@
 """Folds of cross-validation: groups stay whole, every image is held out once."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from transfer.data import folds
+from transfer.data.dataset import Dataset
 from transfer.errors import DataError
 
 label_and_group = st.tuples(st.integers(0, 3), st.integers(0, 4))
@@ -48,3 +51,52 @@ def test_the_division_depends_on_the_seed_alone() -> None:
 def test_one_image_of_each_class_is_too_few() -> None:
     with pytest.raises(DataError, match="two different training images of at least one class"):
         folds.stratified(np.array([0, 0, 1]), ["a", "a", "b"], 3, 0)
+
+
+def dataset(rows: list[tuple[int, int, str]]) -> Dataset:
+    """A dataset of images with these classes, groups of their class, and splits."""
+    table = pd.DataFrame({"digest": [f"{number:064x}" for number in range(len(rows))], "reason": ""}, dtype=object)
+    table["label"] = [f"class {label}" for label, _, _ in rows]
+    table["group"] = [f"{label}/{group}" for label, group, _ in rows]
+    table["split"] = [split for _, _, split in rows]
+    return Dataset(Path("data"), table, False, table)
+
+
+in_split = st.tuples(st.integers(0, 2), st.integers(0, 5), st.sampled_from(["train", "train", "validation", "test"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(in_split, min_size=8, max_size=50), st.integers(2, 6), st.integers(0, 3))
+def test_each_image_is_held_out_once_and_chooses_nothing(rows: list[tuple[int, int, str]], count: int, seed: int) -> None:
+    split_of: dict[tuple[int, int], str] = {}
+    rows = [(label, group, split_of.setdefault((label, group), split)) for label, group, split in rows]  # groups are whole
+    made = dataset(rows)
+    fitted = made.used[made.used["split"] != "test"]
+    assume(fitted.groupby("label")["group"].nunique().max() >= 3 if len(fitted) else False)
+    try:
+        parts = folds.of_dataset(made, count, seed)
+    except DataError as error:
+        assert "three different images" in str(error)
+        return
+    held_out = [index for part in parts for index in part.rows("test").index]
+    assert sorted(held_out) == list(fitted.index)
+    for part in parts:
+        assert part.classes == made.classes
+        groups = [set(part.rows(split)["group"]) for split in ("train", "validation", "test")]
+        assert all(groups) and sum(map(len, groups)) == len(set.union(*groups)) == fitted["group"].nunique()
+        both = pd.concat([part.rows("train"), part.rows("validation")])
+        several = both.groupby("label")["group"].nunique()
+        for label in several[several > 1].index:
+            assert label in set(part.rows("train")["label"]) and label in set(part.rows("validation")["label"])
+
+
+def test_about_the_same_share_validates_as_in_the_dataset() -> None:
+    made = dataset([(number % 2, number, "validation" if number % 5 == 0 else "train") for number in range(200)])
+    parts = folds.of_dataset(made, 4, 0)
+    assert [len(part.rows("validation")) for part in parts] == [30] * 4 and [len(part.rows("test")) for part in parts] == [50] * 4
+    assert len({tuple(part.rows("validation").index) for part in parts}) == 4
+
+
+def test_two_images_of_each_class_are_too_few_for_folds_with_validation() -> None:
+    with pytest.raises(DataError, match=r"three different images that are not test images\. Received at most two"):
+        folds.of_dataset(dataset([(0, 0, "train"), (0, 1, "validation"), (1, 0, "train"), (1, 1, "validation"), (1, 2, "test")]), 5, 0)

@@ -48,6 +48,19 @@ def write_run(folder: Path, classes: Sequence[str] = COLOURS, export: bool = Fal
     return Run(folder)
 
 
+def folds(averaged: bool = False) -> dict[str, object]:
+    """Return the section `cross_validation` of metrics."""
+    figure = {"mean": 0.75, "std": 0.02, "ci95": [0.6, 0.9]}
+    return {
+        "folds": 2,
+        "images": 1200,
+        "per_fold": [{"fold": fold, "images": 600, "accuracy": 0.75, "log_loss": 0.8, "macro_f1": 0.7} for fold in (1, 2)],
+        **dict.fromkeys(("accuracy", "log_loss", "macro_f1"), figure),
+        "pooled": {"accuracy": 0.76, "accuracy_ci95": [0.7, 0.81], "log_loss": 0.8, "macro_f1": 0.7},
+        "averaged": averaged,
+    }
+
+
 def write_models(folder: Path, classes: Sequence[str]) -> None:
     """Write `model.keras` and `export/1` of the classifier by colour."""
     from transfer.data.pipeline import ImageSpec

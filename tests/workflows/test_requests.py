@@ -103,6 +103,12 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": "tiny_vgg", "head.dropout": 0.1}, "head.dropout: tiny_vgg is trained from scratch and has no head."),
         ({"backbone": "lenet", "head.pooling": "max"}, "head.pooling: lenet is trained from scratch and has no head."),
         ({"backbone": "tiny_vgg", "image_size": 30, "network.filters": [4, 4, 4]}, "tiny_vgg needs images of at least 36 pixels"),
+        ({"cross_validation.average": True}, "Expected cross_validation.folds (--folds) with it. Received no number of folds."),
+        (
+            {"cross_validation": {"folds": 3, "average": True}, "unfreeze_from": "block5_conv1"},
+            "only heads on a frozen backbone are averaged",
+        ),
+        ({"cross_validation": {"folds": 3, "average": True}, "backbone": "lenet"}, "Received backbone='lenet', unfreeze_from=None."),
         ({"data": {"validation": 0.45, "test": 0.4}}, "together at most 0.8. Received 0.45 + 0.4."),
     ],
 )

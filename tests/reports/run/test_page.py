@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.reports.made_up_run import write_run
+from tests.reports.made_up_run import folds, write_run
 from tests.reports.page import Page
 from transfer.drafts import Draft
 from transfer.evaluation import predictions
@@ -37,6 +37,17 @@ def test_the_page_loads_nothing(run: Run, page: Page) -> None:
         if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
             assert (value or "").startswith(("#", "data:image/png;base64")), (name, value)
     assert not re.search(r"@import|url\(\s*['\"]?(?!#)", run_page.render(run))
+
+
+def test_cross_validation_has_a_section_of_its_own(run: Run, tmp_path: Path) -> None:
+    assert "oof_predictions.csv" not in run_page.render(run)
+    other = write_run(tmp_path / "run", ODD)
+    other.metrics["cross_validation"] = folds()
+    page = run_page.render(other)
+    assert '<h2 id="folds">' in page and "0.600 to 0.900" in page and "The weights kept are those of epoch" in page
+    other.metrics["cross_validation"] = folds(averaged=True)
+    page = run_page.render(other)
+    assert "The weights kept are those of epoch" not in page and "calibrated on the predictions of the cross-validation" in page
 
 
 def test_every_class_is_named_and_escaped(run: Run, page: Page) -> None:

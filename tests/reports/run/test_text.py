@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from tests.reports.made_up_run import write_run
+from tests.reports.made_up_run import folds, write_run
 from transfer.reports.run import text
 
 
@@ -21,6 +21,17 @@ def test_the_block_says_what_a_person_wants_to_know(tmp_path: Path) -> None:
     assert f"transfer serve '{run.path}'" in block
     assert "detected 90% of handwritten digits (good)" in block
     assert str(run.export) in block
+
+
+def test_cross_validation_is_told_in_a_line(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert "Folds" not in text.block(run)
+    run.metrics["cross_validation"] = folds()
+    told = " ".join(text.block(run).split())
+    assert "Folds mean accuracy 0.750 (95 %: 0.600 to 0.900) over 2 folds, standard deviation 0.020; 0.760 (95 %: 0.700 to 0.810)" in told
+    assert "on all 1,200 images that are not test images" in told and "average of their heads" not in told
+    run.metrics["cross_validation"] = folds(averaged=True)
+    assert "; the average of their heads is exported" in " ".join(text.block(run).split())
 
 
 def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:

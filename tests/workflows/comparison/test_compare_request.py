@@ -30,6 +30,7 @@ def test_the_folder_is_called_like_the_data(image_folder: Callable[..., Path], t
         ({"methods.hidden.image_size": 4}, r"methods\.hidden: .*image_size"),
         ({"methods.hidden.backbone": "mpl"}, r"methods\.hidden: backbone: .*Did you mean 'mlp'"),
         ({"methods.hidden": {"backbone": "vgg16", "truncate_at": "block9"}}, r"methods\.hidden: "),
+        ({"methods.hidden.cross_validation.folds": 3}, r"methods\.hidden: cross_validation\.folds: a comparison repeats its trials"),
         ({"methods.hidden.truncate_at": "block4_pool"}, r"methods\.hidden: truncate_at"),
         ({"common.data.test": 0.9}, r"methods\.linear: .*data\.test"),
         ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "Received identical methods.linear and methods.twin"),

@@ -104,6 +104,7 @@ def _content(run: Run) -> dict[str, Any]:
         "confusion": figures.confusion(confusion_matrix(test), classes) if drawn else "",
         "confused": [] if drawn else _confused(test),
         "reliability": figures.reliability(of_test, classes),
+        "folds": metrics.get("cross_validation"),
         "calibration": metrics["calibration"],
         "ood": metrics["ood"],
         "other_data": {name: facts | {"judged": text.judged(facts)} for name, facts in other_data.items()},

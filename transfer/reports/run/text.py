@@ -31,6 +31,7 @@ def block(run: Run) -> str:
     facts = {
         "Test accuracy": f"{_accuracy(test)} on {test['images']} images, through the exported model",
         "Compare with": f"{share(most)}, the accuracy of always answering {printable(usual)!r}",
+        "Folds": folds(run.metrics.get("cross_validation")),
         "Macro F1": f"{test['macro_f1']:.3f}",
         "Worst classes": f"{_worst(test['per_class'])} (recall)",
         "Images": f"{images['train']} train, {images['validation']} validation, {images['test']} test",
@@ -47,6 +48,18 @@ def block(run: Run) -> str:
 def without(run: Run) -> list[str]:
     """Return a sentence for each of the validation and the test split that has no image of some class."""
     return [said for split in ("validation", "test") if (said := describe_absent(split, absent(run.metrics[split])))]
+
+
+def folds(found: Mapping[str, Any] | None) -> str:
+    """Return what cross-validation found, in a line; empty without it."""
+    if found is None:
+        return ""
+    accuracy, pooled = found["accuracy"], found["pooled"]
+    return (
+        f"mean accuracy {_accuracy({'accuracy': accuracy['mean'], 'accuracy_ci95': accuracy['ci95']})} over {found['folds']} "
+        f"folds, standard deviation {accuracy['std']:.3f}; {_accuracy(pooled)} on all {found['images']:,} images that are not test images"
+        f"{'; the average of their heads is exported' if found['averaged'] else ''}"
+    )
 
 
 def judged(facts: Mapping[str, float]) -> str:
