@@ -77,12 +77,14 @@ def linear_curves(
     Args:
         inverse_penalty: C of the regression, a number: the search chooses it as any other key.
     """
+    with resources.one_thread():
+        points = linear_head.points_of(rows)[0].astype(np.float32)
 
     def curve(fold: Fold) -> Curve:
         known = labels[fold.train]
         weights = class_weights(known, classes, config.training.class_weights)
-        head = linear_head.fit(rows[fold.train], known, classes, inverse_penalty, weights)
-        logits = rows[fold.held_out] @ head.kernel + head.bias
+        kernel, bias = linear_head.Regression(points[fold.train], known, classes, weights).fit(inverse_penalty)
+        logits = (points[fold.held_out] @ kernel + bias).astype(np.float32)
         losses, accuracy = judged(logits, labels[fold.held_out])
         return Curve(*(np.array([value]) for value in (losses, accuracy, losses)), logits)
 
