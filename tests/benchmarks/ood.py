@@ -92,10 +92,12 @@ def distance(names: list[str], neighbours: int = 5, change: str = "as they are")
 
 def whole_cuts(pair: Pair) -> np.ndarray:
     """As `distance`, but average and maximum of a cut are one block."""
-    both = [(f"{cut}:avg", f"{cut}:max") for cut in CUTS]
-    return nearest(
-        np.mean([unit(np.hstack([pair.judged(a), pair.judged(b)])) @ unit(np.hstack([pair.reference[a], pair.reference[b]])).T for a, b in both], 0), 5
-    )  # fmt: skip
+    cosines = []
+    for cut in CUTS:
+        names = blocks([cut])
+        reference, rows = (np.hstack([part(name) for name in names]) for part in (pair.reference.__getitem__, pair.judged))
+        cosines.append(unit(rows) @ unit(reference).T)
+    return nearest(np.mean(cosines, 0), 5)
 
 
 def scaled(pair: Pair) -> np.ndarray:
