@@ -2,7 +2,7 @@
 
 One epoch counts for all folds of a trial: the one with the least mean loss of the images held out, as in xgboost's `cv`; otherwise each
 fold would choose the epoch on the images that it is judged by. A trial is hopeless after its first folds if, on the same images, it is
-worse than the best finished trial of earlier batches by more than `prune_errors` standard errors of the mean difference.
+right less often than the best finished trial of earlier batches by more than `prune_errors` standard errors of the difference.
 """
 
 import base64
@@ -14,13 +14,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax
 
 from transfer.config import Config
 from transfer.config.tuning import TuningConfig
 from transfer.data import folds
 from transfer.data.folds import Fold
-from transfer.evaluation import calibration
 from transfer.models import heads
 from transfer.training.many_heads import Curve, dense_curves, linear_curves
 from transfer.workflows.tuning.proposals import Proposal
@@ -28,9 +26,10 @@ from transfer.workflows.tuning.spaces import of_trial
 from transfer.workflows.tuning.study import Finished, Score
 
 IMAGES, ERROR, FOLDS, EPOCH, FEATURES = "images", "standard_error", "folds", "epoch", "features"
-"""What is kept of a score: of each image, in 255ths; of the mean; of each fold; the best epoch; the width of the head's input."""
+"""What is kept of a score: how often each image was right (`packed`), the error of the mean, the folds, the best epoch, the width of
+the head's input."""
 
-_WORST_LOSS = 8.0  # log loss of an image that counts as 0 of 255
+_WORST_LOSS = 20.0  # log loss in place of an infinite one
 
 Read = Callable[[tuple[str, ...], int], np.ndarray]
 """(outputs of the extractor, number of views) -> their columns side by side, float32 [(1 + views) * n, width]: plain rows, then views."""
@@ -124,7 +123,7 @@ class _Result:
 
     Attributes:
         positions: of the images that were held out, int [m].
-        images: the score of each, its mean over repeats, from 0 (worst) to 1, float [m].
+        images: share of the repeats in which each was classified correctly, float [m].
         value: what is maximised.
         facts: see `study.Score`.
     """
@@ -173,42 +172,27 @@ class _Trial:
         shortest = min(len(curve.log_loss) for curve in curves)
         losses = np.mean([curve.log_loss[:shortest] for curve in curves], axis=0)
         epoch = int(np.argmin(losses))
-        logits = [np.asarray(curve.logits[epoch], np.float64) for curve in curves]
-        labels = [self.images.labels[fold.held_out] for fold in wanted]
-        if self.settings.metric == "log_loss":
-            scores = _negative_losses(logits, labels)
-        else:
-            scores = [(values.argmax(1) == true).astype(float) for values, true in zip(logits, labels, strict=True)]
-        total, times = np.zeros(len(self.images.labels)), np.zeros(len(self.images.labels))
-        for fold, values in zip(wanted, scores, strict=True):
-            total[fold.held_out] += values
+        right, times = np.zeros(len(self.images.labels)), np.zeros(len(self.images.labels))
+        for fold, curve in zip(wanted, curves, strict=True):
+            right[fold.held_out] += curve.right[epoch]
             times[fold.held_out] += 1
         positions = np.flatnonzero(times)
-        means = total[positions] / times[positions]
+        shares = right[positions] / times[positions]
+        accuracy = self.settings.metric == "accuracy"
+        values = np.array([curve.accuracy[epoch] if accuracy else -curve.log_loss[epoch] for curve in curves])
+        values = np.nan_to_num(values, neginf=-_WORST_LOSS)  # training diverged
+        spread = shares.std(ddof=1) / np.sqrt(len(shares)) if accuracy else values.std(ddof=1) / np.sqrt(len(values))
         facts = {
-            FOLDS: [round(float(values.mean()), 6) for values in scores],
-            ERROR: float(means.std(ddof=1) / np.sqrt(len(means))),
+            FOLDS: [round(float(value), 6) for value in values],
+            ERROR: float(spread),
             EPOCH: None if self.config.head.kind == "linear" else epoch + 1,
         }
-        return _Result(positions, _in_unit(means, self.settings.metric), float(means.mean()), facts)
-
-
-def _negative_losses(logits: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return minus the log loss of each image, after the calibration that `fit` makes, fitted to all folds together."""
-    temperature = calibration.temperature(np.concatenate(logits).astype(np.float32), np.concatenate(labels))
-    found = []
-    for values, true in zip(logits, labels, strict=True):
-        found.append(log_softmax(values / temperature, axis=1)[np.arange(len(true)), true])
-    return found
-
-
-def _in_unit(scores: np.ndarray, metric: str) -> np.ndarray:
-    return scores if metric == "accuracy" else np.clip(1 + scores / _WORST_LOSS, 0, 1)
+        return _Result(positions, shares, float(np.average(values, weights=[len(fold.held_out) for fold in wanted])), facts)
 
 
 def hopeless(begun: _Result, leader: np.ndarray, errors: float) -> bool:
     """Return whether a trial is behind the leader, on the images of its first folds, by more than so many standard errors."""
-    difference = leader[begun.positions] - np.round(begun.images * 255) / 255
+    difference = leader[begun.positions] - begun.images
     error = difference.std(ddof=1) / np.sqrt(len(difference))
     return bool(difference.mean() > errors * error)
 
@@ -224,10 +208,10 @@ def standardised(rows: np.ndarray, widths: Sequence[int], plain: int, config: Co
 
 
 def packed(scores: np.ndarray) -> str:
-    """Return scores from 0 to 1 in 255ths, as text."""
+    """Return shares from 0 to 1 in 255ths, as text."""
     return base64.b64encode(zlib.compress(np.round(scores * 255).astype(np.uint8).tobytes(), 9)).decode()
 
 
 def unpacked(text: str) -> np.ndarray:
-    """Return the scores that `packed` packed."""
+    """Return the shares that `packed` packed."""
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8) / 255
