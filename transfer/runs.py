@@ -218,7 +218,7 @@ def versions_in(folder: Path) -> list[int]:
 
 def _read_trials(path: Path) -> pd.DataFrame:
     """Read the trials of a search; settings are text, as some have words and numbers."""
-    numbers = {"trial": int, "value": float, "standard_error": float, "low": float, "high": float, "features": int, "seconds": float}
+    numbers = {"trial": int, "value": float, "standard_error": float, "low": float, "high": float, "seconds": float}
     return read_csv(path, None).astype(numbers)
 
 

@@ -34,7 +34,7 @@ class TuningConfig(Section):
     repeats: int = Field(1, ge=1, le=20, description="cross-validations of each trial, with folds drawn anew; their mean is its score")
     metric: Literal["accuracy", "log_loss"] = Field(
         "accuracy",
-        description="what is compared: accuracy, by which classifiers are judged, or log_loss, after calibration",
+        description="what is compared: accuracy, by which classifiers are judged, or log_loss",
     )
     choose: Literal["one_standard_error", "best"] = Field(
         "one_standard_error",

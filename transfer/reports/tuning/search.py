@@ -91,11 +91,11 @@ class Search:
         settings = [
             f"{key.removeprefix('head.').removeprefix('training.')} {value}" for key, value in row.items() if self._tells(key, value)
         ]
-        return Row(", ".join(marks), int(row["trial"]), self._interval(row), f"{row['features']:,}", ", ".join(settings))
+        return Row(", ".join(marks), int(row["trial"]), self._interval(row), row["features"], ", ".join(settings))
 
     def _tells(self, key: str, value: Any) -> bool:
         """Return whether a column is a setting that differs among trials."""
-        return key not in _NOT_SETTINGS and value != "" and self.trials[key].nunique() > 1
+        return key not in _NOT_SETTINGS and value != "" and self.trials.loc[self.trials[key] != "", key].nunique() > 1
 
     def _interval(self, row: dict[str, Any]) -> str:
         if self.facts["metric"] == "accuracy":

@@ -46,7 +46,7 @@ class Chosen:
 def choose(searched: Searched, rule: str) -> Chosen:
     """Choose by the rule `best` or `one_standard_error`."""
     best = searched.best
-    least = best.score.value - best.score.facts[ERROR]
+    least = best.score.value - best.score.facts.get(ERROR, 0.0)
     near = [one for one in searched.trials if not one.score.pruned and one.score.value >= least]
     return Chosen(best, best if rule == "best" else min(near, key=_complexity), len(near))
 
@@ -55,14 +55,14 @@ def _complexity(one: Finished) -> tuple[float, ...]:
     units = one.settings.get("head.dense", ()) if one.settings.get("head.kind") == "dense" else ()
     hidden = sum(units) if isinstance(units, tuple) else units
     linear = one.settings.get("head.kind") == "linear"
-    return one.score.facts[FEATURES], not linear, hidden, one.settings.get("augment.views", 0), -one.score.value, one.number
+    return one.score.facts.get(FEATURES, 0), not linear, hidden, one.settings.get("augment.views", 0), -one.score.value, one.number
 
 
 def table(searched: Searched, space: Space) -> pd.DataFrame:
     """Return one row per trial: number, state, value, standard_error, low, high (95 %), its settings, features, epoch, folds, seconds."""
     rows = []
     for one in searched.trials:
-        facts, error = one.score.facts, one.score.facts.get(ERROR)
+        facts, error = one.score.facts, float(one.score.facts.get(ERROR, 0.0))
         row: dict[str, Any] = {
             "trial": one.number,
             "state": "pruned" if one.score.pruned else "finished",
@@ -71,8 +71,8 @@ def table(searched: Searched, space: Space) -> pd.DataFrame:
         row |= {"standard_error": round(error, 6), "low": round(one.score.value - _NORMAL * error, 6)}
         row |= {"high": round(one.score.value + _NORMAL * error, 6)}
         row |= {key: _shown(one.settings[key]) if key in one.settings else "" for key in dict.fromkeys(p.key for p in space.parameters)}
-        row |= {"features": facts[FEATURES], "epoch": facts[EPOCH] if facts[EPOCH] is not None else ""}
-        row |= {"folds": " ".join(f"{value:.4f}" for value in facts[FOLDS]), "seconds": one.score.seconds}
+        row |= {"features": facts.get(FEATURES, ""), "epoch": "" if facts.get(EPOCH) is None else facts[EPOCH]}
+        row |= {"folds": " ".join(f"{value:.4f}" for value in facts.get(FOLDS, ())), "seconds": one.score.seconds}
         rows.append(row)
     return pd.DataFrame(rows, dtype=object)
 

@@ -60,7 +60,10 @@ class Journal:
         mend(path)
         with quiet():
             storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock()))
-            self.study = optuna.create_study(storage=storage, study_name=NAME, direction="maximize", load_if_exists=True)
+            if storage.get_all_studies():
+                self.study = optuna.load_study(storage=storage, study_name=NAME)
+            else:
+                self.study = optuna.create_study(storage=storage, study_name=NAME, direction="maximize")
             known = self.study.user_attrs.get(IDENTITY)
             if known is None and not self.study.get_trials(deepcopy=False):
                 self.study.set_user_attr(IDENTITY, dict(identity))
