@@ -88,7 +88,7 @@ def test_every_trial_is_a_configuration_that_fit_takes() -> None:
         ({"space.head.pooling": "flatten"}, "whole maps are too large"),
         ({"common.head.pooling": "flatten"}, "whole maps are too large"),
         ({"space.truncate_at": [["block4_pool", "block5_pool"]], "space.head.pooling": "flatten"}, "flatten"),
-        ({"space.head.inverse_penalty": "auto"}, "the search itself chooses"),
+        ({"space.head.inverse_penalty": [None, 0.1]}, "the search itself chooses"),
         ({"space.head.kind": "dense", "space.head.inverse_penalty": [0.1, 1.0]}, "head.inverse_penalty is a setting of linear heads"),
         ({"space.head.kind": "linear", "space.head.dropout": [0.1]}, "head.dropout is a setting of dense heads"),
         ({"common.head.kind": "linear", "space.training.learning_rate": [0.1]}, "training.learning_rate is a setting of dense heads"),

@@ -89,11 +89,11 @@ def _given(settings: TuningConfig) -> dict[str, Choices | Range]:
                 f"{', '.join(TRIED)}; other keys are fixed in common."
             )
         given[key] = values
-    for key, word in (("truncate_at", "auto"), ("head.pooling", "flatten"), ("head.inverse_penalty", "auto")):
+    for key, word in (("truncate_at", "auto"), ("head.pooling", "flatten"), ("head.inverse_penalty", None)):
         found = given.get(key)
         if isinstance(found, Choices) and word in found.values:
             why = "whole maps are too large to keep for all cut points" if word == "flatten" else "the search itself chooses"
-            raise ConfigError(f"{key}: {why}. Expected other values than {word}. Received {', '.join(found.labels)}.")
+            raise ConfigError(f"{key}: {why}. Expected other values than {label(word)}. Received {', '.join(found.labels)}.")
     return given
 
 
