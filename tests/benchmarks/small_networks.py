@@ -58,7 +58,7 @@ class Contest:
         self.mean, self.variance = float(pixels.mean()), float(pixels.astype(np.float32).var())
         keys = [key(f"{number:064x}", "0", f"{name}") for number in range(len(pixels))]
         opened.put({one: image.tobytes() for one, image in zip(keys, pixels, strict=True)})
-        self.rows = lambda count: StoredRows(opened, keys[:count], self.size**2 * 3, np.dtype(np.uint8), 1 << 30)
+        self.rows = lambda count: StoredRows(opened, [keys[:count]], [self.size**2 * 3], np.dtype(np.uint8), 1 << 30)
 
     def model(self) -> Any:
         """Build the network, from pixels to logits."""

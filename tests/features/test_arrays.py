@@ -26,7 +26,7 @@ def store() -> Iterator[Store]:
 def rows(store: Store, table: np.ndarray, memory: int) -> StoredRows:
     keys = [key(f"{number:064x}", "0", "top:avg") for number in range(len(table))]
     store.put({key: row.tobytes() for key, row in zip(keys, table, strict=True)})
-    return StoredRows(store, keys, table.shape[1], table.dtype, memory)
+    return StoredRows(store, [keys], [table.shape[1]], table.dtype, memory)
 
 
 def made_up(dtype: type) -> np.ndarray:
@@ -57,16 +57,30 @@ def test_a_table_is_kept_in_memory_up_to_the_limit(store: Store, memory: int, fi
     table = rows(store, made_up(np.float16), memory)
     assert table.fits is fits
     table.everything()
-    store.put({table.keys[0]: np.zeros(WIDTH, np.float16).tobytes()})
+    store.put({table.keys[0][0]: np.zeros(WIDTH, np.float16).tobytes()})
     assert table.take(np.array([0])).any() == fits, "only one that is kept does not see the change"
 
 
 @pytest.mark.parametrize("memory", [IN_MEMORY, IN_STORE])
 def test_a_lost_record_is_reported(store: Store, memory: int) -> None:
     table = rows(store, made_up(np.float32), memory)
-    table.keys = [*table.keys, b"\0" * 48]
+    table.keys = [[*table.keys[0], b"\0" * 48]]
     with pytest.raises(StoreError, match="lost a record"):
         table.take(np.array([0, COUNT]))
+
+
+@pytest.mark.parametrize("memory", [IN_MEMORY, IN_STORE])
+def test_several_outputs_stand_side_by_side(store: Store, memory: int) -> None:
+    table = made_up(np.float32)
+    whole = rows(store, table, memory)
+    halves = [[key(f"{number:064x}", "0", f"half:{half}") for number in range(COUNT)] for half in range(2)]
+    for half, columns in zip(halves, (table[:, :3], table[:, 3:]), strict=True):
+        store.put({key: row.tobytes() for key, row in zip(half, columns, strict=True)})
+    joined = StoredRows(store, halves, [3, WIDTH - 3], table.dtype, memory)
+    numbers = np.array([5, 0, 22, 5])
+    assert len(joined) == COUNT and joined.width == WIDTH and joined.fits == whole.fits
+    assert np.array_equal(joined.take(numbers), table[numbers])
+    assert [moment.tobytes() for moment in joined.moments()] == [moment.tobytes() for moment in whole.moments()]
 
 
 @pytest.mark.parametrize("batch", [1, 7, COUNT, 1024])
@@ -103,7 +117,7 @@ class Table(StoredRows):
 @settings(max_examples=60, deadline=None)
 @given(tables, st.integers(1, 5))
 def test_moments_of_any_table(table: np.ndarray, batch: int) -> None:
-    stored = Table(None, [b""] * len(table), table.shape[1], table.dtype, 0)
+    stored = Table(None, [[b""] * len(table)], [table.shape[1]], table.dtype, 0)
     stored.array = table
     mean, variance = stored.moments(batch)
     np.testing.assert_allclose(mean, table.astype(np.float64).mean(0), rtol=1e-5, atol=1e-4)

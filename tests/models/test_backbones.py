@@ -84,7 +84,7 @@ def test_the_suffix_of_the_prefix_equals_the_backbone_at_every_cut_point(name: s
     received = backbones.prefix(model, backbone, backbone.cuts[0])(images, training=False)
     for lower, upper, maps in zip(backbone.cuts, backbone.cuts[1:], expected[1:], strict=False):
         head = heads.build(maps.shape[-1], 2, HEAD, 0)
-        received = tunable.build(pretrained(name), lower, upper, "avg", head, 0).suffix(received, training=False)
+        received = tunable.build(pretrained(name), lower, [upper], "avg", head, 0).suffix(received, training=False)
         np.testing.assert_allclose(received, maps, rtol=1e-4, atol=1e-5 * np.abs(maps).max())
 
 
@@ -121,7 +121,7 @@ def test_nothing_trains_in_the_backbone_and_its_prefix(name: str) -> None:
 def test_batch_normalisation_stays_in_inference_mode_when_the_joined_model_is_called_for_training(name: str) -> None:
     backbone, model = BACKBONES[name], built(name)
     head = heads.build(CHANNELS[name][1], 3, HEAD, 0)
-    classifier = joined.join(pretrained(name), backbone.cut_names[1], "avg", head)
+    classifier = joined.join(pretrained(name), [backbone.cut_names[1]], "avg", head)
     before = model.get_weights()
     as_served = np.asarray(classifier(random_images(backbone), training=False))
     as_trained = np.asarray(classifier(random_images(backbone), training=True))
@@ -133,7 +133,7 @@ def test_batch_normalisation_stays_in_inference_mode_when_the_joined_model_is_ca
 def test_fitting_the_joined_model_changes_the_head_alone() -> None:
     backbone, model = BACKBONES["mobilenet_v2"], built("mobilenet_v2")
     head = heads.build(CHANNELS["mobilenet_v2"][0], 2, HEAD, 0)
-    classifier = joined.join(pretrained("mobilenet_v2"), backbone.cut_names[0], "avg", head)
+    classifier = joined.join(pretrained("mobilenet_v2"), [backbone.cut_names[0]], "avg", head)
     before, head_before = model.get_weights(), head.get_weights()
     classifier.compile("adam", "sparse_categorical_crossentropy")
     classifier.fit(random_images(backbone), np.array([0, 1]), epochs=1, verbose=0)

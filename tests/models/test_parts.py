@@ -44,10 +44,11 @@ def require_same(classifier: keras.Model, shape: tuple[int, int, int]) -> None:
     parts = take_apart(classifier)
     maps = parts.maps(given)
     vector = parts.vector(maps)
-    assert parts.shape == tuple(maps.shape[1:]) == shape
+    assert len(maps) == parts.pooled == 1
+    assert parts.shape == tuple(maps[0].shape[1:]) == shape
     received = tf.nn.softmax(tf.cast(parts.logits(vector), tf.float32))
     np.testing.assert_allclose(received, classifier(given, training=False), atol=1e-5)
-    rows = np.asarray(parts.embedding(vector))
+    rows = np.asarray(parts.embedding(maps, vector))
     assert rows.dtype == np.float32 and rows.shape[1] <= 4096
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
@@ -59,7 +60,7 @@ def test_a_joined_backbone(name: str, cut: str, pooling: str) -> None:
     cut = network.backbone.cut(cut).name
     height, width, channels = network.shape(cut)
     head = heads.build(channels * (height * width if pooling == "flatten" else 1), 4, HEAD, 0)
-    require_same(joined.join(network, cut, pooling, head, 1.7), (height, width, channels))
+    require_same(joined.join(network, [cut], pooling, head, 1.7), (height, width, channels))
 
 
 @pytest.mark.parametrize("boundary", ["block2_pool", None])
@@ -67,7 +68,7 @@ def test_a_fine_tuned_backbone_and_its_trained_part(boundary: str | None) -> Non
     network = pretrained("vgg16")
     place = network.backbone.boundary(boundary) if boundary else None
     head = heads.build(256, 4, HEAD, 0)
-    tuned = tunable.build(network, place, network.backbone.cut("block3_pool"), "avg", head, 0).model
+    tuned = tunable.build(network, place, [network.backbone.cut("block3_pool")], "avg", head, 0).model
     classifier = joined.join_tuned(network, place, tuned, 0.5)
     require_same(classifier, (6, 6, 256))
     rows = np.random.default_rng(1).uniform(0, 9, (2, *tuned.input_shape[1:])).astype(np.float32)

@@ -36,7 +36,7 @@ def made(name: str, boundary: str | None, precision: str = "float32", l2: float 
     pretrained = loaded(name, precision)
     head = heads.build(pretrained.shape(backbone.cut("top").name)[2], CLASSES, HEAD, 0)
     place = backbone.boundary(boundary) if boundary else None
-    return pretrained, tunable.build(pretrained, place, backbone.cut("top"), "avg", head, 0, l2)
+    return pretrained, tunable.build(pretrained, place, [backbone.cut("top")], "avg", head, 0, l2)
 
 
 def random_images(pretrained: Pretrained) -> np.ndarray:

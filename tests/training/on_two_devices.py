@@ -72,7 +72,7 @@ def fine_tuning() -> dict[str, Any]:
     parts: list[tunable.Tunable] = []
 
     def build() -> keras.Model:
-        parts.append(tunable.build(pretrained, boundary, top, "avg", heads.build(512, CLASSES, PLAIN, 0), 1e-4))
+        parts.append(tunable.build(pretrained, boundary, [top], "avg", heads.build(512, CLASSES, PLAIN, 0), 1e-4))
         return parts[-1].model
 
     maps = np.abs(np.random.default_rng(4).normal(size=(9, 2, 2, 512))).astype(np.float32)

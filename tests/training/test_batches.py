@@ -31,7 +31,7 @@ def batches(
     """Row `n` is all `n`, so that each row of a batch tells which one it is."""
     keys = [key(f"{number:064x}", "0", "top:avg") for number in range(COUNT)]
     store.put({name: np.full(12, number, dtype).tobytes() for number, name in enumerate(keys)})
-    rows = StoredRows(store, keys, 12, np.dtype(dtype), memory)
+    rows = StoredRows(store, [keys], [12], np.dtype(dtype), memory)
     return Batches(rows, LABELS, CLASSES, batch_size, shape, WEIGHTS, seed)
 
 

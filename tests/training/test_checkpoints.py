@@ -33,7 +33,7 @@ def rows(store: Any, count: int, seed: int) -> tuple[StoredRows, np.ndarray]:
     table = (generator.normal(size=(count, WIDTH)) + labels[:, None]).astype(np.float32)
     keys = [key(f"{seed:032x}{number:032x}", "0", "x") for number in range(count)]
     store.put({name: row.tobytes() for name, row in zip(keys, table, strict=True)})
-    return StoredRows(store, keys, WIDTH, np.dtype(np.float32), 1 << 20), labels
+    return StoredRows(store, [keys], [WIDTH], np.dtype(np.float32), 1 << 20), labels
 
 
 def train(checkpoint: Path, stop_after: int | None = None, config: TrainingConfig = CONFIG) -> tuple[Fitted, list[np.ndarray]]:

@@ -93,7 +93,7 @@ def test_each_split_has_its_used_rows_with_their_labels(store: Store) -> None:
     sizes = {split: len(made.rows(split)) for split in ("train", "validation", "test")}
     assert sum(sizes.values()) == 59 and sizes["test"] >= 9
     for split in sizes:
-        rows, labels = made.stored(split, "top:avg")
+        rows, labels = made.stored(split, ("top:avg",))
         assert [CLASSES[label] for label in labels] == list(made.rows(split)["label"])
         expected = [values(HEAD, int(digest, 16)) for digest in made.rows(split)["digest"]]
         assert np.array_equal(rows.everything(), expected)
@@ -103,34 +103,34 @@ def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
     config = CONFIG.updated(augment__views=2)
     made = features(store, config=config)
     plain = len(made.rows("train"))
-    rows, labels = made.stored("train", "top:avg", augmented=True)
+    rows, labels = made.stored("train", ("top:avg",), augmented=True)
     assert len(rows) == len(labels) == 3 * plain
     assert np.array_equal(labels[:plain], labels[plain : 2 * plain])
     np.testing.assert_allclose(rows.everything()[2 * plain :] - rows.everything()[:plain], 2.0, atol=1e-5)
-    assert len(made.batches("top:avg", (5,), 32).labels) == 3 * plain
-    assert len(made.evaluation_batches("validation", "top:avg", (5,)).labels) == len(made.rows("validation"))
+    assert len(made.batches(("top:avg",), (5,), 32).labels) == 3 * plain
+    assert len(made.evaluation_batches("validation", ("top:avg",), (5,)).labels) == len(made.rows("validation"))
 
 
 def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> None:
     made = features(store, config=CONFIG.updated(training__class_weights="balanced", seed=3))
-    train = made.batches("top:avg", (5,), 32)
-    others = made.evaluation_batches("validation", "top:avg", (5,))
+    train = made.batches(("top:avg",), (5,), 32)
+    others = made.evaluation_batches("validation", ("top:avg",), (5,))
     assert train.shuffle_seed == 3 and others.shuffle_seed is None
     assert len(set(train.weights)) > 1 and set(others.weights) == {1.0}
 
 
 def test_a_head_is_fitted_and_its_predictions_are_those_of_its_model(store: Store) -> None:
     made = features(store)
-    trained = head.train(made, "top:avg", Silent())
+    trained = head.train(made, ("top:avg",), Silent())
     assert set(trained.probabilities) == {"validation", "test"}
     for split, probabilities in trained.probabilities.items():
-        logits = trained.model(made.stored(split, "top:avg")[0].everything(), training=False)
+        logits = trained.model(made.stored(split, ("top:avg",))[0].everything(), training=False)
         np.testing.assert_allclose(probabilities, np.asarray(keras.ops.softmax(logits / trained.temperature)), atol=1e-6)
         assert (probabilities.argmax(1) == made.labels(split)).mean() > 0.8
     assert trained.best_epoch <= len(trained.history) <= 6
     standardised = trained.model.get_layer("standardize")
     np.testing.assert_allclose(
-        np.asarray(standardised.mean).ravel(), made.stored("train", "top:avg")[0].everything().mean(0), rtol=1e-4, atol=1e-4
+        np.asarray(standardised.mean).ravel(), made.stored("train", ("top:avg",))[0].everything().mean(0), rtol=1e-4, atol=1e-4
     )
 
 
@@ -139,7 +139,7 @@ def test_a_network_is_trained_from_scratch_on_pixels(store: Store) -> None:
     trained = from_scratch.train(made, Silent())
     assert trained.model.input_shape == (None, 16, 16, 3) and set(trained.history["stage"]) == {"network"}
     assert (trained.probabilities["test"].argmax(1) == made.labels("test")).mean() > 0.8
-    pixels = made.stored("train", "pixels")[0].everything().astype(np.float64)
+    pixels = made.stored("train", ("pixels",))[0].everything().astype(np.float64)
     layer = trained.model.get_layer("standardize")
     assert float(layer.input_mean) == pytest.approx(pixels.mean(), rel=1e-4)
     assert float(layer.input_variance) == pytest.approx(pixels.var(), rel=1e-3)
@@ -162,12 +162,12 @@ def test_lenets_dropout_and_penalty_are_those_of_the_section_head_unless_its_own
 def test_logits_do_not_depend_on_the_batches_they_are_made_in(store: Store, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = features(store)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(0))])
-    whole = infer(model, made, "test", "top:avg")
+    whole = infer(model, made, "test", ("top:avg",))
     monkeypatch.setattr(module, "evaluation_batch_size", lambda output, shape: batch)
-    received = infer(model, made, "test", "top:avg")
+    received = infer(model, made, "test", ("top:avg",))
     np.testing.assert_allclose(received, whole, atol=1e-6)
     # To a rounding: with another number of rows, some processors sum a product in another order.
-    alone = infer(model, made, "test", "top:avg", positions=np.array([1]))
+    alone = infer(model, made, "test", ("top:avg",), positions=np.array([1]))
     np.testing.assert_allclose(alone, received[[1]], rtol=0, atol=1e-6)
 
 
@@ -175,7 +175,7 @@ def test_no_images_have_no_logits(store: Store) -> None:
     made = features(store)
     empty = with_table(made, made.dataset.table[made.dataset.table["split"] != "test"])
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    assert infer(model, empty, "test", "top:avg").shape == (0, 3)
+    assert infer(model, empty, "test", ("top:avg",)).shape == (0, 3)
 
 
 def with_table(made: FeatureDataset, table: pd.DataFrame) -> FeatureDataset:
@@ -207,7 +207,7 @@ def changed_split(made: FeatureDataset) -> FeatureDataset:
 )
 def test_a_checkpoint_is_never_taken_up_by_another_training(store: Store, change: Any) -> None:
     made = features(store)
-    assert change(made).checkpoint("top:avg") != made.checkpoint("top:avg") != made.checkpoint("block1_pool:avg")
+    assert change(made).checkpoint(("top:avg",)) != made.checkpoint(("top:avg",)) != made.checkpoint(("block1_pool:avg",))
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ def test_a_checkpoint_is_never_taken_up_by_another_training(store: Store, change
 def test_what_changes_no_result_keeps_the_checkpoint(store: Store, change: dict[str, Any]) -> None:
     made = features(store)
     changed = dataclasses.replace(made, config=made.config.updated(**change))
-    assert changed.checkpoint("top:avg") == made.checkpoint("top:avg")
+    assert changed.checkpoint(("top:avg",)) == made.checkpoint(("top:avg",))

@@ -20,7 +20,7 @@ def epochs(first: int, count: int, memory: int = 1 << 20) -> list[tuple[np.ndarr
     with open_store(FeatureSet("pixels", "", SIDE, "stretch", "1", "uint8")) as store:
         keys = [key(digest, "0", "pixels") for digest in DIGESTS]
         store.put({name: image.tobytes() for name, image in zip(keys, IMAGES, strict=True)})
-        rows = StoredRows(store, keys, SIDE**2 * 3, np.dtype(np.uint8), memory)
+        rows = StoredRows(store, [keys], [SIDE**2 * 3], np.dtype(np.uint8), memory)
         live = Live(DIGESTS, LIMITS, SEED)
         batches = Batches(rows, np.arange(COUNT), COUNT, 3, (SIDE, SIDE, 3), np.ones(COUNT, np.float32), SEED, live)
         return [(images.numpy(), labels.numpy().argmax(1)) for images, labels, _ in batches.dataset(count, first)]

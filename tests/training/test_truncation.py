@@ -27,7 +27,8 @@ def chosen_from(monkeypatch: pytest.MonkeyPatch, accuracies: list[float], errors
     cuts = [f"block{number}" for number in range(1, len(accuracies) + 1)]
     table = pd.DataFrame({"cut": cuts, "features": 8, "cv_accuracy": accuracies, "standard_error": errors})
     monkeypatch.setattr(truncation, "cross_validated", lambda *arguments: table)
-    return truncation.select(dict.fromkeys(cuts), LABELS, GROUPS, CONFIG, 0, Silent())
+    (chosen,), table = truncation.select(dict.fromkeys(cuts), LABELS, GROUPS, CONFIG, 0, Silent(), several=False)
+    return chosen, table
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,27 @@ def test_a_cut_that_tells_the_classes_apart_wins_over_one_that_does_not() -> Non
     features = {"low": noise(0), "middle": telling(1), "top": telling(2)}
     chosen, table = truncation.select(features, LABELS, GROUPS, CONFIG, 0, Silent())
     by_cut = table.set_index("cut")
-    assert chosen == "middle"
+    assert chosen == ("middle",)
     assert by_cut.at["low", "cv_accuracy"] < 0.6 < 0.9 < by_cut.at["middle", "cv_accuracy"]
-    assert dict(by_cut["features"]) == {"low": 5, "middle": 3, "top": 3}
-    assert list(by_cut.index) == ["low", "middle", "top"]
+    assert dict(by_cut["features"]) == {"low": 5, "middle": 3, "top": 3, "middle+top": 6, "low+middle+top": 11}
+    assert list(by_cut.index) == ["low", "middle", "top", "middle+top", "low+middle+top"]
+
+
+def test_cut_points_that_know_different_things_win_together() -> None:
+    half = np.array([[0.0], [0.0], [1.0]], np.float32), np.array([[0.0], [1.0], [1.0]], np.float32)
+    features = {name: 4 * known[LABELS] + noise(seed, 1) for seed, (name, known) in enumerate(zip(("middle", "top"), half, strict=True))}
+    chosen, table = truncation.select({"low": noise(9), **features}, LABELS, GROUPS, CONFIG, 0, Silent())
+    assert chosen == ("middle", "top")
+    assert list(table["cut"][table["chosen"]]) == ["middle+top"]
+    alone, _ = truncation.select({"low": noise(9), **features}, LABELS, GROUPS, CONFIG, 0, Silent(), several=False)
+    assert len(alone) == 1
+
+
+def test_a_wide_cut_point_does_not_outweigh_a_narrow_one() -> None:
+    """Two features tell the classes apart; 400 do not, and would by their number alone take the penalty's allowance."""
+    features = {"wide": noise(5, 400), "top": telling(2, 1.5)}
+    accuracies = truncation.cross_validated(features, LABELS, GROUPS, CONFIG, 0, tried=[("top",), ("wide", "top")])["cv_accuracy"]
+    assert accuracies[1] > accuracies[0] - 0.15
 
 
 def test_the_standard_error_is_that_of_a_share_of_the_images() -> None:

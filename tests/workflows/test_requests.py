@@ -94,7 +94,7 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"augment.live": True}, "augment.live makes views in each epoch and needs training on pixels"),
         ({"unfreeze_from": "block5_conv1", "augment.live": True}, "Received augment.live=true with unfreeze_from='block5_conv1'"),
         ({"backbone": "lenet", "augment": {"live": True, "views": 2}}, "never both."),
-        ({"unfreeze_from": "all", "weights": "random", "truncate_at": "auto"}, "Expected a cut point or top with unfreeze_from=all."),
+        ({"unfreeze_from": "all", "weights": "random", "truncate_at": "auto"}, "Expected a cut point or top."),
         ({"network.dropout": 0.1}, "network.dropout: vgg16 is a pretrained backbone. Expected keys of the section head. Received 0.1"),
         ({"backbone": "mlp", "network.pooling": "max"}, "network.pooling: mlp has no such option. Expected one of: network.color, "),
         ({"backbone": "lenet", "network": {"locally_connected": False}}, "network.locally_connected: lenet has no such option."),

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from transfer.config import yaml_text
+from transfer.config.checks import CheckConfig
+from transfer.config.cut_points import CutPoints
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
     AutoOrOff,
-    CheckConfig,
     DataConfig,
     ExportConfig,
     FeaturesConfig,
@@ -35,7 +36,11 @@ class Config(Section):
     backbone: str = Field("vgg16", description="a pretrained backbone (vgg16, ...), or a network trained from scratch (lenet, ...)")
     weights: str = Field("imagenet", description="weights of the backbone: imagenet, random, or a file (.weights.h5, .h5, .keras)")
     image_size: int | None = Field(None, ge=8, le=2048, description="side of the square input in pixels; empty: the network's own")
-    truncate_at: str = Field("top", description="cut point where the backbone ends; top: all of it; auto: chosen by cross-validation")
+    truncate_at: CutPoints = Field(
+        "top",
+        description="cut point where the backbone ends, or a list of cut points whose features are joined; top: all of it; all: every cut "
+        "point; auto: a cut point, or the uppermost ones together, chosen by cross-validation",
+    )
     unfreeze_from: str | None = Field(
         None,
         description="freeze boundary: first layer to fine-tune, or the cut point above which all layers are; all; empty: no fine-tuning",

@@ -104,8 +104,23 @@ class AugmentConfig(Section):
 class HeadConfig(Section):
     """The new classifier on top of the truncated backbone."""
 
-    pooling: Literal["avg", "max", "flatten"] = Field("avg", description="how a feature map becomes a vector")
+    kind: Literal["dense", "linear"] = Field(
+        "dense", description="dense: dense layers with dropout and L2; linear: logistic regression, fitted to convergence"
+    )
+    pooling: Literal["avg", "max", "avg+max", "flatten"] = Field(
+        "avg", description="how a feature map becomes a vector; avg+max: both, side by side; flatten: of a single cut point"
+    )
     standardize: bool = Field(True, description="scale features to zero mean and unit variance, estimated on the training split")
+    equal_weight: bool = Field(
+        True,
+        description="with several cut points or poolings, divide standardised features by the root of the number of those of the same "
+        "origin: else the widest layer outweighs the others",
+    )
+    inverse_penalty: float | None = Field(
+        None,
+        gt=0,
+        description="C of a linear head; smaller values regularise more; empty: chosen by cross-validation on the training split",
+    )
     dense: tuple[PositiveInt, ...] = Field((256,), description="units of each hidden dense layer (ReLU)")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout rate before each dense layer")
     l2: float = Field(1e-2, ge=0, description="L2 penalty on the kernels of all dense layers")
@@ -192,6 +207,9 @@ class ExportConfig(Section):
 class OODConfig(Section):
     """When an image is out of distribution (OOD): unlike all training images."""
 
+    cut_points: int = Field(
+        5, ge=1, le=20, description="maximum number of cut points, evenly spaced up to the truncation, whose features are compared"
+    )
     neighbours: int = Field(5, ge=1, le=1000, description="number of nearest training images whose mean distance is the score")
     false_alarms: float = Field(
         0.05, gt=0, lt=1, description="fraction of the validation images that the threshold calls out of distribution"
@@ -200,46 +218,3 @@ class OODConfig(Section):
     other_images: int = Field(
         30, ge=0, le=400, description="images of each kind of other data on which detection is measured; 0: it is not measured"
     )
-
-
-class CheckConfig(Section):
-    """What `transfer check` reports, and the limits above which `--strict` fails."""
-
-    near_duplicate: float = Field(
-        0.97, gt=0, le=1, description="smallest similarity of near duplicates; 1: identical; 0: as if shifted by 1/32 of the side"
-    )
-    near_duplicate_ratio: float = Field(
-        0.4,
-        gt=0,
-        le=1,
-        description="largest difference of near duplicates, as a fraction of that from each one's 8th nearest image; 1: any",
-    )
-    neighbours: int = Field(5, ge=1, description="number of candidate near duplicates compared with each image")
-    folds: int = Field(5, ge=2, le=20, description="number of folds of the cross-validation that finds leaks")
-    inverse_penalty: float = Field(
-        0.01,
-        gt=0,
-        description="C of the ridge regression that finds wrong labels (penalty: 1/C per 100 features); smaller values regularise more",
-    )
-    max_rows: int = Field(10_000, ge=100, description="maximum number of images that this regression is fitted on")
-    label_gain: float = Field(
-        0.1,
-        ge=0,
-        lt=1,
-        description="labels are judged where the regression avoids this fraction of the errors of always naming the most frequent class",
-    )
-    outlier_ratio: float = Field(
-        2.0, gt=1, description="an outlier is at least this many times as far from its class as is usual in that class"
-    )
-    leak_margin: float = Field(
-        0.1, ge=0, lt=1, description="accuracy by which a leak, a property of files, must beat guessing the largest class"
-    )
-    leak_level: float = Field(0.001, gt=0, lt=1, description="largest probability that a leak is due to chance")
-    leak_saved: float = Field(0.5, gt=0, le=1, description="fraction of its errors that a leak of a single class must avoid")
-    tiny: int = Field(32, ge=1, description="an image with a side shorter than this is tiny, in pixels")
-    images: int = Field(48, ge=1, description="approximate number of images that the report shows for each kind of finding")
-    max_unusable: float = Field(0.0, ge=0, le=1, description="--strict: largest fraction of unusable files")
-    max_contradictions: int = Field(0, ge=0, description="--strict: largest number of images that appear in several classes")
-    max_across: int = Field(0, ge=0, description="--strict: largest number of near-duplicate pairs across splits")
-    max_label_issues: float = Field(0.05, ge=0, le=1, description="--strict: largest fraction of labels that are probably wrong")
-    max_leaks: int = Field(0, ge=0, description="--strict: largest number of leaks: properties of files that reveal the class")

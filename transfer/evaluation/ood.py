@@ -19,6 +19,7 @@ from transfer.system.files import write_bytes
 
 _SMALLEST = 1e-6  # a threshold of zero (all validation images are duplicates) would divide by zero
 _AT_ONCE = 1024
+_TEXTS = ("paths", "labels", "layers")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Reference:
         neighbours: number of nearest images whose distances are averaged.
         threshold: mean distance (0..2) above which an image is out of distribution.
         thumbnails: m small JPEG files, or empty bytes.
+        layers: what the embeddings are made of; see `models.parts.Parts.layers`.
     """
 
     embeddings: np.ndarray
@@ -39,6 +41,7 @@ class Reference:
     neighbours: int
     threshold: float
     thumbnails: list[bytes]
+    layers: tuple[str, ...] = ()
 
     def ood_score(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the mean distance to the nearest images in units of the threshold, float32 [n], for rows of length 1 [n, d]."""
@@ -51,7 +54,7 @@ class Reference:
 
     def write(self, path: Path) -> None:
         """Write the file: numeric arrays only, so that reading it runs no code."""
-        texts = {name: _packed([text.encode("utf-8", "surrogateescape") for text in getattr(self, name)]) for name in ("paths", "labels")}
+        texts = {name: _packed([text.encode("utf-8", "surrogateescape") for text in getattr(self, name)]) for name in _TEXTS}
         packed = texts | {"thumbnails": _packed(self.thumbnails)}
         arrays: dict[str, Any] = {f"{name}_{part}": array for name, parts in packed.items() for part, array in parts.items()}
         buffer = io.BytesIO()
@@ -71,10 +74,13 @@ class Reference:
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 texts = {
-                    name: [text.decode("utf-8", "surrogateescape") for text in _unpacked(arrays, name)] for name in ("paths", "labels")
+                    name: [text.decode("utf-8", "surrogateescape") for text in _unpacked(arrays, name)]
+                    for name in _TEXTS
+                    if f"{name}_bytes" in arrays or name != "layers"  # runs of earlier versions have none
                 }
+                layers = tuple(texts.pop("layers", ()))
                 return cls(
-                    arrays["embeddings"].astype(np.float32), **texts, neighbours=int(arrays["neighbours"]),
+                    arrays["embeddings"].astype(np.float32), **texts, layers=layers, neighbours=int(arrays["neighbours"]),
                     threshold=float(arrays["threshold"]), thumbnails=_unpacked(arrays, "thumbnails"),
                 )  # fmt: skip
         except FileNotFoundError:

@@ -26,7 +26,7 @@ from transfer.data.decoding.decode import decode_batch
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
-from transfer.models.parts import Parts, take_apart
+from transfer.models.parts import Maps, Parts, take_apart
 from transfer.runs import EXPORT_CHECKSUMS, LABELS
 from transfer.system import sealed
 from transfer.system.startup import hearing
@@ -40,7 +40,7 @@ class _Servable(tf.Module):
         self.weights = [variable.value for variable in model.variables]
         self.labels_file = tf.saved_model.Asset(str(labels_file))
         size = image_spec.size
-        parts = take_apart(model)
+        parts = take_apart(model, reference.layers)
         names = tf.constant([os.fsencode(label) for label in labels])
         # In 16 bits as in the run's file, so that both give the same distances; a variable is stored outside the graph.
         self.reference = tf.Variable(reference.embeddings.astype("float16"), trainable=False, name="reference")
@@ -50,13 +50,13 @@ class _Servable(tf.Module):
 
         # Decoder and backbone are traced once and shared by the signatures.
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)])
-        def network(images: tf.Tensor) -> tf.Tensor:
+        def network(images: tf.Tensor) -> Maps:
             return parts.maps(images)
 
-        def outputs(vector: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        def outputs(maps: Maps, vector: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
             probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
             best = tf.argmax(probabilities, -1)
-            ood_score = _ood_score(parts.embedding(vector), tf.cast(self.reference, tf.float32), reference)
+            ood_score = _ood_score(parts.embedding(maps, vector), tf.cast(self.reference, tf.float32), reference)
             return {
                 "probabilities": probabilities,
                 "classes": tf.tile(names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
@@ -67,8 +67,9 @@ class _Servable(tf.Module):
             }
 
         def classified(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            vector = parts.vector(network(images))
-            return outputs(vector, parts.logits(vector))
+            maps = network(images)
+            vector = parts.vector(maps)
+            return outputs(maps, vector, parts.logits(vector))
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
         def decoded(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -90,7 +91,7 @@ class _Servable(tf.Module):
             maps = network(images)
             vector, logits, heat = _explained(parts, maps, class_number)
             seen = tf.saturate_cast(tf.round(images), tf.uint8)
-            return {**outputs(vector, logits), "heat": heat, "image": seen, "embedding": parts.embedding(vector)}
+            return {**outputs(maps, vector, logits), "heat": heat, "image": seen, "embedding": parts.embedding(maps, vector)}
 
         self.from_bytes, self.from_images, self.explain = from_bytes, from_images, explain
 
@@ -102,21 +103,28 @@ def _ood_score(embedding: tf.Tensor, training: tf.Tensor, reference: Reference) 
     return (1.0 - tf.reduce_mean(nearest, -1)) / reference.threshold
 
 
-def _explained(parts: Parts, maps: tf.Tensor, class_number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return vector, logits and heat [n, h, w] of maps [n, h, w, c].
+def _explained(parts: Parts, maps: Maps, class_number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return vector, logits and heat [n, h, w], at the places of the deepest maps that the head pools.
 
     Grad-CAM (Selvaraju et al., ICCV 2017) with the gradient at each position instead of its mean over all positions (HiResCAM,
     Draelos and Carin, arXiv 2011.08891). If the maps are averaged, both are the same; if they are flattened, the mean would
-    highlight positions that have no influence on the class.
+    highlight positions that have no influence on the class. The evidence of several cut points is added up, so that together it is
+    what the logit is made of: that of a shallower map is averaged over the places that fall on one of the deepest.
     """
+    pooled = maps[: parts.pooled]
     with tf.GradientTape() as tape:
-        tape.watch(maps)
+        tape.watch(pooled)
         vector = parts.vector(maps)
         logits = parts.logits(vector)
         wanted = tf.where(class_number < 0, tf.argmax(logits, -1, tf.int32), class_number)
         chosen = tf.gather(logits, wanted, axis=1, batch_dims=1)
-    gradient = tape.gradient(chosen, maps)
-    evidence = tf.nn.relu(tf.reduce_sum(tf.cast(gradient, tf.float32) * tf.cast(maps, tf.float32), -1))
+    height, width, _ = parts.shape
+    evidence = 0.0
+    for gradient, values in zip(tape.gradient(chosen, pooled), pooled, strict=True):
+        at_place = tf.reduce_sum(tf.cast(gradient, tf.float32) * tf.cast(values, tf.float32), -1, keepdims=True)
+        places = (values.shape[1] * values.shape[2]) / (height * width)  # of this map on one of the deepest
+        evidence += places * tf.image.resize(at_place, (height, width), "area")[..., 0]
+    evidence = tf.nn.relu(evidence)
     return vector, logits, tf.math.divide_no_nan(evidence, tf.reduce_max(evidence, [1, 2], keepdims=True))
 
 

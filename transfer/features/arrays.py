@@ -14,26 +14,31 @@ class StoredRows:
 
     Attributes:
         store: where they are stored; must stay open.
-        keys: key of each row.
-        width: values in a row.
+        keys: for each output, whose columns stand side by side, the key of each row.
+        widths: values of each output in a row.
         dtype: dtype of the records.
         memory_bytes: a table of at most this size is kept in memory; larger ones are read from the store at each use.
     """
 
     store: Store
-    keys: Sequence[bytes]
-    width: int
+    keys: Sequence[Sequence[bytes]]
+    widths: Sequence[int]
     dtype: np.dtype
     memory_bytes: int
     _loaded: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.keys[0])
+
+    @property
+    def width(self) -> int:
+        """Values in a row."""
+        return sum(self.widths)
 
     @property
     def fits(self) -> bool:
         """Whether the whole table is kept in memory."""
-        return len(self.keys) * self.width * self.dtype.itemsize <= self.memory_bytes
+        return len(self) * self.width * self.dtype.itemsize <= self.memory_bytes
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
         """Return these rows, [m, width]; 16-bit records as float32, others in their own dtype."""
@@ -42,14 +47,14 @@ class StoredRows:
     def take_stored(self, numbers: np.ndarray) -> np.ndarray:
         """Return these rows, [m, width], in the dtype of the records."""
         if not self.fits:
-            return self._read([self.keys[number] for number in numbers])
+            return self._read(numbers)
         if self._loaded is None:
-            self._loaded = self._read(self.keys)
+            self._loaded = self._read()
         return self._loaded[numbers]
 
     def everything_stored(self) -> np.ndarray:
         """Return all rows in the dtype of the records, without keeping a second copy: for callers that keep them."""
-        return self._read(self.keys) if self._loaded is None else self._loaded
+        return self._read() if self._loaded is None else self._loaded
 
     def everything(self) -> np.ndarray:
         """Return all rows; for tables known to be small (pooled features)."""
@@ -67,9 +72,13 @@ class StoredRows:
         variance = np.maximum(squares / len(self) - mean * mean, 0.0)
         return (mean + shift).astype(np.float32), variance.astype(np.float32)
 
-    def _read(self, keys: Sequence[bytes]) -> np.ndarray:
-        out = np.empty((len(keys), self.width), self.dtype)
-        return self.store.get(keys, self.dtype, out)
+    def _read(self, numbers: np.ndarray | None = None) -> np.ndarray:
+        """Read these rows; none: all."""
+        parts = []
+        for keys, width in zip(self.keys, self.widths, strict=True):
+            wanted = keys if numbers is None else [keys[number] for number in numbers]
+            parts.append(self.store.get(wanted, self.dtype, np.empty((len(wanted), width), self.dtype)))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _widened(rows: np.ndarray) -> np.ndarray:

@@ -98,6 +98,7 @@ def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
     """Like `extract`, for the augmented views of the training images, if the configuration requests any."""
     if not config.augment.views:
         return dataset
+    extractor = extractor.for_training()
     failures = compute_missing(
         dataset.rows("train"), dataset.root, extractor.image_spec, extractor.outputs, extractor,
         config.features.batch_size, store, progress, views_of(config), "Extracting features of views",
@@ -107,11 +108,11 @@ def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
 
 def _require_room(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> None:
     """Check and report the disk space that images and views need; see `space.require` for the error."""
-    records = count_missing(dataset.used, extractor.outputs, store)
+    records, of_views, plain = count_missing(dataset.used, extractor.outputs, store), 0, extractor.for_training()
     if config.augment.views:
-        records += count_missing(dataset.rows("train"), extractor.outputs, store, views_of(config))
-    each = sum(space.record_bytes(extractor.width(output), extractor.dtype(output).itemsize) for output in extractor.outputs)
-    space.require(store.path, records * each, records, progress)
+        of_views = count_missing(dataset.rows("train"), plain.outputs, store, views_of(config))
+    needed = records * space.bytes_of(extractor) + of_views * space.bytes_of(plain)
+    space.require(store.path, needed, records + of_views, progress)
 
 
 def compute_missing(
@@ -129,8 +130,7 @@ def compute_missing(
 ) -> dict[int, str]:
     """Compute and store the outputs that are missing from the store.
 
-    Batches follow the order of the rows and are stored as a whole, so an extraction that was killed resumes with the same
-    batches.
+    Batches follow the order of the rows and are stored as a whole: an extraction that was killed resumes with the same batches.
 
     Args:
         rows: used rows of a dataset's table.

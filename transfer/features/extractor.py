@@ -18,9 +18,10 @@ from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.to_8_bits import range_text
 from transfer.data.pipeline import ImageSpec
 from transfer.features import precision
+from transfer.features.specs import feature_specs, ood_specs
 from transfer.features.store import FeatureSet
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
-from transfer.models.registry import Backbone, Cut, find
+from transfer.models.registry import Backbone, find
 from transfer.system import resources
 from transfer.system.progress import Progress
 
@@ -62,6 +63,10 @@ class FeatureExtractor(Protocol):
         """dtype in which an output is stored."""
         ...
 
+    def for_training(self) -> "FeatureExtractor":
+        """Return an extractor without the outputs that only the OOD score is made of: those of views, and what checks look at."""
+        ...
+
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
         """Compute uint8 [b, size, size, 3] -> [b, width] for each output."""
         ...
@@ -92,6 +97,10 @@ class PixelExtractor:
         """8-bit pixels."""
         return np.dtype(np.uint8)
 
+    def for_training(self) -> "PixelExtractor":
+        """All of it."""
+        return self
+
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
         """Flatten the pixels."""
         return [_flat(batch)]
@@ -104,9 +113,10 @@ class BackboneExtractor:
     Attributes:
         pretrained: the backbone in the chosen precision.
         image_spec: how bytes become its input pixels.
-        specs: cut points and poolings.
+        specs: cut points and poolings, for heads, checks and fine-tuning.
         batch_size: images per forward pass.
         pixels: whether the decoded images are an output as well.
+        ood: cut points and poolings that the OOD score is made of; the same pass computes them.
         measured: measurements of `precision: auto`; None if the precision was given.
     """
 
@@ -115,6 +125,7 @@ class BackboneExtractor:
     specs: tuple[FeatureSpec, ...]
     batch_size: int
     pixels: bool = False
+    ood: tuple[FeatureSpec, ...] = ()
     measured: dict[str, Any] | None = None
 
     @property
@@ -131,11 +142,11 @@ class BackboneExtractor:
 
     @cached_property
     def _by_name(self) -> dict[str, FeatureSpec]:
-        return {spec.name: spec for spec in self.specs}
+        return {spec.name: spec for spec in (*self.specs, *self.ood)}
 
     @cached_property
     def _prefix(self) -> FrozenPass:
-        return FrozenPass(self.pretrained, self.specs, self.batch_size)
+        return FrozenPass(self.pretrained, list(self._by_name.values()), self.batch_size)
 
     @property
     def outputs(self) -> list[str]:
@@ -143,13 +154,17 @@ class BackboneExtractor:
         return [*self._by_name, *([PIXELS] if self.pixels else [])]
 
     def with_specs(self, *specs: FeatureSpec) -> "BackboneExtractor":
-        """Return an extractor of the same feature set with other outputs."""
+        """Return an extractor of the same feature set with other outputs for training."""
         return replace(self, specs=specs)
+
+    def for_training(self) -> "BackboneExtractor":
+        """Return an extractor of the same feature set without the outputs that are for the OOD score alone."""
+        return replace(self, ood=())
 
     def joined(self, other: "BackboneExtractor") -> "BackboneExtractor":
         """Return an extractor of the same feature set with the outputs of both, computed in one forward pass."""
-        specs = tuple((self._by_name | other._by_name).values())
-        return replace(self, specs=specs, pixels=self.pixels or other.pixels)
+        specs, ood = (*self.specs, *other.specs), (*self.ood, *other.ood)
+        return replace(self, specs=tuple(dict.fromkeys(specs)), ood=tuple(dict.fromkeys(ood)), pixels=self.pixels or other.pixels)
 
     def width(self, output: str) -> int:
         """Number of values per image."""
@@ -208,29 +223,8 @@ def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: L
     if measured:
         load_in.cache_clear()
         resources.give_back()  # the memory of the precision that was not chosen
-    specs = tuple(feature_specs(config, network))
-    return BackboneExtractor(pretrained, image_spec, specs, batch_size, config.unfreeze_from == "all", measured)
-
-
-def freeze_boundary(config: Config, backbone: Backbone) -> Cut | None:
-    """Return where the frozen prefix ends in fine-tuning; None if nothing or everything is fine-tuned."""
-    return backbone.boundary(config.unfreeze_from) if config.unfreeze_from else None
-
-
-def feature_specs(config: Config, backbone: Backbone) -> list[FeatureSpec]:
-    """Return what is extracted: features of the chosen cut point, or with `truncate_at: auto` pooled features of all candidates.
-
-    Whole maps come with their means, which the data checks use. Fine-tuning starts from the map at the freeze boundary.
-    """
-    pooling, boundary = config.head.pooling, freeze_boundary(config, backbone)
-    means = pooling if pooling != "flatten" else "avg"
-    if config.truncate_at == "auto":
-        cuts = backbone.above(boundary) if boundary else backbone.cuts
-        specs = [FeatureSpec(cut.name, means) for cut in cuts]
-    else:
-        cut = backbone.cut(config.truncate_at).name
-        specs = [FeatureSpec(cut, kind) for kind in dict.fromkeys((pooling, means))]
-    return [*specs, *([FeatureSpec(boundary.name, "map")] if boundary else [])]
+    specs, ood = tuple(feature_specs(config, network)), ood_specs(config, network)
+    return BackboneExtractor(pretrained, image_spec, specs, batch_size, config.unfreeze_from == "all", ood, measured)
 
 
 def _flat(batch: tf.Tensor) -> np.ndarray:

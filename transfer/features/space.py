@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from transfer.errors import StoreError
+from transfer.features.extractor import FeatureExtractor
 from transfer.system.checksums import BYTES as CHECKSUM_BYTES
 from transfer.system.progress import Progress
 
@@ -20,6 +21,11 @@ def record_bytes(width: int, itemsize: int) -> int:
     if size > _PAGE // 2:
         return -(-size // _PAGE) * _PAGE
     return _PAGE // (_PAGE // (size + _KEY))  # a page divided by the records that fit on it
+
+
+def bytes_of(extractor: FeatureExtractor) -> int:
+    """Return the disk space of all outputs of one image in bytes."""
+    return sum(record_bytes(extractor.width(output), extractor.dtype(output).itemsize) for output in extractor.outputs)
 
 
 def require(folder: Path, needed: int, records: int, progress: Progress) -> None:

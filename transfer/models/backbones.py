@@ -86,10 +86,13 @@ def tensor_at(model: keras.Model, cut: Cut) -> keras.KerasTensor:
     return input_of(model, layer) if cut.before else layer.output
 
 
-def prefix(model: keras.Model, backbone: Backbone, cut: Cut) -> keras.Model:
-    """Return a backbone up to a cut point, with its preprocessing: RGB in 0..255, float32 [n, size, size, 3] -> feature map."""
+def prefix(model: keras.Model, backbone: Backbone, *cuts: Cut) -> keras.Model:
+    """Return a backbone up to its deepest cut point, with its preprocessing: RGB in 0..255, float32 [n, size, size, 3] -> feature map;
+    with several cut points, a list of them."""
     images = keras.Input(model.input_shape[1:], name="images", dtype="float32")
-    below = keras.Model(model.input, tensor_at(model, cut), name="prefix")
-    made = keras.Model(images, below(preprocess(images, backbone), training=False), name=f"{backbone.name}_{cut.name}")
+    tensors = [tensor_at(model, cut) for cut in cuts]
+    below = keras.Model(model.input, tensors if len(cuts) > 1 else tensors[0], name="prefix")
+    name = "_".join([backbone.name, *(cut.name for cut in cuts)])
+    made = keras.Model(images, below(preprocess(images, backbone), training=False), name=name)
     made.trainable = False
     return made

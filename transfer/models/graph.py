@@ -4,11 +4,13 @@ Keras has no public way to walk a functional model. This is the only file that u
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+
+from transfer.errors import TransferError
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,17 @@ class Graph:
         """Return the position of the step that makes a tensor of the model."""
         return self._made_by[id(tensor)][0]
 
+    def named(self, name: str) -> int:
+        """Return the position of the first step of a name.
+
+        Raises:
+            TransferError: if there is none.
+        """
+        for position, step in enumerate(self.steps):
+            if step.name == name:
+                return position
+        raise TransferError(f"The network has no layer of this name. Received {name!r}. This is a defect.")
+
     def main_line(self, start: int = 0) -> list[int]:
         """Return the positions from `start` on that everything passes through: no later step takes an earlier output."""
         passed, reach = [], len(self.steps)
@@ -90,25 +103,40 @@ class Graph:
             reach = min([reach, *self.steps[position].inputs])
         return passed[::-1]
 
-    def compute(self, start: int, value: Any, end: int) -> dict[int, list[Any]]:
-        """Compute the steps above `start` up to `end` in inference mode, given the output of `start`.
+    def compute(self, given: Mapping[int, Any], wanted: Iterable[int]) -> dict[int, Any]:
+        """Compute steps in inference mode, given the outputs of others; only what they need is computed.
+
+        Args:
+            given: position -> (first) output of a step.
+            wanted: positions.
 
         Returns:
-            Position -> outputs of the step, `start` included.
+            Position -> (first) output of each wanted step.
         """
-        dtype = self.steps[start].node.output_tensors[0].dtype
-        values = {start: [keras.ops.convert_to_tensor(value, dtype)]}
-        for position in range(start + 1, end + 1):
+        values: dict[int, list[Any]] = {}
+        for position, value in given.items():
+            values[position] = [keras.ops.convert_to_tensor(value, self.steps[position].node.output_tensors[0].dtype)]
+        wanted = list(wanted)
+        for position in self._needed(values, wanted):
             step = self.steps[position]
             taken = [values[maker][number] for maker, number in step.sources]
             known = {id(tensor): each for tensor, each in zip(step.node.input_tensors, taken, strict=True)}
             arguments, options = step.node.arguments.fill_in(known)
             values[position] = keras.tree.flatten(step.operation(*arguments, **options))
-        return values
+        return {position: values[position][0] for position in wanted}
+
+    def _needed(self, given: Collection[int], wanted: Iterable[int]) -> list[int]:
+        """Return the positions that have to be computed, in order."""
+        needed: set[int] = set()
+        open_ends = set(wanted) - set(given)
+        while open_ends:
+            needed |= open_ends
+            open_ends = {source for position in open_ends for source in self.steps[position].inputs} - needed - set(given)
+        return sorted(needed)
 
     def between(self, start: int, end: int) -> Callable[[Any], Any]:
         """Return the function from the output of one step to the (first) output of another."""
-        return lambda value: self.compute(start, value, end)[end][0]
+        return lambda value: self.compute({start: value}, [end])[end]
 
     def _walk(self, model: keras.Model) -> None:
         for node in nodes(model):

@@ -1,5 +1,7 @@
 """Backbone and trained part joined into one Keras model: images in, probabilities out."""
 
+from collections.abc import Sequence
+
 import keras
 
 from transfer.errors import TransferError
@@ -8,12 +10,12 @@ from transfer.models.pretrained import Pretrained
 from transfer.models.registry import Cut
 
 
-def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model, temperature: float = 1.0) -> keras.Model:
+def join(pretrained: Pretrained, cuts: Sequence[str], pooling: str, head: keras.Model, temperature: float = 1.0) -> keras.Model:
     """Join a frozen, truncated backbone and a trained head.
 
     Args:
         pretrained: the backbone.
-        cut: the cut point where it is truncated.
+        cuts: the cut points whose features the head gets, from the shallowest up.
         pooling: of the head.
         head: pooled features -> logits.
         temperature: by which the logits are divided.
@@ -23,8 +25,9 @@ def join(pretrained: Pretrained, cut: str, pooling: str, head: keras.Model, temp
         layers only, so that `keras.saving.load_model` opens its file in safe mode without this package.
     """
     images = keras.Input((pretrained.size, pretrained.size, 3), name="images", dtype="float32")
-    trunk = backbones.prefix(pretrained.model, pretrained.backbone, pretrained.backbone.cut(cut))
-    logits = head(heads.pool(trunk(images, training=False), pooling))
+    trunk = backbones.prefix(pretrained.model, pretrained.backbone, *map(pretrained.backbone.cut, cuts))
+    maps = trunk(images, training=False)
+    logits = head(heads.pool_all(maps if isinstance(maps, list) else [maps], pooling))
     return keras.Model(images, _probabilities(logits, temperature), name="classifier")
 
 

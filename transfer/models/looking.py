@@ -98,8 +98,8 @@ def activations(model: keras.Model, images: np.ndarray, names: Sequence[str]) ->
     """
     graph = Graph(model)
     positions = _with_maps(graph)
-    computed = graph.compute(graph.input, images, max((positions[name] for name in names), default=graph.input))
-    return {name: _array(computed[positions[name]][0]) for name in names}
+    computed = graph.compute({graph.input: images}, [positions[name] for name in names])
+    return {name: _array(computed[positions[name]]) for name in names}
 
 
 def _gives_maps(step: Step) -> bool:

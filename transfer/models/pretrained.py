@@ -1,6 +1,6 @@
 """Pretrained backbones, and their frozen prefix compiled for inference: images -> features at one or more cut points."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +28,11 @@ class FeatureSpec:
     def name(self) -> str:
         """Its name in the store."""
         return f"{self.cut}:{self.pooling}"
+
+
+def head_specs(cuts: Iterable[str], pooling: str) -> tuple[FeatureSpec, ...]:
+    """Return what a head gets, in its order: cut by cut, and in each the kinds of pooling (`heads.pool_all`)."""
+    return tuple(FeatureSpec(cut, kind) for cut in cuts for kind in heads.poolings(pooling))
 
 
 @dataclass(frozen=True)

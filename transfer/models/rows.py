@@ -1,5 +1,6 @@
 """The rows of the table of networks. Imports no TensorFlow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -63,8 +64,21 @@ class Backbone:
         """
         found = named(name, [*self.cut_names, "top"])
         if found is None:
-            raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "auto"]))
+            raise ConfigError("truncate_at: " + unknown_name(f"cut point of {self.name}", name, [*self.cut_names, "top", "all", "auto"]))
         return self.cuts[-1] if found == "top" else self.cuts[self.cut_names.index(found)]
+
+    def cuts_of(self, truncate_at: str | Sequence[str]) -> tuple[Cut, ...]:
+        """Return the cut points of a configuration, from the shallowest up; `all` is every one.
+
+        Raises:
+            ConfigError: for an unknown name, with the valid names and the nearest one, and for a repeated one.
+        """
+        if isinstance(truncate_at, str):
+            return self.cuts if truncate_at.strip().lower() == "all" else (self.cut(truncate_at),)
+        found = [self.cut(name) for name in truncate_at]
+        if len(set(found)) < len(found):
+            raise ConfigError(f"truncate_at: no cut point may be repeated. Received {list(truncate_at)!r}.")
+        return tuple(sorted(found, key=self.cuts.index))
 
     def boundary(self, unfreeze_from: str) -> Cut | None:
         """Return the place below the first layer that is trained; None if that is the very first layer.

@@ -1,5 +1,6 @@
 """Suffix and head as one network for fine-tuning, from the stored output of the prefix (or from pixels) to logits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -25,7 +26,9 @@ class Tunable:
     suffix: keras.Model
 
 
-def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, head: keras.Model, seed: int, l2: float = 0.0) -> Tunable:
+def build(
+    pretrained: Pretrained, boundary: Cut | None, cuts: Sequence[Cut], pooling: str, head: keras.Model, seed: int, l2: float = 0.0
+) -> Tunable:
     """Build the trained part on top of a freeze boundary.
 
     Batch normalisation in the suffix always runs in inference mode: statistics of the few images used in fine-tuning would be
@@ -35,7 +38,7 @@ def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, 
     Args:
         pretrained: backbone with its weights.
         boundary: the place above which all layers train; None: the whole backbone.
-        top: the cut point where it is truncated.
+        cuts: the cut points whose features the head gets, from the shallowest up; all above the boundary.
         pooling: of the head.
         head: pooled features -> logits, already trained; it is trained further, not copied.
         seed: of the dropout inside some backbones.
@@ -43,11 +46,12 @@ def build(pretrained: Pretrained, boundary: Cut | None, top: Cut, pooling: str, 
     """
     base, backbone = pretrained.model, pretrained.backbone
     start = base.input if boundary is None else backbones.tensor_at(base, boundary)
-    suffix = _copy(keras.Model(start, backbones.tensor_at(base, top)), l2)
+    tensors = [backbones.tensor_at(base, cut) for cut in cuts]
+    suffix = _copy(keras.Model(start, tensors if len(cuts) > 1 else tensors[0]), l2)
     backbones.seed_dropout(suffix, seed)
     inputs = keras.Input(start.shape[1:], name="images" if boundary is None else "maps", dtype=start.dtype)
     maps = suffix(backbones.preprocess(inputs, backbone) if boundary is None else inputs)
-    logits = head(heads.pool(maps, pooling))
+    logits = head(heads.pool_all(maps if isinstance(maps, list) else [maps], pooling))
     return Tunable(keras.Model(inputs, logits, name="tunable"), suffix)
 
 

@@ -43,6 +43,6 @@ def assemble(
     base.trainable = True
     images = keras.Input((size, size, 3), name="images", dtype="float32")
     trunk = keras.Model(base.input, backbones.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
-    vector = heads.pool(trunk(backbones.preprocess(images, backbone)), head.pooling)
+    vector = heads.pool_all([trunk(backbones.preprocess(images, backbone))], head.pooling)
     logits = heads.build(vector.shape[-1], classes, head, seed)(vector)
     return keras.Model(images, logits, name=backbone.name)

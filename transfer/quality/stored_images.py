@@ -34,9 +34,11 @@ def read(manifest: pd.DataFrame, extractor: FeatureExtractor, store: Store) -> S
 
     def table(output: str, width: int, dtype: np.dtype) -> np.ndarray:
         keys = [key(digest, PLAIN, output) for digest in rows["digest"]]
-        return StoredRows(store, keys, width, dtype, memory_bytes=0).everything()
+        return StoredRows(store, [keys], [width], dtype, memory_bytes=0).everything()
 
-    pooled = [output for output in extractor.outputs if output.endswith((":avg", ":max"))]
+    outputs = extractor.for_training().outputs
+    pooled = [output for output in outputs if output.endswith(":avg")]
+    pooled += [output for output in outputs if output.endswith(":max") and output.replace(":max", ":avg") not in pooled]
     features = {output: table(output, extractor.width(output), extractor.dtype(output)) for output in pooled}
     thumbnails = table(THUMBNAIL, SIDE**2 * 3, np.dtype(np.uint8)).reshape(-1, SIDE, SIDE, 3)
     return StoredImages(rows, features, thumbnails)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -18,6 +19,9 @@ from transfer.features.store import Store, key
 from transfer.training import checkpoints
 from transfer.training.batches import Batches, Live, class_weights
 from transfer.training.identity import result_identity
+
+Outputs: TypeAlias = tuple[str, ...]
+"""Names of outputs of the feature extractor, whose columns stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ class FeatureDataset:
         """Class names; a class number is a position in this list."""
         return self.dataset.classes
 
-    def checkpoint(self, output: str) -> Path:
-        """Return the checkpoint file of training on one output."""
+    def checkpoint(self, outputs: Outputs) -> Path:
+        """Return the checkpoint file of training on these outputs."""
         identity = result_identity(self.config, self.extractor.feature_set.id, self.dataset)
-        return checkpoints.path_of(identity, output)
+        return checkpoints.path_of(identity, "+".join(outputs))
 
     def rows(self, split: str) -> pd.DataFrame:
         """Return the used rows of a split."""
@@ -55,37 +59,38 @@ class FeatureDataset:
         numbers = {name: number for number, name in enumerate(self.classes)}
         return np.array([numbers[label] for label in self.rows(split)["label"]], np.int64)
 
-    def stored(self, split: str, output: str, augmented: bool = False) -> tuple[StoredRows, np.ndarray]:
-        """Return the rows of a split and their labels; with `augmented`, the stored views after the plain images."""
+    def stored(self, split: str, outputs: Outputs, augmented: bool = False) -> tuple[StoredRows, np.ndarray]:
+        """Return the rows of a split, with the outputs side by side, and their labels; with `augmented`, the stored views after the
+        plain images."""
         digests, labels, views = list(self.rows(split)["digest"]), self.labels(split), views_of(self.config)
         tags = [PLAIN, *(views.tags() if augmented and views.augmentation else [])]
-        keys = [key(digest, tag, output) for tag in tags for digest in digests]
-        memory = self.config.features.memory_mb << 20
-        rows = StoredRows(self.store, keys, self.extractor.width(output), self.extractor.dtype(output), memory)
+        keys = [[key(digest, tag, output) for tag in tags for digest in digests] for output in outputs]
+        widths = [self.extractor.width(output) for output in outputs]
+        rows = StoredRows(self.store, keys, widths, self.extractor.dtype(outputs[0]), self.config.features.memory_mb << 20)
         return rows, np.tile(labels, len(tags))
 
-    def batches(self, output: str, shape: tuple[int, ...], batch_size: int, dtype: str = "float32") -> Batches:
+    def batches(self, outputs: Outputs, shape: tuple[int, ...], batch_size: int, dtype: str = "float32") -> Batches:
         """Return training batches: shuffled, weighted, with augmented views."""
-        rows, labels = self.stored("train", output, augmented=True)
+        rows, labels = self.stored("train", outputs, augmented=True)
         weights = class_weights(labels, len(self.classes), self.config.training.class_weights)
         live = None
-        if self.config.augment.live and output == PIXELS:
+        if self.config.augment.live and outputs == (PIXELS,):
             live = Live(list(self.rows("train")["digest"]), self.config.augment, self.config.seed)
         return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype)
 
-    def evaluation_batches(self, split: str, output: str, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
+    def evaluation_batches(self, split: str, outputs: Outputs, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
         """Return evaluation batches of a split: unweighted, in the order of the dataset."""
-        rows, labels = self.stored(split, output)
+        rows, labels = self.stored(split, outputs)
         ones = class_weights(labels, len(self.classes), "none")
-        return Batches(rows, labels, len(self.classes), evaluation_batch_size(output, shape), shape, ones, dtype=dtype)
+        return Batches(rows, labels, len(self.classes), evaluation_batch_size(outputs, shape), shape, ones, dtype=dtype)
 
 
-def evaluation_batch_size(output: str, shape: tuple[int, ...]) -> int:
+def evaluation_batch_size(outputs: Outputs, shape: tuple[int, ...]) -> int:
     """Return the batch size for inference.
 
     The maps of all layers are in memory for a moment, so large images or maps need small batches.
     """
-    if output == PIXELS:
+    if outputs == (PIXELS,):
         return max(1, min(256, 2**20 // (shape[0] * shape[1])))
     return max(1, min(256, 2**23 // math.prod(shape)))
 
@@ -94,7 +99,7 @@ def infer(
     model: keras.Model,
     features: FeatureDataset,
     split: str,
-    output: str,
+    outputs: Outputs,
     compute: Callable[[np.ndarray], keras.KerasTensor] | None = None,
     positions: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -102,17 +107,17 @@ def infer(
 
     Args:
         model: its input is the rows.
-        features, split, output: which rows.
+        features, split, outputs: which rows.
         compute: another function of the model's input; none: the model itself.
         positions: positions of the rows in the split; none: all.
 
     Returns:
         float32 [n, ...]; for the model itself the logits, [n, classes].
     """
-    rows, _ = features.stored(split, output)
+    rows, _ = features.stored(split, outputs)
     wanted = np.arange(len(rows)) if positions is None else positions
     shape = model.input_shape[1:]
-    batch = evaluation_batch_size(output, shape)
+    batch = evaluation_batch_size(outputs, shape)
     parts = []
     for start in range(0, max(len(wanted), 1), batch):  # without rows: once, for the shape
         chosen = rows.take(wanted[start : start + batch]).astype(np.float32).reshape(-1, *shape)

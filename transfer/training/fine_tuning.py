@@ -3,12 +3,15 @@
 It starts from the stored output of the frozen prefix, so decoding and the layers below the boundary cost nothing per epoch.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import pandas as pd
 
 from transfer.errors import TransferError
-from transfer.features.extractor import PIXELS, BackboneExtractor, freeze_boundary
+from transfer.features.extractor import PIXELS, BackboneExtractor
+from transfer.features.specs import freeze_boundary
 from transfer.models import joined, tunable
 from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.system.progress import Progress
@@ -18,14 +21,14 @@ from transfer.training.trained import Trained
 
 
 def train(
-    features: FeatureDataset, extractor: BackboneExtractor, cut: str, head: Trained, progress: Progress
+    features: FeatureDataset, extractor: BackboneExtractor, cuts: Sequence[str], head: Trained, progress: Progress
 ) -> tuple[Trained, keras.Model]:
     """Train the unfrozen layers and the head together, after the head alone.
 
     Args:
         features: stored rows.
         extractor: holds the backbone, whose weights do not change: the unfrozen layers are copies.
-        cut: cut point where the backbone ends.
+        cuts: cut points whose features the head gets.
         head: result of the first stage; its model is trained further in place.
         progress: reports each epoch.
 
@@ -33,21 +36,21 @@ def train(
         The trained part, with the history of both stages, and the joined classifier.
     """
     pretrained, boundary = extractor.pretrained, freeze_boundary(features.config, extractor.pretrained.backbone)
-    output = FeatureSpec(boundary.name, "map").name if boundary else PIXELS
+    outputs = (FeatureSpec(boundary.name, "map").name if boundary else PIXELS,)
     config, settings = features.config, features.config.fine_tuning
-    top = pretrained.backbone.cut(cut)
-    tuned = tunable.build(pretrained, boundary, top, config.head.pooling, head.model, config.seed, settings.l2)
+    tops = [pretrained.backbone.cut(cut) for cut in cuts]
+    tuned = tunable.build(pretrained, boundary, tops, config.head.pooling, head.model, config.seed, settings.l2)
     progress.say(describe(tuned, head.model, str(config.unfreeze_from), int(pretrained.model.count_params())))
     shape = pretrained.shape(boundary.name) if boundary else (pretrained.size, pretrained.size, 3)
     dtype = keras.backend.standardize_dtype(tuned.model.input.dtype)
     factors = tunable.rates(tuned, settings.layer_decay) if settings.layer_decay != 1 else None
-    stage = Stage(FINE_TUNING, settings, config.training, features.checkpoint(output), factors, pretrained.precision)
-    train_batches = features.batches(output, shape, settings.batch_size, dtype)
-    fitted = fit(tuned.model, train_batches, features.evaluation_batches("validation", output, shape, dtype), stage, progress)
+    stage = Stage(FINE_TUNING, settings, config.training, features.checkpoint(outputs), factors, pretrained.precision)
+    train_batches = features.batches(outputs, shape, settings.batch_size, dtype)
+    fitted = fit(tuned.model, train_batches, features.evaluation_batches("validation", outputs, shape, dtype), stage, progress)
     _require_same_statistics(tuned, pretrained)
     history = pd.concat([head.history, fitted.history], ignore_index=True)
     best = len(head.history) + fitted.best_epoch
-    trained = Trained.evaluated(tuned.model, history, best, features, output, (*head.checkpoints, stage.checkpoint))
+    trained = Trained.evaluated(tuned.model, history, best, features, outputs, (*head.checkpoints, stage.checkpoint))
     return trained, joined.join_tuned(pretrained, boundary, tuned.model, trained.temperature)
 
 

@@ -11,19 +11,19 @@ from transfer.training.trained import Trained
 
 def train(features: FeatureDataset, progress: Progress) -> Trained:
     """Train a network, or a whole backbone, from random weights on stored pixels."""
-    config, (output,), size = features.config, features.extractor.outputs, features.extractor.image_spec.size
+    config, outputs, size = features.config, tuple(features.extractor.outputs), features.extractor.image_spec.size
     network, shape = find(config.backbone), (size, size, 3)
-    train_batches = features.batches(output, shape, config.training.batch_size)
+    train_batches = features.batches(outputs, shape, config.training.batch_size)
     mean, variance = train_batches.rows.moments()
     overall, spread = float(mean.mean()), float(variance.mean() + mean.var())
     classes = len(features.classes)
     if isinstance(network, Backbone):
-        model = whole.build(network, config.truncate_at, size, classes, config.head, config.seed, config.precision)
+        model = whole.build(network, str(config.truncate_at), size, classes, config.head, config.seed, config.precision)
     else:
         model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config), config.precision)
-    stage = Stage("network", config.training, config.training, features.checkpoint(output), precision=config.precision)
-    fitted = fit(model, train_batches, features.evaluation_batches("validation", output, shape), stage, progress)
-    return Trained.evaluated(model, fitted.history, fitted.best_epoch, features, output, (stage.checkpoint,))
+    stage = Stage("network", config.training, config.training, features.checkpoint(outputs), precision=config.precision)
+    fitted = fit(model, train_batches, features.evaluation_batches("validation", outputs, shape), stage, progress)
+    return Trained.evaluated(model, fitted.history, fitted.best_epoch, features, outputs, (stage.checkpoint,))
 
 
 def options_of(network: Scratch, config: Config) -> NetworkConfig:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import keras
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 from transfer.config import Config, OptimizerConfig
 from transfer.data.folds import Fold
@@ -173,7 +173,9 @@ class Network:
             x = x @ kernel
             x *= scale
             x += bias
-        slope = softmax(x, axis=1) - targets
+        slope = np.exp(x - x.max(axis=1, keepdims=True))
+        slope /= slope.sum(axis=1, keepdims=True)
+        slope -= targets
         slope *= weights[:, None] / np.float32(len(weights))
         for number in reversed(range(len(self.layers))):
             kernel_gradient, bias_gradient = self.layer_gradients[number]
@@ -256,8 +258,9 @@ class _Training:
         right: list[np.ndarray] = []
         best, logits = 0, np.empty(0, np.float32)
         for epoch in range(settings.epochs):
-            self._epoch(epoch, rate[epoch])
-            now = self._network.logits(self._held_out)
+            with np.errstate(all="ignore"):  # a loss that is not finite tells of a training that diverged
+                self._epoch(epoch, rate[epoch])
+                now = self._network.logits(self._held_out)
             points.append(self._judged(now))
             right.append(now.argmax(axis=1) == self._true)
             if epoch == 0 or points[-1][2] < points[best][2]:
@@ -278,10 +281,9 @@ class _Training:
 
     def _judged(self, logits: np.ndarray) -> tuple[float, float, float]:
         log_loss, accuracy = judged(logits, self._true)
-        smoothing, classes = self._config.training.label_smoothing, logits.shape[1]
-        loss = log_loss
-        if smoothing and np.isfinite(log_loss):
-            of_any = log_softmax(logits.astype(np.float64), axis=1).mean()
-            loss = (1 - smoothing) * log_loss - smoothing * float(of_any)
-        kernels = self._network.values[: self._network.kernels]
-        return log_loss, accuracy, loss + self._config.head.l2 * float(kernels @ kernels)
+        if not np.isfinite(log_loss):
+            return log_loss, accuracy, np.inf
+        smoothing, kernels = self._config.training.label_smoothing, self._network.values[: self._network.kernels]
+        of_any = log_softmax(logits.astype(np.float64), axis=1).mean() if smoothing else 0.0
+        penalty = self._config.head.l2 * float(kernels @ kernels)
+        return log_loss, accuracy, (1 - smoothing) * log_loss - smoothing * float(of_any) + penalty

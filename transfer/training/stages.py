@@ -5,7 +5,7 @@ import keras
 from transfer.config import Config
 from transfer.features.extractor import BackboneExtractor, FeatureExtractor
 from transfer.models import joined
-from transfer.models.pretrained import FeatureSpec
+from transfer.models.pretrained import head_specs
 from transfer.system.progress import Clock, Progress
 from transfer.training import fine_tuning, from_scratch, head
 from transfer.training.feature_dataset import FeatureDataset
@@ -30,16 +30,16 @@ def train(features: FeatureDataset, truncation: Truncation | None, progress: Pro
         with clock("training"):
             trained = from_scratch.train(features, progress)
         return trained, joined.from_scratch(trained.model, trained.temperature)
-    cut, pooling = truncation.cut, config.head.pooling
+    cuts, pooling = truncation.cuts, config.head.pooling
     with clock("training"):
-        trained = head.train(features, FeatureSpec(cut, pooling).name, progress)
+        trained = head.train(features, tuple(spec.name for spec in head_specs(cuts, pooling)), progress)
     if config.unfreeze_from:
         with clock("fine-tuning"):
-            return fine_tuning.train(features, extractor, cut, trained, progress)
-    return trained, joined.join(extractor.pretrained, cut, pooling, trained.model, trained.temperature)
+            return fine_tuning.train(features, extractor, cuts, trained, progress)
+    return trained, joined.join(extractor.pretrained, cuts, pooling, trained.model, trained.temperature)
 
 
 def decided(config: Config, extractor: FeatureExtractor, truncation: Truncation | None) -> Config:
     """Return the configuration of a run: as requested, with the decisions in place of `auto`."""
-    truncate_at = truncation.cut if truncation and truncation.table is not None else config.truncate_at
+    truncate_at = truncation.cuts if truncation and truncation.table is not None else config.truncate_at
     return config.updated(precision=extractor.precision, truncate_at=truncate_at)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from transfer.evaluation import calibration
-from transfer.training.feature_dataset import FeatureDataset, infer
+from transfer.training.feature_dataset import FeatureDataset, Outputs, infer
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Trained:
         model: the trained part, stored rows -> logits.
         history: one row per epoch.
         best_epoch: the epoch whose weights were kept, from 1.
-        features, output: its input rows: their feature dataset and the name of the output.
+        features, outputs: its input rows: their feature dataset and the names of the outputs.
         logits: split (`validation`, `test`) -> float32 [n, classes], from stored features.
         temperature: divides the logits; fitted on the validation split.
         checkpoints: files to delete once the run is published.
@@ -30,7 +30,7 @@ class Trained:
     history: pd.DataFrame
     best_epoch: int
     features: FeatureDataset
-    output: str
+    outputs: Outputs
     logits: dict[str, np.ndarray]
     temperature: float
     checkpoints: tuple[Path, ...]
@@ -42,13 +42,13 @@ class Trained:
         history: pd.DataFrame,
         best_epoch: int,
         features: FeatureDataset,
-        output: str,
+        outputs: Outputs,
         checkpoints: tuple[Path, ...],
     ) -> "Trained":
         """Evaluate a fitted model on validation and test, and calibrate it."""
-        logits = {split: infer(model, features, split, output) for split in ("validation", "test")}
+        logits = {split: infer(model, features, split, outputs) for split in ("validation", "test")}
         temperature = calibration.temperature(logits["validation"], features.labels("validation"))
-        return cls(model, history, best_epoch, features, output, logits, temperature, checkpoints)
+        return cls(model, history, best_epoch, features, outputs, logits, temperature, checkpoints)
 
     @cached_property
     def probabilities(self) -> dict[str, np.ndarray]:

@@ -1,7 +1,8 @@
 """Truncation: where a backbone ends; `truncate_at: auto` chooses by cross-validation on the training split.
 
-A regularised logistic regression is fitted on standardised, pooled features of each cut point; the shallowest cut point
-within one standard error of the best is chosen (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
+A regularised logistic regression is fitted on standardised, pooled features of each cut point, and of the uppermost ones together.
+The first within one standard error of the best is chosen: the shallowest single cut point, or else the fewest together (Breiman et
+al. 1984, "Classification and Regression Trees", section 3.4.3).
 """
 
 import warnings
@@ -11,13 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from transfer.config import AutoConfig
+from transfer.config import AutoConfig, HeadConfig
+from transfer.config.cut_points import listed
 from transfer.data import folds
 from transfer.data.folds import Fold
+from transfer.data.groups import units
 from transfer.errors import DataError
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor
-from transfer.models.pretrained import FeatureSpec
+from transfer.features.specs import candidates
+from transfer.models import heads
+from transfer.models.pretrained import FeatureSpec, head_specs
 from transfer.system.progress import Advance, Clock, Progress
 from transfer.system.resources import one_thread
 from transfer.training.feature_dataset import FeatureDataset
@@ -30,16 +35,16 @@ class Truncation:
     """Where a backbone ends.
 
     Attributes:
-        cut: name of the cut point.
-        table: comparison made by `truncate_at: auto` (columns `COLUMNS`); None if the cut point was given.
+        cuts: names of the cut points, from the shallowest up.
+        table: comparison made by `truncate_at: auto` (columns `COLUMNS`); None if the cut points were given.
     """
 
-    cut: str
+    cuts: tuple[str, ...]
     table: pd.DataFrame | None = None
 
 
 def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock) -> Truncation | None:
-    """Return the cut point of the configuration; `auto` is decided here, on the training split. None if there is no backbone.
+    """Return the cut points of the configuration; `auto` is decided here, on the training split. None if there is no backbone.
 
     Args:
         features: with `auto`, the features of all cut points.
@@ -54,17 +59,17 @@ def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock
         return None
     backbone = features.extractor.pretrained.backbone
     if config.truncate_at != "auto":
-        return Truncation(backbone.cut(config.truncate_at).name)
+        return Truncation(tuple(cut.name for cut in backbone.cuts_of(config.truncate_at)))
     with clock("truncation"):
-        digests, labels = features.rows("train")["digest"].to_numpy(), features.labels("train")
+        groups, labels = units(features.rows("train")).to_numpy(), features.labels("train")
         sample = _sample(len(labels), config.auto.max_images, config.seed)
+        pooling = config.head.pooling if config.head.pooling != "flatten" else "avg"
         pooled = {}
-        for output in features.extractor.outputs:
-            cut, _, pooling = output.partition(":")
-            if pooling in ("avg", "max"):
-                rows, _ = features.stored("train", output)
-                pooled[cut] = rows.take(sample)
-        return Truncation(*select(pooled, labels[sample], list(digests[sample]), config.auto, config.seed, progress))
+        for cut in candidates(config, backbone):
+            rows, _ = features.stored("train", tuple(spec.name for spec in head_specs([cut.name], pooling)))
+            pooled[cut.name] = rows.take(sample)
+        several = config.head.pooling != "flatten"
+        return Truncation(*select(pooled, labels[sample], list(groups[sample]), config.auto, config.seed, progress, several))
 
 
 def with_whole_maps(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> FeatureDataset:
@@ -75,7 +80,7 @@ def with_whole_maps(features: FeatureDataset, truncation: Truncation | None, pro
     if not isinstance(extractor, BackboneExtractor):
         return features
     maps = [spec for spec in extractor.specs if spec.pooling == "map"]  # fine-tuning starts from them
-    larger = extractor.with_specs(FeatureSpec(truncation.cut, "flatten"), *maps)
+    larger = extractor.with_specs(FeatureSpec(truncation.cuts[0], "flatten"), *maps)
     with clock("feature extraction"):
         dataset = extract(features.dataset, larger, features.store, features.config, progress)
         dataset = extract_views(dataset, larger, features.store, features.config, progress)
@@ -95,29 +100,33 @@ def select(
     config: AutoConfig,
     seed: int,
     progress: Progress,
-) -> tuple[str, pd.DataFrame]:
-    """Choose a cut point.
+    several: bool = True,
+) -> tuple[tuple[str, ...], pd.DataFrame]:
+    """Choose a cut point, or the uppermost ones together.
 
     Args:
         features: cut point -> float32 [n, width] of the training split, from the shallowest cut point to the top.
         labels: class number of each row, int [n].
-        groups: rows of one group (here: the digest of the image) are never split between fitting and evaluation.
+        groups: rows of one group are never split between fitting and evaluation.
         config: folds and penalty.
         seed: seed of the folds.
-        progress: reports each cut point.
+        progress: reports each candidate.
+        several: whether the uppermost cut points together are candidates too.
 
     Returns:
-        The chosen cut point, and the table of all of them (columns `COLUMNS`).
+        The chosen cut points, and the table of all candidates (columns `COLUMNS`).
 
     Raises:
         DataError: if no class has two different images.
     """
-    with progress.step("Choosing the cut point", len(features), "cut points") as advance:
-        table = cross_validated(features, labels, groups, config, seed, advance)
+    cuts = list(features)
+    tried = [(cut,) for cut in cuts] + [tuple(cuts[-count:]) for count in range(2, len(cuts) + 1) if several]
+    with progress.step("Choosing the cut points", len(tried), "candidates") as advance:
+        table = cross_validated(features, labels, groups, config, seed, advance, tried)
     best = table.loc[table["cv_accuracy"].idxmax()]
     enough = table["cv_accuracy"] >= best["cv_accuracy"] - best["standard_error"]
-    chosen = str(table.loc[enough.idxmax(), "cut"])
-    return chosen, table.assign(chosen=table["cut"] == chosen)
+    first = int(enough.idxmax())
+    return tried[first], table.assign(chosen=table.index == first)
 
 
 def cross_validated(
@@ -127,8 +136,9 @@ def cross_validated(
     config: AutoConfig,
     seed: int,
     advance: Advance = lambda count: None,
+    tried: Sequence[tuple[str, ...]] | None = None,
 ) -> pd.DataFrame:
-    """Return the accuracy of each cut point and its standard error over images."""
+    """Return the accuracy of each candidate and its standard error over images; none named: each cut point."""
     if folds.possible(labels, groups)[1] < 2:
         raise DataError(
             "truncate_at: auto compares cut points by cross-validation: at least one class needs two different training images. "
@@ -136,25 +146,28 @@ def cross_validated(
         )
     divided = folds.stratified(labels, groups, config.folds, seed)
     rows = []
-    for cut, table in features.items():
-        right = np.concatenate([_right(table, labels, fold, config.inverse_penalty) for fold in divided])
+    for cuts in tried if tried is not None else [(cut,) for cut in features]:
+        table = np.concatenate([features[cut] for cut in cuts], axis=1) if len(cuts) > 1 else features[cuts[0]]
+        scale = heads.scales([features[cut].shape[1] for cut in cuts], HeadConfig())
+        right = np.concatenate([_right(table, scale, labels, fold, config.inverse_penalty) for fold in divided])
         accuracy = float(right.mean())
         error = float(np.sqrt(accuracy * (1 - accuracy) / len(right)))
-        rows.append({"cut": cut, "features": table.shape[1], "cv_accuracy": accuracy, "standard_error": error})
+        rows.append({"cut": listed(cuts), "features": table.shape[1], "cv_accuracy": accuracy, "standard_error": error})
         advance(1)
     return pd.DataFrame(rows)
 
 
-def _right(table: np.ndarray, labels: np.ndarray, fold: Fold, inverse_penalty: float) -> np.ndarray:
-    """Fit on the training rows; return whether each row held out is classified correctly, bool [m]."""
+def _right(table: np.ndarray, scale: np.ndarray, labels: np.ndarray, fold: Fold, inverse_penalty: float) -> np.ndarray:
+    """Fit on the training rows, standardised and scaled; return whether each row held out is classified correctly, bool [m]."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3))
+    model = LogisticRegression(C=inverse_penalty, max_iter=300, tol=1e-3)
+    standard = StandardScaler().fit(table[fold.train])
     with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore")  # failed convergence shows in the accuracy
         if len(np.unique(labels[fold.train])) < 2:
             return labels[fold.held_out] == labels[fold.train][0]
-        model.fit(table[fold.train], labels[fold.train])
-    return np.asarray(model.predict(table[fold.held_out]) == labels[fold.held_out])
+        model.fit(standard.transform(table[fold.train]) * scale, labels[fold.train])
+        found = model.predict(standard.transform(table[fold.held_out]) * scale)
+    return np.asarray(found == labels[fold.held_out])

@@ -24,7 +24,8 @@ from transfer.exporters.formats import run_images
 from transfer.exporters.served import Served
 from transfer.exporters.verify import Verified, verify
 from transfer.features.extraction import extract, extract_views
-from transfer.features.extractor import BackboneExtractor, freeze_boundary, load_extractor
+from transfer.features.extractor import BackboneExtractor, load_extractor
+from transfer.features.specs import freeze_boundary
 from transfer.features.store import open_store
 from transfer.models import joined
 from transfer.quality.checks import check
@@ -125,7 +126,7 @@ def carry_out(request: FitRequest, progress: Progress, further: Mapping[str, str
                 trained, classifier = train(features, truncation, progress, clock)
                 progress.say("Choosing the training images that new images are compared with")
                 with clock("OOD reference"):
-                    ood = choose_reference(trained, classifier)
+                    ood = choose_reference(trained, truncation, classifier)
 
             # The SavedModel; the figures of the test split are what it says of the bytes of the test files.
             progress.say("Exporting the model")

@@ -13,12 +13,17 @@ from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
 from transfer.exporters.served import Answers, Served
-from transfer.models import parts
+from transfer.features.extractor import BackboneExtractor
+from transfer.features.specs import ood_cuts
+from transfer.models import backbones, parts
+from transfer.models.graph import Graph
+from transfer.models.pretrained import head_specs
 from transfer.reports.thumbnails import jpegs
 from transfer.runs import METRICS, Run
 from transfer.system.progress import Progress
-from transfer.training.feature_dataset import infer
+from transfer.training.feature_dataset import FeatureDataset, infer
 from transfer.training.trained import Trained
+from transfer.training.truncation import Truncation
 from transfer.workflows.predict import predict
 
 _VERIFIED = 16  # test images whose scores are also computed from stored features
@@ -40,18 +45,32 @@ class OODReference:
     expected: np.ndarray
 
 
-def choose_reference(trained: Trained, classifier: keras.Model) -> OODReference:
+def choose_reference(trained: Trained, truncation: Truncation | None, classifier: keras.Model) -> OODReference:
     """Choose the training images that a run keeps, and set the threshold on the validation images.
+
+    The features that are compared are those of the frozen cut points. Where none is frozen, what enters the head takes their place;
+    where layers above them are fine-tuned, it comes beside them.
 
     Args:
         trained: the trained part, with its features.
+        truncation: where the backbone ends; None: training from scratch.
         classifier: the joined model, whose last feature maps determine the shape of an embedding.
     """
     features, settings = trained.features, trained.features.config.ood
     vector, shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
+    frozen = _frozen_cuts(features, truncation)
+    outputs = [spec.name for spec in head_specs(frozen, "avg+max")]
+    with_vector = not frozen or features.config.unfreeze_from is not None
 
     def embeddings(split: str, positions: np.ndarray | None = None) -> np.ndarray:
-        return infer(trained.model, features, split, trained.output, lambda rows: parts.embedding(vector(rows), shape), positions)
+        blocks: list[np.ndarray] = []
+        for output in outputs:
+            rows, _ = features.stored(split, (output,))
+            blocks.append(rows.take(np.arange(len(rows)) if positions is None else positions))
+        if with_vector:
+            of_head = infer(trained.model, features, split, trained.outputs, lambda rows: parts.embedding(vector(rows), shape), positions)
+            blocks.append(of_head)
+        return blocks[0] if not outputs else np.asarray(parts.joined_blocks(blocks))
 
     chosen = ood.sample(features.labels("train"), settings.reference_images, features.config.seed)
     kept, validation = ood.rounded(embeddings("train", chosen)), embeddings("validation")
@@ -59,9 +78,28 @@ def choose_reference(trained: Trained, classifier: keras.Model) -> OODReference:
     rows = features.rows("train").iloc[chosen]
     paths, labels = list(rows["path"]), list(rows["label"])
     small = jpegs(features.dataset.root, rows, _THUMBNAIL, features.config.data)
-    reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths])
+    layers = (*_layers(features, classifier, frozen), *([parts.VECTOR] if outputs and with_vector else []))
+    reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths], layers)
     first = np.arange(min(_VERIFIED, len(features.rows("test"))))
     return OODReference(reference, reference.ood_score(validation), reference.ood_score(embeddings("test", first)))
+
+
+def _frozen_cuts(features: FeatureDataset, truncation: Truncation | None) -> list[str]:
+    """Return the cut points whose features are compared, from the shallowest up."""
+    if truncation is None or not isinstance(features.extractor, BackboneExtractor):
+        return []
+    backbone = features.extractor.pretrained.backbone
+    cuts = ood_cuts(features.config, backbone, backbone.cut(truncation.cuts[-1]), features.config.ood.cut_points)
+    return [cut.name for cut in cuts]
+
+
+def _layers(features: FeatureDataset, classifier: keras.Model, cuts: list[str]) -> list[str]:
+    """Return the names of the classifier's layers whose maps are those of the cut points."""
+    if not cuts or not isinstance(features.extractor, BackboneExtractor):
+        return []
+    pretrained, graph = features.extractor.pretrained, Graph(classifier)
+    tensors = [backbones.tensor_at(pretrained.model, pretrained.backbone.cut(cut)) for cut in cuts]
+    return [graph.steps[graph.maker(tensor)].name for tensor in tensors]
 
 
 def evaluate_ood(served: Served, reference: Reference, test: Answers, digests: set[str], config: Config) -> dict[str, Any]:

@@ -76,7 +76,11 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     require_size(network.name, size, smallest)
     if isinstance(network, Backbone):
         if config.truncate_at != "auto":
-            network.cut(config.truncate_at)
+            cuts = network.cuts_of(config.truncate_at)
+            if isinstance(config.truncate_at, tuple):
+                config = config.updated(truncate_at=tuple(cut.name for cut in cuts))
+            _check_pooling(config, len(cuts))
+        _check_kind(config)
         if config.unfreeze_from and network.boundary(config.unfreeze_from) is None:
             config = config.updated(unfreeze_from="all")
         if config.whole_from_random:
@@ -100,7 +104,7 @@ def _spelt(given: Mapping[str, Any], network: Backbone | Scratch) -> dict[str, s
     """Return the names among the settings as they are spelt: they are matched without regard to case."""
     valid = {
         "backbone": [network.name], "weights": ["imagenet", "random"], "data.group_by": [NEAR_DUPLICATES],
-        "truncate_at": ["top", "auto"], "unfreeze_from": ["all"],
+        "truncate_at": ["top", "all", "auto"], "unfreeze_from": ["all"],
     }  # fmt: skip
     if isinstance(network, Backbone):
         for key in ("truncate_at", "unfreeze_from"):
@@ -115,12 +119,40 @@ def _check_boundary(backbone: Backbone, config: Config) -> None:
     if boundary is None:
         return
     possible = [cut.name for cut in backbone.above(boundary)]
-    end = backbone.cut(config.truncate_at).name if config.truncate_at != "auto" else possible[-1]
-    if end not in possible:
+    ends = [cut.name for cut in backbone.cuts_of(config.truncate_at)] if config.truncate_at != "auto" else possible
+    if not set(ends) <= set(possible):
+        which = "one of" if isinstance(config.truncate_at, str) and config.truncate_at != "all" else "only cut points among"
         raise ConfigError(
-            f"unfreeze_from: the first trained layer must be below the truncation. Expected truncate_at one of: "
+            f"unfreeze_from: the first trained layer must be below the truncation. Expected truncate_at {which}: "
             f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
         )
+
+
+def _check_pooling(config: Config, cuts: int) -> None:
+    if config.head.pooling == "flatten" and cuts > 1:
+        raise ConfigError(
+            "head.pooling: flatten takes whole maps, of a single cut point. Expected avg, max or avg+max with several cut points. "
+            f"Received head.pooling='flatten' with truncate_at={config.truncate_at!r}."
+        )
+
+
+def _check_kind(config: Config) -> None:
+    """Refuse settings of the other kind of head."""
+    head, general = config.head, HeadConfig()
+    if head.kind == "dense":
+        if head.inverse_penalty != general.inverse_penalty:
+            raise ConfigError(
+                "head.inverse_penalty: a dense head has head.l2 instead. Expected it with head.kind=linear. "
+                f"Received {head.inverse_penalty!r}."
+            )
+        return
+    if config.unfreeze_from == "all" and config.weights == "random":
+        raise ConfigError("head.kind: a head that is trained together with the whole backbone is dense. Received 'linear'.")
+    for key in ("dense", "dropout", "l2"):
+        if getattr(head, key) != getattr(general, key):
+            raise ConfigError(
+                f"head.{key}: a linear head has no such setting; head.inverse_penalty regularises it. Received {getattr(head, key)!r}."
+            )
 
 
 def _check_training(network: Backbone | Scratch, config: Config) -> None:
@@ -144,10 +176,10 @@ def _check_training(network: Backbone | Scratch, config: Config) -> None:
 
 def _check_whole(config: Config) -> None:
     """Check the settings of a backbone that is trained as a whole from random weights."""
-    if config.truncate_at == "auto":
+    if config.truncate_at in ("auto", "all") or isinstance(config.truncate_at, tuple):
         raise ConfigError(
-            "truncate_at: auto compares cut points of a pretrained backbone. Expected a cut point or top with unfreeze_from=all. "
-            "Received 'auto'."
+            "truncate_at: a backbone that is trained as a whole from random weights ends at one place. Expected a cut point or top. "
+            f"Received {config.truncate_at!r}."
         )
 
 

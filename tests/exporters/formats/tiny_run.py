@@ -78,5 +78,6 @@ def _write_data(root: Path, manifest: Path) -> None:
 def _reference(model: keras.Model, size: int) -> Reference:
     taken = parts.take_apart(model)
     images = np.random.default_rng(1).integers(0, 256, (12, size, size, 3)).astype(np.float32)
-    embeddings = np.asarray(taken.embedding(taken.vector(taken.maps(images))), np.float32)
+    maps = taken.maps(images)
+    embeddings = np.asarray(taken.embedding(maps, taken.vector(maps)), np.float32)
     return Reference(embeddings, [str(number) for number in range(12)], ["red"] * 12, 3, 0.1, [b""] * 12)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig
+from transfer.config.cut_points import listed
 from transfer.data import subsets
 from transfer.data.dataset import Dataset
 from transfer.evaluation.metrics import evaluate
@@ -108,7 +109,7 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
         train_images=train_images, validation_images=len(labels["validation"]), test_images=len(labels["test"]),
         accuracy=figures["accuracy"], macro_f1=figures["macro_f1"], log_loss=figures["log_loss"], ece=figures["ece"],
         val_accuracy=float((trained.probabilities["validation"].argmax(1) == labels["validation"]).mean()),
-        best_epoch=int(trained.best_epoch), epochs=len(trained.history), truncate_at=cut,
+        best_epoch=int(trained.best_epoch), epochs=len(trained.history), truncate_at=listed(cut),
         parameters_trained=int(parameters["trained"]), parameters_total=int(parameters["total"]),
         seconds_frozen=extracted * rate.seconds, seconds_training=seconds,
         energy_wh=_sum(reading.wh, rate.wh, extracted), co2_g=_sum(reading.co2_g, rate.co2_g, extracted), energy_source=meter.source,
