@@ -86,9 +86,8 @@ def linear_curves(
         head = linear_head.fit(rows[fold.train], known, classes, inverse_penalty, weights)
         logits = rows[fold.held_out] @ head.kernel + head.bias
         losses, accuracy = judged(logits, labels[fold.held_out])
-        return Curve(
-            *(np.array([value]) for value in (losses, accuracy, losses)), logits, (logits.argmax(axis=1) == labels[fold.held_out])[None]
-        )
+        loss = np.array([losses])
+        return Curve(loss, np.array([accuracy]), loss, logits, (logits.argmax(axis=1) == labels[fold.held_out])[None])
 
     return resources.spread(curve, folds)
 
@@ -267,7 +266,8 @@ class _Training:
                 best, logits = epoch, now
             if not np.isfinite(points[-1][2]) or (settings.patience and epoch - best >= settings.patience):
                 break
-        return Curve(*np.array(points).T, logits, np.array(right))
+        log_loss, accuracy, loss = np.array(points).T
+        return Curve(log_loss, accuracy, loss, logits, np.array(right))
 
     def _epoch(self, epoch: int, rate: np.ndarray) -> None:
         size, dropout = self._config.training.batch_size, self._config.head.dropout

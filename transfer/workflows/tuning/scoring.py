@@ -156,8 +156,9 @@ class _Trial:
         lacking = [number for number in range(len(wanted)) if number not in self._curves]
         chosen = [self._with_views(wanted[number]) for number in lacking]
         labels = np.tile(self.images.labels, len(self.rows) // len(self.images.labels))
-        if self.config.head.kind == "linear":
-            made = linear_curves(self.rows, labels, self.images.classes, self.config, chosen, float(self.config.head.inverse_penalty))
+        penalty = self.config.head.inverse_penalty
+        if self.config.head.kind == "linear" and penalty is not None:
+            made = linear_curves(self.rows, labels, self.images.classes, self.config, chosen, penalty)
         else:
             made = dense_curves(self.rows, labels, self.images.classes, self.config, chosen)
         self._curves.update(zip(lacking, made, strict=True))
@@ -203,7 +204,7 @@ def standardised(rows: np.ndarray, widths: Sequence[int], plain: int, config: Co
     if not config.head.standardize:
         return np.ascontiguousarray(rows, np.float32)
     mean, variance = rows[:plain].mean(0, dtype=np.float64), rows[:plain].var(0, dtype=np.float64)
-    deviation = np.sqrt(heads._safe(variance))
+    deviation = np.sqrt(heads.safe(variance))
     return ((rows - mean) / deviation * heads.scales(widths, config.head)).astype(np.float32)
 
 

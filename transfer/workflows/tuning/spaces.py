@@ -4,6 +4,7 @@ Ranges are logarithmic where a factor matters and not a difference. The settings
 penalty of linear ones to these. Epochs are not tried: cross-validation finds the best one of each trial, and early stopping in `fit`.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,8 +49,8 @@ def head_space(settings: TuningConfig, backbones: Sequence[Backbone], balance: f
     given = _given(settings)
     values = _DEFAULTS | ({_WEIGHTS: Choices(("none", "balanced"))} if balance >= UNBALANCED else {}) | given
     cuts = values.pop("truncate_at", None)
-    for backbone in backbones if isinstance(cuts, Choices) else ():
-        for value in cuts.values:
+    if isinstance(cuts, Choices):
+        for backbone, value in itertools.product(backbones, cuts.values):
             backbone.cuts_of(value)
     several = len(backbones) > 1
     made = [Parameter(key, Choices(tried)) for key, tried in _passes(settings).items() if len(tried) > 1]
