@@ -13,7 +13,7 @@ import transfer
 from transfer.cli import main
 from transfer.data import digits
 from transfer.errors import ConfigError, DataError, OutputError, RunError
-from transfer.runs import STUDY, TRIALS, TUNING, Run
+from transfer.runs import STUDY, TRIALS, TUNING
 from transfer.system.progress import Silent
 from transfer.workflows import tune as module
 from transfer.workflows.requests import tune_request

@@ -24,9 +24,9 @@ def tuned(folder: Path, trials: int = 40, **facts: Any) -> Run:
     draft = Draft(folder)
     draft.write_table(TRIALS, choice.table(found, SPACE))
     content = {
-        "trials": trials, "pruned": sum(one.score.pruned for one in found.trials), "out_of_time": False, "seconds": 12.3, "metric": "accuracy",
-        "images": 120, "folds": 5, "repeats": 1, "choose": "one_standard_error", "best": chosen.best.number, "chosen": chosen.trial.number,
-        "within_one_standard_error": chosen.within, "importances": choice.importances(found, SPACE),
+        "trials": trials, "pruned": sum(one.score.pruned for one in found.trials), "out_of_time": False, "seconds": 12.3,
+        "metric": "accuracy", "images": 120, "folds": 5, "repeats": 1, "choose": "one_standard_error", "best": chosen.best.number,
+        "chosen": chosen.trial.number, "within_one_standard_error": chosen.within, "importances": choice.importances(found, SPACE),
     }  # fmt: skip
     draft.write_json(TUNING, content | facts)
     return Run(folder)
