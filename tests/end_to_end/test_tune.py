@@ -123,6 +123,7 @@ def test_several_sizes_and_views_have_passes_of_their_own(data: Path, tmp_path: 
         ({"sizes": [8]}, ConfigError, "at least"),
         ({"common.unfreeze_from": "block5_conv1"}, ConfigError, "a frozen backbone"),
         ({"common.data.tst": 0.2}, ConfigError, "Did you mean 'data.test'"),
+        ({"common.data.group_by": "near-duplicates"}, ConfigError, "--write-manifest groups.csv"),
         ({"space.truncate_at": ["block9_pool"]}, ConfigError, "Unknown cut point of vgg16"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from transfer.config import Config, tuning
 from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
+from transfer.data.groups import NEAR_DUPLICATES
 from transfer.drafts import require_free, require_name
 from transfer.errors import ConfigError, OutputError, RunError, unknown_name
 from transfer.models.registry import BACKBONES, Backbone, find
@@ -208,6 +209,12 @@ def tune_request(
             config = with_source(data, [kept, {"backbone": backbone.name} | ({"image_size": size} if size else {})])
             configs[backbone.name, config.image_size or backbone.size] = config
     source = next(iter(configs.values())).data
+    if source.group_by == NEAR_DUPLICATES:  # the run would be split otherwise than the search, and tested on images of the search
+        raise ConfigError(
+            "data.group_by: near duplicates are found by the features of a network, which the search changes. Write the groups into a table: "
+            "transfer check DATA --group-by near-duplicates --write-manifest groups.csv; then transfer tune groups.csv, with "
+            f"common.data.root=DATA. Received {source.group_by!r}."
+        )
     _require_clock()
     name = name if name is not None else f"{data_name(str(source.source))}-tuned"
     searched = (Path(output) / name / STUDY).is_file()

@@ -72,8 +72,12 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
     """Carry out a request; see `tune`."""
     with folder.locked(request.output, request.name) as place, hearing("ERROR"):
         file = folder.begun(place, request.output / request.name, request.overwrite)
-        with ExitStack() as stack:
-            searched, space, facts = _search(request, file, place, progress, stack)
+        try:
+            with ExitStack() as stack:
+                searched, space, facts = _search(request, file, place, progress, stack)
+        except KeyboardInterrupt:
+            progress.say("The finished trials are kept.")
+            raise
         chosen = choice.choose(searched, request.settings.choose)
         progress.say(_said(searched, chosen))
         earlier = _published(request, searched, chosen)
@@ -156,7 +160,8 @@ def _final(request: TuneRequest, trial: Finished) -> dict[str, Any]:
 def _said(searched: Searched, chosen: Chosen) -> str:
     best, trial = chosen.best, chosen.trial
     time_up = " when the time was up" if searched.out_of_time else ""
-    text = f"{len(searched.trials):,} trials{time_up}. Best: trial {best.number}, {best.score.value:.4f}."
+    earlier = f", {searched.earlier:,} of them earlier" if searched.earlier else ""
+    text = f"{len(searched.trials):,} trials{earlier}{time_up}. Best: trial {best.number}, {best.score.value:.4f}."
     if trial.number == best.number:
         return f"{text} It is fitted."
     return f"{text} Fitted: trial {trial.number}, {trial.score.value:.4f}, the simplest of {chosen.within} within one standard error of it."

@@ -98,6 +98,27 @@ def test_a_last_line_that_was_torn_is_cut_away(tmp_path: Path, cut: int) -> None
     assert all(json.loads(line) for line in file.read_bytes().splitlines())
 
 
+_FULL = """
+import resource, sys
+from pathlib import Path
+from tests.workflows.tuning.made_up import search
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+try:
+    search(Path(sys.argv[1]), 24)
+except OSError as error:
+    sys.exit(7)
+"""
+
+
+def test_a_search_whose_disk_was_full_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    file = tmp_path / "study.journal"
+    ended = subprocess.run([sys.executable, "-c", _FULL, str(file)], cwd=Path(__file__).parents[3], env=dict(os.environ))
+    assert ended.returncode == 7
+    found = search(file, 24)
+    assert 0 < found.earlier < 24
+    assert table(found) == table(search(tmp_path / "whole.journal", 24))
+
+
 def test_zeros_that_a_power_failure_leaves_at_the_end_are_cut_away(tmp_path: Path) -> None:
     file = tmp_path / "study.journal"
     search(file, 12)
