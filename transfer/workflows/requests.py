@@ -211,7 +211,7 @@ def tune_request(
     source = next(iter(configs.values())).data
     if source.group_by == NEAR_DUPLICATES:  # the run would be split otherwise than the search, and tested on images of the search
         raise ConfigError(
-            "data.group_by: near duplicates are found by the features of a network, which the search changes. Write the groups into a table: "
+            "data.group_by: near duplicates are found by features, which the search changes. Write the groups into a table: "
             "transfer check DATA --group-by near-duplicates --write-manifest groups.csv; then transfer tune groups.csv, with "
             f"common.data.root=DATA. Received {source.group_by!r}."
         )

@@ -127,9 +127,7 @@ def _divided(settings: TuningConfig, dataset: Dataset, rows: pd.DataFrame, progr
     images = Images.divided(labels, groups, len(dataset.classes), settings)
     if len(images.divisions[0]) < settings.folds:
         smallest = possible(labels, groups)[0]
-        progress.say(
-            f"{len(images.divisions[0])} folds instead of {settings.folds}: the smallest class has {smallest} different images to try on."
-        )
+        progress.say(f"{len(images.divisions[0])} folds instead of {settings.folds}: the smallest class has {smallest} different images.")
     return images
 
 
@@ -140,6 +138,7 @@ def _identity(request: TuneRequest, prepared: Prepared, rows: pd.DataFrame) -> d
     digest = hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     found: dict[str, Any] = {"version": __version__, "images": f"{len(rows)} ({digest})", "classes": len(prepared.dataset.classes)}
     found |= {name: getattr(settings, name) for name in ("folds", "repeats", "metric", "prune_after", "prune_errors")}
+    found["views"] = list(settings.views)
     found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith("data.")}
     for key, method in prepared.methods.items():
         found[_PRECISION.format(*key)] = method.extractor.precision

@@ -182,7 +182,8 @@ class _Trial:
         accuracy = self.settings.metric == "accuracy"
         values = np.array([curve.accuracy[epoch] if accuracy else -curve.log_loss[epoch] for curve in curves])
         values = np.nan_to_num(values, neginf=-_WORST_LOSS)  # training diverged
-        spread = shares.std(ddof=1) / np.sqrt(len(shares)) if accuracy else values.std(ddof=1) / np.sqrt(len(values))
+        of_mean = shares if accuracy else values
+        spread = of_mean.std(ddof=1) / np.sqrt(len(of_mean)) if len(of_mean) > 1 else 0.0
         facts = {
             FOLDS: [round(float(value), 6) for value in values],
             ERROR: float(spread),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from transfer.config.search_space import Space
@@ -116,7 +117,7 @@ def run_study(
     Raises:
         RunError: if the journal is damaged or of another search.
     """
-    everything = dict(identity) | {"seed": seed, "batch": batch, "random trials": random_trials}
+    everything = dict(identity) | {"Optuna": optuna.__version__, "seed": seed, "batch": batch, "random trials": random_trials}
     everything |= {f"space, {name}": values for name, values in space.describe().items()}
     journal = Journal(file, everything)
     started, known = time.monotonic(), len(journal.finished)
