@@ -185,6 +185,15 @@ VARIANTS: dict[str, tuple[dict[str, Any], int]] = {
         {"head": {"pooling": "flatten", "dense": [8], "standardize": False}, "training.patience": None},
         8 * 8 * 128 * 8 + 8 + 8 * 10 + 10,
     ),
+    "two cut points, both kinds of pooling, a view": (
+        {"truncate_at": ["block2_pool", "block1_pool"], "head.pooling": "avg+max", "augment.views": 1},
+        2 * (64 + 128) * 10 + 10,
+    ),
+    "a linear head": ({"truncate_at": ["block1_pool", "block2_pool"], "head": {"kind": "linear"}}, (64 + 128) * 10 + 10),
+    "a linear head on raw features of given strength": (
+        {"head": {"kind": "linear", "standardize": False, "inverse_penalty": 0.01}, "training.class_weights": "balanced"},
+        128 * 10 + 10,
+    ),
 }
 
 

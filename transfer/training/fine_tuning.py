@@ -51,6 +51,7 @@ def train(
     history = pd.concat([head.history, fitted.history], ignore_index=True)
     best = len(head.history) + fitted.best_epoch
     trained = Trained.evaluated(tuned.model, history, best, features, outputs, (*head.checkpoints, stage.checkpoint))
+    trained = trained.with_decided(**head.decided)
     return trained, joined.join_tuned(pretrained, boundary, tuned.model, trained.temperature)
 
 

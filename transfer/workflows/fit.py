@@ -213,7 +213,7 @@ def write_records(
 ) -> None:
     """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
     features, extractor = trained.features, trained.features.extractor
-    draft.write_text(CONFIG, decided(features.config, extractor, truncation).to_yaml())
+    draft.write_text(CONFIG, decided(trained, truncation).to_yaml())
     manifests.write(features.dataset.table, draft.path / MANIFEST)
     draft.write_table(HISTORY, trained.history)
     draft.write_table(PREDICTIONS, predictions_table(features, probabilities, ood_scores))

@@ -148,8 +148,8 @@ def _check_kind(config: Config) -> None:
         return
     if config.unfreeze_from == "all" and config.weights == "random":
         raise ConfigError("head.kind: a head that is trained together with the whole backbone is dense. Received 'linear'.")
-    for key in ("dense", "dropout", "l2"):
-        if getattr(head, key) != getattr(general, key):
+    for key, none in {"dense": (), "dropout": 0, "l2": 0}.items():
+        if getattr(head, key) not in (getattr(general, key), none):
             raise ConfigError(
                 f"head.{key}: a linear head has no such setting; head.inverse_penalty regularises it. Received {getattr(head, key)!r}."
             )
