@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -87,11 +86,8 @@ def fit(
     return carry_out(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
 
 
-def carry_out(request: FitRequest, progress: Progress, further: Mapping[str, str] = MappingProxyType({})) -> Run:
-    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`.
-
-    `further`: name -> text of files that the run also holds.
-    """
+def carry_out(request: FitRequest, progress: Progress) -> Run:
+    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`."""
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)
     meter = Meter(wanted=config.energy == "auto", country=None)
@@ -142,9 +138,8 @@ def carry_out(request: FitRequest, progress: Progress, further: Mapping[str, str
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
+        draft.write_texts(request.further)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
-        for name, text in further.items():
-            draft.write_text(name, text)
         with clock("report"):
             report.write(draft, dataset.root, served)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # with the time of the page

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,12 +32,17 @@ DEFAULT_CHECKS = "data_checks"
 
 @dataclass(frozen=True)
 class FitRequest:
-    """A run to be made: its complete configuration and its folder, `output/name`."""
+    """A run to be made: its complete configuration and its folder, `output/name`.
+
+    Attributes:
+        further: name -> text of other files that the run shall hold.
+    """
 
     config: Config
     output: Path
     name: str
     overwrite: bool
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
