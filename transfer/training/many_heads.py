@@ -79,8 +79,8 @@ def linear_curves(
         weights = class_weights(known, classes, config.training.class_weights)
         kernel, bias = linear_head.Regression(points[fold.train], known, classes, weights).fit(inverse_penalty)
         logits = (points[fold.held_out] @ kernel + bias).astype(np.float32)
-        losses, accuracy = judged(logits, labels[fold.held_out])
-        return Curve(*(np.array([value]) for value in (losses, accuracy, losses)), logits)
+        loss, accuracy = judged(logits, labels[fold.held_out])
+        return Curve(np.array([loss]), np.array([accuracy]), np.array([loss]), logits)
 
     return resources.spread(curve, folds)
 
@@ -133,7 +133,8 @@ class _Training:
                 best, logits = epoch, now
             if not np.isfinite(points[-1][2]) or (settings.patience and epoch - best >= settings.patience):
                 break
-        return Curve(*np.array(points).T, logits)
+        log_loss, accuracy, loss = np.array(points).T
+        return Curve(log_loss, accuracy, loss, logits)
 
     def _epoch(self, epoch: int, rate: np.ndarray) -> None:
         size, dropout = self._config.training.batch_size, self._config.head.dropout
