@@ -220,6 +220,8 @@ def test_a_curve_tells_loss_and_accuracy_of_the_rows_held_out() -> None:
     assert curve.logits.shape == (len(fold.held_out), CLASSES)
     true = labels[fold.held_out]
     assert curve.accuracy[curve.best] == (curve.logits.argmax(1) == true).mean()
+    assert np.array_equal(curve.right[curve.best], curve.logits.argmax(1) == true)
+    np.testing.assert_allclose(curve.right.mean(axis=1), curve.accuracy)
     logits = curve.logits.astype(np.float64)
     of_true = logits[np.arange(len(true)), true] - np.log(np.exp(logits).sum(1))
     assert curve.log_loss[curve.best] == pytest.approx(-of_true.mean())
@@ -273,5 +275,7 @@ def test_linear_curves_have_one_epoch() -> None:
 
 
 def test_the_best_epoch_is_that_of_the_lowest_loss() -> None:
-    curve = Curve(np.array([3.0, 1.0, 2.0]), np.array([0.1, 0.2, 0.9]), np.array([3.0, 2.0, 1.0]), np.zeros((1, 2), np.float32))
+    curve = Curve(
+        np.array([3.0, 1.0, 2.0]), np.array([0.1, 0.2, 0.9]), np.array([3.0, 2.0, 1.0]), np.zeros((1, 2), np.float32), np.ones((3, 1), bool)
+    )
     assert curve.best == 2 and replace(curve, loss=curve.log_loss).best == 1

@@ -42,7 +42,7 @@ class LinearHead:
     """A fitted regression: logits = rows @ kernel + bias.
 
     A Keras Dense layer with these weights gives the same logits, if its input is the rows as `fit` got them: after standardisation
-    (`heads.build` divides by the root of `_safe(variance)`) and weighting of the features. On raw features, with rows = (raw - mean) *
+    (`heads.build` divides by the root of `safe(variance)`) and weighting of the features. On raw features, with rows = (raw - mean) *
     scale, the weights are `scale[:, None] * kernel` and `bias - (scale * mean) @ kernel`.
 
     Attributes:

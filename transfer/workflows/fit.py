@@ -138,6 +138,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
+        draft.write_texts(request.further)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
         with clock("report"):
             report.write(draft, dataset.root, served)
