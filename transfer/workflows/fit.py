@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +142,14 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             with clock("evaluation"):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
-                ood_metrics = evaluate_ood(served, ood.reference, verified.answers, set(dataset.table["digest"]), config)
+                ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
 
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
         probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
-        ood_scores = np.concatenate([ood.validation, verified.answers.ood_score])
-        write_records(draft, trained, truncation, findings, probabilities, ood_scores, validated)
+        write_records(draft, trained, truncation, findings, probabilities, (ood.validation, verified.answers.ood_score), validated)
+        draft.write_texts(request.further)
         metrics |= {"cross_validation": validated.metrics(dataset.classes)} if validated else {}
         write_report(draft, metrics, dataset.root, served, clock)
     for checkpoint in trained.checkpoints:  # only now: a run that failed continues from them
@@ -221,7 +221,7 @@ def write_records(
     truncation: Truncation | None,
     findings: Findings,
     probabilities: Mapping[str, np.ndarray],
-    ood_scores: np.ndarray,
+    ood_scores: Sequence[np.ndarray],
     validated: CrossValidated | None,
 ) -> None:
     """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
@@ -230,7 +230,7 @@ def write_records(
     manifests.write(features.dataset.table, draft.path / MANIFEST)
     draft.write_table(HISTORY, trained.history)
     rows, values = pd.concat([features.rows(split) for split in probabilities]), np.concatenate(list(probabilities.values()))
-    draft.write_table(PREDICTIONS, predictions.of_images(rows, values, features.classes, after={"ood_score": ood_scores}))
+    draft.write_table(PREDICTIONS, predictions.of_images(rows, values, features.classes, after={"ood_score": np.concatenate(ood_scores)}))
     if validated:
         draft.write_table(OOF_PREDICTIONS, validated.table(features.dataset, probabilities["test"]))
     findings.write(draft.path / FINDINGS)
