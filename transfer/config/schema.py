@@ -71,6 +71,11 @@ class Config(Section):
         """Whether the whole backbone is trained from random weights: training from scratch, with nothing frozen."""
         return self.unfreeze_from == "all" and self.weights == "random"
 
+    @property
+    def fitted_splits(self) -> tuple[str, ...]:
+        """The splits whose images are trained on: with cross-validation, validation images are in the training part of other folds."""
+        return ("train",) if self.cross_validation.folds is None else ("train", "validation")
+
     def to_yaml(self) -> str:
         """Return the whole configuration as YAML, in field order."""
         return yaml_text.dump(self.model_dump(mode="json"))

@@ -65,9 +65,9 @@ class Dataset:
         """Classes of the used files, sorted: the position is the class number."""
         return class_names(self.table)
 
-    def rows(self, split: str) -> pd.DataFrame:
-        """Return the used rows of a split."""
-        return self.used[self.used["split"] == split]
+    def rows(self, *splits: str) -> pd.DataFrame:
+        """Return the used rows of a split, or of several."""
+        return self.used[self.used["split"].isin(splits)]
 
     def skip(self, reasons: dict[int, str]) -> "Dataset":
         """Return the dataset with these rows skipped; `reasons`: index label -> reason."""

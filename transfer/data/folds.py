@@ -66,8 +66,7 @@ def of_dataset(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
     Raises:
         DataError: if too few images are left to train on and to validate with.
     """
-    usable = dataset.used
-    rows = usable[usable["split"].isin(["train", "validation"])]
+    rows = dataset.rows("train", "validation")
     numbers = {name: number for number, name in enumerate(dataset.classes)}
     labels = np.array([numbers[label] for label in rows["label"]], np.int64)
     share = float((rows["split"] == "validation").mean())

@@ -100,23 +100,17 @@ def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
         return dataset
     extractor = extractor.for_training()
     failures = compute_missing(
-        _with_views(dataset, config), dataset.root, extractor.image_spec, extractor.outputs, extractor,
+        dataset.rows(*config.fitted_splits), dataset.root, extractor.image_spec, extractor.outputs, extractor,
         config.features.batch_size, store, progress, views_of(config), "Extracting features of views",
     )  # fmt: skip
     return dataset.skip(failures)
-
-
-def _with_views(dataset: Dataset, config: Config) -> pd.DataFrame:
-    """Return the rows whose views training needs; with cross-validation, the validation images are trained on, too."""
-    splits = ("train",) if config.cross_validation.folds is None else ("train", "validation")
-    return dataset.used[dataset.used["split"].isin(splits)]
 
 
 def _require_room(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> None:
     """Check and report the disk space that images and views need; see `space.require` for the error."""
     records, of_views, plain = count_missing(dataset.used, extractor.outputs, store), 0, extractor.for_training()
     if config.augment.views:
-        of_views = count_missing(_with_views(dataset, config), plain.outputs, store, views_of(config))
+        of_views = count_missing(dataset.rows(*config.fitted_splits), plain.outputs, store, views_of(config))
     needed = records * space.bytes_of(extractor) + of_views * space.bytes_of(plain)
     space.require(store.path, needed, records + of_views, progress)
 
