@@ -83,7 +83,7 @@ def average(heads: Sequence[keras.Model]) -> keras.Model:
     Of the logits, not of the probabilities: what follows a head (temperature, softmax, heat map) then stays as it is for a single one.
     """
     features = keras.Input(heads[0].input_shape[1:], name="features", dtype="float32")
-    named = [keras.Model(head.inputs, head.outputs, name=f"head_{number}") for number, head in enumerate(heads, start=1)]
+    named = [keras.Model(head.inputs[0], head.outputs[0], name=f"head_{number}") for number, head in enumerate(heads, start=1)]
     logits = keras.layers.Average(name="average", dtype="float32")([head(features) for head in named])
     return keras.Model(features, logits, name="head")
 
