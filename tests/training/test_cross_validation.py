@@ -18,7 +18,7 @@ from transfer.training.trained import Trained
 from transfer.training.truncation import Truncation
 
 TOP = Truncation(("top",))
-FOLDS = CONFIG.updated(cross_validation__folds=3, training__epochs=3, cross_validation__average=True)
+FOLDS = CONFIG.updated(cross_validation__folds=3, training__epochs=10, cross_validation__average=True)
 
 
 class Told(Silent):
