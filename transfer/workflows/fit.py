@@ -131,13 +131,14 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             with clock("evaluation"):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
-                ood_metrics = evaluate_ood(served, ood.reference, verified.answers, set(dataset.table["digest"]), config)
+                ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
 
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
         probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
+        draft.write_texts(request.further)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
         with clock("report"):
             report.write(draft, dataset.root, served)
