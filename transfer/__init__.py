@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from transfer.workflows.explain import explain
     from transfer.workflows.fit import fit
     from transfer.workflows.predict import predict
+    from transfer.workflows.tune import tune
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Checked", "Comparison", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain", "fit", "predict",
+    "tune",
 ]  # fmt: skip
 
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     "explain": "transfer.workflows.explain",
     "fit": "transfer.workflows.fit",
     "predict": "transfer.workflows.predict",
+    "tune": "transfer.workflows.tune",
 }
 
 _WITHOUT_TENSORFLOW = ("Config", "Run", "TransferError")

@@ -26,6 +26,9 @@ HISTORY = "history.csv"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 CUT_POINTS = "cut_points.csv"
+TRIALS = "trials.csv"
+TUNING = "tuning.json"
+STUDY = "study.journal"
 MODEL = "model.keras"
 EXPORT = "export"
 REPORT = "report.html"
@@ -167,6 +170,16 @@ class Run:
         """The table of `truncate_at: auto`; None if the cut point was given."""
         return self._read(CUT_POINTS, lambda path: read_csv(path, ("cut",))) if (self.path / CUT_POINTS).exists() else None
 
+    @cached_property
+    def trials(self) -> pd.DataFrame | None:
+        """One row per trial of the search that found the configuration; None if the run was made without a search."""
+        return self._read(TRIALS, _read_trials) if (self.path / TRIALS).exists() else None
+
+    @cached_property
+    def tuning(self) -> dict[str, Any] | None:
+        """What is known of that search: numbers of trials, choice, importances, settings; None if there was none."""
+        return self._read(TUNING, _read_json) if (self.path / TUNING).exists() else None
+
     @property
     def labels(self) -> list[str]:
         """Class names, in the order of the model's outputs."""
@@ -201,6 +214,12 @@ def versions_in(folder: Path) -> list[int]:
         return [int(name) for name in os.listdir(folder) if _NUMBER.fullmatch(name) and os.path.isfile(folder / name / _SAVED_MODEL)]  # noqa: PTH113
     except OSError:
         return []
+
+
+def _read_trials(path: Path) -> pd.DataFrame:
+    """Read the trials of a search; settings are text, as some have words and numbers."""
+    numbers = {"trial": int, "value": float, "standard_error": float, "low": float, "high": float, "seconds": float}
+    return read_csv(path, None).astype(numbers)
 
 
 def read_manifest(path: Path) -> pd.DataFrame:

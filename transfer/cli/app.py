@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, weights
+from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, tune, weights
 from transfer.cli.options import setting_for
 from transfer.errors import TransferError
 from transfer.system import memory, streams
@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    fit.fit, check.check, compare.compare, predict.predict, explain.explain, export.export, serve.serve, report.report,
+    fit.fit, check.check, compare.compare, tune.tune, predict.predict, explain.explain, export.export, serve.serve, report.report,
     anatomy.anatomy, weights.weights, quickstart.quickstart,
 ):  # fmt: skip
     app.command()(command)
@@ -82,7 +82,7 @@ def _usage(error: Any, arguments: list[str]) -> str:
     """Return the text of a usage error with what to do: use the setting that an unknown option may have meant, or read the help."""
     context: Any = getattr(error, "ctx", None)
     if type(error).__name__ == "NoSuchOption" and any(item.metavar == "KEY=VALUE" for item in context.command.params):
-        prefix = "common." if context.info_name == "compare" else ""
+        prefix = "common." if context.info_name in ("compare", "tune") else ""
         alike = bool(error.possibilities)
         meant = setting_for(error.option_name, arguments, prefix, exactly=alike)
         if meant:

@@ -36,12 +36,14 @@ class Curve:
         accuracy: float64 [epochs].
         loss: Keras's `val_loss`, which early stopping watches: log loss with label smoothing, plus the penalty, float64 [epochs].
         logits: of these rows in the order of `Fold.held_out`, after the epoch `best`, float32 [m, classes].
+        right: whether each of these rows is classified correctly, bool [epochs, m].
     """
 
     log_loss: np.ndarray
     accuracy: np.ndarray
     loss: np.ndarray
     logits: np.ndarray
+    right: np.ndarray
 
     @property
     def best(self) -> int:
@@ -84,7 +86,9 @@ def linear_curves(
         head = linear_head.fit(rows[fold.train], known, classes, inverse_penalty, weights)
         logits = rows[fold.held_out] @ head.kernel + head.bias
         losses, accuracy = judged(logits, labels[fold.held_out])
-        return Curve(*(np.array([value]) for value in (losses, accuracy, losses)), logits)
+        return Curve(
+            *(np.array([value]) for value in (losses, accuracy, losses)), logits, (logits.argmax(axis=1) == labels[fold.held_out])[None]
+        )
 
     return resources.spread(curve, folds)
 
@@ -251,17 +255,19 @@ class _Training:
         steps = -(-len(self._known) // settings.batch_size)
         rate = rates(settings, steps).reshape(settings.epochs, steps)
         points: list[tuple[float, float, float]] = []
+        right: list[np.ndarray] = []
         best, logits = 0, np.empty(0, np.float32)
         for epoch in range(settings.epochs):
             with np.errstate(all="ignore"):  # a loss that is not finite tells of a training that diverged
                 self._epoch(epoch, rate[epoch])
                 now = self._network.logits(self._held_out)
             points.append(self._judged(now))
+            right.append(now.argmax(axis=1) == self._true)
             if epoch == 0 or points[-1][2] < points[best][2]:
                 best, logits = epoch, now
             if not np.isfinite(points[-1][2]) or (settings.patience and epoch - best >= settings.patience):
                 break
-        return Curve(*np.array(points).T, logits)
+        return Curve(*np.array(points).T, logits, np.array(right))
 
     def _epoch(self, epoch: int, rate: np.ndarray) -> None:
         size, dropout = self._config.training.batch_size, self._config.head.dropout

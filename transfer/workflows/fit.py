@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -86,8 +87,11 @@ def fit(
     return carry_out(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
 
 
-def carry_out(request: FitRequest, progress: Progress) -> Run:
-    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`."""
+def carry_out(request: FitRequest, progress: Progress, further: Mapping[str, str] = MappingProxyType({})) -> Run:
+    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`.
+
+    `further`: name -> text of files that the run also holds.
+    """
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)
     meter = Meter(wanted=config.energy == "auto", country=None)
@@ -139,6 +143,8 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
         progress.say("Writing the tables and the report")
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
+        for name, text in further.items():
+            draft.write_text(name, text)
         with clock("report"):
             report.write(draft, dataset.root, served)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # with the time of the page

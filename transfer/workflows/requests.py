@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from transfer.config import Config
+from transfer.config import Config, tuning
 from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
 from transfer.drafts import require_free, require_name
-from transfer.errors import ConfigError, OutputError, RunError
+from transfer.errors import ConfigError, OutputError, RunError, unknown_name
+from transfer.models.registry import BACKBONES, Backbone, find
 from transfer.quality import result_folder, worksheet
+from transfer.runs import STUDY
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
 from transfer.workflows.settings import data_name, resolve, with_source
+from transfer.workflows.tuning.spaces import fixed, head_space
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -59,6 +62,26 @@ class CompareRequest:
     settings: ComparisonConfig
     configs: dict[str, Config]
     folder: Path
+
+
+@dataclass(frozen=True)
+class TuneRequest:
+    """A search for the best head: its settings, and the folder of its run, `output/name`.
+
+    Attributes:
+        data: where the images are.
+        fixed: configuration keys of all trials that are not those of a head.
+        configs: backbone and size -> complete configuration, but for what the trials choose.
+        overwrite: forget an earlier search of this name.
+    """
+
+    settings: tuning.TuningConfig
+    data: Data
+    fixed: dict[str, Any]
+    configs: dict[tuple[str, int], Config]
+    output: Path
+    name: str
+    overwrite: bool
 
 
 def fit_request(
@@ -154,3 +177,48 @@ def _require_different(configs: Mapping[str, Config]) -> None:
         twin = seen.setdefault(config.model_dump_json(), method)
         if twin != method:
             raise ConfigError(f"Methods must differ in at least one key. Received identical methods.{twin} and methods.{method}.")
+
+
+def tune_request(
+    data: Data,
+    layers: Iterable[Mapping[str, Any]],
+    name: str | None = None,
+    output: str | os.PathLike[str] = "saved_models",
+    overwrite: bool = False,
+) -> TuneRequest:
+    """Return a checked request for a search; see `tune.tune` for the arguments.
+
+    Raises:
+        ConfigError: for invalid settings, and a search space that contradicts itself.
+        DataError: if the source of images does not exist.
+        RunError, OutputError: if the run cannot be published under its name.
+    """
+    settings = tuning.build(layers)
+    if settings.common.get("unfreeze_from"):
+        raise ConfigError(
+            "common.unfreeze_from: heads are tried on the features of a frozen backbone. Leave it out; transfer fit fine-tunes from the "
+            f"config.yaml of the run. Received {settings.common['unfreeze_from']!r}."
+        )
+    backbones = [_pretrained(one) for one in settings.backbones]
+    head_space(settings, backbones)
+    kept = fixed(settings) | {"seed": settings.seed, "augment.views": settings.views[0]}
+    configs = {}
+    for backbone in backbones:
+        for size in settings.sizes or (None,):
+            config = with_source(data, [kept, {"backbone": backbone.name} | ({"image_size": size} if size else {})])
+            configs[backbone.name, config.image_size or backbone.size] = config
+    source = next(iter(configs.values())).data
+    _require_clock()
+    name = name if name is not None else f"{data_name(str(source.source))}-tuned"
+    searched = (Path(output) / name / STUDY).is_file()
+    require_free(Path(output), name, overwrite or searched, sources.own(source))
+    return TuneRequest(settings, data, kept, configs, Path(output), name, overwrite)
+
+
+def _pretrained(name: str) -> Backbone:
+    network = find(name)
+    if not isinstance(network, Backbone):
+        raise ConfigError(
+            "backbones: heads are tried on pretrained backbones. " + unknown_name("pretrained backbone", name, list(BACKBONES))
+        )
+    return network

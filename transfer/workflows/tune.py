@@ -1,0 +1,195 @@
+"""tune(): searches the best head on features that are computed once, and fits it as an ordinary run."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transfer import __version__
+from transfer.config.search_space import Space
+from transfer.config.tuning import TuningConfig
+from transfer.data.dataset import Dataset
+from transfer.data.folds import possible
+from transfer.models.registry import Backbone, find
+from transfer.runs import DEFAULT_OUTPUT, STUDY, TRIALS, TUNING, Run, to_json
+from transfer.system.progress import Progress, Silent
+from transfer.system.spreadsheet import to_csv
+from transfer.system.startup import hearing
+from transfer.workflows import fit
+from transfer.workflows.requests import Data, FitRequest, TuneRequest, tune_request
+from transfer.workflows.settings import with_source
+from transfer.workflows.tuning import choice, folder, journal, passes
+from transfer.workflows.tuning.choice import Chosen
+from transfer.workflows.tuning.passes import Prepared
+from transfer.workflows.tuning.scoring import HeadScorer, Images
+from transfer.workflows.tuning.spaces import head_space
+from transfer.workflows.tuning.study import Budget, Finished, Searched, run_study
+
+_PRECISION = "precision of {} at {} px"
+
+
+def tune(
+    data: Data = None,
+    config: TuningConfig | Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    output: str | os.PathLike[str] = DEFAULT_OUTPUT,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Run:
+    """Search the best head on stored features by cross-validation on training and validation images, and fit it.
+
+    The test images take no part in the search. A search that was interrupted goes on with the same call, and one that has ended with a
+    larger `trials`, as if that had been asked at once.
+
+    Args:
+        data: as for `fit`: a folder, a table, or `tfds:NAME`; none: `data.source` in `common`.
+        config: settings of the search (`config/tuning.py`), nested or dotted.
+        name: name of the search and of its run; none: that of the data, and `-tuned`.
+        output: folder of all runs; this one is written to `output/name`.
+        overwrite: begin anew, and replace the run of this name.
+        progress: reports each step; none: nothing is printed.
+        **settings: further settings, `trials=50`, `space={"head.dropout": [0.3, 0.5]}`; they override `config`.
+
+    Returns:
+        The published run of the chosen configuration, with `trials` and `tuning`.
+
+    Raises:
+        TransferError: for any error that the user can fix; finished trials are kept.
+    """
+    given = config.model_dump() if isinstance(config, TuningConfig) else dict(config or {})
+    return carry_out(tune_request(data, [given, settings], name, output, overwrite), progress or Silent())
+
+
+def carry_out(request: TuneRequest, progress: Progress) -> Run:
+    """Carry out a request; see `tune`."""
+    with folder.locked(request.output, request.name) as place, hearing("ERROR"):
+        file = folder.begun(place, request.output / request.name, request.overwrite)
+        with ExitStack() as stack:
+            searched, space, facts = _search(request, file, place, progress, stack)
+        chosen = choice.choose(searched, request.settings.choose)
+        progress.say(_said(searched, chosen))
+        earlier = _published(request, searched, chosen)
+        if earlier is not None:
+            progress.say("The run of this search is there already. More --trials go on with it.")
+        else:
+            records = _records(request, searched, chosen, space, facts, file)
+            config = with_source(request.data, [request.fixed, _final(request, chosen.trial)])
+            earlier = fit.carry_out(FitRequest(config, request.output, request.name, True), progress, records)
+        folder.end(place)
+    return earlier
+
+
+def _search(request: TuneRequest, file: Path, place: Path, progress: Progress, stack: ExitStack) -> tuple[Searched, Space, dict[str, Any]]:
+    """Make the frozen passes, and try heads on their features."""
+    settings, known = request.settings, journal.identity_of(file)
+    first = next(iter(request.configs.values()))
+    dataset, first = passes.scanned(first, progress)
+    counts = dataset.used.loc[dataset.used["split"] != "test", "label"].value_counts()
+    space = head_space(settings, _backbones(request), counts.max() / counts.min())
+    configs = {}
+    for key, config in request.configs.items():
+        precision = known.get(_PRECISION.format(*key), config.precision)  # measured once; another one would be another search
+        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision)
+    pooled = {key: passes.whole(config, space) for key, config in configs.items()}
+    prepared = passes.prepare(pooled, dataset, max(settings.views), place, progress, stack)
+    rows = passes.sample(prepared.rows, settings.max_images, settings.seed)
+    images = _divided(settings, prepared.dataset, rows, progress)
+    scorer = HeadScorer(settings, images, passes.sources_of(prepared, configs, rows))
+    identity = _identity(request, prepared, rows)
+    budget = Budget(settings.trials, settings.timeout)
+    searched = run_study(
+        space, scorer, budget, file, identity, progress,
+        seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials,
+    )  # fmt: skip
+    facts = {"images": len(rows), "classes": images.classes, "folds": len(images.divisions[0]), "repeats": settings.repeats}
+    return searched, space, facts
+
+
+def _backbones(request: TuneRequest) -> list[Backbone]:
+    return [network for name in request.settings.backbones if isinstance(network := find(name), Backbone)]
+
+
+def _divided(settings: TuningConfig, dataset: Dataset, rows: pd.DataFrame, progress: Progress) -> Images:
+    numbers = {name: number for number, name in enumerate(dataset.classes)}
+    labels, groups = np.array([numbers[label] for label in rows["label"]], np.int64), passes.groups(rows)
+    images = Images.divided(labels, groups, len(dataset.classes), settings)
+    if len(images.divisions[0]) < settings.folds:
+        smallest = possible(labels, groups)[0]
+        progress.say(
+            f"{len(images.divisions[0])} folds instead of {settings.folds}: the smallest class has {smallest} different images to try on."
+        )
+    return images
+
+
+def _identity(request: TuneRequest, prepared: Prepared, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return all that determines the scores, besides the space; the test images are no part of it."""
+    settings = request.settings
+    facts = rows[["digest", "label"]].assign(group=passes.groups(rows)).to_numpy().tolist()
+    digest = hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    found: dict[str, Any] = {"version": __version__, "images": f"{len(rows)} ({digest})", "classes": len(prepared.dataset.classes)}
+    found |= {name: getattr(settings, name) for name in ("folds", "repeats", "metric", "prune_after", "prune_errors")}
+    found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith("data.")}
+    for key, method in prepared.methods.items():
+        found[_PRECISION.format(*key)] = method.extractor.precision
+        found["features of {} at {} px".format(*key)] = method.extractor.feature_set.id
+    return found
+
+
+def _final(request: TuneRequest, trial: Finished) -> dict[str, Any]:
+    """Return the keys of the configuration that is fitted."""
+    (backbone, size), *_ = [key for key in request.configs if all(
+        wanted in (None, have) for wanted, have in zip((trial.settings.get("backbone"), trial.settings.get("image_size")), key, strict=True)
+    )]  # fmt: skip
+    return {"augment.views": request.settings.views[0]} | trial.settings | {
+        "backbone": backbone, "image_size": size, "seed": request.settings.seed
+    }  # fmt: skip
+
+
+def _said(searched: Searched, chosen: Chosen) -> str:
+    best, trial = chosen.best, chosen.trial
+    time_up = " when the time was up" if searched.out_of_time else ""
+    text = f"{len(searched.trials):,} trials{time_up}. Best: trial {best.number}, {best.score.value:.4f}."
+    if trial.number == best.number:
+        return f"{text} It is fitted."
+    return f"{text} Fitted: trial {trial.number}, {trial.score.value:.4f}, the simplest of {chosen.within} within one standard error of it."
+
+
+def _published(request: TuneRequest, searched: Searched, chosen: Chosen) -> Run | None:
+    """Return the run of this search, if it was published with the same trials and choice."""
+    path = request.output / request.name
+    if request.overwrite or not (path / TUNING).is_file():
+        return None
+    run = Run(path)
+    facts = run.tuning or {}
+    same = (facts.get("trials"), facts.get("chosen")) == (len(searched.trials), chosen.trial.number)
+    return run if same else None
+
+
+def _records(
+    request: TuneRequest, searched: Searched, chosen: Chosen, space: Space, facts: Mapping[str, Any], file: Path
+) -> dict[str, str]:
+    """Return the files of the search in its run: name -> text."""
+    content = {
+        "trials": len(searched.trials),
+        "pruned": sum(one.score.pruned for one in searched.trials),
+        "out_of_time": searched.out_of_time,
+        "seconds": round(sum(one.score.seconds for one in searched.trials), 1),
+        "metric": request.settings.metric,
+        **facts,
+        "choose": request.settings.choose,
+        "best": chosen.best.number,
+        "chosen": chosen.trial.number,
+        "within_one_standard_error": chosen.within,
+        "importances": choice.importances(searched, space),
+        "settings": request.settings.model_dump(mode="json"),
+    }
+    table = choice.table(searched, space)
+    return {TUNING: to_json(content), TRIALS: to_csv(table), STUDY: file.read_text(encoding="utf-8")}

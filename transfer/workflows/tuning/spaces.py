@@ -1,0 +1,139 @@
+"""The search space of heads on stored features: what is plausible, narrowed or fixed by the settings of a search.
+
+Ranges are logarithmic where a factor matters and not a difference. The settings of dense heads apply to dense heads alone, and the
+penalty of linear ones to these. Epochs are not tried: cross-validation finds the best one of each trial, and early stopping in `fit`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transfer.config import Config
+from transfer.config.search_space import Choices, Parameter, Range, Space, label, read
+from transfer.config.tuning import TuningConfig
+from transfer.errors import ConfigError, nearest
+from transfer.models.registry import Backbone
+
+DENSE, LINEAR = ("head.kind", "dense"), ("head.kind", "linear")
+UNBALANCED = 1.5
+"""Class weights are tried where the largest class has so many times as many images as the smallest."""
+
+_WEIGHTS = "training.class_weights"
+_DEFAULTS: dict[str, Choices | Range] = {
+    "head.pooling": Choices(("avg", "max", "avg+max")),
+    "head.kind": Choices(("dense", "linear")),
+    "head.dense": Choices(((), (64,), (128,), (256,), (512,), (256, 128))),
+    "head.dropout": Range(0.0, 0.8),
+    "head.l2": Range(1e-5, 0.1, log=True),
+    "training.learning_rate": Range(3e-4, 1e-2, log=True),
+    "training.label_smoothing": Range(0.0, 0.2),
+    "head.inverse_penalty": Range(1e-5, 1.0, log=True),
+}
+_TRIED = ("head.standardize", "head.equal_weight", "training.epochs", "training.batch_size", "training.warmup", "training.weight_decay",
+          "training.clip_norm", "training.patience", _WEIGHTS, "truncate_at")  # fmt: skip
+TRIED = (*_DEFAULTS, *_TRIED)
+"""All keys that cost only the head."""
+
+
+def head_space(settings: TuningConfig, backbones: Sequence[Backbone], balance: float = 1.0) -> Space:
+    """Return the search space.
+
+    Args:
+        settings: `space` and `common` narrow or fix it.
+        backbones: those of the settings.
+        balance: images of the largest class / images of the smallest.
+
+    Raises:
+        ConfigError: if the space contradicts itself, or a key costs more than the head.
+    """
+    given = _given(settings)
+    values = _DEFAULTS | ({_WEIGHTS: Choices(("none", "balanced"))} if balance >= UNBALANCED else {}) | given
+    cuts = values.pop("truncate_at", None)
+    for backbone in backbones if isinstance(cuts, Choices) else ():
+        for value in cuts.values:
+            backbone.cuts_of(value)
+    several = len(backbones) > 1
+    made = [Parameter(key, Choices(tried)) for key, tried in _passes(settings).items() if len(tried) > 1]
+    made += [
+        Parameter("truncate_at", cuts or cut_points(backbone), ("backbone", backbone.name) if several else None) for backbone in backbones
+    ]
+    # In this order: a condition comes before what depends on it.
+    made += [Parameter(key, tried, _where(key)) for key, tried in sorted(values.items(), key=lambda item: item[0] not in _DEFAULTS)]
+    kinds = values["head.kind"]
+    possible = [one for one in made if one.where is None or one.where[0] != "head.kind" or one.where[1] in getattr(kinds, "values", ())]
+    for key in given:
+        if key != "truncate_at" and key not in [one.key for one in possible]:
+            where = _where(key)
+            raise ConfigError(
+                f"The search space contradicts itself: {key} is a setting of {label(where[1]) if where else 'other'} heads, which are not "
+                f"tried. Leave it out, or add the kind to space.head.kind. Received head.kind: {', '.join(getattr(kinds, 'labels', ()))}."
+            )
+    return Space(tuple(possible), _first(backbones[0], several))
+
+
+def _passes(settings: TuningConfig) -> dict[str, tuple[Any, ...]]:
+    return {"backbone": settings.backbones, "image_size": settings.sizes, "augment.views": settings.views}
+
+
+def _given(settings: TuningConfig) -> dict[str, Choices | Range]:
+    """Return what the settings say of the keys that are tried: the section `space`, and single values of `common`."""
+    given = read({key: value for key, value in settings.common.items() if key in TRIED and key != "head.dense"})
+    if "head.dense" in settings.common:
+        given |= read({"head.dense": [settings.common["head.dense"]]})
+    if isinstance(settings.common.get("truncate_at"), list | tuple):
+        given |= read({"truncate_at": [settings.common["truncate_at"]]})
+    for key, values in read(settings.space).items():
+        if key not in TRIED:
+            near = nearest(key, TRIED)
+            raise ConfigError(
+                f"space.{key}: only what costs no more than a head is tried. {f'Did you mean {near!r}? ' if near else ''}Expected one of: "
+                f"{', '.join(TRIED)}; other keys are fixed in common."
+            )
+        given[key] = values
+    for key, word in (("truncate_at", "auto"), ("head.pooling", "flatten"), ("head.inverse_penalty", "auto")):
+        found = given.get(key)
+        if isinstance(found, Choices) and word in found.values:
+            why = "whole maps are too large to keep for all cut points" if word == "flatten" else "the search itself chooses"
+            raise ConfigError(f"{key}: {why}. Expected other values than {word}. Received {', '.join(found.labels)}.")
+    return given
+
+
+def fixed(settings: TuningConfig) -> dict[str, Any]:
+    """Return the keys of `common` that are not those of a head: they are the same in all trials, and none is tried."""
+    return {key: value for key, value in settings.common.items() if key not in TRIED}
+
+
+def _where(key: str) -> tuple[str, Any] | None:
+    if key == "head.inverse_penalty":
+        return LINEAR
+    of_dense = key.startswith("training.") and key != _WEIGHTS
+    return DENSE if of_dense or key in ("head.dense", "head.dropout", "head.l2") else None
+
+
+def cut_points(backbone: Backbone) -> Choices:
+    """Return each cut point alone, and the uppermost ones together: the top two, the top three, ..., all."""
+    names = backbone.cut_names
+    return Choices((*names, *(tuple(names[-count:]) for count in range(2, len(names) + 1))))
+
+
+def _first(backbone: Backbone, several: bool) -> tuple[dict[str, Any], ...]:
+    """Return the first trials: what `fit` does by default, and a regression on all cut points, which is often near the best."""
+    config, names = Config(), backbone.cut_names
+    shared = {"backbone": backbone.name} if several else {}
+    usual = {
+        "truncate_at": names[-1], "head.pooling": config.head.pooling, "head.kind": "dense", "head.dense": config.head.dense,
+        "head.dropout": config.head.dropout, "head.l2": config.head.l2, "training.learning_rate": config.training.learning_rate,
+        "training.label_smoothing": config.training.label_smoothing, _WEIGHTS: "none", "augment.views": 0,
+    }  # fmt: skip
+    every = tuple(names) if len(names) > 1 else names[0]
+    regression = {"truncate_at": every, "head.pooling": "avg+max", "head.kind": "linear", "head.inverse_penalty": 3e-3, _WEIGHTS: "none"}
+    return shared | usual, shared | regression | {"augment.views": 0}
+
+
+def of_trial(base: Config, settings: Mapping[str, Any]) -> Config:
+    """Return the configuration of a trial.
+
+    Args:
+        base: complete, of the trial's backbone and image size.
+        settings: of the trial.
+    """
+    return base.updated(**{key.replace(".", "__"): value for key, value in settings.items() if key not in ("backbone", "image_size")})
