@@ -82,7 +82,7 @@ _POOLED: dict[str, Any] = _PLAIN | {"pooling": "max", "blur": 3}
 _TRAINED: dict[str, Any] = {
     "training.epochs": 100, "training.patience": 30, "training.learning_rate": 1e-3, "augment.live": True, "augment.flip": False,
     "precision": "float32",
-}
+}  # fmt: skip
 """How networks are trained from scratch. Found on validation images of three data sets (means of two or three splits; before: no views):
 
     validation accuracy                                        before  live views  live, flipped too
