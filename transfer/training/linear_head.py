@@ -32,6 +32,7 @@ features and their scale. Below 0.3 nothing can be told apart; above 10,000 all 
 _USUAL = 100.0  # of `_VARIANCES`: where there is nothing to choose by
 _WORSE = 1.02  # `auto` ends when two values in a row have a log loss so many times the lowest: larger ones take the longest to fit
 _FINAL, _COMPARED, _ITERATIONS = 1e-5, 1e-4, 3000  # largest derivative of the mean loss; where only compared, in single precision
+_LENGTH = 10.0  # mean squared length of the points that are fitted: the tolerance means the same for features of any scale
 _JITTER = 1e-10  # of the mean squared length: rows may be alike
 _COLUMNS = 1024  # features multiplied at a time
 
@@ -85,15 +86,15 @@ def fit(
     weights = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
     with resources.one_thread():
         points, rotated = points_of(rows)
-        found: tuple[float, pd.DataFrame | None] = (inverse_penalty, None)  # type: ignore[assignment]
-        if inverse_penalty == "auto":
-            found = _chosen(points.astype(np.float32), labels, classes, weights, groups, folds, seed)
-        kernel, bias = Regression(points, labels, classes, weights, _FINAL).fit(found[0])
+        table: pd.DataFrame | None = None
+        if isinstance(inverse_penalty, str):
+            inverse_penalty, table = _chosen(points.astype(np.float32), labels, classes, weights, groups, folds, seed)
+        kernel, bias = Regression(points, labels, classes, weights, _FINAL).fit(inverse_penalty)
         if rotated:
             from scipy.linalg import solve_triangular
 
             kernel = rows.T @ solve_triangular(points, kernel, lower=True, trans="T", check_finite=False).astype(np.float32)
-    return LinearHead(kernel.astype(np.float32), bias.astype(np.float32), *found)
+    return LinearHead(kernel.astype(np.float32), bias.astype(np.float32), inverse_penalty, table)
 
 
 def points_of(rows: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -106,15 +107,20 @@ def points_of(rows: np.ndarray) -> tuple[np.ndarray, bool]:
     for start in range(0, rows.shape[1], _COLUMNS):  # in double precision, without a whole copy of the rows
         some = rows[:, start : start + _COLUMNS].astype(np.float64)
         products += some @ some.T
-    products[np.diag_indices(len(rows))] += _JITTER * max(float(np.trace(products)) / len(rows), 1e-30)
+    products[np.diag_indices(len(rows))] += _JITTER * (float(np.trace(products)) / len(rows) or 1.0)
     return cholesky(products, lower=True, overwrite_a=True, check_finite=False), True
+
+
+def _mean_square(points: np.ndarray) -> float:
+    """Return the mean squared length of points."""
+    return float(np.einsum("ij,ij->", points, points, dtype=np.float64) / len(points))
 
 
 def _chosen(
     points: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndarray, groups: Sequence[str] | None, folds: int, seed: int
 ) -> tuple[float, pd.DataFrame | None]:
     """Return the C with the lowest log loss, and the table of those tried, from the smallest up: each starts from the one before."""
-    length = max(float((points**2).sum(axis=1).mean()), 1e-30)
+    length = _mean_square(points) or 1.0
     groups = [str(number) for number in range(len(labels))] if groups is None else groups
     if cross_validation.possible(labels, groups)[1] < 2:
         return _USUAL / length, None
@@ -144,7 +150,9 @@ class Regression:
     """A regression on given points, as precise as a comparison needs; each fit starts from the one before."""
 
     def __init__(self, points: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndarray, tolerance: float = _COMPARED) -> None:
-        self._points, self._labels, self._classes, self._weights, self._tolerance = points, labels, classes, weights, tolerance
+        self._scale = float(np.sqrt(_LENGTH / (_mean_square(points) or _LENGTH)))
+        self._points = points * points.dtype.type(self._scale)
+        self._labels, self._classes, self._weights, self._tolerance = labels, classes, weights, tolerance
         self._seen = np.unique(labels)
         self._model: Any = None
 
@@ -157,7 +165,7 @@ class Regression:
         if len(unseen):
             total = logsumexp((self._points @ kernel + bias)[:, self._seen], axis=1).mean()
             bias[unseen] = total - np.log(len(self._labels) + 1)
-        return kernel, bias
+        return kernel * self._scale, bias
 
     def _fitted(self, inverse_penalty: float) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.linear_model import LogisticRegression
@@ -165,7 +173,7 @@ class Regression:
         two = len(self._seen) == 2
         if self._model is None:
             self._model = LogisticRegression(tol=self._tolerance, max_iter=_ITERATIONS, warm_start=True)
-        self._model.set_params(C=inverse_penalty * (2 if two else 1))
+        self._model.set_params(C=inverse_penalty / self._scale**2 * (2 if two else 1))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the line search may find nothing better in the last digits: it has converged
             self._model.fit(self._points, self._labels, sample_weight=self._weights)

@@ -131,7 +131,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             with clock("evaluation"):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
-                ood_metrics = evaluate_ood(served, ood.reference, verified.answers, set(dataset.table["digest"]), config)
+                ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
 
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
         probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
