@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,11 @@ class Draft(Run):
     def write_text(self, name: str, text: str) -> None:
         """Write a text file of the run."""
         write_text(self.path / name, text)
+
+    def write_texts(self, texts: Mapping[str, str]) -> None:
+        """Write text files of the run: name -> text."""
+        for name, text in texts.items():
+            self.write_text(name, text)
 
 
 def require_name(name: str) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 
-def used_rows(folder: Path, count: int, seed: int = 0) -> pd.DataFrame:
-    """Return `count` distinct usable images of a folder, drawn at random, as rows of a manifest."""
+def used_rows(folder: Path, count: int | None = None, seed: int = 0) -> pd.DataFrame:
+    """Return `count` distinct usable images of a folder (none: all), drawn at random, as rows of a manifest."""
     from transfer.config import DataConfig
     from transfer.data import dataset, sources
     from transfer.system.progress import Silent
 
     rows = dataset.used(sources.read(DataConfig(source=str(folder)), Silent()).table).drop_duplicates("digest")
+    count = len(rows) if count is None else count
     if len(rows) < count:
         raise SystemExit(f"{folder} holds {len(rows)} usable images; {count} are needed.")
     chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)

@@ -112,11 +112,12 @@ def test_it_repeats_itself_and_continues_where_it_was_interrupted(data: Path, tm
     [
         {"precision": "bfloat16"},
         {"augment.views": 1, "head.pooling": "max"},
+        {"augment.views": 1, "fine_tuning.views": "all", "fine_tuning.keep": "loss", "truncate_at": ["block1_pool", "block2_pool"]},
         {"truncate_at": "auto", "head.pooling": "flatten"},
         {"fine_tuning": {"layer_decay": 0.5, "l2": 1e-3, "weight_decay": 0.01, "epochs": 2}, "training.class_weights": "balanced"},
         {"backbone": "mobilenet_v2", "truncate_at": "block_5_add", "unfreeze_from": "block_2_add"},
     ],
-    ids=["bfloat16", "views", "auto", "rates and penalties", "batch normalisation"],
+    ids=["bfloat16", "views", "boundary as a cut point", "auto", "rates and penalties", "batch normalisation"],
 )
 def test_with_other_settings_the_export_agrees_as_well(data: Path, tmp_path: Path, more: dict[str, Any]) -> None:
     run = fit(data, {**SETTINGS, **more}, name="run", output=tmp_path)

@@ -95,6 +95,12 @@ def test_metrics_have_the_documented_keys_and_sane_values(run: Run) -> None:
     assert run.metrics["images"] == {"train": 40, "validation": 20, "test": 30}
 
 
+def test_each_class_was_taken_for_a_new_one_in_turn(run: Run) -> None:
+    new = run.metrics["ood"]["new_classes"]
+    assert set(new["per_class"]) == set(DIGITS) and new["classes"] == 10 and new["images"] == 20
+    assert 0 <= new["auroc"] <= 1 and 0 <= new["flagged"] <= 1 and new["at_most"] is False
+
+
 def test_the_reason_is_empty_exactly_for_the_files_that_were_used(run: Run, data: Path) -> None:
     manifest = run.manifest.set_index("path")
     assert set(manifest.index) == {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()}
@@ -176,6 +182,7 @@ def test_a_network_from_scratch_goes_the_same_way(run: Run, lenet: Run) -> None:
     assert lenet.metrics["test"]["accuracy"] > 0.3  # chance is 0.1
     assert lenet.metrics["parameters"]["share"] == 1
     assert lenet.metrics["weights_digest"] is None
+    assert lenet.metrics["ood"]["new_classes"]["at_most"], "the network was trained on the classes that are taken for new ones"
     assert list(lenet.predictions["path"]) == list(run.predictions["path"])
 
 
@@ -184,6 +191,15 @@ VARIANTS: dict[str, tuple[dict[str, Any], int]] = {
     "whole maps, a hidden layer": (
         {"head": {"pooling": "flatten", "dense": [8], "standardize": False}, "training.patience": None},
         8 * 8 * 128 * 8 + 8 + 8 * 10 + 10,
+    ),
+    "two cut points, both kinds of pooling, a view": (
+        {"truncate_at": ["block2_pool", "block1_pool"], "head.pooling": "avg+max", "augment.views": 1},
+        2 * (64 + 128) * 10 + 10,
+    ),
+    "a linear head": ({"truncate_at": ["block1_pool", "block2_pool"], "head": {"kind": "linear"}}, (64 + 128) * 10 + 10),
+    "a linear head on raw features of given strength": (
+        {"head": {"kind": "linear", "standardize": False, "inverse_penalty": 0.01}, "training.class_weights": "balanced"},
+        128 * 10 + 10,
     ),
 }
 

@@ -107,6 +107,29 @@ def test_a_class_without_evidence_has_no_heat_at_all(by_hand: Served) -> None:
     assert not heat.any() and np.isfinite(heat).all()
 
 
+@pytest.fixture(scope="module")
+def two_maps(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """Means of two maps, of 8 x 8 and 4 x 4 places: the class gains by red in the first, and by half of the green in the second."""
+    images = keras.Input((SIZE, SIZE, 3), name="images")
+    fine = keras.layers.AveragePooling2D(4)(images)
+    coarse = keras.layers.AveragePooling2D(2)(fine)
+    vector = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(maps) for maps in (fine, coarse)])
+    kernel = np.zeros((6, 2), np.float32)
+    kernel[0, 0], kernel[4, 0] = 0.01, 0.005
+    logits = keras.layers.Dense(2, use_bias=False, kernel_initializer=keras.initializers.Constant(kernel))
+    return exported(joined.from_scratch(keras.Model(images, logits(vector))), tmp_path_factory.mktemp("two maps") / "1", 6)
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_the_evidence_of_several_maps_is_added_up_at_the_places_of_the_deepest(two_maps: Served, corner: tuple[int, int]) -> None:
+    """With means and a linear head, it is what the logit is made of."""
+    pixels = image({corner: RED, CORNERS[0]: GREEN}, 5).astype(np.float64)
+    at_place = pixels.reshape(4, 8, 4, 8, 3).mean((1, 3))
+    expected = 0.01 * at_place[..., 0] + 0.005 * at_place[..., 1]
+    found = two_maps.explain([encoded(pixels.astype(np.uint8))], [0])
+    np.testing.assert_allclose(found.heat[0], expected / expected.max(), rtol=1e-4)
+
+
 def test_minus_one_means_the_most_probable_class_of_each_image(trained: Served) -> None:
     files = [encoded(image({(0, 0): RED, (16, 16): GREEN}, seed)) for seed in range(3)] + [encoded(image({(0, 0): GREEN}))]
     found = trained.explain(files, [-1] * 4)

@@ -60,6 +60,18 @@ def test_before_training_it_computes_what_backbone_and_head_do(name: str) -> Non
     np.testing.assert_allclose(np.asarray(tuned.model(maps, training=False)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
+def test_the_boundary_may_be_one_of_the_cut_points() -> None:
+    backbone, pretrained = BACKBONES["vgg16"], loaded("vgg16", "float32")
+    cuts = [backbone.cut("block4_pool"), backbone.cut("block5_pool")]
+    head = heads.build(4 * 512, CLASSES, HEAD, 0)
+    tuned = tunable.build(pretrained, backbone.boundary("block5_conv1"), cuts, "avg+max", head, 0)
+    images = random_images(pretrained).astype(np.float32)
+    lower, upper = (backbones.prefix(pretrained.model, backbone, cut)(images, training=False) for cut in cuts)
+    expected = np.asarray(head(heads.pool_all([lower, upper], "avg+max")))
+    np.testing.assert_allclose(np.asarray(tuned.model(lower, training=False)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert len(tuned.suffix.trainable_variables) == 6
+
+
 def test_with_the_whole_backbone_it_starts_from_images() -> None:
     pretrained, tuned = made("vgg16", "all")
     assert tuned.model.input_shape == (None, 32, 32, 3)

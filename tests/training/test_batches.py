@@ -1,6 +1,8 @@
 """Training batches: every row once an epoch, in an order that seed and epoch number determine, with its label and weight."""
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +105,24 @@ def test_a_row_keeps_the_order_of_its_values(store: Store) -> None:
     made = batches(store, seed=None, shape=(2, 2, 3))
     store.put({made.rows.keys[0]: np.arange(12, dtype=np.float32).tobytes()})
     assert np.array_equal(taken(made)[0][0][0], np.arange(12).reshape(2, 2, 3))
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 20])
+def test_views_take_turns(store: Store, memory: int) -> None:
+    made = replace(batches(store, memory=memory), labels=LABELS[:21], turns=3)  # 7 images: rows 0 to 6 plain, 7 to 13 and 14 to 20 views
+    epochs = [numbers(taken(made, first=epoch)) for epoch in range(6)]
+    assert len(made) == 2 == int(made.dataset().cardinality())
+    for epoch in epochs:
+        assert sorted(number % 7 for number in epoch) == list(range(7)), "each image once in an epoch"
+    for start in (0, 3):
+        assert sorted(itertools.chain.from_iterable(epochs[start : start + 3])) == list(range(21)), "each view once in three epochs"
+    assert len({number // 7 for number in epochs[0]}) > 1, "an epoch has plain images and views"
+    assert numbers(taken(made, epochs=2, first=3)) == epochs[3] + epochs[4], "as after an interruption"
+
+
+def test_rows_without_views_keep_their_order(store: Store) -> None:
+    made = batches(store)
+    assert np.array_equal(made.order(3), np.random.default_rng([0, 3]).permutation(COUNT))
 
 
 labels = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array)

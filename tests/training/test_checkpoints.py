@@ -36,7 +36,14 @@ def rows(store: Any, count: int, seed: int) -> tuple[StoredRows, np.ndarray]:
     return StoredRows(store, [keys], [WIDTH], np.dtype(np.float32), 1 << 20), labels
 
 
-def train(checkpoint: Path, stop_after: int | None = None, config: TrainingConfig = CONFIG) -> tuple[Fitted, list[np.ndarray]]:
+def train(
+    checkpoint: Path,
+    stop_after: int | None = None,
+    config: TrainingConfig = CONFIG,
+    keep: str = "loss",
+    tolerance: float = 0.0,
+    turns: int = 1,
+) -> tuple[Fitted, list[np.ndarray]]:
     """Fit a small head; `stop_after`: raise KeyboardInterrupt when so many epochs are done."""
 
     class Stopper(Silent):
@@ -55,30 +62,34 @@ def train(checkpoint: Path, stop_after: int | None = None, config: TrainingConfi
     with open_store(FeatureSet("test", "", 1, "stretch", "1", "float32")) as store:
         table, labels = rows(store, 50, 1)
         others, other_labels = rows(store, 20, 2)
-        train_batches = Batches(table, labels, CLASSES, 8, (WIDTH,), np.ones(50, np.float32), 7)
+        train_batches = Batches(table, labels, CLASSES, 8, (WIDTH,), np.ones(50, np.float32), 7, turns=turns)
         validation = Batches(others, other_labels, CLASSES, 32, (WIDTH,), np.ones(20, np.float32))
         head = heads.build(WIDTH, CLASSES, HeadConfig(dense=(5,), dropout=0.5), 0, *table.moments())
-        fitted = fit(head, train_batches, validation, Stage("head", config, config, checkpoint), Stopper())
+        stage = Stage("head", config, config, checkpoint, keep=keep, tolerance=tolerance)
+        fitted = fit(head, train_batches, validation, stage, Stopper())
     return fitted, head.get_weights()
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 7])
-def test_an_interrupted_training_ends_like_an_undisturbed_one(tmp_path: Path, stop_after: int) -> None:
-    expected, weights = train(tmp_path / "undisturbed.npz")
+@pytest.mark.parametrize("rule", [{}, {"keep": "scaled_loss", "tolerance": 0.1, "turns": 2}], ids=["loss", "scaled loss and turns"])
+def test_an_interrupted_training_ends_like_an_undisturbed_one(tmp_path: Path, stop_after: int, rule: dict[str, Any]) -> None:
+    expected, weights = train(tmp_path / "undisturbed.npz", **rule)
     interrupted = tmp_path / "interrupted.npz"
     with pytest.raises(KeyboardInterrupt):
-        train(interrupted, stop_after)
+        train(interrupted, stop_after, **rule)
     assert interrupted.exists()
-    received, resumed = train(interrupted)
+    received, resumed = train(interrupted, **rule)
     figures = [name for name in expected.history.columns if name != "seconds"]
     assert received.history[figures].equals(expected.history[figures])
     assert received.best_epoch == expected.best_epoch
     assert all(np.array_equal(a, b) for a, b in zip(weights, resumed, strict=True))
 
 
-def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
-    expected, weights = train(tmp_path / "c.npz")
-    received, again = train(tmp_path / "c.npz")
+@pytest.mark.parametrize("rule", [{}, {"keep": "scaled_loss", "tolerance": 0.1}], ids=["loss", "scaled loss"])
+def test_a_finished_training_is_not_repeated(tmp_path: Path, rule: dict[str, Any]) -> None:
+    expected, weights = train(tmp_path / "c.npz", **rule)
+    received, again = train(tmp_path / "c.npz", **rule)
+    assert received.best_epoch == expected.best_epoch
     # The seconds of the epochs are those of the first time: nothing was trained anew.
     assert received.history.equals(expected.history)
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))

@@ -15,7 +15,7 @@ from transfer.features.arrays import StoredRows
 from transfer.models import heads
 from transfer.system.progress import Advance, Silent
 from transfer.training.batches import Batches, class_weights
-from transfer.training.fitting import HISTORY, Fitted, Stage, fit
+from transfer.training.fitting import HISTORY, SCALED, Fitted, Stage, fit
 
 WIDTH, CLASSES = 4, 3
 HEAD = HeadConfig(dense=(8,), dropout=0.5)
@@ -48,7 +48,7 @@ class Trial:
 
     def __init__(
         self, folder: Path, config: TrainingConfig = CONFIG, train: Any = None, validation: Any = None,
-        head: HeadConfig = HEAD, seed: int = 0, memory: int = 1 << 20, progress: Silent | None = None,
+        head: HeadConfig = HEAD, seed: int = 0, memory: int = 1 << 20, progress: Silent | None = None, **rule: Any,
     ) -> None:  # fmt: skip
         (rows, labels), (val_rows, val_labels) = train or data(1), validation or data(2)
         weights = class_weights(labels, CLASSES, config.class_weights)
@@ -56,7 +56,7 @@ class Trial:
         train_batches = Batches(InArray(rows, memory), labels, CLASSES, config.batch_size, (WIDTH,), weights, seed)
         self.validation = Batches(InArray(val_rows, memory), val_labels, CLASSES, 256, (WIDTH,), ones)
         self.model = heads.build(WIDTH, CLASSES, head, seed, rows.mean(0), rows.var(0))
-        stage = Stage("head", config, config, folder / f"{len(list(folder.iterdir()))}.npz")
+        stage = Stage("head", config, config, folder / f"{len(list(folder.iterdir()))}.npz", **rule)
         self.fitted: Fitted = fit(self.model, train_batches, self.validation, stage, progress or Silent())
         self.history = self.fitted.history
 
@@ -129,6 +129,35 @@ def test_the_weights_of_the_last_epoch_are_kept_where_it_is_the_best(tmp_path: P
     trial = Trial(tmp_path, changed(epochs=4), data(1, noise=0.2), data(2, noise=0.2), HeadConfig(dense=(), dropout=0.0, l2=0.0))
     assert trial.fitted.best_epoch == 4
     assert loss_of(trial) == pytest.approx(trial.history["val_loss"].iloc[-1], rel=1e-4)
+
+
+def test_the_latest_epoch_within_the_tolerance_is_kept(tmp_path: Path) -> None:
+    some = {"config": changed(epochs=6, patience=None, learning_rate=0.1), **overfitting()}
+    losses = Trial(tmp_path, **some).history["val_loss"].to_numpy()
+    assert (np.diff(losses) > 0).all()
+    for wanted in (2, 5):
+        tolerance = losses[wanted] / losses[0] - 1 + 1e-6
+        trial = Trial(tmp_path, tolerance=tolerance, **some)
+        assert trial.fitted.best_epoch == wanted + 1 and loss_of(trial) == pytest.approx(losses[wanted], rel=1e-4)
+
+
+def test_patience_counts_from_the_lowest_loss_also_with_a_tolerance(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, changed(epochs=6, patience=2, learning_rate=0.1), tolerance=100.0, **overfitting())
+    assert len(trial.history) == 3 == trial.fitted.best_epoch
+
+
+def test_overconfidence_does_not_count_where_the_scaled_loss_is_the_judge(tmp_path: Path) -> None:
+    """Without a penalty the head grows ever more sure of itself: the loss rises, and what temperature scaling leaves hardly changes."""
+    noisy = {"train": data(1, 12, noise=1.0), "validation": data(2, 300, noise=1.0), "head": HeadConfig(dense=(), dropout=0.0, l2=0.0)}
+    config = changed(epochs=15, learning_rate=0.5)
+    by_loss, by_scaled = (Trial(tmp_path, config, keep=keep, **noisy) for keep in ("loss", "scaled_loss"))
+    assert list(by_scaled.history.columns) == [*HISTORY, SCALED] and SCALED not in by_loss.history
+    history = by_scaled.history
+    assert by_scaled.fitted.best_epoch == history[SCALED].argmin() + 1 and by_loss.fitted.best_epoch == history["val_loss"].argmin() + 1
+    assert (history[SCALED] < history["val_loss"] + 0.02).all()
+    assert history[SCALED].iloc[-1] < history["val_loss"].iloc[-1] - 0.1
+    same = [name for name in HISTORY if name != "seconds"]
+    assert history[same].equals(by_loss.history[same]), "the judge does not change what is judged"
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(1, 2), (3, 4), (None, 6), (50, 6)])

@@ -17,10 +17,11 @@ from transfer.data.folds import Fold
 from transfer.evaluation.calibration import temperature
 from transfer.models import heads
 from transfer.system.progress import Silent
-from transfer.training import many_heads, optimizers
+from transfer.training import many_heads, numpy_head, optimizers
 from transfer.training.batches import Batches, class_weights
 from transfer.training.fitting import Stage, fit
-from transfer.training.many_heads import Adam, Curve, Network
+from transfer.training.many_heads import Curve
+from transfer.training.numpy_head import Adam, Network
 
 CLASSES = 3
 
@@ -115,7 +116,7 @@ def test_gradients_with_dropout_are_those_of_the_network_that_is_left() -> None:
 
     def drop(shape: tuple[int, ...], random: np.random.SFC64) -> np.ndarray:
         kept = np.ones(shape, np.float32)
-        many_heads._drop(kept, 0.4, random)
+        numpy_head._drop(kept, 0.4, random)
         return kept.astype(np.float64) / 0.6
 
     random = np.random.SFC64(1)
@@ -140,7 +141,7 @@ def test_gradients_with_dropout_are_those_of_the_network_that_is_left() -> None:
 def test_dropout_drops_the_given_fraction_and_keeps_the_rest_as_it_is(rate: float) -> None:
     x = np.random.default_rng(0).normal(size=(301, 333)).astype(np.float32)
     dropped = x.copy()
-    many_heads._drop(dropped, rate, np.random.SFC64(0))
+    numpy_head._drop(dropped, rate, np.random.SFC64(0))
     assert np.isin(dropped[dropped != 0], x).all()
     assert (dropped == 0).mean() == pytest.approx(rate, abs=0.01)
     assert (dropped == 0).mean(axis=0).std() < 0.05 and (dropped == 0).mean(axis=1).std() < 0.05
@@ -156,7 +157,7 @@ def test_adam_goes_through_large_vectors_in_pieces_without_leaving_any_out(monke
         return network.values
 
     whole = stepped()
-    monkeypatch.setattr(many_heads, "_PIECE", 7)
+    monkeypatch.setattr(numpy_head, "_PIECE", 7)
     np.testing.assert_allclose(stepped(), whole, rtol=1e-6)
 
 
@@ -167,7 +168,7 @@ def test_adam_goes_through_large_vectors_in_pieces_without_leaving_any_out(monke
 def test_the_schedule_is_that_of_the_optimizer(epochs: int, steps: int, warmup: float, rate: float) -> None:
     chosen = OptimizerConfig(epochs=epochs, warmup=warmup, learning_rate=rate)
     schedule = optimizers.schedule(chosen, steps)
-    found = many_heads.rates(chosen, steps)
+    found = numpy_head.rates(chosen, steps)
     assert len(found) == epochs * steps
     for step in {0, len(found) // 3, len(found) - 1}:
         assert found[step] == pytest.approx(float(schedule(step)), rel=1e-4, abs=1e-7)

@@ -104,7 +104,7 @@ def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit) as done:
         main(["report", str(run.path), "--other", str(strange)])
     assert done.value.code == 0
-    assert "3 images of white things: 100.0% detected as out of distribution (good), AUROC 1.000" in capsys.readouterr().out
+    assert "3 images of white things: found (100.0 % called out of distribution, AUROC 1.000)" in capsys.readouterr().out
     kept = Run(run.path).metrics["ood"]["others"]
     assert kept["white things"] == {"images": 3, "auroc": 1.0, "flagged": 1.0} and "handwritten digits" in kept
     assert "white things" in page_of(run).texts

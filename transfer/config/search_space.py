@@ -124,10 +124,10 @@ def _range(key: str, given: Mapping[str, Any]) -> Range:
             near = nearest(str(name), _OF_A_RANGE)
             raise ConfigError(f"{expected}{f' Did you mean {near!r}?' if near else ''} {received}")
     log = given.get("log", False)
-    ends = [given.get("low"), given.get("high")]
-    if not isinstance(log, bool) or any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
+    low: Any = given.get("low")
+    high: Any = given.get("high")
+    if not isinstance(log, bool) or any(isinstance(end, bool) or not isinstance(end, int | float) for end in (low, high)):
         raise ConfigError(f"{expected} {received}")
-    low, high = ends
     if not low < high:
         raise ConfigError(f"space.{key}: low must be less than high; a single value needs no range. {received}")
     if log and low <= 0:

@@ -158,12 +158,28 @@ class TrainingConfig(OptimizerConfig):
 class FineTuningConfig(OptimizerConfig):
     """The second stage, with `unfreeze_from`: the layers above the freeze boundary are trained together with the head."""
 
-    epochs: int = Field(12, ge=1, description="maximum number of passes over the training split")
-    learning_rate: float = Field(3e-5, gt=0, description="peak learning rate of Adam; it decays to zero along a cosine")
+    epochs: int = Field(8, ge=1, description="maximum number of passes over the training split")
+    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate of Adam; it decays to zero along a cosine")
     warmup: float = Field(0.1, ge=0, lt=1, description="fraction of all steps during which the rate rises from zero")
     clip_norm: float | None = Field(1.0, gt=0, description="clip gradients to this global norm; empty: no clipping")
     patience: int | None = Field(
-        5, ge=1, description="epochs without a better validation loss before training stops; empty: no early stopping"
+        5, ge=1, description="epochs without a better validation loss (`keep`) before training stops; empty: no early stopping"
+    )
+    keep: Literal["scaled_loss", "loss"] = Field(
+        "scaled_loss",
+        description="validation loss by which the epoch to keep is chosen. scaled_loss: after temperature scaling, as in the export, since "
+        "overconfidence raises the loss while accuracy still rises; loss: as it is, with the penalties",
+    )
+    keep_tolerance: float = Field(
+        0.02,
+        ge=0,
+        description="the latest epoch whose loss is within this fraction of the lowest one is kept: such a difference is chance, and the "
+        "rate is lower there; 0: the lowest",
+    )
+    views: Literal["turns", "all"] = Field(
+        "turns",
+        description="stored views (augment.views). turns: each epoch has one view of each image, another one than the epoch before; all: "
+        "every epoch has all views, and takes as many times as long",
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="the learning rate of each layer is this factor times that of the next layer up; 1: the same for all"

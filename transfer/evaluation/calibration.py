@@ -8,7 +8,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-_LOWEST, _HIGHEST = 0.05, 20.0
+LOWEST, HIGHEST = 0.05, 20.0
+"""The range of temperatures."""
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -35,7 +36,7 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     def loss(logarithm: float) -> float:
         return float(-(targets * log_softmax(values / np.exp(logarithm), axis=1)).sum(1).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded", options={"xatol": 1e-4})
+    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
 
 

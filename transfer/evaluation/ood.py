@@ -1,13 +1,12 @@
 """Out-of-distribution detection: the distance of an image to the nearest training images, in feature space.
 
-Sun, Ming, Zhu and Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022): features of length 1, and
-the distance to the k nearest training images. The features are those that enter the head: on the clip art, with VGG16, they
-tell digits and photographs from drawings with an area under the ROC curve of at least 0.995. The last hidden layer of the head,
-which has learned to tell only the classes apart, reaches 0.7 to 0.8.
+Sun, Ming, Zhu and Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022): features of length 1, and the
+distance to the k nearest training images. The features are those of several cut points: `tests/benchmarks/ood.py` compares them
+with others, and with other distances.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,11 +99,20 @@ def rounded(embeddings: np.ndarray) -> np.ndarray:
 def distances(reference: np.ndarray, embeddings: np.ndarray, neighbours: int) -> np.ndarray:
     """Return the mean cosine distance (0..2) of each row to the nearest rows of the reference, float32 [n]."""
     count = min(neighbours, len(reference))
-    parts = [np.empty(0, np.float32)]
+    parts = [np.partition(cosine, len(reference) - count, axis=1)[:, -count:].mean(1) for cosine in _cosines(reference, embeddings)]
+    return 1 - np.concatenate([np.empty(0, np.float32), *parts])
+
+
+def neighbours_of(reference: np.ndarray, embeddings: np.ndarray, neighbours: int) -> np.ndarray:
+    """Return the positions of the rows of the reference that `distances` takes, in no order, int [n, k]."""
+    count = min(neighbours, len(reference))
+    parts = [np.argpartition(cosine, len(reference) - count, axis=1)[:, -count:] for cosine in _cosines(reference, embeddings)]
+    return np.concatenate([np.empty((0, count), np.int64), *parts])
+
+
+def _cosines(reference: np.ndarray, embeddings: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(embeddings), _AT_ONCE):
-        cosine = embeddings[start : start + _AT_ONCE] @ reference.T
-        parts.append(1 - np.partition(cosine, len(reference) - count, axis=1)[:, len(reference) - count :].mean(1))
-    return np.concatenate(parts)
+        yield embeddings[start : start + _AT_ONCE] @ reference.T
 
 
 def threshold(reference: np.ndarray, validation: np.ndarray, neighbours: int, false_alarms: float) -> float:
@@ -115,8 +123,13 @@ def threshold(reference: np.ndarray, validation: np.ndarray, neighbours: int, fa
         neighbours: number of nearest images whose distances are averaged.
         false_alarms: the share, 0 to 1.
     """
-    judged = distances(reference, validation, neighbours) if len(validation) else distances(reference, reference, neighbours + 1)
-    return max(float(np.quantile(judged, 1 - false_alarms, method="higher")), _SMALLEST)
+    found = distances(reference, validation, neighbours) if len(validation) else distances(reference, reference, neighbours + 1)
+    return limit(found, false_alarms)
+
+
+def limit(found: np.ndarray, false_alarms: float) -> float:
+    """Return the distance above which at most a share of these distances lie."""
+    return max(float(np.quantile(found, 1 - false_alarms, method="higher")), _SMALLEST)
 
 
 def sample(labels: np.ndarray, most: int, seed: int) -> np.ndarray:

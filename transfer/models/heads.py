@@ -68,7 +68,7 @@ def build(
         config = config.model_copy(update={"dense": (), "dropout": 0.0, "l2": 0.0})
     if config.standardize and mean is not None and variance is not None:
         scale = scales(widths or [width], config)
-        x = keras.layers.Normalization(mean=mean, variance=_safe(variance) / scale**2, name="standardize")(x)
+        x = keras.layers.Normalization(mean=mean, variance=safe(variance) / scale**2, name="standardize")(x)
     for number, units in enumerate(config.dense, start=1):
         x = _dropped(x, config.dropout, next(seeds), f"dropout_{number}")
         x = _dense(units, "relu", config.l2, next(seeds), f"dense_{number}")(x)
@@ -89,7 +89,7 @@ def scales(widths: Sequence[int], config: HeadConfig) -> np.ndarray:
     return np.repeat(each, widths).astype(np.float32)
 
 
-def _safe(variance: np.ndarray) -> np.ndarray:
+def safe(variance: np.ndarray) -> np.ndarray:
     """Replace variances of almost zero by 1: a constant feature stays near zero instead of being blown up."""
     floor = 1e-6 * max(float(variance.max(initial=0.0)), 1e-12)
     return np.where(variance > floor, variance, 1.0).astype(np.float32)

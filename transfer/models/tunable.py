@@ -38,7 +38,7 @@ def build(
     Args:
         pretrained: backbone with its weights.
         boundary: the place above which all layers train; None: the whole backbone.
-        cuts: the cut points whose features the head gets, from the shallowest up; all above the boundary.
+        cuts: the cut points whose features the head gets, from the shallowest up; above the boundary, but the first may be it.
         pooling: of the head.
         head: pooled features -> logits, already trained; it is trained further, not copied.
         seed: of the dropout inside some backbones.
@@ -47,11 +47,13 @@ def build(
     base, backbone = pretrained.model, pretrained.backbone
     start = base.input if boundary is None else backbones.tensor_at(base, boundary)
     tensors = [backbones.tensor_at(base, cut) for cut in cuts]
-    suffix = _copy(keras.Model(start, tensors if len(cuts) > 1 else tensors[0]), l2)
+    above = [tensor for tensor in tensors if tensor is not start]  # Keras refuses a model one of whose outputs is its input
+    suffix = _copy(keras.Model(start, above if len(above) > 1 else above[0]), l2)
     backbones.seed_dropout(suffix, seed)
     inputs = keras.Input(start.shape[1:], name="images" if boundary is None else "maps", dtype=start.dtype)
     maps = suffix(backbones.preprocess(inputs, backbone) if boundary is None else inputs)
-    logits = head(heads.pool_all(maps if isinstance(maps, list) else [maps], pooling))
+    of_cuts = [*([inputs] if len(above) < len(cuts) else []), *(maps if isinstance(maps, list) else [maps])]
+    logits = head(heads.pool_all(of_cuts, pooling))
     return Tunable(keras.Model(inputs, logits, name="tunable"), suffix)
 
 

@@ -53,6 +53,8 @@ class Batches:
         shuffle_seed: seed of the order of each epoch; none: always the order given.
         live: augmented views that replace the rows, which must be images; none: the rows themselves.
         dtype: input dtype of the network.
+        turns: number of equal blocks of rows, one for each view of the images, that take turns: an epoch has one view of each
+            image, and another one than the epoch before; 1: every row in every epoch.
     """
 
     rows: StoredRows
@@ -64,16 +66,27 @@ class Batches:
     shuffle_seed: int | None = None
     live: Live | None = None
     dtype: str = "float32"
+    turns: int = 1
+
+    @property
+    def count(self) -> int:
+        """The number of rows in an epoch."""
+        return len(self.labels) // self.turns
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return -(-len(self.labels) // self.batch_size)
+        return -(-self.count // self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:
-        """Return all row numbers in the order of an epoch (from 0)."""
+        """Return the row numbers of an epoch (from 0), in order."""
         if self.shuffle_seed is None:
-            return np.arange(len(self.labels))
-        return np.random.default_rng([self.shuffle_seed, epoch]).permutation(len(self.labels))
+            return np.arange(self.count)
+        order = np.random.default_rng([self.shuffle_seed, epoch]).permutation(self.count)
+        if self.turns == 1:
+            return order
+        # Images begin with different views, so that all epochs are alike.
+        first = np.random.default_rng([self.shuffle_seed]).integers(0, self.turns, self.count)
+        return order + self.count * ((first[order] + epoch) % self.turns)
 
     def dataset(self, epochs: int | None = 1, first: int = 0) -> tf.data.Dataset:
         """Return the batches of `epochs` consecutive epochs, beginning with epoch `first`; none: without end.
@@ -119,7 +132,7 @@ class Batches:
 
     def _slices(self, epochs: int | None, first: int) -> tf.data.Dataset:
         """Return for each batch its row numbers, int64 [b], and the seeds of their live views, int64 [b, 2 or 0]."""
-        count = len(self.labels)
+        count = self.count
 
         def epochs_from() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for epoch in itertools.count(first) if epochs is None else range(first, first + epochs):

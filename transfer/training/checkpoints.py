@@ -27,10 +27,17 @@ def path_of(identity: str, output: str) -> Path:
 
 
 class Stopping(keras.callbacks.EarlyStopping):
-    """Early stopping on the validation loss that keeps the best weights and can resume from a checkpoint."""
+    """Early stopping on a validation loss that keeps the best weights and can resume from a checkpoint.
 
-    def __init__(self, patience: int) -> None:
-        super().__init__("val_loss", patience=patience, restore_best_weights=True)
+    Args:
+        patience: epochs without a lower loss before training stops.
+        monitor: column of the history.
+        tolerance: of the epochs whose loss is within this fraction of the lowest one, the latest is kept.
+    """
+
+    def __init__(self, patience: int, monitor: str = "val_loss", tolerance: float = 0.0) -> None:
+        super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
+        self._tolerance = tolerance
         self._before: dict[str, Any] = {}
 
     def resume(self, before: dict[str, Any]) -> None:
@@ -41,6 +48,17 @@ class Stopping(keras.callbacks.EarlyStopping):
         super().on_train_begin(logs)
         for name, value in self._before.items():
             setattr(self, name, value)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        value = self.get_monitor_value(logs)
+        if self.best_epoch != epoch and value is not None and value <= (1 + self._tolerance) * self.best and self._tolerance:
+            self.best_epoch, self.best_weights = epoch, self.model.get_weights()
+
+    def kept(self, losses: np.ndarray) -> int:
+        """Return the position of the epoch that is kept, given the losses of all epochs."""
+        near = np.flatnonzero(losses <= (1 + self._tolerance) * losses.min())
+        return int(near[-1] if self._tolerance else near[0])
 
 
 class Checkpoint(keras.callbacks.Callback):

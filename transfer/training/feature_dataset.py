@@ -69,14 +69,15 @@ class FeatureDataset:
         rows = StoredRows(self.store, keys, widths, self.extractor.dtype(outputs[0]), self.config.features.memory_mb << 20)
         return rows, np.tile(labels, len(tags))
 
-    def batches(self, outputs: Outputs, shape: tuple[int, ...], batch_size: int, dtype: str = "float32") -> Batches:
-        """Return training batches: shuffled, weighted, with augmented views."""
+    def batches(self, outputs: Outputs, shape: tuple[int, ...], batch_size: int, dtype: str = "float32", in_turns: bool = False) -> Batches:
+        """Return training batches: shuffled, weighted, with augmented views, all in each epoch or one of each image in turns."""
         rows, labels = self.stored("train", outputs, augmented=True)
         weights = class_weights(labels, len(self.classes), self.config.training.class_weights)
+        turns = 1 + self.config.augment.views if in_turns else 1
         live = None
         if self.config.augment.live and outputs == (PIXELS,):
             live = Live(list(self.rows("train")["digest"]), self.config.augment, self.config.seed)
-        return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype)
+        return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype, turns)
 
     def evaluation_batches(self, split: str, outputs: Outputs, shape: tuple[int, ...], dtype: str = "float32") -> Batches:
         """Return evaluation batches of a split: unweighted, in the order of the dataset."""

@@ -44,13 +44,15 @@ def train(
     shape = pretrained.shape(boundary.name) if boundary else (pretrained.size, pretrained.size, 3)
     dtype = keras.backend.standardize_dtype(tuned.model.input.dtype)
     factors = tunable.rates(tuned, settings.layer_decay) if settings.layer_decay != 1 else None
-    stage = Stage(FINE_TUNING, settings, config.training, features.checkpoint(outputs), factors, pretrained.precision)
-    train_batches = features.batches(outputs, shape, settings.batch_size, dtype)
+    checkpoint, rule = features.checkpoint(outputs), (settings.keep, settings.keep_tolerance)
+    stage = Stage(FINE_TUNING, settings, config.training, checkpoint, factors, pretrained.precision, *rule)
+    train_batches = features.batches(outputs, shape, settings.batch_size, dtype, in_turns=settings.views == "turns")
     fitted = fit(tuned.model, train_batches, features.evaluation_batches("validation", outputs, shape, dtype), stage, progress)
     _require_same_statistics(tuned, pretrained)
     history = pd.concat([head.history, fitted.history], ignore_index=True)
     best = len(head.history) + fitted.best_epoch
     trained = Trained.evaluated(tuned.model, history, best, features, outputs, (*head.checkpoints, stage.checkpoint))
+    trained = trained.with_decided(**head.decided)
     return trained, joined.join_tuned(pretrained, boundary, tuned.model, trained.temperature)
 
 

@@ -1,4 +1,4 @@
-"""Fit a network on stored rows: Adam, early stopping on the validation loss, best weights restored."""
+"""Fit a network on stored rows: Adam, early stopping on a validation loss, best weights restored."""
 
 import math
 import time
@@ -19,6 +19,7 @@ from transfer.training import optimizers
 from transfer.training.batches import Batches
 from transfer.training.checkpoints import Checkpoint, Stopping
 from transfer.training.replicated import Replicated
+from transfer.training.scaled_loss import ScaledLoss
 
 _VALUES_AT_ONCE = 2**21
 """Largest number of input values of a head that one call processes: Ctrl-C does not interrupt a call."""
@@ -30,6 +31,8 @@ _TITLES = {FINE_TUNING: "Fine-tuning"}
 _SECTIONS = {FINE_TUNING: "fine_tuning"}
 
 HISTORY = ["stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+SCALED = "val_scaled_loss"
+"""Column of the history of stages whose epochs are judged by the loss after temperature scaling."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Stage:
         checkpoint: file from which an interrupted stage resumes; the caller deletes it when it is no longer needed.
         factors: factor of the learning rate for each trained variable; none: 1.
         precision: precision of the computation.
+        keep: loss by which epochs are judged: `loss` (with penalties), or `scaled_loss` (`scaled_loss.py`).
+        tolerance: of the epochs whose loss is within this fraction of the lowest one, the latest is kept.
     """
 
     name: str
@@ -59,10 +64,12 @@ class Stage:
     checkpoint: Path
     factors: Sequence[float] | None = None
     precision: str = "float32"
+    keep: str = "loss"
+    tolerance: float = 0.0
 
 
 def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, progress: Progress) -> Fitted:
-    """Train a model (rows -> logits) in place; it ends with the weights of the epoch with the lowest validation loss.
+    """Train a model (rows -> logits) in place; it ends with the weights of the epoch that is kept; see `Stage.keep`.
 
     Args:
         model: changed in place.
@@ -79,16 +86,12 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     replicas = strategy.num_replicas_in_sync
     trained = Replicated(model, strategy) if replicas > 1 else model
     with strategy.scope():
-        trained.compile(
-            optimizer=optimizers.build(settings, rate, stage.factors, stage.precision, replicas),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=stage.shared.label_smoothing),
-            weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-            jit_compile=False,
-            steps_per_execution=_steps_at_once(train) if replicas == 1 else 1,  # TensorFlow cannot loop over a distributed batch
-        )
+        optimizer = optimizers.build(settings, rate, stage.factors, stage.precision, replicas)
+        # TensorFlow cannot loop over a distributed batch
+        _compile(trained, optimizer, stage, train.classes, _steps_at_once(train) if replicas == 1 else 1)
     rows: list[dict[str, Any]] = []
     # Without a patience, training never stops early; the callback still keeps the best weights.
-    stopping = Stopping(settings.patience or settings.epochs + 1)
+    stopping = Stopping(settings.patience or settings.epochs + 1, f"val_{stage.keep}", stage.tolerance)
     saver = Checkpoint(stage.checkpoint, trained, stopping, rows, stage.shared.checkpoint_seconds)
     with strategy.scope():
         done = saver.restore()
@@ -105,7 +108,7 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
             )  # fmt: skip
     if isinstance(trained, Replicated):
         trained.copy_to(model)
-    history = pd.DataFrame(rows, columns=HISTORY)
+    history = pd.DataFrame(rows, columns=HISTORY if stage.keep == "loss" else [*HISTORY, SCALED])
     if history.empty or not np.isfinite(history[["loss", "val_loss"]].to_numpy(dtype=float)).all():
         raise TransferError(
             "Training diverged: the loss is not finite. Try a lower learning rate. "
@@ -115,8 +118,20 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
         saver.save(finished=True)
     # Only the network is saved: not the optimizer's moments, twice its size, nor a class that exists only in this package.
     model.compiled, model.optimizer = False, None
-    best = int(history["val_loss"].to_numpy().argmin())
-    return Fitted(history, best + 1)
+    return Fitted(history, stopping.kept(history[stopping.monitor].to_numpy(float)) + 1)
+
+
+def _compile(model: keras.Model, optimizer: Any, stage: Stage, classes: int, steps_at_once: int) -> None:
+    metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    if stage.keep == "scaled_loss":
+        metrics.append(ScaledLoss(classes))
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=stage.shared.label_smoothing),
+        weighted_metrics=metrics,
+        jit_compile=False,
+        steps_per_execution=steps_at_once,
+    )
 
 
 def _steps_at_once(train: Batches) -> int:
@@ -141,6 +156,6 @@ class _Recorder(keras.callbacks.Callback):
         rate = float(keras.ops.convert_to_numpy(self.schedule(self.model.optimizer.iterations)))
         self.rows.append(
             {"stage": self.stage, "epoch": epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - self.started}
-            | {name: logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in logs}
+            | {name: logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy", SCALED) if name in logs}
         )
         self.advance(1)

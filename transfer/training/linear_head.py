@@ -31,8 +31,10 @@ features and their scale. Below 0.3 nothing can be told apart; above 10,000 all 
 
 _USUAL = 100.0  # of `_VARIANCES`: where there is nothing to choose by
 _WORSE = 1.02  # `auto` ends when two values in a row have a log loss so many times the lowest: larger ones take the longest to fit
-_TOLERANCE, _ITERATIONS = 1e-5, 3000  # of the largest derivative of the mean loss
+_FINAL, _COMPARED, _ITERATIONS = 1e-5, 1e-4, 3000  # largest derivative of the mean loss; where only compared, in single precision
+_LENGTH = 10.0  # mean squared length of the points that are fitted: the tolerance means the same for features of any scale
 _JITTER = 1e-10  # of the mean squared length: rows may be alike
+_COLUMNS = 1024  # features multiplied at a time
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class LinearHead:
     """A fitted regression: logits = rows @ kernel + bias.
 
     A Keras Dense layer with these weights gives the same logits, if its input is the rows as `fit` got them: after standardisation
-    (`heads.build` divides by the root of `_safe(variance)`) and weighting of the features. On raw features, with rows = (raw - mean) *
+    (`heads.build` divides by the root of `safe(variance)`) and weighting of the features. On raw features, with rows = (raw - mean) *
     scale, the weights are `scale[:, None] * kernel` and `bias - (scale * mean) @ kernel`.
 
     Attributes:
@@ -83,46 +85,52 @@ def fit(
     """
     weights = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
     with resources.one_thread():
-        points, root = _points(rows)
-        found: tuple[float, pd.DataFrame | None] = (
-            _chosen(points, labels, classes, weights, groups, folds, seed) if inverse_penalty == "auto" else (inverse_penalty, None)
-        )
-        kernel, bias = _Regression(points, labels, classes, weights).fit(found[0])
-        if root is not None:
+        points, rotated = points_of(rows)
+        table: pd.DataFrame | None = None
+        if isinstance(inverse_penalty, str):
+            inverse_penalty, table = _chosen(points.astype(np.float32), labels, classes, weights, groups, folds, seed)
+        kernel, bias = Regression(points, labels, classes, weights, _FINAL).fit(inverse_penalty)
+        if rotated:
             from scipy.linalg import solve_triangular
 
-            kernel = rows.T @ solve_triangular(root, kernel, lower=True, trans="T", check_finite=False).astype(np.float32)
-    return LinearHead(kernel.astype(np.float32), bias.astype(np.float32), *found)
+            kernel = rows.T @ solve_triangular(points, kernel, lower=True, trans="T", check_finite=False).astype(np.float32)
+    return LinearHead(kernel.astype(np.float32), bias.astype(np.float32), inverse_penalty, table)
 
 
-def _points(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return points with the inner products of the rows, at most n coordinates, float64, and the root of the products if rotated."""
-    table = rows.astype(np.float64)
+def points_of(rows: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return points with the inner products of the rows, float64 [n, the smaller of n and d], and whether they are rotated."""
     if len(rows) >= rows.shape[1]:
-        return table, None
+        return rows.astype(np.float64), False
     from scipy.linalg import cholesky
 
-    products = table @ table.T
-    products[np.diag_indices(len(rows))] += _JITTER * max(float(np.trace(products)) / len(rows), 1e-30)
-    root: np.ndarray = cholesky(products, lower=True, overwrite_a=True, check_finite=False)
-    return root, root
+    products = np.zeros((len(rows), len(rows)))
+    for start in range(0, rows.shape[1], _COLUMNS):  # in double precision, without a whole copy of the rows
+        some = rows[:, start : start + _COLUMNS].astype(np.float64)
+        products += some @ some.T
+    products[np.diag_indices(len(rows))] += _JITTER * (float(np.trace(products)) / len(rows) or 1.0)
+    return cholesky(products, lower=True, overwrite_a=True, check_finite=False), True
+
+
+def _mean_square(points: np.ndarray) -> float:
+    """Return the mean squared length of points."""
+    return float(np.einsum("ij,ij->", points, points, dtype=np.float64) / len(points))
 
 
 def _chosen(
     points: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndarray, groups: Sequence[str] | None, folds: int, seed: int
 ) -> tuple[float, pd.DataFrame | None]:
     """Return the C with the lowest log loss, and the table of those tried, from the smallest up: each starts from the one before."""
-    length = max(float((points**2).sum(axis=1).mean()), 1e-30)
+    length = _mean_square(points) or 1.0
     groups = [str(number) for number in range(len(labels))] if groups is None else groups
     if cross_validation.possible(labels, groups)[1] < 2:
         return _USUAL / length, None
     divided = cross_validation.stratified(labels, groups, folds, seed)
-    regressions = [_Regression(points[fold.train], labels[fold.train], classes, weights[fold.train]) for fold in divided]
+    regressions = [Regression(points[fold.train], labels[fold.train], classes, weights[fold.train]) for fold in divided]
     held_out = np.concatenate([fold.held_out for fold in divided])
     tried: list[tuple[float, float, float]] = []
     for variance in _VARIANCES:
 
-        def logits(pair: tuple[_Regression, Fold], inverse_penalty: float = variance / length) -> np.ndarray:
+        def logits(pair: tuple[Regression, Fold], inverse_penalty: float = variance / length) -> np.ndarray:
             kernel, bias = pair[0].fit(inverse_penalty)
             return np.asarray(points[pair[1].held_out] @ kernel + bias)
 
@@ -138,11 +146,13 @@ def _chosen(
     return tried[best][0], table.assign(chosen=table.index == best)
 
 
-class _Regression:
-    """A regression on given points; each fit starts from the one before."""
+class Regression:
+    """A regression on given points, as precise as a comparison needs; each fit starts from the one before."""
 
-    def __init__(self, points: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndarray) -> None:
-        self._points, self._labels, self._classes, self._weights = points, labels, classes, weights
+    def __init__(self, points: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndarray, tolerance: float = _COMPARED) -> None:
+        self._scale = float(np.sqrt(_LENGTH / (_mean_square(points) or _LENGTH)))
+        self._points = points * points.dtype.type(self._scale)
+        self._labels, self._classes, self._weights, self._tolerance = labels, classes, weights, tolerance
         self._seen = np.unique(labels)
         self._model: Any = None
 
@@ -155,15 +165,15 @@ class _Regression:
         if len(unseen):
             total = logsumexp((self._points @ kernel + bias)[:, self._seen], axis=1).mean()
             bias[unseen] = total - np.log(len(self._labels) + 1)
-        return kernel, bias
+        return kernel * self._scale, bias
 
     def _fitted(self, inverse_penalty: float) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.linear_model import LogisticRegression
 
         two = len(self._seen) == 2
         if self._model is None:
-            self._model = LogisticRegression(tol=_TOLERANCE, max_iter=_ITERATIONS, warm_start=True)
-        self._model.set_params(C=inverse_penalty * (2 if two else 1))
+            self._model = LogisticRegression(tol=self._tolerance, max_iter=_ITERATIONS, warm_start=True)
+        self._model.set_params(C=inverse_penalty / self._scale**2 * (2 if two else 1))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the line search may find nothing better in the last digits: it has converged
             self._model.fit(self._points, self._labels, sample_weight=self._weights)

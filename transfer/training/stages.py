@@ -3,7 +3,7 @@
 import keras
 
 from transfer.config import Config
-from transfer.features.extractor import BackboneExtractor, FeatureExtractor
+from transfer.features.extractor import BackboneExtractor
 from transfer.models import joined
 from transfer.models.pretrained import head_specs
 from transfer.system.progress import Clock, Progress
@@ -39,7 +39,8 @@ def train(features: FeatureDataset, truncation: Truncation | None, progress: Pro
     return trained, joined.join(extractor.pretrained, cuts, pooling, trained.model, trained.temperature)
 
 
-def decided(config: Config, extractor: FeatureExtractor, truncation: Truncation | None) -> Config:
-    """Return the configuration of a run: as requested, with the decisions in place of `auto`."""
+def decided(trained: Trained, truncation: Truncation | None) -> Config:
+    """Return the configuration of a run: as requested, with the decisions in place of `auto` and of what was left empty."""
+    config = trained.features.config
     truncate_at = truncation.cuts if truncation and truncation.table is not None else config.truncate_at
-    return config.updated(precision=extractor.precision, truncate_at=truncate_at)
+    return config.updated(precision=trained.features.extractor.precision, truncate_at=truncate_at, **trained.decided)

@@ -1,8 +1,10 @@
 """The result of every kind of training."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +26,7 @@ class Trained:
         logits: split (`validation`, `test`) -> float32 [n, classes], from stored features.
         temperature: divides the logits; fitted on the validation split.
         checkpoints: files to delete once the run is published.
+        decided: settings that were decided in training, with `__` for the dots in their keys.
     """
 
     model: keras.Model
@@ -34,6 +37,11 @@ class Trained:
     logits: dict[str, np.ndarray]
     temperature: float
     checkpoints: tuple[Path, ...]
+    decided: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_decided(self, **settings: Any) -> "Trained":
+        """Return a copy with more settings that were decided in training."""
+        return replace(self, decided={**self.decided, **settings})
 
     @classmethod
     def evaluated(

@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -87,11 +86,8 @@ def fit(
     return carry_out(fit_request(data, [given, settings], name, output, overwrite), progress or Silent())
 
 
-def carry_out(request: FitRequest, progress: Progress, further: Mapping[str, str] = MappingProxyType({})) -> Run:
-    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`.
-
-    `further`: name -> text of files that the run also holds.
-    """
+def carry_out(request: FitRequest, progress: Progress) -> Run:
+    """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`."""
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)
     meter = Meter(wanted=config.energy == "auto", country=None)
@@ -135,16 +131,15 @@ def carry_out(request: FitRequest, progress: Progress, further: Mapping[str, str
             with clock("evaluation"):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
-                ood_metrics = evaluate_ood(served, ood.reference, verified.answers, set(dataset.table["digest"]), config)
+                ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
 
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
         probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
         write_records(draft, trained, truncation, findings, probabilities, np.concatenate([ood.validation, verified.answers.ood_score]))
+        draft.write_texts(request.further)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # the page reads it
-        for name, text in further.items():
-            draft.write_text(name, text)
         with clock("report"):
             report.write(draft, dataset.root, served)
         draft.write_json(METRICS, metrics | {"timing": clock.rounded()})  # with the time of the page
@@ -213,7 +208,7 @@ def write_records(
 ) -> None:
     """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
     features, extractor = trained.features, trained.features.extractor
-    draft.write_text(CONFIG, decided(features.config, extractor, truncation).to_yaml())
+    draft.write_text(CONFIG, decided(trained, truncation).to_yaml())
     manifests.write(features.dataset.table, draft.path / MANIFEST)
     draft.write_table(HISTORY, trained.history)
     draft.write_table(PREDICTIONS, predictions_table(features, probabilities, ood_scores))

@@ -12,6 +12,7 @@ from transfer.config import Config
 from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
+from transfer.evaluation.ood_new_classes import new_classes
 from transfer.exporters.served import Answers, Served
 from transfer.features.extractor import BackboneExtractor
 from transfer.features.specs import ood_cuts
@@ -38,11 +39,14 @@ class OODReference:
         reference: what the run keeps.
         validation: `ood_score` of the validation images, float32 [n].
         expected: `ood_score` of the first test images, float32 [m], with which the export must agree.
+        new_classes: how well a new class that looks like these would be found (see `ood_new_classes`), with `at_most`: whether the
+            network was trained on these classes, so that a new one would be found less often; empty: not measured.
     """
 
     reference: Reference
     validation: np.ndarray
     expected: np.ndarray
+    new_classes: dict[str, Any]
 
 
 def choose_reference(trained: Trained, truncation: Truncation | None, classifier: keras.Model) -> OODReference:
@@ -81,7 +85,10 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     layers = (*_layers(features, classifier, frozen), *([parts.VECTOR] if outputs and with_vector else []))
     reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths], layers)
     first = np.arange(min(_VERIFIED, len(features.rows("test"))))
-    return OODReference(reference, reference.ood_score(validation), reference.ood_score(embeddings("test", first)))
+    names = features.rows("validation")["label"].to_numpy()
+    near = new_classes(reference, validation, names, settings.false_alarms, features.config.seed) if settings.other_images else {}
+    near |= {"at_most": with_vector} if near else {}  # a vector that was trained on the classes that are taken for new ones
+    return OODReference(reference, reference.ood_score(validation), reference.ood_score(embeddings("test", first)), near)
 
 
 def _frozen_cuts(features: FeatureDataset, truncation: Truncation | None) -> list[str]:
@@ -102,20 +109,21 @@ def _layers(features: FeatureDataset, classifier: keras.Model, cuts: list[str]) 
     return [graph.steps[graph.maker(tensor)].name for tensor in tensors]
 
 
-def evaluate_ood(served: Served, reference: Reference, test: Answers, digests: set[str], config: Config) -> dict[str, Any]:
+def evaluate_ood(served: Served, made: OODReference, test: Answers, digests: set[str], config: Config) -> dict[str, Any]:
     """Measure how well an export distinguishes images of other data from its own.
 
     Args:
         served: the export.
-        reference: the images that it compares with.
+        made: the images that it compares with.
         test: its answers for the test images.
         digests: SHA-256 of the files of the run, which do not count as other data.
         config: number of images of other data, and the seed that selects them.
 
     Returns:
         `threshold`, `images` and `neighbours` of the reference; `test_flagged`, the fraction of the test images called out
-        of distribution; `others`, the result of `ood.against` for each kind of other data.
+        of distribution; `others`, the result of `ood.against` for each kind of other data; `new_classes`, as in `made`.
     """
+    reference = made.reference
     found = {name: served.answer(files) for name, files in ood_images.images(config.ood.other_images, digests, config.seed).items()}
     return {
         "threshold": reference.threshold,
@@ -123,6 +131,7 @@ def evaluate_ood(served: Served, reference: Reference, test: Answers, digests: s
         "neighbours": reference.neighbours,
         "test_flagged": float(test.is_ood.mean()),
         "others": {name: ood.against(test.ood_score, other.ood_score) for name, other in found.items()},
+        "new_classes": made.new_classes,
     }
 
 

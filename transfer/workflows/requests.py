@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from transfer.config import Config, tuning
 from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
+from transfer.data.groups import NEAR_DUPLICATES
 from transfer.drafts import require_free, require_name
 from transfer.errors import ConfigError, OutputError, RunError, unknown_name
 from transfer.models.registry import BACKBONES, Backbone, find
@@ -31,12 +32,17 @@ DEFAULT_CHECKS = "data_checks"
 
 @dataclass(frozen=True)
 class FitRequest:
-    """A run to be made: its complete configuration and its folder, `output/name`."""
+    """A run to be made: its complete configuration and its folder, `output/name`.
+
+    Attributes:
+        further: name -> text of other files that the run shall hold.
+    """
 
     config: Config
     output: Path
     name: str
     overwrite: bool
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,12 @@ def tune_request(
             config = with_source(data, [kept, {"backbone": backbone.name} | ({"image_size": size} if size else {})])
             configs[backbone.name, config.image_size or backbone.size] = config
     source = next(iter(configs.values())).data
+    if source.group_by == NEAR_DUPLICATES:  # the run would be split otherwise than the search, and tested on images of the search
+        raise ConfigError(
+            "data.group_by: near duplicates are found by features, which the search changes. Write the groups into a table: "
+            "transfer check DATA --group-by near-duplicates --write-manifest groups.csv; then transfer tune groups.csv, with "
+            f"common.data.root=DATA. Received {source.group_by!r}."
+        )
     _require_clock()
     name = name if name is not None else f"{data_name(str(source.source))}-tuned"
     searched = (Path(output) / name / STUDY).is_file()

@@ -122,7 +122,8 @@ def _check_boundary(backbone: Backbone, config: Config) -> None:
         return
     possible = [cut.name for cut in backbone.above(boundary)]
     ends = [cut.name for cut in backbone.cuts_of(config.truncate_at)] if config.truncate_at != "auto" else possible
-    if not set(ends) <= set(possible):
+    # The boundary may itself be one of several cut points: its features stay as they are, and something above it trains.
+    if not set(ends) <= {*possible, boundary.name} or not set(ends) & set(possible):
         which = "one of" if isinstance(config.truncate_at, str) and config.truncate_at != "all" else "only cut points among"
         raise ConfigError(
             f"unfreeze_from: the first trained layer must be below the truncation. Expected truncate_at {which}: "
@@ -150,8 +151,8 @@ def _check_kind(config: Config) -> None:
         return
     if config.unfreeze_from == "all" and config.weights == "random":
         raise ConfigError("head.kind: a head that is trained together with the whole backbone is dense. Received 'linear'.")
-    for key in ("dense", "dropout", "l2"):
-        if getattr(head, key) != getattr(general, key):
+    for key, none in {"dense": (), "dropout": 0, "l2": 0}.items():
+        if getattr(head, key) not in (getattr(general, key), none):
             raise ConfigError(
                 f"head.{key}: a linear head has no such setting; head.inverse_penalty regularises it. Received {getattr(head, key)!r}."
             )

@@ -72,8 +72,12 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
     """Carry out a request; see `tune`."""
     with folder.locked(request.output, request.name) as place, hearing("ERROR"):
         file = folder.begun(place, request.output / request.name, request.overwrite)
-        with ExitStack() as stack:
-            searched, space, facts = _search(request, file, place, progress, stack)
+        try:
+            with ExitStack() as stack:
+                searched, space, facts = _search(request, file, place, progress, stack)
+        except KeyboardInterrupt:
+            progress.say("The finished trials are kept.")
+            raise
         chosen = choice.choose(searched, request.settings.choose)
         progress.say(_said(searched, chosen))
         earlier = _published(request, searched, chosen)
@@ -82,7 +86,7 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
         else:
             records = _records(request, searched, chosen, space, facts, file)
             config = with_source(request.data, [request.fixed, _final(request, chosen.trial)])
-            earlier = fit.carry_out(FitRequest(config, request.output, request.name, True), progress, records)
+            earlier = fit.carry_out(FitRequest(config, request.output, request.name, True, records), progress)
         folder.end(place)
     return earlier
 
@@ -107,7 +111,7 @@ def _search(request: TuneRequest, file: Path, place: Path, progress: Progress, s
     budget = Budget(settings.trials, settings.timeout)
     searched = run_study(
         space, scorer, budget, file, identity, progress,
-        seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials,
+        seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials, anew=request.overwrite,
     )  # fmt: skip
     facts = {"images": len(rows), "classes": images.classes, "folds": len(images.divisions[0]), "repeats": settings.repeats}
     return searched, space, facts
@@ -123,9 +127,7 @@ def _divided(settings: TuningConfig, dataset: Dataset, rows: pd.DataFrame, progr
     images = Images.divided(labels, groups, len(dataset.classes), settings)
     if len(images.divisions[0]) < settings.folds:
         smallest = possible(labels, groups)[0]
-        progress.say(
-            f"{len(images.divisions[0])} folds instead of {settings.folds}: the smallest class has {smallest} different images to try on."
-        )
+        progress.say(f"{len(images.divisions[0])} folds instead of {settings.folds}: the smallest class has {smallest} different images.")
     return images
 
 
@@ -136,6 +138,7 @@ def _identity(request: TuneRequest, prepared: Prepared, rows: pd.DataFrame) -> d
     digest = hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     found: dict[str, Any] = {"version": __version__, "images": f"{len(rows)} ({digest})", "classes": len(prepared.dataset.classes)}
     found |= {name: getattr(settings, name) for name in ("folds", "repeats", "metric", "prune_after", "prune_errors")}
+    found["views"] = list(settings.views)
     found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith("data.")}
     for key, method in prepared.methods.items():
         found[_PRECISION.format(*key)] = method.extractor.precision
@@ -156,7 +159,8 @@ def _final(request: TuneRequest, trial: Finished) -> dict[str, Any]:
 def _said(searched: Searched, chosen: Chosen) -> str:
     best, trial = chosen.best, chosen.trial
     time_up = " when the time was up" if searched.out_of_time else ""
-    text = f"{len(searched.trials):,} trials{time_up}. Best: trial {best.number}, {best.score.value:.4f}."
+    earlier = f", {searched.earlier:,} of them earlier" if searched.earlier else ""
+    text = f"{len(searched.trials):,} trials{earlier}{time_up}. Best: trial {best.number}, {best.score.value:.4f}."
     if trial.number == best.number:
         return f"{text} It is fitted."
     return f"{text} Fitted: trial {trial.number}, {trial.score.value:.4f}, the simplest of {chosen.within} within one standard error of it."

@@ -68,8 +68,26 @@ def test_probabilities_and_their_calibration_are_shown_in_words_and_figures(page
 
 def test_the_page_says_how_well_other_data_is_detected(run: Run, page: Page) -> None:
     at = page.texts.index("handwritten digits")
-    assert page.texts[at + 1 : at + 5] == ["30", "90 %", "0.990", "good"]
+    assert page.texts[at + 1 : at + 5] == ["30", "90.0 %", "0.990", "found"]
     assert "do not rely on" not in run_page.render(run)
+
+
+def test_the_page_says_what_to_expect_of_new_classes(run: Run, page: Page, tmp_path: Path) -> None:
+    at = page.texts.index("new classes that look like these")
+    assert page.texts[at + 1 : at + 5] == ["40", "20.0 %", "0.750", "not found"]
+    said = "would be found in 20.0 % of cases (fewest: 'a', 10.0 %; most: '<b>', 50.0 %)"
+    assert any(said in found for found in page.texts)
+    trained = write_run(tmp_path / "trained")
+    trained.metrics["ood"]["new_classes"]["at_most"] = True
+    assert any(
+        "found in at most 20.0 % of cases" in found and "was trained on these" in found for found in Page(run_page.render(trained)).texts
+    )
+
+
+def test_runs_made_before_have_no_figures_of_new_classes(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    del run.metrics["ood"]["new_classes"]
+    assert "new class" not in run_page.render(run)
 
 
 def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
@@ -77,7 +95,7 @@ def test_a_network_that_notices_nothing_is_called_so(tmp_path: Path) -> None:
     run.metrics["ood"]["others"]["photographs"] = {"images": 30, "auroc": 0.3, "flagged": 0.0}
     assert "does not detect photographs: do not rely on" in " ".join(run_page.render(run).split())
     at = Page(run_page.render(run)).texts.index("photographs")
-    assert Page(run_page.render(run)).texts[at + 4] == "weak"
+    assert Page(run_page.render(run)).texts[at + 4] == "not found"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_the_block_says_what_a_person_wants_to_know(tmp_path: Path) -> None:
     assert "2 (1 damaged, 1 not an image)" in block
     assert "scan 0.5, total 61.2" in block
     assert f"transfer serve '{run.path}'" in block
-    assert "detected 90% of handwritten digits (good)" in block
+    assert "found: handwritten digits (90.0 %); not found: new classes that look like these (20.0 %)" in " ".join(block.split())
     assert str(run.export) in block
 
 
@@ -38,17 +38,41 @@ def test_the_chosen_cut_point_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flagged", "auroc", "expected"), [(0.9, 0.99, "good"), (0.8, 0.8, "good"), (0.1, 0.99, "weak"), (0.9, 0.6, "weak"), (0.0, 0.3, "weak")]
+    ("flagged", "expected"),
+    [(1.0, "found"), (0.9, "found"), (0.89, "partly found"), (0.5, "partly found"), (0.49, "not found"), (0.0, "not found")],
 )
-def test_detection_is_judged_by_its_figures(flagged: float, auroc: float, expected: str) -> None:
-    facts = {"images": 30, "flagged": flagged, "auroc": auroc}
+def test_detection_is_judged_by_the_share_that_is_found(flagged: float, expected: str) -> None:
+    facts = {"images": 30, "flagged": flagged, "auroc": 0.987}
     assert text.judged(facts) == expected
-    assert expected in text.other_data("photographs", facts) and f"{flagged:.1%}" in text.other_data("photographs", facts)
+    said = text.other_data("photographs", facts)
+    assert f"30 images of photographs: {expected} ({100 * flagged:.1f} % called out of distribution, AUROC 0.987)" in said
 
 
-def test_without_other_data_nothing_is_said_of_it(tmp_path: Path) -> None:
+def test_names_of_other_data_are_made_printable(tmp_path: Path) -> None:
+    assert "\x1b" not in text.other_data("a\x1b[31mb", {"images": 1, "flagged": 1.0, "auroc": 1.0})
+
+
+def test_what_is_found_partly_found_and_not_found_is_said_in_this_order(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    run.metrics["ood"]["others"] = {}
+    run.metrics["ood"]["others"] |= {
+        "fog": {"images": 3, "auroc": 0.4, "flagged": 0.1},
+        "x-rays": {"images": 3, "auroc": 0.9, "flagged": 0.6},
+    }
+    said = " ".join(text.block(run).split())
+    assert "found: handwritten digits (90.0 %); partly found: x-rays (60.0 %); not found: fog (10.0 %), new classes" in said
+
+
+def test_where_the_network_was_trained_on_the_classes_their_share_is_a_bound(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    run.metrics["ood"]["new_classes"]["at_most"] = True
+    assert "not found: new classes that look like these (at most 20.0 %)" in " ".join(text.block(run).split())
+
+
+@pytest.mark.parametrize("new", [{"new_classes": {}}, {}])
+def test_without_other_data_nothing_is_said_of_it(tmp_path: Path, new: dict[str, object]) -> None:
+    run = write_run(tmp_path / "run")
+    del run.metrics["ood"]["new_classes"]  # as in runs made before there were these figures
+    run.metrics["ood"] |= {"others": {}} | new
     assert "OOD" not in text.block(run)
 
 

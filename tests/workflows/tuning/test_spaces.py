@@ -1,12 +1,13 @@
 """The space of heads: its defaults, what narrows it, and contradictions."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from transfer.config import Config
 from transfer.config.search_space import Choices, Space
-from transfer.config.tuning import build
+from transfer.config.tuning import build, read_yaml
 from transfer.errors import ConfigError
 from transfer.models.registry import BACKBONES, Backbone, find
 from transfer.workflows.settings import resolve
@@ -31,6 +32,11 @@ def test_by_default_every_cut_point_and_the_uppermost_ones_together_are_tried() 
     assert values.labels[:5] == ("block1_pool", "block2_pool", "block3_pool", "block4_pool", "block5_pool")
     assert values.labels[5:7] == ("block4_pool+block5_pool", "block3_pool+block4_pool+block5_pool")
     assert len(values.values) == 9
+
+
+def test_the_file_of_all_settings_holds_the_default_space() -> None:
+    given = read_yaml(Path(__file__).parents[3] / "configs" / "tune.yaml")
+    assert space(**given) == space()
 
 
 def test_every_backbone_has_different_candidates() -> None:
@@ -88,7 +94,7 @@ def test_every_trial_is_a_configuration_that_fit_takes() -> None:
         ({"space.head.pooling": "flatten"}, "whole maps are too large"),
         ({"common.head.pooling": "flatten"}, "whole maps are too large"),
         ({"space.truncate_at": [["block4_pool", "block5_pool"]], "space.head.pooling": "flatten"}, "flatten"),
-        ({"space.head.inverse_penalty": "auto"}, "the search itself chooses"),
+        ({"space.head.inverse_penalty": [None, 0.1]}, "the search itself chooses"),
         ({"space.head.kind": "dense", "space.head.inverse_penalty": [0.1, 1.0]}, "head.inverse_penalty is a setting of linear heads"),
         ({"space.head.kind": "linear", "space.head.dropout": [0.1]}, "head.dropout is a setting of dense heads"),
         ({"common.head.kind": "linear", "space.training.learning_rate": [0.1]}, "training.learning_rate is a setting of dense heads"),

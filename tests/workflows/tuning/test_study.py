@@ -98,6 +98,27 @@ def test_a_last_line_that_was_torn_is_cut_away(tmp_path: Path, cut: int) -> None
     assert all(json.loads(line) for line in file.read_bytes().splitlines())
 
 
+_FULL = """
+import resource, sys
+from pathlib import Path
+from tests.workflows.tuning.made_up import search
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+try:
+    search(Path(sys.argv[1]), 24)
+except OSError as error:
+    sys.exit(7)
+"""
+
+
+def test_a_search_whose_disk_was_full_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    file = tmp_path / "study.journal"
+    ended = subprocess.run([sys.executable, "-c", _FULL, str(file)], cwd=Path(__file__).parents[3], env=dict(os.environ))
+    assert ended.returncode == 7
+    found = search(file, 24)
+    assert 0 < found.earlier < 24
+    assert table(found) == table(search(tmp_path / "whole.journal", 24))
+
+
 def test_zeros_that_a_power_failure_leaves_at_the_end_are_cut_away(tmp_path: Path) -> None:
     file = tmp_path / "study.journal"
     search(file, 12)
@@ -132,7 +153,7 @@ def test_damage_in_the_middle_is_refused(tmp_path: Path) -> None:
         ({"seed": 1}, "seed: 0 there, 1 now"),
         ({"batch": 9}, "batch: 8 there, 9 now"),
         ({"random_trials": 11}, "random trials: 10 there, 11 now"),
-        ({"space": Space((*SPACE.parameters[:1], Parameter("head.kind", Choices(("dense",))), *SPACE.parameters[2:5]))}, "space, head.kind"),
+        ({"space": Space(SPACE.parameters[:1])}, "space, head.kind: dense, linear there, nothing now"),
     ],
 )
 def test_a_journal_of_another_search_is_refused_with_what_differs(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
@@ -144,6 +165,17 @@ def test_a_journal_of_another_search_is_refused_with_what_differs(tmp_path: Path
     assert words in str(caught.value)
     assert "--overwrite" in str(caught.value)
     assert file.read_bytes() == before
+
+
+def test_anew_forgets_another_search_and_goes_on_with_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "study.journal"
+    search(file, 5)
+    assert search(file, 12, anew=True).earlier == 5  # which is what it would find again
+    assert search(file, 5, anew=True, seed=1).earlier == 0
+    file.write_bytes(b"no journal\n" + file.read_bytes())
+    with pytest.raises(RunError, match="damaged in line 1"):
+        search(file, 5, seed=1)
+    assert search(file, 5, anew=True, seed=1).earlier == 0
 
 
 def test_the_time_ends_a_search_after_its_batch(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def _content(run: Run) -> dict[str, Any]:
     low, high = test["accuracy_ci95"]
     of_test = run.predictions[run.predictions["split"] == "test"]
     cut_points = run.cut_points
-    other_data = metrics["ood"]["others"]
+    other_data = {name: facts | {"judged": text.judged(facts)} for name, facts in text.other_kinds(metrics["ood"]).items()}
     usual, most = majority(test)
     drawn = len(classes) <= _CLASSES_DRAWN
     skipped = run.manifest[run.manifest["reason"] != ""]
@@ -108,8 +108,9 @@ def _content(run: Run) -> dict[str, Any]:
         "reliability": figures.reliability(of_test, classes),
         "calibration": metrics["calibration"],
         "ood": metrics["ood"],
-        "other_data": {name: facts | {"judged": text.judged(facts)} for name, facts in other_data.items()},
-        "blind": [name for name, facts in other_data.items() if facts["auroc"] < text.GOOD_AUROC],
+        "other_data": other_data,
+        "blind": [name for name, facts in other_data.items() if name != text.NEW_CLASS and facts["judged"] == text.NOT_FOUND],
+        "new_classes": _new_classes(metrics["ood"].get("new_classes")),
         "stages": _stages(metrics["timing"]),
         "cut_points": [] if cut_points is None else cut_points.to_dict("records"),
         "tuning": _tuning(run),
@@ -131,6 +132,21 @@ def _tuning(run: Run) -> dict[str, Any] | None:
         "by_trial": tuning_figures.by_trial(search.trials, search.metric, search.facts["chosen"]),
         "importances": {among: tuning_figures.importances(shares) for among, shares in search.importances.items()},
     }
+
+
+def _new_classes(found: Mapping[str, Any] | None) -> str:
+    """Return what to expect of images of a class that the run does not know, and that looks like its own."""
+    if not found:
+        return ""
+    by_share = sorted(found["per_class"].items(), key=lambda item: item[1]["flagged"])
+    (hardest, least), (easiest, most) = by_share[0], by_share[-1]
+    of_each = f" (fewest: '{printable(hardest)}', {percent(least['flagged'])}; most: '{printable(easiest)}', {percent(most['flagged'])})"
+    caution = " A new one is found less often: the network was trained on these classes, and looks for what tells them apart."
+    return (
+        f"A new class that looks like these would be found in {'at most ' if found['at_most'] else ''}{percent(found['flagged'])} of cases"
+        f"{of_each if len(by_share) > 1 else ''}: each class was taken for a new one in turn, and compared with the other classes alone."
+        f"{caution if found['at_most'] else ''}"
+    )
 
 
 def _confused(test: Mapping[str, Any]) -> list[tuple[str, str, int]]:

@@ -12,13 +12,13 @@ from transfer.quality.findings import Findings
 from transfer.reports.check import text as check_text
 from transfer.reports.names import printable, shortened
 from transfer.reports.terminal import columns, fitted, table, wrapped
-from transfer.reports.words import share
+from transfer.reports.words import percent, share
 from transfer.runs import FINDINGS, Run
 
-GOOD_AUROC = 0.8
-"""Other data is told well from a run's own where the area under the ROC curve is at least this."""
+NEW_CLASS = "new classes that look like these"
+FOUND, PARTLY, NOT_FOUND = "found", "partly found", "not found"
 
-_GOOD_SHARE = 0.8  # and where `is_ood` flags at least this share of it
+_FOUND_FROM, _PARTLY_FROM = 0.9, 0.5  # share of other data that `is_ood` flags
 _WORST = 3
 _LONGEST_CLASS = 36
 _LABEL = 15  # columns
@@ -36,7 +36,7 @@ def block(run: Run) -> str:
         "Images": f"{images['train']} train, {images['validation']} validation, {images['test']} test",
         "Without": "; ".join(without(run)),
         "Skipped": _skipped(run.metrics["skipped"]),
-        "OOD": _ood(run.metrics["ood"]["others"]),
+        "OOD": _ood(run.metrics["ood"]),
         "Seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in timing.items()),
     }
     places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": f"transfer serve {shlex.quote(str(run.path))}"}
@@ -50,14 +50,19 @@ def without(run: Run) -> list[str]:
 
 
 def judged(facts: Mapping[str, float]) -> str:
-    """Return `good` or `weak`: how well images of other data are detected as out of distribution."""
-    return "good" if facts["flagged"] >= _GOOD_SHARE and facts["auroc"] >= GOOD_AUROC else "weak"
+    """Return `found`, `partly found` or `not found`: whether `is_ood` flags images of other data."""
+    return FOUND if facts["flagged"] >= _FOUND_FROM else PARTLY if facts["flagged"] >= _PARTLY_FROM else NOT_FOUND
+
+
+def other_kinds(ood: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the facts of each kind of other data on which a run was tried, new classes last; of runs before these, without them."""
+    return ood["others"] | ({NEW_CLASS: ood["new_classes"]} if ood.get("new_classes") else {})
 
 
 def other_data(name: str, facts: Mapping[str, float]) -> str:
     """Return how well images of other data are told from the run's own."""
-    found = f"{facts['flagged']:.1%} detected as out of distribution ({judged(facts)}), AUROC {facts['auroc']:.3f}"
-    return f"Other data     {facts['images']} images of {name}: {found}"
+    found = f"{percent(facts['flagged'])} called out of distribution, AUROC {facts['auroc']:.3f}"
+    return f"Other data     {facts['images']} images of {printable(name)}: {judged(facts)} ({found})"
 
 
 def cut_points(compared: pd.DataFrame) -> str:
@@ -108,9 +113,13 @@ def _skipped(reasons: Mapping[str, int]) -> str:
     return f"{sum(reasons.values())} ({', '.join(f'{count} {reason}' for reason, count in reasons.items())}); see manifest.csv"
 
 
-def _ood(found: Mapping[str, Mapping[str, float]]) -> str:
-    detected = ", ".join(f"{facts['flagged']:.0%} of {name} ({judged(facts)})" for name, facts in found.items())
-    return f"detected {detected}" if detected else ""
+def _ood(ood: Mapping[str, Any]) -> str:
+    """Return which other data is found, which partly and which not."""
+    by_word: dict[str, list[str]] = {FOUND: [], PARTLY: [], NOT_FOUND: []}
+    for name, facts in other_kinds(ood).items():
+        share_found = f"{'at most ' if facts.get('at_most') else ''}{percent(facts['flagged'])}"
+        by_word[judged(facts)].append(f"{printable(name)} ({share_found})")
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in by_word.items() if names)
 
 
 def _entries(facts: Mapping[str, str], whole: bool = False) -> list[str]:

@@ -104,7 +104,7 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
     parameters = joined.require_frozen(classifier, trained.model)
     train_images = len(features.rows("train"))
     extracted = train_images * (1 + trial.config.augment.views) + len(labels["validation"])
-    cut = decided(trial.config, features.extractor, truncation).truncate_at if truncation or trial.config.unfreeze_from else ""
+    cut = decided(trained, truncation).truncate_at if truncation or trial.config.unfreeze_from else ""
     return Record(
         train_images=train_images, validation_images=len(labels["validation"]), test_images=len(labels["test"]),
         accuracy=figures["accuracy"], macro_f1=figures["macro_f1"], log_loss=figures["log_loss"], ece=figures["ece"],

@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,14 +99,15 @@ class HeadScorer:
         rows = standardised(
             source.read(outputs, config.augment.views), [source.widths(name) for name in outputs], len(self.images.labels), config
         )
-        trial = _Trial(self.settings, self.images, config, rows)
-        first = self.settings.prune_after
-        if leader is not None and 0 < first < len(self.images.divisions[0]):
-            begun = trial.run(first)
+        trial, divided = _Trial(self.settings, self.images, config, rows), [fold for division in self.images.divisions for fold in division]
+        first = self.settings.prune_after if leader is not None and self.settings.prune_after < len(self.images.divisions[0]) else 0
+        curves = trial.curves(divided[:first])
+        if leader is not None and first:
+            begun = trial.judged(divided[:first], curves)
             if hopeless(begun, unpacked(leader.score.facts[IMAGES]), self.settings.prune_errors):
                 facts = begun.facts | {FEATURES: rows.shape[1]}
                 return Score(begun.value, True, first, facts, time.perf_counter() - started)
-        result = trial.run(None)
+        result = trial.judged(divided, [*curves, *trial.curves(divided[first:])])
         facts = result.facts | {IMAGES: packed(result.images), FEATURES: rows.shape[1]}
         return Score(result.value, facts=facts, seconds=time.perf_counter() - started)
 
@@ -136,39 +136,29 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Trial:
+    """A configuration and its features, `standardised`."""
+
     settings: TuningConfig
     images: Images
     config: Config
     rows: np.ndarray
 
-    @cached_property
-    def _curves(self) -> dict[int, Curve]:
-        """Number of a fold -> its curve, filled by `run`."""
-        return {}
-
-    @property
-    def _folds(self) -> list[Fold]:
-        return [fold for division in self.images.divisions for fold in division]
-
-    def run(self, count: int | None) -> _Result:
-        """Fit and judge the first folds; none: all."""
-        wanted = self._folds[:count]
-        lacking = [number for number in range(len(wanted)) if number not in self._curves]
-        chosen = [self._with_views(wanted[number]) for number in lacking]
+    def curves(self, wanted: Sequence[Fold]) -> list[Curve]:
+        """Fit heads on folds."""
+        chosen = [self._with_views(fold) for fold in wanted]
         labels = np.tile(self.images.labels, len(self.rows) // len(self.images.labels))
-        if self.config.head.kind == "linear":
-            made = linear_curves(self.rows, labels, self.images.classes, self.config, chosen, float(self.config.head.inverse_penalty))
-        else:
-            made = dense_curves(self.rows, labels, self.images.classes, self.config, chosen)
-        self._curves.update(zip(lacking, made, strict=True))
-        return self._judged(wanted, [self._curves[number] for number in range(len(wanted))])
+        penalty = self.config.head.inverse_penalty
+        if self.config.head.kind == "linear" and penalty is not None:
+            return linear_curves(self.rows, labels, self.images.classes, self.config, chosen, penalty)
+        return dense_curves(self.rows, labels, self.images.classes, self.config, chosen)
 
     def _with_views(self, fold: Fold) -> Fold:
         """Return a fold that also trains on the views of its images."""
         plain = len(self.images.labels)
         return Fold(np.concatenate([fold.train + start for start in range(0, len(self.rows), plain)]), fold.held_out)
 
-    def _judged(self, wanted: Sequence[Fold], curves: Sequence[Curve]) -> _Result:
+    def judged(self, wanted: Sequence[Fold], curves: Sequence[Curve]) -> _Result:
+        """Judge folds at their common epoch."""
         shortest = min(len(curve.log_loss) for curve in curves)
         losses = np.mean([curve.log_loss[:shortest] for curve in curves], axis=0)
         epoch = int(np.argmin(losses))
@@ -181,7 +171,8 @@ class _Trial:
         accuracy = self.settings.metric == "accuracy"
         values = np.array([curve.accuracy[epoch] if accuracy else -curve.log_loss[epoch] for curve in curves])
         values = np.nan_to_num(values, neginf=-_WORST_LOSS)  # training diverged
-        spread = shares.std(ddof=1) / np.sqrt(len(shares)) if accuracy else values.std(ddof=1) / np.sqrt(len(values))
+        of_mean = shares if accuracy else values
+        spread = of_mean.std(ddof=1) / np.sqrt(len(of_mean)) if len(of_mean) > 1 else 0.0
         facts = {
             FOLDS: [round(float(value), 6) for value in values],
             ERROR: float(spread),
@@ -203,13 +194,13 @@ def standardised(rows: np.ndarray, widths: Sequence[int], plain: int, config: Co
     if not config.head.standardize:
         return np.ascontiguousarray(rows, np.float32)
     mean, variance = rows[:plain].mean(0, dtype=np.float64), rows[:plain].var(0, dtype=np.float64)
-    deviation = np.sqrt(heads._safe(variance))
+    deviation = np.sqrt(heads.safe(variance))
     return ((rows - mean) / deviation * heads.scales(widths, config.head)).astype(np.float32)
 
 
-def packed(scores: np.ndarray) -> str:
+def packed(shares: np.ndarray) -> str:
     """Return shares from 0 to 1 in 255ths, as text."""
-    return base64.b64encode(zlib.compress(np.round(scores * 255).astype(np.uint8).tobytes(), 9)).decode()
+    return base64.b64encode(zlib.compress(np.round(shares * 255).astype(np.uint8).tobytes(), 9)).decode()
 
 
 def unpacked(text: str) -> np.ndarray:

@@ -4,6 +4,7 @@ Ranges are logarithmic where a factor matters and not a difference. The settings
 penalty of linear ones to these. Epochs are not tried: cross-validation finds the best one of each trial, and early stopping in `fit`.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,8 +49,8 @@ def head_space(settings: TuningConfig, backbones: Sequence[Backbone], balance: f
     given = _given(settings)
     values = _DEFAULTS | ({_WEIGHTS: Choices(("none", "balanced"))} if balance >= UNBALANCED else {}) | given
     cuts = values.pop("truncate_at", None)
-    for backbone in backbones if isinstance(cuts, Choices) else ():
-        for value in cuts.values:
+    if isinstance(cuts, Choices):
+        for backbone, value in itertools.product(backbones, cuts.values):
             backbone.cuts_of(value)
     several = len(backbones) > 1
     made = [Parameter(key, Choices(tried)) for key, tried in _passes(settings).items() if len(tried) > 1]
@@ -89,11 +90,11 @@ def _given(settings: TuningConfig) -> dict[str, Choices | Range]:
                 f"{', '.join(TRIED)}; other keys are fixed in common."
             )
         given[key] = values
-    for key, word in (("truncate_at", "auto"), ("head.pooling", "flatten"), ("head.inverse_penalty", "auto")):
+    for key, word in (("truncate_at", "auto"), ("head.pooling", "flatten"), ("head.inverse_penalty", None)):
         found = given.get(key)
         if isinstance(found, Choices) and word in found.values:
             why = "whole maps are too large to keep for all cut points" if word == "flatten" else "the search itself chooses"
-            raise ConfigError(f"{key}: {why}. Expected other values than {word}. Received {', '.join(found.labels)}.")
+            raise ConfigError(f"{key}: {why}. Expected other values than {label(word)}. Received {', '.join(found.labels)}.")
     return given
 
 
