@@ -12,7 +12,7 @@ from transfer.models import registry
 from transfer.workflows.requests import fit_request
 from transfer.workflows.settings import resolve
 
-CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem != "compare")
+CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem not in ("compare", "tune"))
 
 
 @pytest.mark.parametrize("network", registry.names())
