@@ -8,7 +8,8 @@ import numpy as np
 Features = dict[str, np.ndarray]  # "path", "label", and one array [n, channels] for each cut point and pooling ("block4_pool:avg")
 
 CUTS = [f"block{number}_pool" for number in range(1, 6)]
-PACKAGE, BEFORE = "all cuts, avg and max", "top cut, avg"
+PACKAGE, BEFORE = "all cuts, avg and max", "top cut, avg, 5 nearest"
+NEIGHBOURS = 2
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def distance(names: list[str], neighbours: int = 5, change: str = "as they are") -> Rule:
+def distance(names: list[str], neighbours: int = NEIGHBOURS, change: str = "as they are") -> Rule:
     """Mean cosine distance to the nearest images, each block at unit length."""
 
     def rule(pair: Pair) -> np.ndarray:
@@ -71,7 +72,7 @@ def whole_cuts(pair: Pair) -> np.ndarray:
         names = blocks([cut])
         reference, rows = (np.hstack([part(name) for name in names]) for part in (pair.reference.__getitem__, pair.judged))
         cosines.append(unit(rows) @ unit(reference).T)
-    return nearest(np.mean(cosines, 0), 5)
+    return nearest(np.mean(cosines, 0), NEIGHBOURS)
 
 
 def scaled(pair: Pair) -> np.ndarray:
@@ -81,7 +82,7 @@ def scaled(pair: Pair) -> np.ndarray:
         reference = unit(pair.reference[name])
         among = reference @ reference.T
         np.fill_diagonal(among, -2)
-        found.append(nearest(unit(pair.judged(name)) @ reference.T, 5) / nearest(among, 5).mean())
+        found.append(nearest(unit(pair.judged(name)) @ reference.T, NEIGHBOURS) / nearest(among, NEIGHBOURS).mean())
     return np.mean(found, 0)
 
 
@@ -95,7 +96,7 @@ def whitened(pair: Pair, cosine: bool) -> np.ndarray:
     least = 0.1 * variance.mean()
     if cosine:
         scale = 1 / np.sqrt(variance + least)
-        return nearest(unit(rows @ axes.T * scale) @ unit(reference @ axes.T * scale).T, 5)
+        return nearest(unit(rows @ axes.T * scale) @ unit(reference @ axes.T * scale).T, NEIGHBOURS)
     inside = rows @ axes.T
     return (inside**2 / (variance + least)).sum(1) + ((rows**2).sum(1) - (inside**2).sum(1)) / least
 
@@ -112,12 +113,13 @@ def softmax(pair: Pair) -> np.ndarray:
 
 RULES: dict[str, Rule] = {
     "maximum softmax probability": softmax,
-    BEFORE: distance(blocks(CUTS[-1:], ["avg"])),
+    BEFORE: distance(blocks(CUTS[-1:], ["avg"]), 5),
     "top cut, avg and max": distance(blocks(CUTS[-1:])),
     "all cuts, avg": distance(blocks(poolings=["avg"])),
     "all cuts, max": distance(blocks(poolings=["max"])),
     PACKAGE: distance(blocks()),
     "its nearest alone": distance(blocks(), 1),
+    "its 5 nearest": distance(blocks(), 5),
     "its 10 nearest": distance(blocks(), 10),
     "first three cuts": distance(blocks(CUTS[:3])),
     "every other cut": distance(blocks(CUTS[::2])),

@@ -33,6 +33,16 @@ def test_distances_are_those_to_the_nearest(count: int, asked: int, neighbours: 
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+@given(st.integers(1, 40), st.integers(0, 30), st.integers(1, 50), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_the_neighbours_are_the_rows_that_the_distance_is_the_mean_of(count: int, asked: int, neighbours: int, seed: int) -> None:
+    training, rows = unit(count, seed=seed), unit(asked, seed=seed + 1)
+    found = ood.neighbours_of(training, rows, neighbours)
+    assert found.shape == (asked, min(count, neighbours))
+    means = [(1 - training[near] @ row).mean() for near, row in zip(found, rows, strict=True)]
+    np.testing.assert_allclose(ood.distances(training, rows, neighbours), means, atol=1e-5)
+
+
 @given(st.integers(20, 200), st.floats(0.01, 0.5), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
 def test_at_most_the_stated_share_of_the_validation_images_lies_above_the_threshold(count: int, share: float, seed: int) -> None:

@@ -103,7 +103,7 @@ def test_memory_and_store_give_the_same_batches_in_float32(store: Store, dtype: 
 
 def test_a_row_keeps_the_order_of_its_values(store: Store) -> None:
     made = batches(store, seed=None, shape=(2, 2, 3))
-    store.put({made.rows.keys[0]: np.arange(12, dtype=np.float32).tobytes()})
+    store.put({made.rows.keys[0][0]: np.arange(12, dtype=np.float32).tobytes()})
     assert np.array_equal(taken(made)[0][0][0], np.arange(12).reshape(2, 2, 3))
 
 

@@ -26,7 +26,7 @@ class InArray(StoredRows):
     """Rows that lie in an array instead of a store."""
 
     def __init__(self, array: np.ndarray, memory: int = 1 << 20) -> None:
-        super().__init__(None, [b""] * len(array), array.shape[1], array.dtype, memory)
+        super().__init__(None, [[b""] * len(array)], [array.shape[1]], array.dtype, memory)
         self.array = array
 
     def take_stored(self, numbers: np.ndarray) -> np.ndarray:

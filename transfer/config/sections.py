@@ -226,7 +226,7 @@ class OODConfig(Section):
     cut_points: int = Field(
         5, ge=1, le=20, description="maximum number of cut points, evenly spaced up to the truncation, whose features are compared"
     )
-    neighbours: int = Field(5, ge=1, le=1000, description="number of nearest training images whose mean distance is the score")
+    neighbours: int = Field(2, ge=1, le=1000, description="number of nearest training images whose mean distance is the score")
     false_alarms: float = Field(
         0.05, gt=0, lt=1, description="fraction of the validation images that the threshold calls out of distribution"
     )

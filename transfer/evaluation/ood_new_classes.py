@@ -7,7 +7,7 @@ import numpy as np
 from transfer.evaluation import ood
 from transfer.evaluation.ood import Reference
 
-_MOST_CLASSES, _MOST_IMAGES = 100, 5000  # the figures of more would hardly differ
+_MOST_CLASSES, _MOST_IMAGES = 100, 2000  # the figures of more would hardly differ
 
 
 def new_classes(reference: Reference, embeddings: np.ndarray, labels: np.ndarray, false_alarms: float, seed: int) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def new_classes(reference: Reference, embeddings: np.ndarray, labels: np.ndarray
 
     Args:
         reference: the images that a run compares with.
-        embeddings: of the validation images, rows of length 1 [n, d]; of more than 5,000, equally many of each class are used.
+        embeddings: of the validation images, rows of length 1 [n, d]; of more than 2,000, equally many of each class are used.
         labels: their class names [n].
         false_alarms: the share of images of the other classes above the threshold, 0 to 1.
         seed: of both choices.

@@ -39,6 +39,7 @@ class Stopping(keras.callbacks.EarlyStopping):
         super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
         self._tolerance = tolerance
         self._before: dict[str, Any] = {}
+        self.best_epoch: int = 0
 
     def resume(self, before: dict[str, Any]) -> None:
         """Start the next training with what an earlier process remembered."""

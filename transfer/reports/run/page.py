@@ -88,7 +88,7 @@ def _content(run: Run) -> dict[str, Any]:
     low, high = test["accuracy_ci95"]
     of_test = run.predictions[run.predictions["split"] == "test"]
     cut_points = run.cut_points
-    other_data = {name: facts | {"judged": text.judged(facts)} for name, facts in text.other_kinds(metrics["ood"]).items()}
+    other_data = {name: dict(facts) | {"judged": text.judged(facts)} for name, facts in text.other_kinds(metrics["ood"]).items()}
     usual, most = majority(test)
     drawn = len(classes) <= _CLASSES_DRAWN
     skipped = run.manifest[run.manifest["reason"] != ""]
@@ -121,19 +121,6 @@ def _content(run: Run) -> dict[str, Any]:
     }
 
 
-def _tuning(run: Run) -> dict[str, Any] | None:
-    """Return what the page says of the search that found the configuration; None if there was none."""
-    search = Search.of(run)
-    if search is None:
-        return None
-    return {
-        "search": search,
-        "caution": CAUTION,
-        "by_trial": tuning_figures.by_trial(search.trials, search.metric, search.facts["chosen"]),
-        "importances": {among: tuning_figures.importances(shares) for among, shares in search.importances.items()},
-    }
-
-
 def _new_classes(found: Mapping[str, Any] | None) -> str:
     """Return what to expect of images of a class that the run does not know, and that looks like its own."""
     if not found:
@@ -147,6 +134,19 @@ def _new_classes(found: Mapping[str, Any] | None) -> str:
         f"{of_each if len(by_share) > 1 else ''}: each class was taken for a new one in turn, and compared with the other classes alone."
         f"{caution if found['at_most'] else ''}"
     )
+
+
+def _tuning(run: Run) -> dict[str, Any] | None:
+    """Return what the page says of the search that found the configuration; None if there was none."""
+    search = Search.of(run)
+    if search is None:
+        return None
+    return {
+        "search": search,
+        "caution": CAUTION,
+        "by_trial": tuning_figures.by_trial(search.trials, search.metric, search.facts["chosen"]),
+        "importances": {among: tuning_figures.importances(shares) for among, shares in search.importances.items()},
+    }
 
 
 def _confused(test: Mapping[str, Any]) -> list[tuple[str, str, int]]:
