@@ -117,8 +117,8 @@ def mend(path: Path) -> None:
     kept = next((number for number, good in enumerate(whole) if not good), len(whole))
     if any(whole[kept:]):
         raise RunError(
-            f"The journal of the search is damaged in line {kept + 1}. Restore it from a copy, or begin anew: delete it, or give "
-            f"another --name. Received {str(path)!r}."
+            f"The journal of the search is damaged in line {kept + 1}. Restore it from a copy, choose another --name, or "
+            f"begin anew with --overwrite. Received {str(path)!r}."
         )
     size = sum(len(line) + 1 for line in lines[:kept])
     if size == path.stat().st_size:
