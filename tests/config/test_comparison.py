@@ -8,6 +8,7 @@ import pytest
 from tests.workflows.comparison.tiny import pair
 from transfer.config.comparison import ComparisonConfig, build, parse_assignment, read_yaml
 from transfer.errors import ConfigError
+from transfer.workflows.settings import resolve
 
 
 def test_sizes_and_seeds_come_in_order_with_all_last() -> None:
@@ -132,3 +133,32 @@ def test_the_file_of_the_repository_is_taken() -> None:
     config = build([read_yaml(Path(__file__).resolve().parents[2] / "configs" / "compare.yaml")])
     assert isinstance(config, ComparisonConfig)
     assert len(config.methods) >= 4
+
+
+def test_without_methods_the_usual_ones_are_compared() -> None:
+    usual = build([])
+    assert list(usual.methods) == ["frozen", "frozen all cuts", "fine-tuned", "lenet", "tiny_vgg"]
+    assert (usual.sizes, usual.seeds) == ((5, 25, "all"), (0, 1, 2))
+    assert usual.methods["frozen all cuts"] == {"backbone": "vgg16", "truncate_at": "all", "head.pooling": "avg+max"}
+    for keys in usual.methods.values():
+        resolve([usual.common, keys])
+
+
+def test_settings_override_those_of_the_usual_comparison() -> None:
+    changed = build([{"sizes": [3], "common.image_size": 96}, {"tune": 4}])
+    assert (changed.sizes, changed.tune, changed.common) == ((3,), 4, {"image_size": 96})
+    assert len(changed.methods) == 5
+
+
+def test_methods_that_are_given_take_the_place_of_the_usual_ones() -> None:
+    given = build([pair()])
+    assert list(given.methods) == ["linear", "hidden"]
+    assert build([{"methods": pair()["methods"]}]).seeds == (0, 1, 2, 3, 4), "only the usual comparison has fewer"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"), [({"tune": -1}, "tune=-1"), ({"tune": "x"}, "tune='x'"), ({"tune_at": "all"}, "tune_at='all'")]
+)
+def test_a_search_that_cannot_be_is_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        build([pair(), wrong])

@@ -68,10 +68,10 @@ def test_a_search_ends_in_an_ordinary_run_and_goes_on_with_more_trials(data: Pat
     assert run.tuning is not None and run.trials is not None
     assert (run.tuning["trials"], len(run.trials)) == (4, 4)
     chosen = run.trials.iloc[run.tuning["chosen"]]
-    assert run.config["head"]["kind"] == chosen["head.kind"]
+    assert run.config["head.kind"] == chosen["head.kind"]
     assert 0 <= run.metrics["test"]["accuracy"] <= 1
     assert "The search that found this head" in run.report.read_text(encoding="utf-8")
-    assert list(transfer.predict(run, [next((data / "test" / "1").glob("*.png"))])["predicted"])
+    assert len(transfer.predict(run, [next((data / "test" / "1").glob("*.png"))])) == 1
 
     before = run.report.stat().st_mtime_ns
     assert transfer.tune(data, QUICK, trials=4, name="digits", output=tmp_path).report.stat().st_mtime_ns == before  # nothing to do

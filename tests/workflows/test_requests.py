@@ -12,7 +12,7 @@ from transfer.models import registry
 from transfer.workflows.requests import fit_request
 from transfer.workflows.settings import resolve
 
-CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem != "compare")
+CONFIGS = sorted(path for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml") if path.stem not in ("compare", "tune"))
 
 
 @pytest.mark.parametrize("network", registry.names())
@@ -192,3 +192,16 @@ def test_a_clock_whose_time_no_model_file_can_have_is_refused_before_the_work_be
         return
     with pytest.raises(RunError, match=rf"clock of this machine is wrong.*Received the year {year}"):
         fit_request(tmp_path / "data", [{"backbone": "lenet"}], "run", tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", list(registry.SCRATCH))
+def test_networks_from_scratch_are_trained_on_live_views_that_are_not_mirrored(name: str) -> None:
+    augment = resolve([{"backbone": name}]).augment
+    assert (augment.live, augment.flip, augment.views) == (True, False, 0)
+    assert not resolve([{"backbone": "vgg16"}]).augment.live
+
+
+def test_stored_views_take_the_place_of_live_ones() -> None:
+    assert not resolve([{"backbone": "lenet", "augment.views": 2}]).augment.live
+    assert not resolve([{"backbone": "lenet", "augment": {"live": False}}]).augment.live
+    assert resolve([{"backbone": "lenet", "augment.views": 0}]).augment.live

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 _DATA = typer.Argument(metavar="DATA", help="Folder, table, or tfds:NAME, as for transfer fit.")
-_CONFIG = typer.Option(help="Settings of the comparison (YAML), such as configs/compare.yaml.")
+_CONFIG = typer.Option(help="Settings of the comparison (YAML), such as configs/compare.yaml; none: usual methods.")
 _SETTINGS = typer.Option(
     "--set", metavar="KEY=VALUE", help="Any setting: sizes=[1,10,all], common.image_size=64, methods.top.head.dropout=0.3."
 )

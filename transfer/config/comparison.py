@@ -34,6 +34,24 @@ Size = Annotated[PositiveInt | Literal["all"], WrapValidator(_size)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+DEFAULTS: dict[str, Any] = {
+    "sizes": [5, 25, ALL],
+    "seeds": [0, 1, 2],
+    "methods": {
+        "frozen": {"backbone": "vgg16"},
+        "frozen all cuts": {"backbone": "vgg16", "truncate_at": "all", "head.pooling": "avg+max"},
+        "fine-tuned": {"backbone": "vgg16", "unfreeze_from": "block5_conv1"},
+        # As much is made of the networks from scratch as is known; see the tables in configs/lenet.yaml and models/registry.py.
+        "lenet": {
+            "backbone": "lenet", "image_size": 64, "head.dropout": 0.3,
+            "network": {"color": "rgb", "activation": "relu", "pooling": "max", "normalization": "batch"},
+        },
+        "tiny_vgg": {"backbone": "tiny_vgg", "image_size": 64, "network": {"normalization": "batch", "dropout": 0.3}},
+    },
+}  # fmt: skip
+"""A comparison of which no method is given. Fewer sizes and seeds than usual, since fine-tuning and training from scratch are slow."""
+
+
 class ComparisonConfig(Section):
     """A comparison: methods x sizes x seeds."""
 
@@ -44,6 +62,15 @@ class ComparisonConfig(Section):
         (0, 1, 2, 3, 4), min_length=1, description="seeds of the trials: subsets, initial weights, dropout and order of the images"
     )
     reference: str | None = Field(None, description="method that all others are compared with; empty: all pairs are compared")
+    tune: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="settings tried for each method before the comparison, on training and validation images; the best are compared",
+    )
+    tune_at: Literal["largest", "each"] = Field(
+        "largest", description="images on which settings are searched: the largest size, for all sizes; or each size, for itself"
+    )
     validation: Literal["all", "proportional"] = Field(
         ALL, description="validation images at each size: all, or in proportion to the training images, at least one per class"
     )
@@ -80,11 +107,15 @@ class ComparisonConfig(Section):
 def build(layers: Iterable[Mapping[str, Any]]) -> ComparisonConfig:
     """Merge settings (nested or dotted) and validate them; later ones override earlier ones.
 
+    If none of them names methods, they override `DEFAULTS`.
+
     Raises:
         ConfigError: for a key that does not exist, an invalid value, or methods that cannot be compared.
     """
     tree: dict[str, Any] = {"common": {}, "methods": {}}
-    for layer in layers:
+    given = list(layers)
+    usual = not any(str(key).partition(".")[0] == "methods" for layer in given for key in layer)
+    for layer in [DEFAULTS, *given] if usual else given:
         for key, value in layer.items():
             _merge(tree, str(key), value)
     if not tree["methods"]:

@@ -95,7 +95,9 @@ class AugmentConfig(Section):
 
     views: int = Field(0, ge=0, le=64, description="augmented views of each training image, in addition to the plain one")
     live: bool = Field(False, description="instead, a new view of each image in every epoch; only from scratch or with unfreeze_from: all")
-    flip: bool = Field(True, description="mirror left to right, in half of the views")
+    flip: bool = Field(
+        True, description="mirror left to right, in half of the views; not for digits, text or signs (networks from scratch: false)"
+    )
     crop: float = Field(0.2, ge=0, lt=0.9, description="largest fraction of each side that is cropped away")
     color: float = Field(0.2, ge=0, lt=1, description="largest relative change of brightness, contrast and saturation")
     rotation: float = Field(10.0, ge=0, le=180, description="largest rotation in either direction, in degrees")

@@ -35,10 +35,13 @@ class Stopping(keras.callbacks.EarlyStopping):
         tolerance: of the epochs whose loss is within this fraction of the lowest one, the latest is kept.
     """
 
+    best_epoch: int
+
     def __init__(self, patience: int, monitor: str = "val_loss", tolerance: float = 0.0) -> None:
         super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
         self._tolerance = tolerance
         self._before: dict[str, Any] = {}
+        self.best_epoch: int = 0
 
     def resume(self, before: dict[str, Any]) -> None:
         """Start the next training with what an earlier process remembered."""

@@ -17,12 +17,13 @@ from transfer.system.energy import Meter
 from transfer.system.files import write_text
 from transfer.system.progress import Progress, Silent
 from transfer.system.startup import hearing
-from transfer.workflows.comparison import costs, folder, records, tables
+from transfer.workflows.comparison import costs, folder, records, tables, tuning
 from transfer.workflows.comparison import trials as trials_module
 from transfer.workflows.comparison.folder import Comparison
 from transfer.workflows.comparison.methods import Method, prepare
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial, trials
+from transfer.workflows.comparison.tuning import Tuned
 from transfer.workflows.requests import CompareRequest, Data, compare_request
 
 _COLLECT_AFTER = 10  # trials
@@ -68,9 +69,11 @@ def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
         wanted, note = trials(request.settings, methods, dataset)
         if note:
             progress.say(note)
+        progress.say(_extent(request.settings, methods, wanted))
         manifests.write(dataset.table, request.folder / folder.MANIFEST)
         write_text(request.folder / folder.SETTINGS, request.settings.to_yaml())
-        results = _recorded(request, wanted, [note] if note else [])
+        wanted, searches = tuning.tune(request.settings, wanted, request.folder, progress)
+        results = _recorded(request, wanted, [note] if note else [], searches)
         if unusable := sum(records.place(request.folder, trial.identity).exists() for trial in wanted) - len(results.found):
             progress.say(f"{unusable} of {len(wanted)} trials have a record that is damaged or of an earlier version, and are repeated.")
         if results.found:
@@ -90,17 +93,29 @@ class _Results:
         found: identity of a trial -> its record.
         failures: `run`, `reason` of each failed trial.
         notes: sentences for the report.
+        searches: for settings, before the comparison.
     """
 
     found: dict[str, Record]
     failures: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    searches: tuple[Tuned, ...]
 
 
-def _recorded(request: CompareRequest, wanted: Sequence[Trial], notes: Sequence[str]) -> _Results:
+def _extent(settings: ComparisonConfig, methods: Sequence[Method], wanted: Sequence[Trial]) -> str:
+    """Return a sentence on how much is to be done."""
+    sizes = list(dict.fromkeys(trial.size for trial in wanted))
+    text = f"{len(wanted)} trials: {len(methods)} methods x {len(sizes)} sizes ({', '.join(sizes)}) x {len(settings.seeds)} seeds"
+    if not settings.tune:
+        return f"{text}."
+    searched = len(methods) * (len(sizes) if settings.tune_at == "each" else 1)
+    return f"{text}; before them up to {searched * settings.tune} trials of settings."
+
+
+def _recorded(request: CompareRequest, wanted: Sequence[Trial], notes: Sequence[str], searches: Sequence[Tuned]) -> _Results:
     """Read the records of earlier calls."""
     stored = {trial.identity: records.read(request.folder, trial.identity) for trial in wanted}
-    return _Results({name: record for name, record in stored.items() if record is not None}, (), tuple(notes))
+    return _Results({name: record for name, record in stored.items() if record is not None}, (), tuple(notes), tuple(searches))
 
 
 def _train(
@@ -120,7 +135,7 @@ def _train(
         for number, trial in enumerate(lacking, start=1):
             if trial.size != size:
                 size = trial.size
-                _write(request, methods, dataset, wanted, _Results(found, tuple(failures), tuple(notes)))
+                _write(request, methods, dataset, wanted, _Results(found, tuple(failures), tuple(notes), results.searches))
             try:
                 record = trials_module.train_trial(trial, rates[trial.method.name], meter)
             except TransferError as error:
@@ -135,7 +150,7 @@ def _train(
                 gc.collect()  # networks and their graphs are reference cycles
     if meter.source == "estimate":
         progress.say("Energy is an estimate: this machine has no readable energy counter.")
-    return _Results(found, tuple(failures), tuple(notes))
+    return _Results(found, tuple(failures), tuple(notes), results.searches)
 
 
 def _write(request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], results: _Results) -> None:
@@ -152,7 +167,7 @@ def _write(request: CompareRequest, methods: Sequence[Method], dataset: Dataset,
     table = tables.runs(found, list(request.configs), len(dataset.classes))
     predicted = tables.predictions(found, dataset.rows("test"), dataset.classes, list(table["run"]))
     facts = _facts(request, methods, dataset, wanted, results, [record for _, record in found])
-    tables.write(request.folder, table, predicted, request.settings.to_yaml(), request.settings.reference, facts)
+    tables.write(request.folder, table, predicted, request.settings.to_yaml(), request.settings.reference, facts, results.searches)
 
 
 def _facts(

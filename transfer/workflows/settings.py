@@ -67,6 +67,8 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     if isinstance(network, Scratch):  # an empty option means the network's default
         given = {key: value for key, value in given.items() if value is not None or not key.startswith("network.")}
         own = {f"network.{key}": value for key, value in network.options.items()}
+        if given.get("augment.views"):  # stored views are asked for instead of live ones
+            own["augment.live"] = False
         config = build([network.defaults, own, given])
         smallest = network.smallest_with(config.network)
     else:

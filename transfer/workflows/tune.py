@@ -111,7 +111,7 @@ def _search(request: TuneRequest, file: Path, place: Path, progress: Progress, s
     budget = Budget(settings.trials, settings.timeout)
     searched = run_study(
         space, scorer, budget, file, identity, progress,
-        seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials,
+        seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials, anew=request.overwrite,
     )  # fmt: skip
     facts = {"images": len(rows), "classes": images.classes, "folds": len(images.divisions[0]), "repeats": settings.repeats}
     return searched, space, facts

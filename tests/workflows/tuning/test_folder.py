@@ -29,5 +29,6 @@ def test_a_search_begins_with_the_journal_of_its_run_unless_it_has_a_newer_one(t
         assert file.read_text() == "old\n"
         file.write_text("newer\n")
         assert folder.begun(place, run, anew=False).read_text() == "newer\n"
+        file.unlink()
         assert not folder.begun(place, run, anew=True).exists()
     assert (run / STUDY).read_text() == "old\n"

@@ -167,6 +167,17 @@ def test_a_journal_of_another_search_is_refused_with_what_differs(tmp_path: Path
     assert file.read_bytes() == before
 
 
+def test_anew_forgets_another_search_and_goes_on_with_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "study.journal"
+    search(file, 5)
+    assert search(file, 12, anew=True).earlier == 5  # which is what it would find again
+    assert search(file, 5, anew=True, seed=1).earlier == 0
+    file.write_bytes(b"no journal\n" + file.read_bytes())
+    with pytest.raises(RunError, match="damaged in line 1"):
+        search(file, 5, seed=1)
+    assert search(file, 5, anew=True, seed=1).earlier == 0
+
+
 def test_the_time_ends_a_search_after_its_batch(tmp_path: Path) -> None:
     found = search(tmp_path / "study.journal", 100, seconds=1e-9)
     assert len(found.trials) == 8

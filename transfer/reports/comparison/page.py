@@ -1,6 +1,6 @@
 """A comparison -> one self-contained page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,7 @@ def render(
     paired: pd.DataFrame,
     config: str = "",
     facts: Mapping[str, str] | None = None,
+    tuning: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page.
 
@@ -34,6 +35,7 @@ def render(
         paired: of these runs, by `evaluation.paired_differences.paired`.
         config: the settings as YAML, shown at the end; "" for none.
         facts: names and values of how the comparison was made (data, machine, versions), shown at the end.
+        tuning: of each search for settings: method, size, tried, chosen (text), val_accuracy, val_accuracy_as_configured, seconds.
     """
     heads, cells = comparison_table.cells(summary)
     told = told_pairs(summary, paired)
@@ -56,6 +58,7 @@ def render(
         level=LEVEL,
         one_seed=bool((paired["seeds"] == 1).any()),
         many_seeds=bool((paired["seeds"] > 1).any()),
+        tuning=[{key: printable(str(value)) if isinstance(value, str) else value for key, value in one.items()} for one in tuning],
         config=config,
         facts={printable(key): printable(value) for key, value in (facts or {}).items()},
     )

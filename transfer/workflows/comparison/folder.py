@@ -25,15 +25,20 @@ SUMMARY = "summary.csv"
 PAIRED = "paired.csv"
 REPORT = "report.html"
 MANIFEST = "manifest.csv"
+TUNING = "tuning.csv"
 RECORDS = "runs"
+STUDIES = "tuning"
 RATES = "rates.json"
 LOCK = ".lock"
 
 TABLES = (RUNS, PREDICTIONS, SUMMARY, PAIRED)
 CHECKSUMS = "checksums"
-"""Key of `FACTS` with the checksum of each of the `TABLES`; `FACTS` is written last."""
+"""Key of `FACTS` with the checksum of each of the `TABLES`, and of `TUNING` if there is one; `FACTS` is written last."""
 
-_TEXTS = ("run", "method", "size", "truncate_at", "energy_source", "method_a", "method_b", "test", "interval", "majority_class")
+_TEXTS = (
+    "run", "method", "size", "truncate_at", "energy_source", "method_a", "method_b", "test", "interval", "majority_class", "failed",
+    "settings",
+)  # fmt: skip
 
 
 def require_free(folder: Path, protected: Iterable[Path]) -> None:
@@ -146,6 +151,11 @@ class Comparison:
     def paired(self) -> pd.DataFrame:
         """One row per pair of methods and size: the difference on the same test images."""
         return self._table(PAIRED)
+
+    @cached_property
+    def tuning(self) -> pd.DataFrame:
+        """One row per trial of the searches for settings (`tune: N`); empty if there was none."""
+        return self._table(TUNING) if self.facts.get("tuning") else pd.DataFrame()
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

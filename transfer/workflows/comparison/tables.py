@@ -14,8 +14,10 @@ from transfer.system.files import write_text
 from transfer.system.sealed import write_json
 from transfer.system.spreadsheet import to_csv
 from transfer.workflows.comparison import folder as names
+from transfer.workflows.comparison import tuning
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.trials import Trial
+from transfer.workflows.comparison.tuning import Tuned
 
 COLUMNS = [
     "run", "method", "size", "images_per_class", "train_images", "validation_images", "test_images", "seed", "accuracy", "majority",
@@ -53,8 +55,9 @@ def predictions(found: Sequence[tuple[Trial, Record]], test: pd.DataFrame, class
 
 
 def write(
-    folder: Path, table: pd.DataFrame, predicted: pd.DataFrame, settings: str, reference: str | None, facts: Mapping[str, Any]
-) -> None:
+    folder: Path, table: pd.DataFrame, predicted: pd.DataFrame, settings: str, reference: str | None, facts: Mapping[str, Any],
+    searches: Sequence[Tuned] = (),
+) -> None:  # fmt: skip
     """Write all tables and the report.
 
     Args:
@@ -62,7 +65,9 @@ def write(
         settings: settings of the comparison, as YAML.
         reference: method that the others are compared with; none: all pairs.
         facts: further content of `comparison.json`.
+        searches: for settings, before the comparison.
     """
+    found = [one.facts() for one in searches]
     summary = learning_curves.summary(table)
     paired = paired_differences.paired(table, predicted, reference)
     paragraph = text.paragraph(table, summary, paired)
@@ -70,12 +75,16 @@ def write(
     _csv(folder / names.PREDICTIONS, predicted)
     _csv(folder / names.SUMMARY, summary)
     _csv(folder / names.PAIRED, paired)
+    if searches:
+        _csv(folder / names.TUNING, tuning.table(searches))
     shown = {"Data": str(facts["data"]), "Validation": str(facts["validation"])} | {"Note": " ".join(facts["notes"])}
-    rendered = page.render(folder.name, table, summary, paired, settings, {name: value for name, value in shown.items() if value})
+    told = {name: value for name, value in shown.items() if value}
+    tuned = [one | {"chosen": tuning.shown(one["chosen"]) or "as configured"} for one in found]
+    rendered = page.render(folder.name, table, summary, paired, settings, told, tuned)
     write_text(folder / names.REPORT, rendered)
     # Last: if it exists, all files do, and are those that it was written for.
-    checksums = {name: checksum_of_file(folder / name) for name in names.TABLES}
-    write_json(folder / names.FACTS, dict(facts) | {"paragraph": paragraph, names.CHECKSUMS: checksums}, indent=2)
+    checksums = {name: checksum_of_file(folder / name) for name in (*names.TABLES, *([names.TUNING] if searches else []))}
+    write_json(folder / names.FACTS, dict(facts) | {"tuning": found, "paragraph": paragraph, names.CHECKSUMS: checksums}, indent=2)
 
 
 def _csv(path: Path, table: pd.DataFrame) -> None:

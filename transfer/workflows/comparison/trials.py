@@ -17,6 +17,7 @@ from transfer.system.progress import Clock, Silent
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.identity import result_identity
 from transfer.training.stages import decided, train
+from transfer.training.trained import Trained
 from transfer.training.truncation import choose_truncation, with_whole_maps
 from transfer.workflows.comparison.costs import Rate
 from transfer.workflows.comparison.methods import Method
@@ -97,8 +98,7 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
         trained, classifier = train(features, truncation, silent, clock)
         # Extraction in between is not training: it is part of the cost of extraction, the same for every image.
         seconds = time.perf_counter() - started - clock.seconds.get("feature extraction", 0.0)
-    for checkpoint in trained.checkpoints:
-        checkpoint.unlink(missing_ok=True)
+    _forget_checkpoints(trained)
     labels = {split: features.labels(split) for split in ("validation", "test")}
     figures = evaluate(trained.probabilities["test"], labels["test"], features.classes)
     parameters = joined.require_frozen(classifier, trained.model)
@@ -108,13 +108,32 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
     return Record(
         train_images=train_images, validation_images=len(labels["validation"]), test_images=len(labels["test"]),
         accuracy=figures["accuracy"], macro_f1=figures["macro_f1"], log_loss=figures["log_loss"], ece=figures["ece"],
-        val_accuracy=float((trained.probabilities["validation"].argmax(1) == labels["validation"]).mean()),
+        val_accuracy=_accuracy(trained, features),
         best_epoch=int(trained.best_epoch), epochs=len(trained.history), truncate_at=listed(cut),
         parameters_trained=int(parameters["trained"]), parameters_total=int(parameters["total"]),
         seconds_frozen=extracted * rate.seconds, seconds_training=seconds,
         energy_wh=_sum(reading.wh, rate.wh, extracted), co2_g=_sum(reading.co2_g, rate.co2_g, extracted), energy_source=meter.source,
         predicted=[int(number) for number in trained.probabilities["test"].argmax(1)],
     )  # fmt: skip
+
+
+def validation_accuracy(trial: Trial) -> float:
+    """Train one trial and return its accuracy on the validation images, by which settings are chosen; see `train_trial`."""
+    features, clock, silent = FeatureDataset(trial.dataset, trial.method.extractor, trial.method.store, trial.config), Clock(), Silent()
+    truncation = choose_truncation(features, silent, clock)
+    features = with_whole_maps(features, truncation, silent, clock)
+    trained, _ = train(features, truncation, silent, clock)
+    _forget_checkpoints(trained)
+    return _accuracy(trained, features)
+
+
+def _accuracy(trained: Trained, features: FeatureDataset) -> float:
+    return float((trained.probabilities["validation"].argmax(1) == features.labels("validation")).mean())
+
+
+def _forget_checkpoints(trained: Trained) -> None:
+    for checkpoint in trained.checkpoints:
+        checkpoint.unlink(missing_ok=True)
 
 
 def _sum(training: float, image: float | None, images: int) -> float | None:

@@ -42,12 +42,10 @@ def begun(folder: Path, run: Path, anew: bool) -> Path:
     Args:
         folder: of the search, locked.
         run: folder of its run, which holds the journal if the search had ended before.
-        anew: forget an earlier search.
+        anew: forget the search of the run.
     """
     file = folder / STUDY
-    if anew:
-        file.unlink(missing_ok=True)
-    elif not file.exists() and (run / STUDY).is_file():
+    if not anew and not file.exists() and (run / STUDY).is_file():
         journal.copy(run / STUDY, file)
     return file
 

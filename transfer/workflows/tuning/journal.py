@@ -46,29 +46,25 @@ class Journal:
         study: Optuna's study in it.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, Any], anew: bool = False) -> None:
         """Open a journal, or begin one.
 
         Args:
             path: the file.
             identity: text -> plain values; all that determines the trials.
+            anew: a journal that would be refused is deleted. One of the same identity holds what would be found again.
 
         Raises:
             RunError: if the file is damaged, or is that of another search; the error names what differs.
         """
         self.path = path
-        mend(path)
-        with quiet():
-            storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock()))
-            if storage.get_all_studies():
-                self.study = optuna.load_study(storage=storage, study_name=NAME)
-            else:
-                self.study = optuna.create_study(storage=storage, study_name=NAME, direction="maximize")
-            known = self.study.user_attrs.get(IDENTITY)
-            if known is None and not self.study.get_trials(deepcopy=False):
-                self.study.set_user_attr(IDENTITY, dict(identity))
-            else:
-                _require_same(known or {}, json.loads(json.dumps(dict(identity))), path)
+        try:
+            self.study = _opened(path, identity)
+        except RunError:
+            if not anew:
+                raise
+            path.unlink()
+            self.study = _opened(path, identity)
 
     @property
     def finished(self) -> list[FrozenTrial]:
@@ -79,6 +75,21 @@ class Journal:
         """Write finished trials; each is on disk when this returns."""
         with quiet():
             self.study.add_trials(list(trials))
+
+
+def _opened(path: Path, identity: Mapping[str, Any]) -> optuna.Study:
+    mend(path)
+    with quiet():
+        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock()))
+        if not storage.get_all_studies():
+            optuna.create_study(storage=storage, study_name=NAME, direction="maximize")
+        study = optuna.load_study(storage=storage, study_name=NAME)
+        known = study.user_attrs.get(IDENTITY)
+        if known is None and not study.get_trials(deepcopy=False):
+            study.set_user_attr(IDENTITY, dict(identity))
+        else:
+            _require_same(known or {}, json.loads(json.dumps(dict(identity))), path)
+        return study
 
 
 def identity_of(path: Path) -> dict[str, Any]:
@@ -106,8 +117,8 @@ def mend(path: Path) -> None:
     kept = next((number for number, good in enumerate(whole) if not good), len(whole))
     if any(whole[kept:]):
         raise RunError(
-            f"The journal of the search is damaged in line {kept + 1}. Restore it from a copy, or begin anew: delete it, or give "
-            f"another --name. Received {str(path)!r}."
+            f"The journal of the search is damaged in line {kept + 1}. Restore it from a copy, choose another --name, or "
+            f"begin anew with --overwrite. Received {str(path)!r}."
         )
     size = sum(len(line) + 1 for line in lines[:kept])
     if size == path.stat().st_size:

@@ -100,6 +100,7 @@ def run_study(
     seed: int = 0,
     batch: int = 10,
     random_trials: int = 20,
+    anew: bool = False,
 ) -> Searched:
     """Search: go on where the journal ends until the budget is spent. The caller holds the lock of the journal's folder.
 
@@ -113,13 +114,14 @@ def run_study(
         seed: of the proposals.
         batch: trials proposed at once.
         random_trials: so many trials, from the first one on, are drawn at random.
+        anew: a journal that would be refused is deleted instead.
 
     Raises:
         RunError: if the journal is damaged or of another search.
     """
     everything = dict(identity) | {"Optuna": optuna.__version__, "seed": seed, "batch": batch, "random trials": random_trials}
     everything |= {f"space, {name}": values for name, values in space.describe().items()}
-    journal = Journal(file, everything)
+    journal = Journal(file, everything, anew)
     started, known = time.monotonic(), len(journal.finished)
     out_of_time = False
     with progress.step("Searching", max(budget.trials, known), "trials") as advance:
