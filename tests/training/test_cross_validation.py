@@ -11,7 +11,7 @@ from transfer.config import Config
 from transfer.features.store import FeatureSet, Store, key, open_store
 from transfer.models import heads
 from transfer.system.progress import Clock, Silent
-from transfer.training.cross_validation import CrossValidated, cross_validate
+from transfer.training.cross_validation import CrossValidated, cross_validate, divided
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.stages import train_head
 from transfer.training.trained import Trained
@@ -35,22 +35,23 @@ def store() -> Iterator[Store]:
         yield opened_store
 
 
-def complete(made: FeatureDataset) -> FeatureDataset:
-    """Add the columns that the manifest of the other tests lacks: each image is on its own."""
+def made_up(store: Store, config: Config = FOLDS) -> FeatureDataset:
+    """Features of the other tests, with the columns that their manifest lacks: each image is on its own."""
+    made = features(store, HEAD, config)
     table = made.dataset.table.assign(group="", path=[f"{row}.png" for row in made.dataset.table.index])
     return replace(made, dataset=replace(made.dataset, table=table))
 
 
-def validated(store: Store, config: Config = FOLDS) -> tuple[CrossValidated, Trained, Trained]:
+def validated(made: FeatureDataset) -> tuple[CrossValidated, Trained, Trained]:
     """Return the predictions, the run's own training, and what is to be exported."""
-    own = train_head(complete(features(store, HEAD, config)), TOP, Silent())
+    own = train_head(made, TOP, Silent())
     exported, _, done = cross_validate(own, own.model, TOP, Silent(), Clock())
     assert done is not None
     return done, own, exported
 
 
 def test_every_image_but_those_of_the_test_split_is_predicted_once(store: Store) -> None:
-    done, own, exported = validated(store)
+    done, own, exported = validated(made_up(store))
     used = own.features.dataset.used
     assert list(done.index) == list(used.index[used["split"] != "test"])
     assert [own.features.classes[label] for label in done.labels] == list(used.loc[done.index, "label"])
@@ -66,13 +67,14 @@ def test_every_image_but_those_of_the_test_split_is_predicted_once(store: Store)
 
 
 def test_the_images_held_out_and_those_of_the_test_split_choose_nothing(store: Store) -> None:
-    done, own, exported = validated(store)
+    made = made_up(store)
+    done, own, exported = validated(made)
     for checkpoint in exported.checkpoints:
         checkpoint.unlink()
     table, random = own.features.dataset.used, np.random.default_rng(0)
     hidden = [*done.index[done.fold == 1], *table.index[table["split"] == "test"]]
     store.put({key(table.at[row, "digest"], "0", "top:avg"): random.normal(size=5).astype(np.float32).tobytes() for row in hidden})
-    other, _, _ = validated(store)
+    other, _, _ = validated(made)
     for one, two in zip(done.heads[0].get_weights(), other.heads[0].get_weights(), strict=True):
         assert np.array_equal(one, two)
     assert not np.array_equal(done.logits[done.fold == 1], other.logits[other.fold == 1])
@@ -80,30 +82,29 @@ def test_the_images_held_out_and_those_of_the_test_split_choose_nothing(store: S
 
 
 def test_a_cross_validation_that_was_killed_ends_with_the_same_bits(store: Store) -> None:
-    done, _, exported = validated(store)
+    done, _, exported = validated(made_up(store))
     exported.checkpoints[2].unlink()  # of the second fold: it was not reached
-    again, _, _ = validated(store)
+    again, _, _ = validated(made_up(store))
     assert np.array_equal(done.logits, again.logits) and np.array_equal(done.probabilities, again.probabilities)
     assert np.array_equal(done.fold, again.fold)
 
 
 def test_without_folds_nothing_changes(store: Store) -> None:
-    own = train_head(complete(features(store)), TOP, Silent())
+    own = train_head(made_up(store, CONFIG), TOP, Silent())
     trained, classifier, done = cross_validate(own, own.model, TOP, Silent(), Clock())
     assert trained is own and classifier is own.model and done is None
 
 
 def test_fewer_folds_than_asked_for_are_told(store: Store) -> None:
-    made = complete(features(store, HEAD, FOLDS.updated(cross_validation__folds=50, training__epochs=1)))
-    smallest = int(made.dataset.used[made.dataset.used["split"] != "test"]["label"].value_counts().min())
-    own, told = train_head(made, TOP, Silent()), Told()
-    _, _, done = cross_validate(own, own.model, TOP, told, Clock())
-    assert done is not None and done.metrics(made.classes)["folds"] == smallest
-    assert any(text.startswith(f"Cross-validation with {smallest} folds instead of 50") for text in told.said)
+    config = FOLDS.updated(cross_validation__folds=50)
+    made, told = made_up(store, config), Told()
+    smallest = int(made.dataset.rows("train", "validation")["label"].value_counts().min())
+    assert len(divided(made.dataset, config, told)) == smallest
+    assert [text.partition(":")[0] for text in told.said] == [f"Cross-validation with {smallest} folds instead of 50"]
 
 
 def test_the_average_of_heads_is_the_mean_of_their_logits(store: Store) -> None:
-    done, own, _ = validated(store)
+    done, own, _ = validated(made_up(store))
     rows = own.features.stored("test", ("top:avg",))[0].everything()
     each = [np.asarray(head(rows, training=False)) for head in done.heads]
     average = heads.average(done.heads)
