@@ -1,6 +1,6 @@
 """Cross-validation: each fold trains as the run does, on stored features, and predicts the images that were held out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,18 +154,19 @@ def _held_out(trained: Trained, number: int) -> CrossValidated:
 def _together(done: Sequence[CrossValidated]) -> CrossValidated:
     index = done[0].index.append([fold.index for fold in done[1:]])
     order = np.argsort(index.to_numpy(), kind="stable")
-    columns = (
-        [fold.labels for fold in done],
-        [fold.fold for fold in done],
-        [fold.logits for fold in done],
-        [fold.probabilities for fold in done],
-    )
+
+    def ordered(columns: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate(list(columns))[order]
+
     return CrossValidated(
         index[order],
-        *(np.concatenate(column)[order] for column in columns),
-        ratio=float(np.mean([fold.ratio for fold in done])),
-        heads=tuple(head for fold in done for head in fold.heads),
-        checkpoints=tuple(path for fold in done for path in fold.checkpoints),
+        ordered(fold.labels for fold in done),
+        ordered(fold.fold for fold in done),
+        ordered(fold.logits for fold in done),
+        ordered(fold.probabilities for fold in done),
+        float(np.mean([fold.ratio for fold in done])),
+        tuple(head for fold in done for head in fold.heads),
+        tuple(path for fold in done for path in fold.checkpoints),
     )
 
 
