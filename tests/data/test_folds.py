@@ -98,5 +98,5 @@ def test_about_the_same_share_validates_as_in_the_dataset() -> None:
 
 
 def test_two_images_of_each_class_are_too_few_for_folds_with_validation() -> None:
-    with pytest.raises(DataError, match=r"three different images that are not test images\. Received at most two"):
+    with pytest.raises(DataError, match=r"three different images that are not test images\. Add images, or leave --folds out"):
         folds.of_dataset(dataset([(0, 0, "train"), (0, 1, "validation"), (1, 0, "train"), (1, 1, "validation"), (1, 2, "test")]), 5, 0)

@@ -77,7 +77,7 @@ def of_dataset(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
         if not chosen:
             raise DataError(
                 "Cross-validation needs, beside the images held out, one to train on and one to validate with: at least one class needs "
-                "three different images that are not test images. Received at most two of each class."
+                "three different images that are not test images. Add images, or leave --folds out. Received at most two of each class."
             )
         split = pd.Series("", dataset.table.index, dtype=object)
         split[rest.index] = np.where(units(rest).isin(chosen), "validation", "train")
