@@ -86,7 +86,7 @@ def _content(run: Run) -> dict[str, Any]:
     low, high = test["accuracy_ci95"]
     of_test = run.predictions[run.predictions["split"] == "test"]
     cut_points = run.cut_points
-    other_data = {name: facts | {"judged": text.judged(facts)} for name, facts in text.other_kinds(metrics["ood"]).items()}
+    other_data = {name: {**facts, "judged": text.judged(facts)} for name, facts in text.other_kinds(metrics["ood"]).items()}
     usual, most = majority(test)
     drawn = len(classes) <= _CLASSES_DRAWN
     skipped = run.manifest[run.manifest["reason"] != ""]
