@@ -10,6 +10,7 @@ from transfer.errors import ConfigError
 from transfer.models.registry import SCRATCH, Scratch
 from transfer.workflows.requests import tune_request
 from transfer.workflows.settings import resolve
+from transfer.workflows.tuning import network_spaces
 from transfer.workflows.tuning.network_spaces import network_space, networks_of
 from transfer.workflows.tuning.proposals import propose
 
@@ -48,17 +49,20 @@ def test_what_is_fixed_is_never_tried() -> None:
     left = tried(common={"head.dropout": 0.3, "training.learning_rate": 0.01, "augment.live": False, "network.normalization": "batch"})
     assert set(left) == {"training.weight_decay", "training.label_smoothing"}
     assert "augment.flip" in tried(common={"augment.live": True})
-    assert "augment.live" not in tried(common={"augment.views": 2})
+    # `lenet` takes head.dropout only where network.dropout is empty.
+    assert not {"head.dropout", "network.dropout"} & set(tried(common={"network.dropout": 0.2}))
+    assert {"head.dropout", "network.dropout"} & set(tried(space={"network.dropout": [0.1, 0.2]})) == {"network.dropout"}
+    with_views = resolve([{"backbone": "mlp", "augment.views": 2}])  # live views and stored ones exclude each other
+    assert not [key for key in network_spaces.tried(SCRATCH["mlp"], with_views, {"augment.views"}) if key.startswith("augment.")]
     assert "network.normalization" not in tried(common={"network.normalization": "batch"})
 
 
 def test_the_space_is_narrowed_and_widened() -> None:
-    found = space(
-        space={"training.learning_rate": [0.001], "network.activation": ["relu", "tanh"], "augment.live": True, "augment.crop": [0.1, 0.3]}
-    )
+    views = {"augment.live": True, "augment.crop": [0.1, 0.3]}
+    found = space(space={"training.learning_rate": [0.001], "network.activation": ["relu", "tanh"], **views})
     for one in propose(found, [], 8, seed=0, random_trials=8):
         assert one.settings["training.learning_rate"] == 0.001
-        assert one.settings["augment.live"] and one.settings["augment.crop"] in (0.1, 0.3, 0.2)
+        assert one.settings["augment.live"] and one.settings["augment.crop"] in (0.1, 0.3)
 
 
 def test_several_networks_have_keys_of_their_own() -> None:
@@ -87,7 +91,7 @@ def test_several_networks_have_keys_of_their_own() -> None:
         ({"space.augment.views": [0, 2]}, "space.augment.views"),
         ({"space.data.test": [0.2, 0.3]}, "only what needs no other images is tried"),
         ({"space.network.locally_connected": [True]}, "lenet has no such option"),
-        ({"space.network.dropout": [0.1]}, "lenet has no such option"),
+        ({"space.network.padding": ["same"]}, "lenet has no such option"),
         ({"common.augment.live": False, "space.augment.flip": [True, False]}, "contradicts itself"),
         ({"common.network.locally_connected": True}, "lenet has no such option"),
         ({"common.truncate_at": "block1_pool"}, "is not truncated"),

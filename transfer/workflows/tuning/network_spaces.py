@@ -100,6 +100,8 @@ def tried(network: Scratch, config: Config, fixed: Collection[str]) -> dict[str,
     if not config.augment.views:
         found |= {_LIVE: Choices((True, False)), _FLIP: Choices((False, True))}
     left = {key: values for key, values in found.items() if key not in fixed}
+    if "network.dropout" in fixed:
+        left.pop("head.dropout", None)  # it would have no effect
     if _LIVE not in left and _LIVE in fixed and not config.augment.live:
         left.pop(_FLIP, None)  # nothing is augmented
     return left
