@@ -119,7 +119,7 @@ def test_several_sizes_and_views_have_passes_of_their_own(data: Path, tmp_path: 
         ({"trials": -1}, ConfigError, "must be at least 1"),
         ({"folds": 1}, ConfigError, "must be at least 2"),
         ({"backbones": "vgg61"}, ConfigError, "Did you mean"),
-        ({"backbones": "lenet"}, ConfigError, "heads are tried on pretrained backbones"),
+        ({"backbones": ["vgg16", "lenet"]}, ConfigError, "they are not searched together"),
         ({"sizes": [8]}, ConfigError, "at least"),
         ({"common.unfreeze_from": "block5_conv1"}, ConfigError, "a frozen backbone"),
         ({"common.data.tst": 0.2}, ConfigError, "Did you mean 'data.test'"),

@@ -1,6 +1,6 @@
 """Fitting: the same seed gives the same weights, the best epoch's weights are kept, and each setting does what it says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from transfer.features.arrays import StoredRows
 from transfer.models import heads
 from transfer.system.progress import Advance, Silent
 from transfer.training.batches import Batches, class_weights
-from transfer.training.fitting import HISTORY, SCALED, Fitted, Stage, fit
+from transfer.training.fitting import HISTORY, SCALED, Fitted, HopelessError, Stage, fit
 
 WIDTH, CLASSES = 4, 3
 HEAD = HeadConfig(dense=(8,), dropout=0.5)
@@ -223,3 +223,44 @@ def test_the_progress_is_told_of_each_epoch(tmp_path: Path) -> None:
     steps = Steps()
     Trial(tmp_path, progress=steps)
     assert steps.told[:3] == ["Training the head", 4, "epochs"] and sum(steps.told[3:]) == 4
+
+
+def test_watched_training_ends_when_it_is_told_and_leaves_no_checkpoint(tmp_path: Path) -> None:
+    whole = Trial(tmp_path)
+    seen: list[list[float]] = []
+
+    def watch(accuracies: Sequence[float]) -> bool:
+        seen.append(list(accuracies))
+        return len(accuracies) < 3
+
+    saving = changed(checkpoint_seconds=0)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(HopelessError) as ended:
+        Trial(tmp_path, saving, watch=watch)
+    assert list(ended.value.accuracies) == pytest.approx(list(whole.history["val_accuracy"][:3]))
+    assert [len(accuracies) for accuracies in seen] == [1, 2, 3]
+    assert set(tmp_path.iterdir()) == before
+    assert_same(Trial(tmp_path, watch=lambda accuracies: True), whole)
+
+
+def test_watched_training_that_was_interrupted_ends_at_the_same_epoch(tmp_path: Path) -> None:
+    saving = changed(checkpoint_seconds=0)
+
+    def interrupted(accuracies: Sequence[float]) -> bool:
+        if len(accuracies) == 3:
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        Trial(tmp_path, saving, watch=interrupted)
+    (checkpoint,) = tmp_path.glob("0.npz")
+    checkpoint.rename(tmp_path / "1.npz")  # the next trial's
+    seen: list[int] = []
+
+    def watch(accuracies: Sequence[float]) -> bool:
+        seen.append(len(accuracies))
+        return len(accuracies) < 3
+
+    with pytest.raises(HopelessError) as ended:
+        Trial(tmp_path, saving, watch=watch)
+    assert seen == [3] and len(ended.value.accuracies) == 3

@@ -12,11 +12,13 @@ _SETTINGS = typer.Option(
     "--set", metavar="KEY=VALUE", help="Any setting: space.head.dense=[64,256], common.data.test=0.2, repeats=2. See configs/tune.yaml."
 )
 _NAME = typer.Option(help="Name of the search and of its run. Default: that of the data, and -tuned.")
-_TRIALS = typer.Option(help="Trials in all. Default: 100. With more, an earlier search goes on.")
+_TRIALS = typer.Option(help="Trials in all. Default: 100, of networks from scratch 12. With more, an earlier search goes on.")
 _TIMEOUT = typer.Option(metavar="SECONDS", help="End after the batch in which so many seconds have passed.")
-_FOLDS = typer.Option(help="Folds of the cross-validation of each trial. Default: 5.")
+_FOLDS = typer.Option(help="Folds of the cross-validation of each trial. Default: 5. Networks from scratch have one validation split.")
 _CHOOSE = typer.Option(metavar="RULE", help="What is fitted: one_standard_error (the simplest that is about as good as the best), or best.")
-_BACKBONES = typer.Option(metavar="NAMES", help="Backbones to try: vgg16,inception_v3. Each is one pass over the images.")
+_BACKBONES = typer.Option(
+    metavar="NAMES", help="Backbones to try: vgg16,inception_v3. Each is one pass over the images. Or networks from scratch: lenet."
+)
 _SIZES = typer.Option(metavar="PIXELS", help="Sides of the images to try: 96,224.")
 
 
@@ -34,7 +36,7 @@ def tune(
     output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, and replace the run of this name.")] = False,
 ) -> None:
-    """Search the best head on features that are computed once, and fit it. Run it again to continue, or with more --trials."""
+    """Search the best head on features that are computed once, or the best network from scratch, and fit it. Run it again to continue, or with more --trials."""
     from transfer.config.tuning import parse_assignment, read_yaml
     from transfer.workflows.requests import tune_request
 

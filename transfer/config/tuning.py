@@ -20,9 +20,12 @@ _OPEN = ("space", "common")
 _OF_THE_SEARCH = {"backbone": "backbones", "image_size": "sizes", "augment.views": "views", "seed": "seed"}
 """Keys of the configuration that are settings of the search itself."""
 
+FROM_SCRATCH: dict[str, Any] = {"trials": 12, "batch": 1, "random_trials": 5}
+"""Defaults for networks from scratch: a trial is a whole training, so they are few, and each is proposed from all before it."""
+
 
 class TuningConfig(Section):
-    """A search for the best head on stored features."""
+    """A search for the best head on stored features, or for the best settings of networks from scratch."""
 
     trials: int = Field(
         100, ge=1, le=100_000, description="trials in all; the same search with more trials goes on where it ended, as if asked at once"
@@ -49,10 +52,19 @@ class TuningConfig(Section):
         gt=0,
         description="hopeless: behind the best trial, on the same images, by more than so many standard errors",
     )
+    prune_epochs: int = Field(
+        15,
+        ge=0,
+        description="networks from scratch: epochs after which hopeless trials are stopped: those whose best validation accuracy so far is "
+        "below the median of what the trials before them had reached in as many epochs; 0: none is",
+    )
+    prune_trials: int = Field(4, ge=1, description="networks from scratch: so many trials are trained to their end before any is stopped")
     max_images: int = Field(
         5000, ge=10, description="largest number of training and validation images that trials are scored on; of more, some are drawn"
     )
-    backbones: tuple[str, ...] = Field(("vgg16",), min_length=1, description="backbones to try; each is a frozen pass of its own")
+    backbones: tuple[str, ...] = Field(
+        ("vgg16",), min_length=1, description="backbones to try, each a frozen pass of its own; or networks from scratch"
+    )
     sizes: tuple[PositiveInt, ...] = Field((), description="sides of the images to try, in pixels; empty: that of each backbone")
     views: tuple[int, ...] = Field((0,), min_length=1, description="numbers of augmented views to try (augment.views); each costs a pass")
     space: dict[str, Any] = Field({}, description="what is tried: key -> list of values, range {low, high, log}, or a single value")

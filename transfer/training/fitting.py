@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,22 @@ SCALED = "val_scaled_loss"
 """Column of the history of stages whose epochs are judged by the loss after temperature scaling."""
 
 
+Watch = Callable[[Sequence[float]], bool]
+"""Validation accuracy of each epoch so far -> whether to go on. It depends on nothing else, so that training can resume."""
+
+
+class HopelessError(Exception):
+    """Training ended before its time, as the one who watched it wished; the network is of no use.
+
+    Attributes:
+        accuracies: validation accuracy of each epoch so far.
+    """
+
+    def __init__(self, accuracies: Sequence[float]) -> None:
+        super().__init__(f"stopped after {len(accuracies)} epochs")
+        self.accuracies = tuple(accuracies)
+
+
 @dataclass(frozen=True)
 class Fitted:
     """Result of fitting: one row per epoch (columns `HISTORY`), and the epoch whose weights were kept (from 1)."""
@@ -56,6 +72,7 @@ class Stage:
         precision: precision of the computation.
         keep: loss by which epochs are judged: `loss` (with penalties), or `scaled_loss` (`scaled_loss.py`).
         tolerance: of the epochs whose loss is within this fraction of the lowest one, the latest is kept.
+        watch: decides after each epoch whether training goes on; none: it always does.
     """
 
     name: str
@@ -66,6 +83,7 @@ class Stage:
     precision: str = "float32"
     keep: str = "loss"
     tolerance: float = 0.0
+    watch: Watch | None = None
 
 
 def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, progress: Progress) -> Fitted:
@@ -79,6 +97,7 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
 
     Raises:
         TransferError: if training diverges: the loss is NaN or infinite.
+        HopelessError: if `stage.watch` ended it; its checkpoint is deleted.
     """
     settings = stage.settings
     rate = optimizers.schedule(settings, len(train))
@@ -100,7 +119,8 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     with progress.step(_TITLES.get(stage.name, f"Training the {stage.name}"), settings.epochs, "epochs") as advance:
         recorder = _Recorder(rows, stage.name, rate, advance)
         advance(done)
-        callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, saver]
+        # The watcher comes before the saver: training that ended so is never resumed.
+        callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, _Watcher(rows, stage), saver]
         if not saver.finished:
             trained.fit(
                 train.dataset(epochs=None, first=done), steps_per_epoch=len(train), initial_epoch=done, epochs=settings.epochs,
@@ -159,3 +179,17 @@ class _Recorder(keras.callbacks.Callback):
             | {name: logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy", SCALED) if name in logs}
         )
         self.advance(1)
+
+
+class _Watcher(keras.callbacks.Callback):
+    """Ends training that is hopeless."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], stage: Stage) -> None:
+        super().__init__()
+        self.rows, self.stage = rows, stage
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        accuracies = [float(row["val_accuracy"]) for row in self.rows]
+        if self.stage.watch is not None and not self.stage.watch(accuracies):
+            self.stage.checkpoint.unlink(missing_ok=True)
+            raise HopelessError(accuracies)

@@ -5,12 +5,16 @@ from transfer.models import scratch, whole
 from transfer.models.registry import Backbone, Scratch, find
 from transfer.system.progress import Progress
 from transfer.training.feature_dataset import FeatureDataset
-from transfer.training.fitting import Stage, fit
+from transfer.training.fitting import Stage, Watch, fit
 from transfer.training.trained import Trained
 
 
-def train(features: FeatureDataset, progress: Progress) -> Trained:
-    """Train a network, or a whole backbone, from random weights on stored pixels."""
+def train(features: FeatureDataset, progress: Progress, watch: Watch | None = None) -> Trained:
+    """Train a network, or a whole backbone, from random weights on stored pixels.
+
+    Raises:
+        HopelessError: if `watch` ended it.
+    """
     config, outputs, size = features.config, tuple(features.extractor.outputs), features.extractor.image_spec.size
     network, shape = find(config.backbone), (size, size, 3)
     train_batches = features.batches(outputs, shape, config.training.batch_size)
@@ -21,7 +25,7 @@ def train(features: FeatureDataset, progress: Progress) -> Trained:
         model = whole.build(network, str(config.truncate_at), size, classes, config.head, config.seed, config.precision)
     else:
         model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config), config.precision)
-    stage = Stage("network", config.training, config.training, features.checkpoint(outputs), precision=config.precision)
+    stage = Stage("network", config.training, config.training, features.checkpoint(outputs), precision=config.precision, watch=watch)
     fitted = fit(model, train_batches, features.evaluation_batches("validation", outputs, shape), stage, progress)
     return Trained.evaluated(model, fitted.history, fitted.best_epoch, features, outputs, (stage.checkpoint,))
 

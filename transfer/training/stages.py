@@ -9,11 +9,14 @@ from transfer.models.pretrained import head_specs
 from transfer.system.progress import Clock, Progress
 from transfer.training import fine_tuning, from_scratch, head
 from transfer.training.feature_dataset import FeatureDataset
+from transfer.training.fitting import Watch
 from transfer.training.trained import Trained
 from transfer.training.truncation import Truncation
 
 
-def train(features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock) -> tuple[Trained, keras.Model]:
+def train(
+    features: FeatureDataset, truncation: Truncation | None, progress: Progress, clock: Clock, watch: Watch | None = None
+) -> tuple[Trained, keras.Model]:
     """Train a head and fine-tune, or train a network from scratch; join the frozen and the trained part.
 
     Args:
@@ -21,14 +24,18 @@ def train(features: FeatureDataset, truncation: Truncation | None, progress: Pro
         truncation: where the backbone ends; None: training from scratch.
         progress: reports each epoch.
         clock: times the stages.
+        watch: may end training from scratch before its time.
 
     Returns:
         The trained part, and the classifier: RGB in 0..255, float32 [n, size, size, 3] -> probabilities [n, classes].
+
+    Raises:
+        HopelessError: if `watch` ended it.
     """
     extractor, config = features.extractor, features.config
     if truncation is None or not isinstance(extractor, BackboneExtractor):
         with clock("training"):
-            trained = from_scratch.train(features, progress)
+            trained = from_scratch.train(features, progress, watch)
         return trained, joined.from_scratch(trained.model, trained.temperature)
     cuts, pooling = truncation.cuts, config.head.pooling
     with clock("training"):

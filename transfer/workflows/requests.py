@@ -12,13 +12,14 @@ from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.drafts import require_free, require_name
-from transfer.errors import ConfigError, OutputError, RunError, unknown_name
-from transfer.models.registry import BACKBONES, Backbone, find
+from transfer.errors import ConfigError, OutputError, RunError
+from transfer.models.registry import Backbone, Scratch
 from transfer.quality import result_folder, worksheet
 from transfer.runs import STUDY
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
 from transfer.workflows.settings import data_name, resolve, with_source
+from transfer.workflows.tuning.network_spaces import network_space, networks_of
 from transfer.workflows.tuning.spaces import fixed, head_space
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ class CompareRequest:
 
 @dataclass(frozen=True)
 class TuneRequest:
-    """A search for the best head: its settings, and the folder of its run, `output/name`.
+    """A search for the best head, or for the best network from scratch: its settings, and the folder of its run, `output/name`.
 
     Attributes:
         data: where the images are.
-        fixed: configuration keys of all trials that are not those of a head.
+        fixed: configuration keys of all trials; for heads, those that are not a head's.
         configs: backbone and size -> complete configuration, but for what the trials choose.
         overwrite: forget an earlier search of this name.
     """
@@ -213,20 +214,27 @@ def tune_request(
         DataError: if the source of images does not exist.
         RunError, OutputError: if the run cannot be published under its name.
     """
-    settings = tuning.build(layers)
+    given = list(layers)
+    settings = tuning.build(given)
     if settings.common.get("unfreeze_from"):
         raise ConfigError(
             "common.unfreeze_from: heads are tried on the features of a frozen backbone. Leave it out; transfer fit fine-tunes from the "
             f"config.yaml of the run. Received {settings.common['unfreeze_from']!r}."
         )
-    backbones = [_pretrained(one) for one in settings.backbones]
-    head_space(settings, backbones)
-    kept = fixed(settings) | {"seed": settings.seed, "augment.views": settings.views[0]}
+    networks = networks_of(settings)
+    from_scratch = [network for network in networks if isinstance(network, Scratch)]
+    if from_scratch:
+        settings = tuning.build([tuning.FROM_SCRATCH, *given])
+        network_space(settings, from_scratch)
+        kept = settings.common | {"seed": settings.seed}
+    else:
+        head_space(settings, [network for network in networks if isinstance(network, Backbone)])
+        kept = fixed(settings) | {"seed": settings.seed, "augment.views": settings.views[0]}
     configs = {}
-    for backbone in backbones:
+    for network in networks:
         for size in settings.sizes or (None,):
-            config = with_source(data, [kept, {"backbone": backbone.name} | ({"image_size": size} if size else {})])
-            configs[backbone.name, config.image_size or backbone.size] = config
+            config = with_source(data, [kept, {"backbone": network.name} | ({"image_size": size} if size else {})])
+            configs[network.name, config.image_size or network.size] = config
     source = next(iter(configs.values())).data
     if source.group_by == NEAR_DUPLICATES:  # the run would be split otherwise than the search, and tested on images of the search
         raise ConfigError(
@@ -239,12 +247,3 @@ def tune_request(
     searched = (Path(output) / name / STUDY).is_file()
     require_free(Path(output), name, overwrite or searched, sources.own(source))
     return TuneRequest(settings, data, kept, configs, Path(output), name, overwrite)
-
-
-def _pretrained(name: str) -> Backbone:
-    network = find(name)
-    if not isinstance(network, Backbone):
-        raise ConfigError(
-            "backbones: heads are tried on pretrained backbones. " + unknown_name("pretrained backbone", name, list(BACKBONES))
-        )
-    return network

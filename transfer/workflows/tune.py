@@ -1,22 +1,14 @@
-"""tune(): searches the best head on features that are computed once, and fits it as an ordinary run."""
+"""tune(): searches the best head on features that are computed once, or the best settings of networks from scratch, and fits them as an
+ordinary run."""
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from transfer import __version__
 from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
-from transfer.data.dataset import Dataset
-from transfer.data.folds import possible
-from transfer.models.registry import Backbone, find
 from transfer.runs import DEFAULT_OUTPUT, STUDY, TRIALS, TUNING, Run, to_json
 from transfer.system.progress import Progress, Silent
 from transfer.system.spreadsheet import to_csv
@@ -24,14 +16,11 @@ from transfer.system.startup import hearing
 from transfer.workflows import fit
 from transfer.workflows.requests import Data, FitRequest, TuneRequest, tune_request
 from transfer.workflows.settings import with_source
-from transfer.workflows.tuning import choice, folder, journal, passes
+from transfer.workflows.tuning import choice, folder, journal
 from transfer.workflows.tuning.choice import Chosen
-from transfer.workflows.tuning.passes import Prepared
-from transfer.workflows.tuning.scoring import HeadScorer, Images
-from transfer.workflows.tuning.spaces import head_space
+from transfer.workflows.tuning.ready import prepare
+from transfer.workflows.tuning.spaces import key_of
 from transfer.workflows.tuning.study import Budget, Finished, Searched, run_study
-
-_PRECISION = "precision of {} at {} px"
 
 
 def tune(
@@ -46,7 +35,8 @@ def tune(
 ) -> Run:
     """Search the best head on stored features by cross-validation on training and validation images, and fit it.
 
-    The test images take no part in the search. A search that was interrupted goes on with the same call, and one that has ended with a
+    Networks from scratch (`backbones=["lenet"]`) are trained in each trial, and judged on the validation images. The test images take no
+    part in the search. A search that was interrupted goes on with the same call, and one that has ended with a
     larger `trials`, as if that had been asked at once.
 
     Args:
@@ -64,7 +54,8 @@ def tune(
     Raises:
         TransferError: for any error that the user can fix; finished trials are kept.
     """
-    given = config.model_dump() if isinstance(config, TuningConfig) else dict(config or {})
+    # Only what was set: networks from scratch have other defaults.
+    given = config.model_dump(exclude_unset=True) if isinstance(config, TuningConfig) else dict(config or {})
     return carry_out(tune_request(data, [given, settings], name, output, overwrite), progress or Silent())
 
 
@@ -92,65 +83,19 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
 
 
 def _search(request: TuneRequest, file: Path, place: Path, progress: Progress, stack: ExitStack) -> tuple[Searched, Space, dict[str, Any]]:
-    """Make the frozen passes, and try heads on their features."""
-    settings, known = request.settings, journal.identity_of(file)
-    first = next(iter(request.configs.values()))
-    dataset, first = passes.scanned(first, progress)
-    counts = dataset.used.loc[dataset.used["split"] != "test", "label"].value_counts()
-    space = head_space(settings, _backbones(request), counts.max() / counts.min())
-    configs = {}
-    for key, config in request.configs.items():
-        precision = known.get(_PRECISION.format(*key), config.precision)  # measured once; another one would be another search
-        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision)
-    pooled = {key: passes.whole(config, space) for key, config in configs.items()}
-    prepared = passes.prepare(pooled, dataset, max(settings.views), place, progress, stack)
-    rows = passes.sample(prepared.rows, settings.max_images, settings.seed)
-    images = _divided(settings, prepared.dataset, rows, progress)
-    scorer = HeadScorer(settings, images, passes.sources_of(prepared, configs, rows))
-    identity = _identity(request, prepared, rows)
-    budget = Budget(settings.trials, settings.timeout)
+    """Prepare the images, and try heads or networks."""
+    settings = request.settings
+    ready = prepare(request, journal.identity_of(file), place, progress, stack)
     searched = run_study(
-        space, scorer, budget, file, identity, progress,
+        ready.space, ready.scorer, Budget(settings.trials, settings.timeout), file, ready.identity, progress,
         seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials, anew=request.overwrite,
     )  # fmt: skip
-    facts = {"images": len(rows), "classes": images.classes, "folds": len(images.divisions[0]), "repeats": settings.repeats}
-    return searched, space, facts
-
-
-def _backbones(request: TuneRequest) -> list[Backbone]:
-    return [network for name in request.settings.backbones if isinstance(network := find(name), Backbone)]
-
-
-def _divided(settings: TuningConfig, dataset: Dataset, rows: pd.DataFrame, progress: Progress) -> Images:
-    numbers = {name: number for number, name in enumerate(dataset.classes)}
-    labels, groups = np.array([numbers[label] for label in rows["label"]], np.int64), passes.groups(rows)
-    images = Images.divided(labels, groups, len(dataset.classes), settings)
-    if len(images.divisions[0]) < settings.folds:
-        smallest = possible(labels, groups)[0]
-        progress.say(f"{len(images.divisions[0])} folds instead of {settings.folds}: the smallest class has {smallest} different images.")
-    return images
-
-
-def _identity(request: TuneRequest, prepared: Prepared, rows: pd.DataFrame) -> dict[str, Any]:
-    """Return all that determines the scores, besides the space; the test images are no part of it."""
-    settings = request.settings
-    facts = rows[["digest", "label"]].assign(group=passes.groups(rows)).to_numpy().tolist()
-    digest = hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    found: dict[str, Any] = {"version": __version__, "images": f"{len(rows)} ({digest})", "classes": len(prepared.dataset.classes)}
-    found |= {name: getattr(settings, name) for name in ("folds", "repeats", "metric", "prune_after", "prune_errors")}
-    found["views"] = list(settings.views)
-    found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith("data.")}
-    for key, method in prepared.methods.items():
-        found[_PRECISION.format(*key)] = method.extractor.precision
-        found["features of {} at {} px".format(*key)] = method.extractor.feature_set.id
-    return found
+    return searched, ready.space, ready.facts
 
 
 def _final(request: TuneRequest, trial: Finished) -> dict[str, Any]:
     """Return the keys of the configuration that is fitted."""
-    (backbone, size), *_ = [key for key in request.configs if all(
-        wanted in (None, have) for wanted, have in zip((trial.settings.get("backbone"), trial.settings.get("image_size")), key, strict=True)
-    )]  # fmt: skip
+    backbone, size = key_of(request.configs, trial.settings)
     return {"augment.views": request.settings.views[0]} | trial.settings | {
         "backbone": backbone, "image_size": size, "seed": request.settings.seed
     }  # fmt: skip

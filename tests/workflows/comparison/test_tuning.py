@@ -5,16 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.workflows.comparison.tiny import Trainings, pair
 from transfer.config.search_space import Choices, Range
 from transfer.errors import RunError, TransferError
+from transfer.training.feature_dataset import FeatureDataset
+from transfer.training.fitting import HopelessError, Watch
 from transfer.workflows.compare import compare
 from transfer.workflows.comparison import folder, trials, tuning
 from transfer.workflows.comparison.folder import Comparison
-from transfer.workflows.comparison.trials import Trial
+from transfer.workflows.comparison.trials import Trial, Validated
 from transfer.workflows.settings import resolve
+from transfer.workflows.tuning import network_scoring
 
 
 def keys(given: dict[str, Any], **user: Any) -> dict[str, Choices | Range]:
@@ -25,7 +29,7 @@ def test_networks_from_scratch_are_tried_with_what_costs_no_other_features() -> 
     tried = keys({"backbone": "lenet"})
     assert set(tried) == {
         "training.learning_rate", "training.label_smoothing", "training.weight_decay", "head.dropout", "network.normalization",
-        "augment.flip",
+        "augment.live", "augment.flip",
     }  # fmt: skip
     assert tried["network.normalization"] == Choices(("none", "batch"))
     assert "network.dropout" in keys({"backbone": "tiny_vgg"})
@@ -57,19 +61,24 @@ class Scores:
     """Stands in for trainings of a search: the higher the rate, the better."""
 
     def __init__(self) -> None:
-        self.made: list[Trial] = []
+        self.made: list[FeatureDataset] = []
 
-    def __call__(self, trial: Trial) -> float:
-        self.made.append(trial)
-        if trial.config.training.label_smoothing > 0.19:
+    def __call__(self, features: FeatureDataset, watch: Watch | None) -> Validated:
+        self.made.append(features)
+        if features.config.training.label_smoothing > 0.19:
             raise TransferError("Training diverged: the loss is not finite.")
-        return trial.config.training.learning_rate
+        return result(features.config.training.learning_rate)
+
+
+def result(accuracy: float, *by_epoch: float) -> Validated:
+    """What a training with this accuracy gives."""
+    return Validated(np.array([accuracy, accuracy]), by_epoch, 1, 10)
 
 
 @pytest.fixture
 def scores(monkeypatch: pytest.MonkeyPatch) -> Scores:
     stand_in = Scores()
-    monkeypatch.setattr(tuning, "validation_accuracy", stand_in)
+    monkeypatch.setattr(network_scoring, "validated", stand_in)
     return stand_in
 
 
@@ -84,7 +93,8 @@ def test_the_best_settings_are_compared_and_told(
         lambda trial, *costs: rates.update({trial.name: trial.config.training.learning_rate}) or stand_in(trial, *costs),
     )
     done = compare(image_folder(count=14), pair(tune=6), output=tmp_path / "out")
-    assert len(scores.made) == 12 and {trial.size for trial in scores.made} == {"all"}
+    assert len(scores.made) == 12 and len({len(features.rows("train")) for features in scores.made}) == 1
+    assert not any(len(features.rows("test")) for features in scores.made)
     best = done.tuning.groupby("method")["val_accuracy"].max()
     for name, rate in rates.items():
         assert rate == pytest.approx(best[name.split("-")[0]])
@@ -126,15 +136,15 @@ def test_an_interrupted_search_ends_like_one_that_was_not(
     data = image_folder(count=14)
     whole = compare(data, pair(tune=4), name="whole", output=tmp_path / "out").tuning
 
-    def interrupted(trial: Trial) -> float:
+    def interrupted(features: FeatureDataset, watch: Watch | None) -> Validated:
         if len(scores.made) >= 10:
             raise KeyboardInterrupt
-        return scores(trial)
+        return scores(features, watch)
 
-    monkeypatch.setattr(tuning, "validation_accuracy", interrupted)
+    monkeypatch.setattr(network_scoring, "validated", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compare(data, pair(tune=4), name="cut", output=tmp_path / "out")
-    monkeypatch.setattr(tuning, "validation_accuracy", scores)
+    monkeypatch.setattr(network_scoring, "validated", scores)
     resumed = compare(data, pair(tune=4), name="cut", output=tmp_path / "out").tuning
     assert len(scores.made) == 16
     assert resumed.drop(columns="seconds").equals(whole.drop(columns="seconds"))
@@ -143,15 +153,35 @@ def test_an_interrupted_search_ends_like_one_that_was_not(
 def test_a_search_that_diverges_is_told_and_never_chosen(
     image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverging(trial: Trial) -> float:
-        if trial.config.training.learning_rate != 1e-3:
+    def diverging(features: FeatureDataset, watch: Watch | None) -> Validated:
+        if features.config.training.learning_rate != 1e-3:
             raise TransferError("Training diverged.")
-        return 0.5
+        return result(0.5)
 
-    monkeypatch.setattr(tuning, "validation_accuracy", diverging)
+    monkeypatch.setattr(network_scoring, "validated", diverging)
     done = compare(image_folder(count=14), pair(tune=2), output=tmp_path / "out")
     assert [one["chosen"] for one in done.facts["tuning"]] == [{}, {}]
     assert list(done.tuning.loc[done.tuning["trial"] == 1, "failed"]) == ["Training diverged."] * 2
+
+
+def test_hopeless_trials_are_stopped_and_never_chosen(
+    image_folder: Callable[..., Path], tmp_path: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ever_worse(features: FeatureDataset, watch: Watch | None) -> Validated:
+        calls.append(features)
+        accuracies = [0.9 - 0.1 * (len(calls) % 6)] * 20
+        if watch is not None and not watch(accuracies):
+            raise HopelessError(accuracies)
+        return result(accuracies[0], *accuracies)
+
+    calls: list[FeatureDataset] = []
+    monkeypatch.setattr(network_scoring, "validated", ever_worse)
+    done = compare(image_folder(count=14), pair(tune=5), output=tmp_path / "out")
+    reasons = done.tuning.loc[done.tuning["method"] == "linear", "failed"].fillna("")
+    assert list(reasons) == [""] * 4 + ["stopped after 20 epochs"]
+    facts = {one["method"]: one for one in done.facts["tuning"]}
+    assert facts["linear"]["stopped_early"] == 1
+    assert facts["linear"]["chosen"] == {} and facts["linear"]["val_accuracy"] == pytest.approx(0.8)
 
 
 def test_the_test_split_chooses_nothing(image_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,21 @@ CAUTION = (
     "These figures are those of the images that the search chose by: the best of many trials owes part of its lead to chance, so its "
     "figure is optimistic. The test images took no part in the search; the test figure is not."
 )
-_NOT_SETTINGS = ("trial", "state", "value", "standard_error", "low", "high", "features", "epoch", "folds", "seconds")
+_NOT_SETTINGS = (
+    "trial",
+    "state",
+    "value",
+    "standard_error",
+    "low",
+    "high",
+    "features",
+    "epoch",
+    "folds",
+    "seconds",
+    "weights",
+    "by_epoch",
+    "failed",
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +73,35 @@ class Search:
     def sentence(self) -> str:
         """What was tried, and what was chosen."""
         facts = self.facts
+        if self.of_network:
+            how = (
+                f"were trained from scratch on {facts['train_images']:,} training images and judged on {facts['images']:,} validation "
+                f"images, in {facts['seconds']:,.0f} s."
+            )
+            return f"{facts['trials']:,} trials{self._pruned} {how}{self._time_up} {self.choice}"
         repeats = f"{facts['repeats']} times " if facts["repeats"] > 1 else ""
-        pruned = f", {facts['pruned']:,} of them stopped early," if facts["pruned"] else ""
-        time_up = " The time was up before the trials: on a faster machine there would be more." if facts["out_of_time"] else ""
         return (
-            f"{facts['trials']:,} trials{pruned} were scored by {repeats}{facts['folds']}-fold cross-validation on {facts['images']:,} "
-            f"training and validation images, in {facts['seconds']:,.0f} s.{time_up} {self.choice}"
+            f"{facts['trials']:,} trials{self._pruned} were scored by {repeats}{facts['folds']}-fold cross-validation on "
+            f"{facts['images']:,} training and validation images, in {facts['seconds']:,.0f} s.{self._time_up} {self.choice}"
         )
+
+    @property
+    def _pruned(self) -> str:
+        return f", {self.facts['pruned']:,} of them stopped early," if self.facts["pruned"] else ""
+
+    @property
+    def _time_up(self) -> str:
+        return " The time was up before the trials: on a faster machine there would be more." if self.facts["out_of_time"] else ""
+
+    @property
+    def of_network(self) -> bool:
+        """Whether networks from scratch were trained, and not heads."""
+        return "train_images" in self.facts
+
+    @property
+    def size(self) -> str:
+        """What makes a trial less simple than another one, and the name of its column."""
+        return "weights" if self.of_network else "features"
 
     @property
     def choice(self) -> str:
@@ -74,9 +110,12 @@ class Search:
         if best == chosen:
             rule = "the rule asked for it" if self.facts["choose"] == "best" else "none within one standard error of it is simpler"
             return f"Trial {best}, the best, was fitted: {rule}."
+        simplest = (
+            "fewest weights, then the best" if self.of_network else "fewest features, then a linear head, then the fewest hidden units"
+        )
         return (
             f"Trial {best} is the best. Trial {chosen} was fitted: of the {self.facts['within_one_standard_error']} within one standard "
-            "error of the best it is the simplest (fewest features, then a linear head, then the fewest hidden units)."
+            f"error of the best it is the simplest ({simplest})."
         )
 
     @property
@@ -89,9 +128,11 @@ class Search:
     def _row(self, row: dict[str, Any]) -> Row:
         marks = [word for word, key in (("best", "best"), ("fitted", "chosen")) if row["trial"] == self.facts[key]]
         settings = [
-            f"{key.removeprefix('head.').removeprefix('training.')} {value}" for key, value in row.items() if self._tells(key, value)
+            f"{key.removeprefix('head.').removeprefix('training.').removeprefix('network.')} {value}"
+            for key, value in row.items()
+            if self._tells(key, value)
         ]
-        return Row(", ".join(marks), int(row["trial"]), self._interval(row), row["features"], ", ".join(settings))
+        return Row(", ".join(marks), int(row["trial"]), self._interval(row), row[self.size], ", ".join(settings))
 
     def _tells(self, key: str, value: Any) -> bool:
         """Return whether a column is a setting that differs among trials."""

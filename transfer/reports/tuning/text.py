@@ -11,6 +11,6 @@ def table(run: Run) -> str:
     if search is None:
         return ""
     rows = [[one.mark, str(one.number), one.interval, one.features, one.settings] for one in search.best]
-    head = ["", "trial", f"{search.metric} (95 %)", "features", "settings"]
+    head = ["", "trial", f"{search.metric} (95 %)", search.size, "settings"]
     words = [line for text in (search.sentence, CAUTION) for line in wrapped(text, columns())]
     return "\n".join(["", *fitted(head, rows, left=(0, 2, 4)), "", *words])

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig
 from transfer.config.cut_points import listed
@@ -15,6 +17,7 @@ from transfer.models import joined
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Silent
 from transfer.training.feature_dataset import FeatureDataset
+from transfer.training.fitting import Watch
 from transfer.training.identity import result_identity
 from transfer.training.stages import decided, train
 from transfer.training.trained import Trained
@@ -117,14 +120,47 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
     )  # fmt: skip
 
 
-def validation_accuracy(trial: Trial) -> float:
-    """Train one trial and return its accuracy on the validation images, by which settings are chosen; see `train_trial`."""
-    features, clock, silent = FeatureDataset(trial.dataset, trial.method.extractor, trial.method.store, trial.config), Clock(), Silent()
+@dataclass(frozen=True)
+class Validated:
+    """What the validation images say of a training; settings are chosen by it.
+
+    Attributes:
+        right: which of them are classified correctly, bool [n].
+        by_epoch: accuracy on them after each epoch.
+        epoch: whose weights were kept, from 1.
+        weights: number of values in the kernels that were trained.
+    """
+
+    right: np.ndarray
+    by_epoch: tuple[float, ...]
+    epoch: int
+    weights: int
+
+    @property
+    def accuracy(self) -> float:
+        """Of the epoch that was kept."""
+        return float(self.right.mean())
+
+
+def validated(features: FeatureDataset, watch: Watch | None = None) -> Validated:
+    """Train, and judge on the validation images; see `train_trial`.
+
+    Args:
+        features: stored rows; those of the test split play no part.
+        watch: may end training from scratch before its time.
+
+    Raises:
+        TransferError: for any error that the user can fix.
+        HopelessError: if `watch` ended it.
+    """
+    clock, silent = Clock(), Silent()
     truncation = choose_truncation(features, silent, clock)
     features = with_whole_maps(features, truncation, silent, clock)
-    trained, _ = train(features, truncation, silent, clock)
+    trained, _ = train(features, truncation, silent, clock, watch)
     _forget_checkpoints(trained)
-    return _accuracy(trained, features)
+    right = trained.probabilities["validation"].argmax(1) == features.labels("validation")
+    weights = sum(int(np.prod(one.shape)) for one in trained.model.trainable_variables if len(one.shape) > 1)
+    return Validated(right, tuple(map(float, trained.history["val_accuracy"])), int(trained.best_epoch), weights)
 
 
 def _accuracy(trained: Trained, features: FeatureDataset) -> float:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,17 @@ import pandas as pd
 
 from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig
-from transfer.config.search_space import Choices, Parameter, Range, Space, label
-from transfer.errors import TransferError
+from transfer.config.search_space import Choices, Range, Space, label
+from transfer.config.tuning import TuningConfig
 from transfer.models.registry import Scratch, find
 from transfer.system.progress import Progress
+from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.identity import result_identity
 from transfer.workflows.comparison import folder as names
-from transfer.workflows.comparison.trials import Trial, validation_accuracy
+from transfer.workflows.comparison.trials import Trial
+from transfer.workflows.tuning import network_scoring
+from transfer.workflows.tuning.network_scoring import FAILED, watching, without_test
+from transfer.workflows.tuning.network_spaces import configured, parameter, tried
 from transfer.workflows.tuning.proposals import Proposal
 from transfer.workflows.tuning.study import Budget, Finished, Score, Searched, run_study
 
@@ -30,11 +33,9 @@ _HEAD: dict[str, Choices | Range] = {
     "head.l2": Range(1e-5, 0.1, log=True),
 }
 _FINE_TUNED: dict[str, Choices | Range] = {"fine_tuning.learning_rate": Range(1e-5, 3e-4, log=True)}
-_SCRATCH: dict[str, Choices | Range] = {
-    "training.learning_rate": Range(3e-4, 1e-2, log=True),
-    "training.label_smoothing": Range(0.0, 0.2),
-    "training.weight_decay": Choices((0.0, 0.1, 0.3)),
-}
+_PRUNING = TuningConfig()
+"""Trials of networks from scratch are stopped by the rule of `transfer tune`, with its default values."""
+
 COLUMNS = ["method", "size", "trial", "val_accuracy", "chosen", "seconds", "failed", "settings"]
 
 
@@ -49,7 +50,7 @@ class Tuned:
     @property
     def best(self) -> Finished:
         """The trial with the highest validation accuracy; the first of equals."""
-        return max(self.trials, key=lambda one: (one.score.value, -one.number))
+        return max((one for one in self.trials if not one.score.pruned), key=lambda one: (one.score.value, -one.number))
 
     def facts(self) -> dict[str, Any]:
         """Return what the report tells."""
@@ -58,6 +59,7 @@ class Tuned:
             "method": self.method, "size": self.size, "tried": len(self.trials), "chosen": dict(best.settings) if best.number else {},
             "val_accuracy": best.score.value, "val_accuracy_as_configured": self.trials[0].score.value,
             "seconds": round(sum(one.score.seconds for one in self.trials), 1),
+            "stopped_early": sum(one.score.pruned for one in self.trials),
         }  # fmt: skip
 
 
@@ -70,29 +72,13 @@ def space_of(config: Config, given: Mapping[str, Any]) -> Space:
     """
     network = find(config.backbone)
     if isinstance(network, Scratch):
-        tried = _of_network(network, config)
+        left = tried(network, config, given)
     elif config.head.kind == "linear" and not config.unfreeze_from:
-        tried = {}  # its penalty is found by cross-validation in each training
+        left = {}  # its penalty is found by cross-validation in each training
     else:
-        tried = _HEAD | (_FINE_TUNED if config.unfreeze_from and not config.whole_from_random else {})
-    left = {key: values for key, values in tried.items() if key not in given}
-    return Space(tuple(Parameter(key, values) for key, values in left.items()), ({key: _value(config, key) for key in left},))
-
-
-def _of_network(network: Scratch, config: Config) -> dict[str, Choices | Range]:
-    dropout = "head.dropout" if network.options["dropout"] is None else "network.dropout"
-    found = _SCRATCH | {dropout: Range(0.0, 0.6)}
-    kinds = tuple(dict.fromkeys((config.network.normalization, "batch")))
-    if len(kinds) > 1:
-        found |= {"network.normalization": Choices(kinds)}
-    return found | ({"augment.flip": Choices((False, True))} if config.augment.live else {})
-
-
-def _value(config: Config, key: str) -> Any:
-    found: Any = config
-    for part in key.split("."):
-        found = getattr(found, part)
-    return found
+        of_head = _HEAD | (_FINE_TUNED if config.unfreeze_from and not config.whole_from_random else {})
+        left = {key: values for key, values in of_head.items() if key not in given}
+    return Space(tuple(parameter(key, values, left) for key, values in left.items()), (configured(config, left),))
 
 
 def tune(settings: ComparisonConfig, wanted: Sequence[Trial], folder: Path, progress: Progress) -> tuple[list[Trial], list[Tuned]]:
@@ -137,15 +123,18 @@ def _search(settings: ComparisonConfig, trial: Trial, folder: Path, progress: Pr
         return None
     place = folder / names.STUDIES
     place.mkdir(exist_ok=True)
-    tried = hashlib.sha256(json.dumps(space.describe(), sort_keys=True).encode()).hexdigest()[:8]
+    described = hashlib.sha256(json.dumps(space.describe(), sort_keys=True).encode()).hexdigest()[:8]
 
     def score(batch: Sequence[Proposal], before: Sequence[Finished]) -> Iterator[Score]:
         for proposal in batch:
-            yield _score(with_settings(trial, proposal.settings) if proposal.number else trial)
+            wanted = with_settings(trial, proposal.settings) if proposal.number else trial
+            method = wanted.method
+            features = FeatureDataset(without_test(wanted.dataset), method.extractor, method.store, wanted.config)
+            yield network_scoring.score(features, watching(before, _PRUNING))
 
     progress.say(f"Tuning {name} on {trial.size} images per class: {settings.tune} trials.")
     searched: Searched = run_study(
-        space, score, Budget(settings.tune), place / f"{trial.identity}-{tried}.journal", {"trial": trial.identity}, progress,
+        space, score, Budget(settings.tune), place / f"{trial.identity}-{described}.journal", {"trial": trial.identity}, progress,
         seed=trial.seed, batch=1, random_trials=_RANDOM,
     )  # fmt: skip
     tuned = Tuned(name, trial.size, searched.trials[: settings.tune])
@@ -159,20 +148,12 @@ def with_settings(trial: Trial, settings: Mapping[str, Any]) -> Trial:
     return replace(trial, config=config, identity=result_identity(config, trial.method.extractor.feature_set.id, trial.dataset))
 
 
-def _score(trial: Trial) -> Score:
-    started = time.perf_counter()
-    try:
-        value, failed = validation_accuracy(trial), ""
-    except TransferError as error:  # a rate at which training diverges
-        value, failed = 0.0, " ".join(str(error).split())
-    return Score(value, facts={"failed": failed}, seconds=time.perf_counter() - started)
-
-
 def told(facts: Mapping[str, Any]) -> str:
     """Return a sentence on a search, from `Tuned.facts`."""
     chosen = shown(facts["chosen"]) or "the settings as configured"
+    stopped = f" ({facts['stopped_early']} stopped early)" if facts.get("stopped_early") else ""
     return (
-        f"{facts['method']}: {facts['tried']} trials in {facts['seconds']:,.0f} s; validation accuracy "
+        f"{facts['method']}: {facts['tried']} trials{stopped} in {facts['seconds']:,.0f} s; validation accuracy "
         f"{facts['val_accuracy_as_configured']:.3f} as configured, {facts['val_accuracy']:.3f} with {chosen}."
     )
 
@@ -186,7 +167,12 @@ def table(searches: Sequence[Tuned]) -> pd.DataFrame:
     """Return one row per trial of the searches (columns `COLUMNS`)."""
     rows = [
         [one.method, one.size, trial.number, trial.score.value, trial.number == one.best.number, round(trial.score.seconds, 2),
-         trial.score.facts.get("failed", ""), shown(trial.settings)]
+         _failed(trial), shown(trial.settings)]
         for one in searches for trial in one.trials
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _failed(trial: Finished) -> str:
+    """Return why a trial has no result of its own."""
+    return f"stopped after {trial.score.step} epochs" if trial.score.pruned else str(trial.score.facts.get(FAILED, ""))

@@ -1,8 +1,9 @@
 """The choice among finished trials: the best, or the simplest within one standard error of it; and which settings matter.
 
 Simpler is, in this order: fewer features of the backbone, a linear head before a dense one, fewer hidden units, fewer augmented views;
-of equals the one of the higher score, then the earlier one. The rule of one standard error: Breiman et al. 1984, "Classification and
-Regression Trees", section 3.4.3.
+of equals the one of the higher score, then the earlier one. Of networks from scratch, the one with fewer values in its kernels is simpler:
+biases and normalisation, a few values for each channel, make none more complex. The rule of one standard error: Breiman et al. 1984,
+"Classification and Regression Trees", section 3.4.3.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
 from transfer.config.search_space import Choices, Parameter, Space, label
+from transfer.workflows.tuning.network_scoring import BY_EPOCH, FAILED, WEIGHTS
 from transfer.workflows.tuning.proposals import distribution, quiet
 from transfer.workflows.tuning.scoring import EPOCH, ERROR, FEATURES, FOLDS
 from transfer.workflows.tuning.study import Finished, Searched
@@ -55,12 +57,14 @@ def _complexity(one: Finished) -> tuple[float, ...]:
     units = one.settings.get("head.dense", ()) if one.settings.get("head.kind") == "dense" else ()
     hidden = sum(units) if isinstance(units, tuple) else units
     linear = one.settings.get("head.kind") == "linear"
-    return one.score.facts.get(FEATURES, 0), not linear, hidden, one.settings.get("augment.views", 0), -one.score.value, one.number
+    width = one.score.facts.get(WEIGHTS, one.score.facts.get(FEATURES, 0))
+    return width, not linear, hidden, one.settings.get("augment.views", 0), -one.score.value, one.number
 
 
 def table(searched: Searched, space: Space) -> pd.DataFrame:
-    """Return one row per trial: number, state, value, standard_error, low, high (95 %), its settings, features, epoch, folds, seconds."""
-    rows = []
+    """Return one row per trial: number, state, value, standard_error, low, high (95 %), its settings, features, epoch, folds, seconds;
+    of networks from scratch `weights` and `by_epoch` in place of features and folds, and why training failed."""
+    rows, of_networks = [], any(WEIGHTS in one.score.facts for one in searched.trials)
     for one in searched.trials:
         facts, error = one.score.facts, float(one.score.facts.get(ERROR, 0.0))
         row: dict[str, Any] = {
@@ -71,8 +75,11 @@ def table(searched: Searched, space: Space) -> pd.DataFrame:
         row |= {"standard_error": round(error, 6), "low": round(one.score.value - _NORMAL * error, 6)}
         row |= {"high": round(one.score.value + _NORMAL * error, 6)}
         row |= {key: _shown(one.settings[key]) if key in one.settings else "" for key in dict.fromkeys(p.key for p in space.parameters)}
-        row |= {"features": facts.get(FEATURES, ""), "epoch": "" if facts.get(EPOCH) is None else facts[EPOCH]}
-        row |= {"folds": " ".join(f"{value:.4f}" for value in facts.get(FOLDS, ())), "seconds": one.score.seconds}
+        row |= {WEIGHTS: facts.get(WEIGHTS, "")} if of_networks else {"features": facts.get(FEATURES, "")}
+        row |= {"epoch": "" if facts.get(EPOCH) is None else facts[EPOCH]}
+        parts = BY_EPOCH if of_networks else FOLDS
+        row |= {parts: " ".join(f"{value:.4f}" for value in facts.get(parts, ())), "seconds": one.score.seconds}
+        row |= {FAILED: facts.get(FAILED, "")} if of_networks else {}
         rows.append(row)
     return pd.DataFrame(rows, dtype=object)
 

@@ -126,9 +126,8 @@ def _tell(methods: Mapping[Key, Method], dataset: Dataset, views: int, folder: P
             images += count_missing(of_trials, method.extractor.for_training().outputs, method.store, _views(method, views))
         if images:
             seconds = images * costs.rate(method, dataset, folder, meter).seconds
-            progress.say(
-                f"{method.name}: {images:,} images{' and views' if views else ''} once through the frozen backbone, about {seconds:,.0f} s."
-            )
+            how = "once through the frozen backbone" if isinstance(method.extractor, BackboneExtractor) else "decoded once"
+            progress.say(f"{method.name}: {images:,} images{' and views' if views else ''} {how}, about {seconds:,.0f} s.")
 
 
 @dataclass(frozen=True)

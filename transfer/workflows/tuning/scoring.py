@@ -21,7 +21,7 @@ from transfer.data.folds import Fold
 from transfer.models import heads
 from transfer.training.many_heads import Curve, dense_curves, linear_curves
 from transfer.workflows.tuning.proposals import Proposal
-from transfer.workflows.tuning.spaces import of_trial
+from transfer.workflows.tuning.spaces import key_of, of_trial
 from transfer.workflows.tuning.study import Finished, Score
 
 IMAGES, ERROR, FOLDS, EPOCH, FEATURES = "images", "standard_error", "folds", "epoch", "features"
@@ -113,8 +113,7 @@ class HeadScorer:
 
     def source(self, settings: Mapping[str, Any]) -> Pass:
         """Return the features that a trial uses."""
-        wanted = settings.get("backbone"), settings.get("image_size")
-        return next(source for key, source in self.passes.items() if all(w in (None, k) for w, k in zip(wanted, key, strict=True)))
+        return self.passes[key_of(self.passes, settings)]
 
 
 @dataclass(frozen=True)

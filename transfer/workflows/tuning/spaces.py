@@ -5,7 +5,7 @@ penalty of linear ones to these. Epochs are not tried: cross-validation finds th
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from transfer.config import Config
@@ -134,6 +134,12 @@ def _first(backbone: Backbone, several: bool) -> tuple[dict[str, Any], ...]:
     regression = {"truncate_at": every, "head.pooling": "avg+max", "head.kind": "linear", "head.inverse_penalty": 3e-3, _WEIGHTS: "none"}
     upper = {"truncate_at": tuple(names[-2:]), "head.pooling": "avg+max"} if len(names) > 1 else {}
     return shared | usual, *([shared | usual | upper] if upper else []), shared | regression | {"augment.views": 0}
+
+
+def key_of(keys: Iterable[tuple[str, int]], settings: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the backbone and the image size of a trial, among those of the search."""
+    wanted = settings.get("backbone"), settings.get("image_size")
+    return next(key for key in keys if all(w in (None, k) for w, k in zip(wanted, key, strict=True)))
 
 
 def of_trial(base: Config, settings: Mapping[str, Any]) -> Config:
