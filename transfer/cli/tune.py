@@ -36,7 +36,10 @@ def tune(
     output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, and replace the run of this name.")] = False,
 ) -> None:
-    """Search the best head on features that are computed once, or the best network from scratch, and fit it. Run it again to continue, or with more --trials."""
+    """Search the best head on stored features, or settings of a network from scratch; fit it.
+
+    The same command continues a search that was interrupted, or one that has ended with more --trials.
+    """
     from transfer.config.tuning import parse_assignment, read_yaml
     from transfer.workflows.requests import tune_request
 

@@ -13,6 +13,8 @@ from transfer.reports.findings import items, sentence
 from transfer.reports.names import printable, records
 from transfer.reports.run import figures, text
 from transfer.reports.run.gallery import Gallery, choose
+from transfer.reports.tuning import figures as tuning_figures
+from transfer.reports.tuning.search import CAUTION, Search
 from transfer.reports.words import percent
 from transfer.runs import Run
 
@@ -112,6 +114,7 @@ def _content(run: Run) -> dict[str, Any]:
         "new_classes": _new_classes(metrics["ood"].get("new_classes")),
         "stages": _stages(metrics["timing"]),
         "cut_points": [] if cut_points is None else cut_points.to_dict("records"),
+        "tuning": _tuning(run),
         "skipped": skipped[["path", "reason"]].head(500).to_dict("records"),
         "skipped_total": len(skipped),
         "config": (run.path / "config.yaml").read_text(encoding="utf-8"),
@@ -132,6 +135,19 @@ def _new_classes(found: Mapping[str, Any] | None) -> str:
         f"{of_each if len(by_share) > 1 else ''}: each class was taken for a new one in turn, and compared with the other classes alone."
         f"{caution if found['at_most'] else ''}"
     )
+
+
+def _tuning(run: Run) -> dict[str, Any] | None:
+    """Return what the page says of the search that found the configuration; None if there was none."""
+    search = Search.of(run)
+    if search is None:
+        return None
+    return {
+        "search": search,
+        "caution": CAUTION,
+        "by_trial": tuning_figures.by_trial(search.trials, search.metric, search.facts["chosen"]),
+        "importances": {among: tuning_figures.importances(shares) for among, shares in search.importances.items()},
+    }
 
 
 def _confused(test: Mapping[str, Any]) -> list[tuple[str, str, int]]:
