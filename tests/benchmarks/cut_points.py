@@ -27,6 +27,7 @@ from transfer.features.extraction import extract
 from transfer.features.extractor import load_extractor
 from transfer.features.store import open_store
 from transfer.system.progress import Clock, Progress, Silent
+from transfer.training.cross_validation import cross_validate
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.stages import decided, train
 from transfer.training.truncation import choose_truncation
@@ -35,11 +36,14 @@ from transfer.workflows.settings import resolve
 _TWO = {"vgg16": ["block4_pool", "block5_pool"], "inception_v3": ["mixed7", "mixed10"]}
 _BOTH = {"head.pooling": "avg+max"}
 _LINEAR = {"head.kind": "linear"}
+_QUICK = {"training": {"batch_size": 128, "epochs": 30, "learning_rate": 6e-3}}  # as `transfer tune` trains
 METHODS: dict[str, dict[str, Any]] = {
     "top": {},
     "top, linear": _LINEAR,
     "two": {"truncate_at": "two", **_BOTH},
     "two, linear": {"truncate_at": "two", **_BOTH, **_LINEAR},
+    "two, quick": {"truncate_at": "two", **_BOTH, **_QUICK},
+    "two, average of folds": {"truncate_at": "two", **_BOTH, **_QUICK, "cross_validation": {"folds": 5, "average": True}},
     "all": {"truncate_at": "all", **_BOTH},
     "all, linear": {"truncate_at": "all", **_BOTH, **_LINEAR},
     "all, means": {"truncate_at": "all"},
@@ -76,7 +80,8 @@ def accuracies(configs: dict[str, Config], dataset: Dataset, seeds: list[int], p
                     time.process_time(),
                 )
                 truncation = choose_truncation(features, Silent(), clock)
-                trained, _ = train(features, truncation, Silent(), clock)
+                trained, classifier = train(features, truncation, Silent(), clock)
+                trained, _, _ = cross_validate(trained, classifier, truncation, Silent(), clock)
                 for checkpoint in trained.checkpoints:
                     checkpoint.unlink(missing_ok=True)
                 right = trained.probabilities["test"].argmax(1) == features.labels("test")
