@@ -17,7 +17,7 @@ _TIMEOUT = typer.Option(metavar="SECONDS", help="End after the batch in which so
 _FOLDS = typer.Option(help="Folds of the cross-validation of each trial. Default: 5. Networks from scratch have one validation split.")
 _CHOOSE = typer.Option(metavar="RULE", help="What is fitted: one_standard_error (the simplest that is about as good as the best), or best.")
 _BACKBONES = typer.Option(
-    metavar="NAMES", help="Backbones to try: vgg16,inception_v3. Each is one pass over the images. Or networks from scratch: lenet."
+    metavar="NAMES", help="Backbones to try, each one pass over the images: vgg16,inception_v3. Or networks from scratch: lenet."
 )
 _SIZES = typer.Option(metavar="PIXELS", help="Sides of the images to try: 96,224.")
 
@@ -36,9 +36,9 @@ def tune(
     output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, and replace the run of this name.")] = False,
 ) -> None:
-    """Search the best head on stored features, or settings of a network from scratch; fit it.
+    """Search the best head on features that are computed once, or the best network from scratch, and fit it.
 
-    The same command continues a search that was interrupted, or one that has ended with more --trials.
+    Run it again to continue, or with more --trials.
     """
     from transfer.config.tuning import parse_assignment, read_yaml
     from transfer.workflows.requests import tune_request

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.workflows.tuning.made_up import SPACE, search
+from transfer.config.search_space import Parameter, Range, Space
 from transfer.workflows.tuning.choice import choose, importances, table
 from transfer.workflows.tuning.study import Finished, Score, Searched
 
@@ -40,6 +41,30 @@ def test_the_simplest_within_one_standard_error_is_chosen(trials: list[Any], cho
     found = choose(searched(*trials), "one_standard_error")
     assert found.trial.number == chosen
     assert choose(searched(*trials), "best").trial.number == found.best.number == max(range(2), key=lambda one: (trials[one][0], -one))
+
+
+def network(number: int, value: float, weights: int = 0, pruned: bool = False, failed: str = "") -> Finished:
+    """A trial of a network from scratch, with a standard error of 0.02."""
+    facts: dict[str, Any] = {"failed": failed} if failed else {"by_epoch": [0.1, value]}
+    facts |= {"standard_error": 0.02, "weights": weights, "epoch": 2} if weights else {}
+    return Finished(number, {"training.learning_rate": 0.1}, {}, Score(value, pruned, 2 * pruned, facts))
+
+
+def test_the_network_with_the_fewest_weights_is_the_simplest_and_of_equals_the_better_one() -> None:
+    good = [network(0, 0.5, 900), network(1, 0.495, 900), network(2, 0.485, 700), network(3, 0.49, 700), network(4, 0.4, 10)]
+    assert choose(Searched((*good, network(5, 0.5, pruned=True)), 0, False), "one_standard_error").trial.number == 3
+    assert choose(Searched(tuple(good), 0, False), "best").trial.number == 0
+    hardly = (network(0, 0.0, failed="Training diverged."), network(1, 0.01, 900))
+    assert choose(Searched(hardly, 0, False), "one_standard_error").trial.number == 1
+
+
+def test_the_table_of_networks_has_their_accuracy_by_epoch_and_why_training_failed() -> None:
+    trials = (network(0, 0.5, 900), network(1, 0.3, pruned=True), network(2, 0.0, failed="Training diverged."))
+    rows = table(Searched(trials, 0, False), Space((Parameter("training.learning_rate", Range(0.01, 1.0)),)))
+    assert list(rows["state"]) == ["finished", "pruned", "finished"]
+    assert list(rows["by_epoch"]) == ["0.1000 0.5000", "0.1000 0.3000", ""]
+    assert list(rows["weights"]) == [900, "", ""] and list(rows["failed"]) == ["", "", "Training diverged."]
+    assert not {"features", "folds"} & set(rows)
 
 
 def test_the_table_has_a_row_for_each_trial(tmp_path: Path) -> None:

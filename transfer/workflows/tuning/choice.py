@@ -49,7 +49,8 @@ def choose(searched: Searched, rule: str) -> Chosen:
     """Choose by the rule `best` or `one_standard_error`."""
     best = searched.best
     least = best.score.value - best.score.facts.get(ERROR, 0.0)
-    near = [one for one in searched.trials if not one.score.pruned and one.score.value >= least]
+    trained = [one for one in searched.trials if not one.score.pruned and (one is best or FAILED not in one.score.facts)]
+    near = [one for one in trained if one.score.value >= least]
     return Chosen(best, best if rule == "best" else min(near, key=_complexity), len(near))
 
 

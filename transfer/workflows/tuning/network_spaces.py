@@ -133,7 +133,8 @@ def _accepting(key: str, values: Choices | Range, settings: TuningConfig, networ
     if not (key.startswith(_SECTIONS) or key in _HEAD) or key in _NOT_TRIED:
         raise ConfigError(
             f"space.{key}: of networks from scratch, only what needs no other images is tried. Expected keys of network, training or "
-            "augment (but augment.views); other keys are fixed in common."
+            "augment (but augment.views); other keys are fixed in common. Received backbones: "
+            f"{', '.join(network.name for network in networks)}."
         )
     if key.startswith("augment.") and key != _LIVE and settings.common.get(_LIVE) is False:
         raise ConfigError(
