@@ -65,10 +65,19 @@ def test_how_deep_to_cut_tries_every_cut_it_is_given(execute: Any) -> None:
     result = execute(
         "how_deep_to_cut.ipynb", IMAGES="none", DIGITS_SIZE=32, DIGITS=5, DIGITS_TEST=3, CUTS=["block1_pool"], SETTINGS=settings
     )
-    assert re.fullmatch(r"block[1-5]_pool", result["chosen"]["digits"])
+    assert re.fullmatch(r"block[1-5]_pool(\+block[1-5]_pool)*", result["chosen"]["digits"])
     (row,) = result["table"]
     assert (row["data"], row["cut"]) == ("digits", "block1_pool") and row["low"] <= row["accuracy"] <= row["high"]
     assert row["auto"] == (result["chosen"]["digits"] == "block1_pool")
+
+
+def test_a_search_is_compared_with_single_heads(execute: Any) -> None:
+    settings = {"weights": "random", "precision": "float32", "training.epochs": 2}
+    result = execute("tune_the_head.ipynb", SIZE=32, IMAGES=5, TEST=3, TRIALS=4, FOLDS=2, SETTINGS=settings)
+    assert [row["head"] for row in result["table"]] == ["top", "chosen", "all, means", "all, means and maxima", "all, linear", "tuned"]
+    assert all(0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 for row in result["table"])
+    assert result["trials"] == 4 and 0 <= result["chosen"] < 4
+    assert len(result["cuts"]) == 5 + 4
 
 
 def test_the_served_model_answers_as_the_run_does(execute: Any, tmp_path: Path) -> None:
