@@ -54,7 +54,7 @@ def test_the_shallowest_cut_within_one_standard_error_of_the_best_wins(
 
 
 def test_a_cut_that_tells_the_classes_apart_wins_over_one_that_does_not() -> None:
-    features = {"low": noise(0), "middle": telling(1), "top": telling(2)}
+    features = {"low": noise(0), "middle": telling(1, 8.0), "top": telling(2, 8.0)}
     chosen, table = truncation.select(features, LABELS, GROUPS, CONFIG, 0, Silent())
     by_cut = table.set_index("cut")
     assert chosen == ("middle",)
@@ -66,10 +66,11 @@ def test_a_cut_that_tells_the_classes_apart_wins_over_one_that_does_not() -> Non
 def test_cut_points_that_know_different_things_win_together() -> None:
     half = np.array([[0.0], [0.0], [1.0]], np.float32), np.array([[0.0], [1.0], [1.0]], np.float32)
     features = {name: 4 * known[LABELS] + noise(seed, 1) for seed, (name, known) in enumerate(zip(("middle", "top"), half, strict=True))}
-    chosen, table = truncation.select({"low": noise(9), **features}, LABELS, GROUPS, CONFIG, 0, Silent())
+    loose = AutoConfig(inverse_penalty=10.0)  # a penalty is hard on single features
+    chosen, table = truncation.select({"low": noise(9), **features}, LABELS, GROUPS, loose, 0, Silent())
     assert chosen == ("middle", "top")
     assert list(table["cut"][table["chosen"]]) == ["middle+top"]
-    alone, _ = truncation.select({"low": noise(9), **features}, LABELS, GROUPS, CONFIG, 0, Silent(), several=False)
+    alone, _ = truncation.select({"low": noise(9), **features}, LABELS, GROUPS, loose, 0, Silent(), several=False)
     assert len(alone) == 1
 
 
