@@ -88,7 +88,10 @@ def test_a_network_trained_from_scratch_computes_in_float32() -> None:
         ({"backbone": "inception_v3", "unfreeze_from": "block5_conv1"}, "unfreeze_from: Unknown layer of inception_v3."),
         ({"unfreeze_from": "block5_conv1", "truncate_at": "block4_pool"}, "Expected truncate_at one of: block5_pool, auto. Received unfr"),
         ({"unfreeze_from": "block4_pool", "truncate_at": "block4_pool"}, "must be below the truncation."),
-        ({"unfreeze_from": "block5_conv1", "truncate_at": ["block3_pool", "block5_pool"]}, "must be below the truncation."),
+        (
+            {"unfreeze_from": "block5_conv1", "truncate_at": ["block3_pool", "block5_pool"]},
+            "Expected in truncate_at only cut points among: block5_pool, auto.",
+        ),
         ({"unfreeze_from": "block5_conv1", "truncate_at": ["block4_pool"]}, "must be below the truncation."),
         ({"fine_tuning.epochs": 3}, "fine_tuning.epochs: nothing is fine-tuned here. Expected a pretrained backbone and unfreeze_from."),
         ({"backbone": "lenet", "fine_tuning.l2": 0.1}, "fine_tuning.l2: nothing is fine-tuned here."),

@@ -12,6 +12,7 @@ from transfer.config.comparison import ComparisonConfig
 from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
 from transfer.errors import TransferError
+from transfer.reports.words import counted
 from transfer.system import environment
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
@@ -105,7 +106,10 @@ class _Results:
 def _extent(settings: ComparisonConfig, methods: Sequence[Method], wanted: Sequence[Trial]) -> str:
     """Return a sentence on how much is to be done."""
     sizes = list(dict.fromkeys(trial.size for trial in wanted))
-    text = f"{len(wanted)} trials: {len(methods)} methods x {len(sizes)} sizes ({', '.join(sizes)}) x {len(settings.seeds)} seeds"
+    text = (
+        f"{counted(len(wanted), 'trial')}: {counted(len(methods), 'method')} x {counted(len(sizes), 'size')} ({', '.join(sizes)}) x "
+        f"{counted(len(settings.seeds), 'seed')}"
+    )
     if not settings.tune:
         return f"{text}."
     searched = len(methods) * (len(sizes) if settings.tune_at == "each" else 1)

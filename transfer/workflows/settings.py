@@ -125,9 +125,10 @@ def _check_boundary(backbone: Backbone, config: Config) -> None:
     ends = [cut.name for cut in backbone.cuts_of(config.truncate_at)] if config.truncate_at != "auto" else possible
     # The boundary may itself be one of several cut points: its features stay as they are, and something above it trains.
     if not set(ends) <= {*possible, boundary.name} or not set(ends) & set(possible):
-        which = "one of" if isinstance(config.truncate_at, str) and config.truncate_at != "all" else "only cut points among"
+        single = isinstance(config.truncate_at, str) and config.truncate_at != "all"
+        which = "truncate_at one of" if single else "in truncate_at only cut points among"
         raise ConfigError(
-            f"unfreeze_from: the first trained layer must be below the truncation. Expected truncate_at {which}: "
+            f"unfreeze_from: the first trained layer must be below the truncation. Expected {which}: "
             f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
         )
 

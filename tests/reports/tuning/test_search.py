@@ -63,6 +63,17 @@ def test_the_table_has_the_best_ten_and_the_one_that_was_fitted(tmp_path: Path) 
     assert "optimistic" in lines
     assert "accuracy (95 %)" in lines
     assert "inverse_penalty" not in lines or "linear" in lines
+    fitted = next(row.settings for row in rows if "fitted" in row.mark)
+    assert f"Fitted: {fitted}." in " ".join(lines.split())
+    assert all(len(line) <= 100 for line in lines.splitlines())
+
+
+def test_the_page_leads_to_the_search_and_lets_long_lists_of_cut_points_break(tmp_path: Path) -> None:
+    run = tuned(tmp_path / "run", 8)  # all of them are in the table
+    shown = page.render(run)
+    assert '<a href="#search">' in shown
+    assert "block4_pool+<wbr>block5_pool" in shown
+    assert '<a href="#search">' not in page.render(write_run(tmp_path / "other"))
 
 
 def test_few_trials_say_that_importances_cannot_be_told(tmp_path: Path) -> None:
