@@ -23,7 +23,7 @@ from transfer.workflows.tuning import network_scoring
 from transfer.workflows.tuning.network_scoring import FAILED, watching, without_test
 from transfer.workflows.tuning.network_spaces import configured, parameter, tried
 from transfer.workflows.tuning.proposals import Proposal
-from transfer.workflows.tuning.study import Budget, Finished, Score, Searched, run_study
+from transfer.workflows.tuning.study import Budget, Finished, Score, Searched, best_of, run_study
 
 _RANDOM = 5  # trials before the first proposed one; the first of all is the method as configured
 _HEAD: dict[str, Choices | Range] = {
@@ -50,7 +50,7 @@ class Tuned:
     @property
     def best(self) -> Finished:
         """The trial with the highest validation accuracy; the first of equals."""
-        return max((one for one in self.trials if not one.score.pruned), key=lambda one: (one.score.value, -one.number))
+        return best_of(self.trials)
 
     def facts(self) -> dict[str, Any]:
         """Return what the report tells."""

@@ -86,7 +86,12 @@ class Searched:
     @property
     def best(self) -> Finished:
         """The trial of the highest value; the first of equals."""
-        return max((one for one in self.trials if not one.score.pruned), key=lambda one: (one.score.value, -one.number))
+        return best_of(self.trials)
+
+
+def best_of(trials: Iterable[Finished]) -> Finished:
+    """Return the trial of the highest value that was not stopped early; the first of equals."""
+    return max((one for one in trials if not one.score.pruned), key=lambda one: (one.score.value, -one.number))
 
 
 def run_study(
