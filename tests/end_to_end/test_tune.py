@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import transfer
+from tests.end_to_end.common import three_digits
 from transfer.cli import main
-from transfer.data import digits
 from transfer.errors import ConfigError, DataError, OutputError, RunError
 from transfer.runs import STUDY, TRIALS, TUNING
 from transfer.system.progress import Silent
@@ -41,12 +41,7 @@ def cache_folder(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three digits with ready-made splits."""
-    root = digits.write_folder(tmp_path_factory.mktemp("data") / "digits", 8, 3, 4)
-    for split in ("train", "val", "test"):
-        for number in range(3, 10):
-            shutil.rmtree(root / split / str(number))
-    return root
+    return three_digits(tmp_path_factory.mktemp("data"), 8, 3, 4)
 
 
 def searched(data: Path, output: Path, trials: int, **changes: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import transfer
-from transfer.data import digits
+from tests.end_to_end.common import three_digits
 from transfer.errors import ConfigError
 from transfer.system.progress import Silent
 from transfer.workflows import tune as module
@@ -37,12 +37,7 @@ def cache_folder(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three digits with ready-made splits."""
-    root = digits.write_folder(tmp_path_factory.mktemp("data") / "digits", 20, 10, 4)
-    for split in ("train", "val", "test"):
-        for number in range(3, 10):
-            shutil.rmtree(root / split / str(number))
-    return root
+    return three_digits(tmp_path_factory.mktemp("data"), 20, 10, 4)
 
 
 def searched(data: Path, output: Path, trials: int) -> list[dict[str, Any]]:
