@@ -63,12 +63,8 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
     """Carry out a request; see `tune`."""
     with folder.locked(request.output, request.name) as place, hearing("ERROR"):
         file = folder.begun(place, request.output / request.name, request.overwrite)
-        try:
-            with ExitStack() as stack:
-                searched, space, facts = _search(request, file, place, progress, stack)
-        except KeyboardInterrupt:
-            progress.say("The finished trials are kept.")
-            raise
+        with ExitStack() as stack:
+            searched, space, facts = _search(request, file, place, progress, stack)
         chosen = choice.choose(searched, request.settings.choose)
         progress.say(_said(searched, chosen))
         earlier = _published(request, searched, chosen)
