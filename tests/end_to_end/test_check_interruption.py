@@ -96,7 +96,7 @@ def test_nothing_half_written_is_seen_and_the_next_command_works(
         assert place.done.returncode == -signal.SIGKILL, place.done.stderr
     else:
         assert (place.done.returncode, place.done.stdout) == (130, "")
-        assert place.done.stderr.splitlines()[-1] == "Interrupted. Finished work is kept, and no partial result is left: run the same command to continue."
+        assert place.done.stderr.splitlines()[-1] == "Interrupted. Finished work is kept; run the same command to continue."
     assert not place.output.exists() or {path.name for path in place.output.iterdir()} == FILES
     if case[0] == "replacing a check":
         assert len(list(place.folder.glob(".result.replaced-*"))) == 1  # the earlier one, moved aside

@@ -117,7 +117,7 @@ def test_an_interruption_is_said_in_one_line(case: tuple[str, str], struck: dict
     assert done is not None
     assert done.returncode == 130
     lines = [line for line in done.stderr.splitlines() if line]
-    assert lines[-1] == "Interrupted. Finished work is kept, and no partial result is left: run the same command to continue."
+    assert lines[-1] == "Interrupted. Finished work is kept; run the same command to continue."
     assert [line for line in lines[:-1] if not re.match(r"Scanning: |\d+ images in ", line)] == []
     assert done.stdout == ""
 

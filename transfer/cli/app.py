@@ -67,7 +67,7 @@ def _run(arguments: list[str] | None) -> None:
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _tell("\nInterrupted. Finished work is kept, and no partial result is left: run the same command to continue.")
+        _tell("\nInterrupted. Finished work is kept; run the same command to continue.")
         sys.exit(_INTERRUPTED)
     except Exception as error:
         if wanting := memory.shortage(error):
