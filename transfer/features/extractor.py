@@ -17,7 +17,7 @@ from transfer.data.dataset import Dataset
 from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.to_8_bits import range_text
 from transfer.data.pipeline import ImageSpec
-from transfer.features import precision
+from transfer.features import compute
 from transfer.features.specs import feature_specs, ood_specs
 from transfer.features.store import FeatureSet
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
@@ -213,9 +213,9 @@ def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: L
     measured = None
     if config.precision == "auto":
         tried = replace(image_spec, size=min(image_spec.size, network.size))  # larger images would take longer and tell no more
-        measured = precision.choose(
+        measured = compute.choose(
             network, lambda chosen: load_in(chosen, tried.size), batch_size,
-            lambda count: precision.sample_images(dataset, tried, count), progress,
+            lambda count: compute.sample_images(dataset, tried, count), progress,
         )  # fmt: skip
     pretrained = load_in(measured["precision"] if measured else config.precision, image_spec.size)
     if measured and measured.get("use_xla"):

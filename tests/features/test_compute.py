@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.damage import damaged
-from transfer.features import precision
+from transfer.features import compute
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system import devices
@@ -43,11 +43,11 @@ class Machine:
         self.measured: list[str] = []
         self.progress = Heard()
         self.images = 0
-        monkeypatch.setattr(precision, "_measure", self.measure)
-        monkeypatch.setattr(precision.resources, "give_back", lambda: None)  # takes its time, and nothing was used
+        monkeypatch.setattr(compute, "_measure", self.measure)
+        monkeypatch.setattr(compute.resources, "give_back", lambda: None)  # takes its time, and nothing was used
 
     def measure(self, pretrained: Any, batch: np.ndarray, in_call: int) -> tuple[np.ndarray, float]:
-        assert batch.shape == (in_call * precision._CALLS, 4, 4, 3)
+        assert batch.shape == (in_call * compute._CALLS, 4, 4, 3)
         self.measured.append(pretrained.precision)
         return self.features[pretrained.precision], self.speeds[pretrained.precision]
 
@@ -60,12 +60,12 @@ class Machine:
             self.images += 1
             return np.zeros((count, 4, 4, 3), np.uint8)
 
-        return precision.choose(BACKBONES[name], load, batch, images, self.progress)
+        return compute.choose(BACKBONES[name], load, batch, images, self.progress)
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr(precision, "candidate", lambda: "bfloat16")
+    monkeypatch.setattr(compute, "candidate", lambda: "bfloat16")
     monkeypatch.setattr(devices, "emulates_bfloat16", lambda: False)
     return Machine(monkeypatch)
 
@@ -136,7 +136,7 @@ def test_other_versions_of_the_libraries_are_measured_anew(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, package: str, version: str
 ) -> None:
     machine.choose()
-    monkeypatch.setattr(getattr(precision, package), "__version__", version)
+    monkeypatch.setattr(getattr(compute, package), "__version__", version)
     machine.choose()
     assert machine.images == 2
 
@@ -159,7 +159,7 @@ def test_processes_that_measure_at_once_agree_on_the_first_result(machine: Machi
             assert not results
         return measured(pretrained, batch, in_call)
 
-    monkeypatch.setattr(precision, "_measure", slowly)
+    monkeypatch.setattr(compute, "_measure", slowly)
     first = machine.choose()
     other.join(10)
     assert machine.measured == ["float32", "bfloat16"]
@@ -169,7 +169,7 @@ def test_processes_that_measure_at_once_agree_on_the_first_result(machine: Machi
 @pytest.mark.parametrize(("size", "batch", "expected"), [(224, 16, 1), (299, 16, 1), (512, 16, 1), (96, 16, 5), (32, 16, 16), (32, 1, 1)])
 def test_few_images_are_measured_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch, size: int, batch: int, expected: int) -> None:
     asked = []
-    monkeypatch.setattr(precision, "_measure", lambda pretrained, images, in_call: asked.append(in_call) or (EXACT, 1.0))
+    monkeypatch.setattr(compute, "_measure", lambda pretrained, images, in_call: asked.append(in_call) or (EXACT, 1.0))
     machine.choose(size=size, batch=batch)
     assert asked == [expected, expected]
 
@@ -201,10 +201,10 @@ def test_one_precision_is_timed_for_about_a_second_without_its_first_call(
     monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int
 ) -> None:
     prefix = Slow(Times(), seconds)
-    monkeypatch.setattr(precision, "time", prefix.clock)
-    monkeypatch.setattr(precision, "FrozenPass", lambda *given: prefix)
+    monkeypatch.setattr(compute, "time", prefix.clock)
+    monkeypatch.setattr(compute, "FrozenPass", lambda *given: prefix)
     batch = np.arange(16, dtype=np.uint8).repeat(3).reshape(16, 1, 1, 3)
-    features, rate = precision._measure(SimpleNamespace(), batch, 2)
+    features, rate = compute._measure(SimpleNamespace(), batch, 2)
     assert prefix.calls == calls and rate == pytest.approx(2 / seconds)
     np.testing.assert_array_equal(features[:, 0], np.arange(2 * calls), "each call has other images")
 
@@ -229,13 +229,13 @@ def test_a_result_damaged_at_random_is_missing_or_the_same(tmp_path_factory: pyt
     written = {"precision": "float32", "float32": 10.5, "bfloat16": 4.25, "cosine": 0.9999, "size": 224}
     write_json(path, written, indent=2)
     path.write_bytes(damaged(data, path.read_bytes()))
-    assert precision._stored(path) in (None, written)
+    assert compute._stored(path) in (None, written)
 
 
 @pytest.mark.parametrize(("devices", "expected"), [([], "bfloat16"), (["a GPU"], "float16")])
 def test_the_16_bits_of_a_gpu_are_float16(monkeypatch: pytest.MonkeyPatch, devices: list[str], expected: str) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices if kind == "GPU" else ["CPU"])
-    assert precision.candidate() == expected
+    assert compute.candidate() == expected
 
 
 def test_the_machine_is_described_by_what_decides_its_speed() -> None:
@@ -278,9 +278,9 @@ def test_real_measurements_give_features_and_a_speed(cache_folder: Path, monkeyp
     def images(count: int) -> np.ndarray:
         return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
 
-    received = precision.choose(BACKBONES["vgg16"], load, 2, images, Silent())
-    assert received["precision"] in ("float32", precision.candidate())
-    assert received["float32"] > 0 and received[precision.candidate()] > 0 and received["cosine"] > 0.99
+    received = compute.choose(BACKBONES["vgg16"], load, 2, images, Silent())
+    assert received["precision"] in ("float32", compute.candidate())
+    assert received["float32"] > 0 and received[compute.candidate()] > 0 and received["cosine"] > 0.99
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_real_measurements_give_features_and_a_speed(cache_folder: Path, monkeyp
     ids=["the same directions", "the worst counts", "opposite", "zero in both", "zero in one", "not a number", "overflown"],
 )
 def test_worst_cosine(a: list[list[float]], b: list[list[float]], expected: float) -> None:
-    assert precision.worst_cosine(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(expected)
+    assert compute.worst_cosine(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(expected)
 
 
 vectors = st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3)
@@ -307,11 +307,11 @@ vectors = st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3)
 @given(st.lists(st.tuples(vectors, vectors), min_size=1, max_size=5), st.floats(0.1, 10))
 def test_worst_cosine_is_one_for_equal_directions_and_symmetric(pairs: list[tuple[list[float], list[float]]], scale: float) -> None:
     a, b = (np.array(side, np.float64) for side in zip(*pairs, strict=True))
-    worst = precision.worst_cosine(a, b)
-    assert -1 - 1e-9 <= worst <= 1 + 1e-9 and worst == pytest.approx(precision.worst_cosine(b, a))
+    worst = compute.worst_cosine(a, b)
+    assert -1 - 1e-9 <= worst <= 1 + 1e-9 and worst == pytest.approx(compute.worst_cosine(b, a))
     loud = a[np.abs(a).max(1) > 1e-3]
     if len(loud):
-        assert precision.worst_cosine(loud, loud * scale) == pytest.approx(1)
+        assert compute.worst_cosine(loud, loud * scale) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("rate", "features", "expected"), [(40.0, NEAR, True), (29.0, EXACT, False), (40.0, WORSE, False)])
