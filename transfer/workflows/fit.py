@@ -109,7 +109,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 dataset, config = choose_value_range(dataset, config, progress)
             progress.say(describe_balance(dataset.table, config.training.class_weights))
 
-            # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
+            # The frozen prefix, or decoding alone for a network from scratch; `compute: auto` and `precision: auto` are decided here.
             with clock("precision"):
                 extractor = load_extractor(config, dataset, progress)
             with open_store(extractor.feature_set, progress) as store:
@@ -237,4 +237,4 @@ def write_records(
     if truncation and truncation.table is not None:
         draft.write_table(CUT_POINTS, truncation.table)
     measured = extractor.measured if isinstance(extractor, BackboneExtractor) else None
-    draft.write_json(ENVIRONMENT, environment.describe(extractor.precision, measured))
+    draft.write_json(ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))
