@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.damage import damaged
 from transfer.config import Config
-from transfer.errors import EngineError
+from transfer.errors import EngineError, ExportError
 from transfer.features import candidates, compute
 from transfer.features.candidates import CALLS, Candidate, Measured
 from transfer.models import openvino_engine
@@ -496,3 +496,12 @@ def test_compiled_by_xla_the_features_are_the_same() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     plain, compiled = (FrozenPass(one, [FeatureSpec("block_2_add", "avg")], 2)(images)[0] for one in (pretrained, pretrained.with_xla()))
     np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("engine", "path", "told"), [("openvino", "stored", True), ("tensorflow", "stored", False), ("openvino", "keras", False)]
+)
+def test_an_export_that_disagrees_with_another_engine_says_which_to_turn_off(engine: str, path: str, told: bool) -> None:
+    with pytest.raises(ExportError, match=rf"^The export does not agree \({path}\)\.") as caught, compute.blamed(engine):
+        raise ExportError(f"The export does not agree ({path}).")
+    assert ("use compute=tensorflow" in str(caught.value)) is told

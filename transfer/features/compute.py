@@ -3,7 +3,8 @@ backbone and size."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from transfer.config.sections import ExportConfig
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
-from transfer.errors import DataError, EngineError
+from transfer.errors import DataError, EngineError, ExportError
 from transfer.features.agreement import LEAST_COSINE, probability_difference, worst_cosine
 from transfer.features.candidates import CALLS, Candidate, Measured, measure
 from transfer.models import openvino_engine
@@ -103,6 +104,21 @@ def _open(config: Config, progress: Progress) -> list[Candidate]:
     if not found:
         raise EngineError(f"compute: OpenVINO computes in {' or '.join(openvino_engine.PRECISIONS)}. Received precision={precisions[0]}.")
     return found
+
+
+@contextmanager
+def blamed(engine: str) -> Iterator[None]:
+    """Tell, where an export does not agree with the stored features, if another engine than the export's has computed them.
+
+    Raises:
+        ExportError: as in the block, with the remedy.
+    """
+    try:
+        yield
+    except ExportError as error:
+        if engine == TENSORFLOW or not any(f"({path})" in str(error) for path in ("stored", "ood_score")):
+            raise
+        raise ExportError(f"{error} The stored features are those of {engine}: use compute=tensorflow, which the export does.") from None
 
 
 def _offered(progress: Progress) -> bool:

@@ -23,6 +23,7 @@ from transfer.exporters import saved_model, warmup
 from transfer.exporters.formats import run_images
 from transfer.exporters.served import Served
 from transfer.exporters.verify import Verified, verify
+from transfer.features.compute import blamed
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, load_extractor
 from transfer.features.specs import freeze_boundary
@@ -139,7 +140,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             progress.say("Exporting the model")
             with clock("export"):
                 served = export(draft, classifier, trained, ood)
-            with clock("evaluation"):
+            with clock("evaluation"), blamed(extractor.engine):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
                 ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
