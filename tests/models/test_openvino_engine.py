@@ -12,7 +12,11 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from transfer.errors import EngineError
+from transfer.features.agreement import probability_difference, worst_cosine
 from transfer.models import openvino_engine
+from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained, head_specs
+from transfer.models.registry import BACKBONES
+from transfer.system.progress import Silent
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
@@ -114,3 +118,28 @@ def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch: pytest.Mon
     if not expected:
         with pytest.raises(EngineError, match="does not compute in bfloat16 on this processor"):
             openvino_engine.compiled(*graph_of(features, 1), "bfloat16", 1, 1, 1)
+
+
+FLOAT32_TOLERANCE = 1e-3  # of the export, `export.tolerance_float32`
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_engines_agree_on_every_backbone(name: str) -> None:
+    """Pooled features of all cuts, a map for a head and one for fine-tuning, in one pass; and the probabilities of a made-up head."""
+    pytest.importorskip("openvino")
+    backbone = BACKBONES[name]
+    pretrained = Pretrained.load(backbone, "random", backbone.smallest, "float32", 0, Silent())
+    cuts = backbone.cut_names
+    specs = [*head_specs(cuts, "avg+max"), FeatureSpec(cuts[0], "map"), FeatureSpec(cuts[-1], "flatten")]
+    images = np.random.default_rng(1).integers(0, 256, (5, backbone.smallest, backbone.smallest, 3)).astype(np.uint8)
+    expected = FrozenPass(pretrained, specs, 5)(images)
+    frozen = FrozenPass(pretrained.with_engine("openvino"), specs, 5)
+    received = frozen(images)
+    for spec, one, other in zip(specs, expected, received, strict=True):
+        assert one.shape == other.shape and one.dtype == other.dtype == pretrained.dtype(spec)
+        assert worst_cosine(one, other) > 0.999, spec
+    assert probability_difference(expected[-1], received[-1]) < FLOAT32_TOLERANCE
+    for one, other in zip(received, frozen(images[::-1]), strict=True):
+        np.testing.assert_array_equal(one[::-1], other)  # in any place of a batch
+    for one, other in zip(received, frozen(images[3:4]), strict=True):
+        np.testing.assert_array_equal(one[3:4], other)

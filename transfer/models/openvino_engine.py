@@ -19,6 +19,7 @@ import numpy as np
 from transfer.errors import EngineError
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     from tensorflow.core.framework import graph_pb2
 
 PACKAGE = "openvino"
@@ -88,6 +89,32 @@ def computes_in(precision: str) -> bool:
     """
     offered = load().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return precision == "float32" or (precision == "bfloat16" and "BF16" in offered)
+
+
+def with_constants(function: "tf.types.experimental.ConcreteFunction") -> "graph_pb2.GraphDef":
+    """Return the graph of a function with what it captures as constants.
+
+    TensorFlow's own way (`convert_variables_to_constants_v2`) also optimises the graph and builds a function of it, which takes
+    seconds for a large network, and OpenVINO optimises anyway.
+    """
+    import tensorflow as tf
+
+    captured = {inside.op.name: outside for outside, inside in function.graph.captures}
+    whole = function.graph.as_graph_def()
+    nodes = list(whole.node)
+    del whole.node[:]
+    for node in nodes:
+        of = node.name if node.op == "Placeholder" else node.input[0] if node.op == "ReadVariableOp" else None
+        if of not in captured:
+            whole.node.append(node)
+        elif captured[of].dtype != tf.resource or node.op == "ReadVariableOp":  # the variable itself is left out
+            value = captured[of]
+            if value.dtype == tf.resource:
+                value = tf.raw_ops.ReadVariableOp(resource=value, dtype=tf.as_dtype(node.attr["dtype"].type))
+            constant = whole.node.add(name=node.name, op="Const")
+            constant.attr["dtype"].type = value.dtype.as_datatype_enum
+            constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy()))
+    return whole
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,10 @@ class FrozenPass:
     def _by_openvino(self) -> openvino_engine.Compiled:
         threads = resources.threads()["intra_op"]
         concrete = self._traced(self.pretrained.in_float32(), 1, [np.dtype(np.float32)] * len(self.specs))
-        frozen = convert_variables_to_constants_v2(concrete)
         made = openvino_engine.compiled(
-            frozen.graph.as_graph_def(), [tensor.name for tensor in frozen.outputs], self.pretrained.precision, 1, threads,
-            min(threads, self.batch_size),
+            openvino_engine.with_constants(concrete), [tensor.name for tensor in concrete.outputs], self.pretrained.precision, 1,
+            threads, min(threads, self.batch_size),
         )  # fmt: skip
-        del concrete, frozen
         resources.give_back()
         return made
 
