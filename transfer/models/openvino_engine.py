@@ -91,13 +91,14 @@ def computes_in(precision: str) -> bool:
     return precision == "float32" or (precision == "bfloat16" and "BF16" in offered)
 
 
-def with_constants(function: "tf.types.experimental.ConcreteFunction") -> "graph_pb2.GraphDef":
-    """Return the graph of a function with what it captures as constants.
+def with_constants(function: "tf.types.experimental.ConcreteFunction") -> tuple["graph_pb2.GraphDef", list[str]]:
+    """Return the graph of a function, with the variables that it reads as constants, and the names of its output tensors.
 
-    TensorFlow's own way (`convert_variables_to_constants_v2`) also optimises the graph and builds a function of it, which takes
-    seconds for a large network, and OpenVINO optimises anyway.
+    TensorFlow's own way also optimises the graph and builds a function of it, which takes seconds for a large network, and OpenVINO
+    optimises anyway. It is used where functions are called inside, to which variables are passed on (ConvNeXt).
     """
     import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     captured = {inside.op.name: outside for outside, inside in function.graph.captures}
     whole = function.graph.as_graph_def()
@@ -107,14 +108,20 @@ def with_constants(function: "tf.types.experimental.ConcreteFunction") -> "graph
         of = node.name if node.op == "Placeholder" else node.input[0] if node.op == "ReadVariableOp" else None
         if of not in captured:
             whole.node.append(node)
-        elif captured[of].dtype != tf.resource or node.op == "ReadVariableOp":  # the variable itself is left out
-            value = captured[of]
-            if value.dtype == tf.resource:
-                value = tf.raw_ops.ReadVariableOp(resource=value, dtype=tf.as_dtype(node.attr["dtype"].type))
-            constant = whole.node.add(name=node.name, op="Const")
-            constant.attr["dtype"].type = value.dtype.as_datatype_enum
-            constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy()))
-    return whole
+            continue
+        value = captured[of]
+        if node.op == "ReadVariableOp":
+            value = tf.raw_ops.ReadVariableOp(resource=value, dtype=tf.as_dtype(node.attr["dtype"].type))
+        elif value.dtype == tf.resource:
+            continue  # the variable itself
+        constant = whole.node.add(name=node.name, op="Const")
+        constant.attr["dtype"].type = value.dtype.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy()))
+    left = {node.name for node in whole.node}
+    if any(name.lstrip("^").split(":")[0] not in left for node in whole.node for name in node.input):
+        function = convert_variables_to_constants_v2(function)
+        whole = function.graph.as_graph_def()
+    return whole, [tensor.name for tensor in function.outputs]
 
 
 @dataclass(frozen=True)

@@ -148,10 +148,9 @@ class FrozenPass:
     def _by_openvino(self) -> openvino_engine.Compiled:
         threads = resources.threads()["intra_op"]
         concrete = self._traced(self.pretrained.in_float32(), 1, [np.dtype(np.float32)] * len(self.specs))
-        made = openvino_engine.compiled(
-            openvino_engine.with_constants(concrete), [tensor.name for tensor in concrete.outputs], self.pretrained.precision, 1,
-            threads, min(threads, self.batch_size),
-        )  # fmt: skip
+        definition, outputs = openvino_engine.with_constants(concrete)
+        streams = min(threads, self.batch_size)
+        made = openvino_engine.compiled(definition, outputs, self.pretrained.precision, 1, threads, streams)
         resources.give_back()
         return made
 
