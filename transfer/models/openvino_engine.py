@@ -12,12 +12,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tensorflow.core.framework import graph_pb2
 
 from transfer.errors import EngineError
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework import graph_pb2
 
 PACKAGE = "openvino"
 OLDEST, TOO_NEW = (2026, 0), (2027, 0)
@@ -125,7 +127,7 @@ class Compiled:
         return np.ascontiguousarray(whole)
 
 
-def compiled(definition: graph_pb2.GraphDef, outputs: Sequence[str], precision: str, rows: int, threads: int, streams: int) -> Compiled:
+def compiled(definition: "graph_pb2.GraphDef", outputs: Sequence[str], precision: str, rows: int, threads: int, streams: int) -> Compiled:
     """Convert and compile a frozen graph of one input, [n or rows, ...], whose first dimension is that of the images.
 
     Args:
