@@ -18,12 +18,13 @@ from transfer.evaluation.ood import Reference
 from transfer.exporters.formats import measure
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
+from transfer.system.resources import cores
 
 LEAST_GAIN = 1.1
-"""OpenVINO is used only if it is this many times as fast in batches, and no slower for one image: two measurements of the same thing
-differ by a few per cent."""
+"""OpenVINO is used only if it is this many times as fast in batches, and by no more than this slower for one image: two measurements of
+the same thing differ by a few per cent."""
 
-_PIXELS = 4 * 224**2  # in one call, and at most so many images:
+_PIXELS = 2 * 224**2  # in one call, but at least an image for each core, and at most so many images:
 _IN_CALL = 64
 _SAMPLES = 64  # different images, at most
 _SECONDS, _FEWEST, _MOST = 1.5, 2, 20  # of the timed calls of both engines, and how many there are of each
@@ -85,7 +86,8 @@ class Facts:
     def faster(self) -> bool:
         """Whether OpenVINO is the faster engine."""
         ours, theirs = self.openvino, self.tensorflow
-        return bool(ours["images_per_second"] > LEAST_GAIN * theirs["images_per_second"] and ours["latency_ms"] <= theirs["latency_ms"])
+        gain = ours["images_per_second"] / theirs["images_per_second"]
+        return bool(gain > LEAST_GAIN and ours["latency_ms"] <= LEAST_GAIN * theirs["latency_ms"])
 
     def chooses_openvino(self, preference: Preference) -> bool:
         """Whether OpenVINO computes if it agrees: it is the faster one, or asked for."""
@@ -102,7 +104,7 @@ def measured(served: Served, network: Callable[[np.ndarray], Answers], names: Se
         reference: the sample of training images kept with the run; without one, they are measured on other photographs.
     """
     encoded, images = _samples(served, reference)
-    in_call = min(_IN_CALL, max(1, _PIXELS // served.size**2))
+    in_call = min(_IN_CALL, max(cores(), _PIXELS // served.size**2))
 
     def batch(number: int) -> np.ndarray:
         return images.take(range(number * in_call, (number + 1) * in_call), axis=0, mode="wrap")
