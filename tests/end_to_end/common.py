@@ -18,6 +18,7 @@ QUICK: dict[str, Any] = {
     "image_size": 32,
     "truncate_at": "block2_pool",
     "precision": "float32",
+    "compute": "tensorflow",
     "training.epochs": 2,
     "head.dense": [],
     "energy": "off",

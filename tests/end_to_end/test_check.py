@@ -17,7 +17,7 @@ from transfer.models import weights
 from transfer.quality.findings import Findings
 from transfer.runs import FINDINGS, Run
 
-SETTINGS = {"backbone": "vgg16", "image_size": 32, "precision": "float32"}
+SETTINGS = {"backbone": "vgg16", "image_size": 32, "precision": "float32", "compute": "tensorflow"}
 """Five blocks of VGG16, whose weights are a file of random ones: enough to tell digits apart, and quick."""
 
 

@@ -140,7 +140,7 @@ def test_the_history_has_one_row_an_epoch(run: Run) -> None:
 
 
 def test_the_environment_says_on_what_the_run_was_made(run: Run) -> None:
-    assert run.environment["precision"] == "float32"
+    assert (run.environment["compute"], run.environment["precision"]) == ("tensorflow", "float32")
     assert run.environment["packages"]["keras"] == keras.__version__
 
 

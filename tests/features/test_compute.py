@@ -1,8 +1,9 @@
-"""`precision: auto`: the faster one wins where its features agree, and a machine is asked once, and not for long."""
+"""`compute: auto` and `precision: auto`: the fastest wins where its features agree, and a machine is asked once, and not for long."""
 
+import dataclasses
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.damage import damaged
-from transfer.features import compute
+from transfer.config import Config
+from transfer.errors import EngineError, ExportError
+from transfer.features import candidates, compute
+from transfer.features.candidates import CALLS, Candidate, Measured
+from transfer.models import openvino_engine
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system import devices
@@ -22,6 +27,8 @@ from transfer.system.sealed import write_json
 EXACT = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
 WORSE = np.array([[1.0, 0.0], [0.1, 2.0]], np.float32)  # a cosine of 0.9988
 NEAR = np.array([[1.0, 0.0], [0.05, 2.0]], np.float32)  # a cosine of 0.9997
+NEARER = np.array([[1.0, 0.0], [1e-5, 2.0]], np.float32)  # so near that no probability tells
+TF32, OV32, TF16, OV16 = "tensorflow float32", "openvino float32", "tensorflow bfloat16", "openvino bfloat16"
 
 
 class Heard(Silent):
@@ -34,40 +41,75 @@ class Heard(Silent):
         self.lines.append(text)
 
 
+@dataclasses.dataclass(frozen=True)
+class Fake:
+    """Stands for a pretrained backbone."""
+
+    precision: str
+    size: int = 32
+    weights_digest: str = "ab"
+    name: str = "vgg16"
+    engine: str = "tensorflow"
+    xla: bool = False
+
+    @property
+    def backbone(self) -> Any:
+        return BACKBONES[self.name]
+
+    def with_engine(self, engine: str) -> "Fake":
+        return dataclasses.replace(self, engine=engine)
+
+    def with_xla(self) -> "Fake":
+        return dataclasses.replace(self, xla=True)
+
+
 class Machine:
     """Measures what it is told to, and counts how often it is asked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.speeds = {"float32": 10.0, "bfloat16": 30.0, "float16": 30.0}
-        self.features = {"float32": EXACT, "bfloat16": EXACT, "float16": EXACT}
+        self.speeds = {TF32: 10.0, OV32: 20.0, TF16: 30.0, OV16: 60.0, "tensorflow float16": 30.0}
+        self.features = dict.fromkeys(self.speeds, EXACT)
+        self.broken: dict[str, str] = {}
         self.measured: list[str] = []
         self.progress = Heard()
         self.images = 0
-        monkeypatch.setattr(compute, "_measure", self.measure)
+        monkeypatch.setattr(compute, "measure", self.measure)
         monkeypatch.setattr(compute.resources, "give_back", lambda: None)  # takes its time, and nothing was used
 
-    def measure(self, pretrained: Any, batch: np.ndarray, in_call: int) -> tuple[np.ndarray, float]:
-        assert batch.shape == (in_call * compute._CALLS, 4, 4, 3)
-        self.measured.append(pretrained.precision)
-        return self.features[pretrained.precision], self.speeds[pretrained.precision]
+    def measure(
+        self, tried: Mapping[Candidate, Any], batch: np.ndarray, in_call: int, advance: Callable[[int], None] = lambda count: None
+    ) -> tuple[dict[Candidate, Measured], dict[Candidate, str]]:
+        assert batch.shape == (in_call * CALLS, 4, 4, 3)
+        assert all((one.engine, one.precision) == (made.engine, made.precision) for one, made in tried.items() if not made.xla)
+        self.measured += [one.name for one in tried]
+        able = {one: Measured(self.features[one.name], self.speeds[one.name]) for one in tried if one.name not in self.broken}
+        return able, {one: self.broken[one.name] for one in tried if one.name in self.broken}
 
-    def choose(self, name: str = "vgg16", batch: int = 8, size: int = 32, weights: str = "ab") -> dict[str, Any]:
-        def load(chosen: str) -> Any:
-            compiled = SimpleNamespace(precision=f"{chosen}, xla")
-            return SimpleNamespace(precision=chosen, size=size, weights_digest=weights, with_xla=lambda: compiled)
+    def choose(self, size: int = 32, weights: str = "ab", batch: int = 8, **settings: Any) -> dict[str, Any]:
+        config = Config(features={"batch_size": batch}, **{"backbone": "vgg16"} | settings)  # type: ignore[arg-type]
 
         def images(count: int) -> np.ndarray:
             self.images += 1
             return np.zeros((count, 4, 4, 3), np.uint8)
 
-        return compute.choose(BACKBONES[name], load, batch, images, self.progress)
+        return compute.choose(config, lambda chosen: Fake(chosen, size, weights, config.backbone), images, self.progress)  # type: ignore[arg-type, return-value]
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr(compute, "candidate", lambda: "bfloat16")
+    """A processor with instructions for bfloat16, without OpenVINO."""
     monkeypatch.setattr(devices, "emulates_bfloat16", lambda: False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(devices, "machine", lambda: {"processor": "one", "tensorflow": tf.__version__})
+    monkeypatch.setattr(openvino_engine, "version", lambda: None)
     return Machine(monkeypatch)
+
+
+@pytest.fixture
+def both(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The same with OpenVINO."""
+    monkeypatch.setattr(openvino_engine, "version", lambda: "2026.4")
+    return machine
 
 
 @pytest.mark.parametrize(
@@ -85,42 +127,144 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     ids=["faster", "faster and near", "faster but wrong", "slower", "no faster", "hardly faster", "not a number", "overflown"],
 )
 def test_16_bits_are_chosen_where_they_are_faster_and_agree(machine: Machine, fast: float, features: np.ndarray, expected: str) -> None:
-    machine.speeds["bfloat16"], machine.features["bfloat16"] = fast, features
+    machine.speeds[TF16], machine.features[TF16] = fast, features
     received = machine.choose()
-    assert received["precision"] == expected
-    assert (received["float32"], received["bfloat16"]) == (10.0, fast)
-    assert machine.measured == ["float32", "bfloat16"]
+    assert (received["compute"], received["precision"]) == ("tensorflow", expected)
+    assert received["images_per_second"] == {TF32: 10.0, TF16: fast}
+    assert machine.measured == [TF32, TF16]
+
+
+@pytest.mark.parametrize(
+    ("speeds", "features", "expected"),
+    [
+        ({}, {}, OV16),
+        ({OV16: 32.9}, {}, TF16),
+        ({OV16: 29.0}, {}, TF16),
+        ({OV16: 29.0, TF16: 9.0}, {}, OV16),
+        ({OV16: 20.0, TF16: 9.0}, {}, OV32),
+        ({OV32: 10.9, TF16: 9.0, OV16: 9.0}, {}, TF32),
+        ({}, {OV16: WORSE}, TF16),
+        ({}, {OV16: WORSE, TF16: WORSE}, OV32),
+        ({}, {OV16: WORSE, TF16: WORSE, OV32: NEAR}, TF32),
+        ({}, {OV16: WORSE, TF16: WORSE, OV32: NEARER}, OV32),
+        ({}, {one: np.full((2, 2), np.nan, np.float32) for one in (OV32, TF16, OV16)}, TF32),
+    ],
+)
+def test_the_fastest_engine_and_precision_that_agree_are_chosen(
+    both: Machine, speeds: dict[str, float], features: dict[str, np.ndarray], expected: str
+) -> None:
+    both.speeds |= speeds
+    both.features |= features
+    received = both.choose()
+    assert f"{received['compute']} {received['precision']}" == expected
+    assert both.measured == [TF32, OV32, TF16, OV16]
+    assert set(received["agreement"]) == {OV32, TF16, OV16} and set(received["agreement"][OV32]) == {"cosine", "probability"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"compute": "tensorflow"}, [TF32, TF16]),
+        ({"compute": "openvino"}, [OV32, OV16]),
+        ({"precision": "float32"}, [TF32, OV32]),
+        ({"precision": "bfloat16"}, [TF16, OV16]),
+    ],
+)
+def test_only_what_is_left_open_is_measured(both: Machine, asked: dict[str, str], expected: list[str]) -> None:
+    received = both.choose(**asked)
+    assert both.measured == expected and received | asked == received
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"compute": "tensorflow", "precision": "bfloat16"}, "tensorflow bfloat16"),
+        ({"compute": "openvino", "precision": "float32"}, "openvino float32"),
+        ({"compute": "auto", "precision": "float16"}, "tensorflow float16"),
+    ],
+)
+def test_nothing_is_measured_where_nothing_is_left_open(both: Machine, asked: dict[str, str], expected: str) -> None:
+    engine, precision = expected.split()
+    assert both.choose(**asked) == {"compute": engine, "precision": precision} and both.images == 0
+
+
+def test_a_tolerance_of_the_export_decides_too(both: Machine) -> None:
+    both.features[OV32] = NEAR
+    tight = both.choose(precision="float32")
+    loose = both.choose(precision="float32", export={"tolerance_float32": 1.0})
+    assert (tight["compute"], loose["compute"]) == ("tensorflow", "openvino")
+    assert 1e-3 < tight["agreement"][OV32]["probability"] < 1
+
+
+def test_with_a_gpu_openvino_is_not_tried(both: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
+    both.speeds["xla float16"], both.features["xla float16"] = 1.0, EXACT
+    assert both.choose()["compute"] == "tensorflow"
+    assert both.measured == [TF32, "tensorflow float16", "xla float16"]
+
+
+def test_without_openvino_nothing_is_said(machine: Machine) -> None:
+    assert machine.choose(precision="float32") == {"compute": "tensorflow", "precision": "float32"}
+    assert machine.progress.lines == []
+
+
+def test_openvino_of_a_version_that_was_not_tried_is_told_and_left_out(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_engine, "version", lambda: "2019.3")
+    assert machine.choose(precision="float32") == {"compute": "tensorflow", "precision": "float32"}
+    (line,) = machine.progress.lines
+    assert "must be at least 2026.0" in line and "Received 2019.3. TensorFlow computes the features." in line and "\n" not in line
+
+
+def test_a_network_that_openvino_cannot_compute_is_told_once_and_left_to_tensorflow(both: Machine) -> None:
+    both.broken = dict.fromkeys((OV32, OV16), "OpenVINO 2026.4 cannot compile this network: no such operation.")
+    received = both.choose()
+    assert (received["compute"], received["precision"], received["failed"]) == ("tensorflow", "bfloat16", both.broken)
+    assert len([line for line in both.progress.lines if "no such operation. It is left out." in line]) == 1
+    both.progress.lines.clear()
+    assert both.choose()["compute"] == "tensorflow" and both.images == 1 and both.progress.lines == []
+
+
+def test_openvino_that_was_asked_for_and_cannot_compute_is_an_error(both: Machine, cache_folder: Path) -> None:
+    both.broken = dict.fromkeys((OV32, OV16), "OpenVINO 2026.4 cannot compile this network: no such operation.")
+    with pytest.raises(EngineError, match=r"no such operation\. Or use compute=tensorflow\.$"):
+        both.choose(compute="openvino")
+    assert not list((cache_folder / "compute").glob("*.json"))
+
+
+def test_openvino_does_not_compute_in_float16(both: Machine) -> None:
+    with pytest.raises(EngineError, match=r"OpenVINO computes in float32 or bfloat16\. Received precision=float16\."):
+        both.choose(compute="openvino", precision="float16")
 
 
 def test_the_choice_is_printed_once_with_what_was_measured(machine: Machine) -> None:
     machine.choose()
     machine.choose()
     (line,) = machine.progress.lines
-    assert "bfloat16" in line and "float32 10.0" in line and "30.0 images/s" in line and "1.00000" in line
+    assert "tensorflow bfloat16 (measured" in line and "float32 10.0" in line and "30.0 images/s" in line and "1.00000" in line
 
 
-def test_a_machine_is_asked_once(machine: Machine) -> None:
-    first = machine.choose()
-    machine.speeds["bfloat16"] = 1.0
-    again = machine.choose()
-    assert machine.images == 1 and machine.measured == ["float32", "bfloat16"]
+def test_a_machine_is_asked_once(both: Machine) -> None:
+    first = both.choose()
+    both.speeds[OV16] = 1.0
+    again = both.choose()
+    assert both.images == 1 and both.measured == [TF32, OV32, TF16, OV16]
     assert {name: again[name] for name in first} == first
 
 
-@pytest.mark.parametrize("change", [{"size": 224}, {"size": 16}, {"batch": 4}], ids=str)
-def test_what_is_known_is_used_at_another_size_of_images_or_batches(machine: Machine, change: dict[str, int]) -> None:
+@pytest.mark.parametrize("change", [{"batch": 4}, {"truncate_at": "block1_pool"}, {"seed": 3}], ids=str)
+def test_what_is_known_is_used_for_other_batches_and_cut_points(machine: Machine, change: dict[str, Any]) -> None:
     machine.choose()
-    machine.speeds["bfloat16"] = 1.0
+    machine.speeds[TF16] = 1.0
     assert machine.choose(**change)["precision"] == "bfloat16" and machine.images == 1
 
 
-OTHERS: list[dict[str, Any]] = [{"name": "vgg19"}, {"weights": "cd"}]
+OTHERS: list[dict[str, Any]] = [{"backbone": "vgg19"}, {"weights": "cd"}, {"size": 224}, {"size": 16}]
 
 
-@pytest.mark.parametrize("change", OTHERS, ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize("change", OTHERS, ids=str)
 def test_what_was_not_measured_before_is_measured(machine: Machine, change: dict[str, Any]) -> None:
     machine.choose()
-    machine.speeds["bfloat16"] = 1.0
+    machine.speeds[TF16] = 1.0
     assert machine.choose(**change)["precision"] == "float32" and machine.images == 2
 
 
@@ -131,20 +275,27 @@ def test_another_machine_is_asked_anew(machine: Machine, monkeypatch: pytest.Mon
     assert machine.images == 2
 
 
-@pytest.mark.parametrize(("package", "version"), [("keras", "99.0.0"), ("tf", "99.0.0")])
-def test_other_versions_of_the_libraries_are_measured_anew(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, package: str, version: str
-) -> None:
-    machine.choose()
-    monkeypatch.setattr(getattr(compute, package), "__version__", version)
-    machine.choose()
-    assert machine.images == 2
+@pytest.mark.parametrize("change", ["threads", "keras", "openvino", "installed"])
+def test_other_versions_and_threads_are_measured_anew(both: Machine, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    if change == "installed":
+        monkeypatch.setattr(openvino_engine, "version", lambda: None)
+    both.choose()
+    if change == "threads":
+        monkeypatch.setattr(compute.resources, "threads", lambda: {"intra_op": 99})
+    elif change == "keras":
+        monkeypatch.setattr(compute.keras, "__version__", "99.0.0")
+    else:
+        monkeypatch.setattr(openvino_engine, "version", lambda: "2026.5")
+    both.choose()
+    assert both.images == 2
 
 
 def test_a_processor_that_emulates_bfloat16_is_not_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
     monkeypatch.setattr(devices, "emulates_bfloat16", lambda: True)
-    assert machine.choose() == {"precision": "float32", "emulated": "bfloat16"}
-    assert machine.images == 0 and machine.measured == [] and not (cache_folder / "precision").exists()
+    assert machine.choose() == {"compute": "tensorflow", "precision": "float32"}
+    assert machine.images == 0 and machine.measured == [] and not (cache_folder / "compute").exists()
+    monkeypatch.setattr(openvino_engine, "version", lambda: "2026.4")
+    assert machine.choose()["compute"] == "openvino" and machine.measured == [TF32, OV32]
 
 
 def test_processes_that_measure_at_once_agree_on_the_first_result(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,38 +303,37 @@ def test_processes_that_measure_at_once_agree_on_the_first_result(machine: Machi
     other = threading.Thread(target=lambda: results.append(machine.choose()))
     measured = machine.measure
 
-    def slowly(pretrained: Any, batch: np.ndarray, in_call: int) -> tuple[np.ndarray, float]:
+    def slowly(*given: Any) -> Any:
         if not machine.measured:
             other.start()  # it has to wait for the first to finish
             other.join(0.2)
             assert not results
-        return measured(pretrained, batch, in_call)
+        return measured(*given)
 
-    monkeypatch.setattr(compute, "_measure", slowly)
+    monkeypatch.setattr(compute, "measure", slowly)
     first = machine.choose()
     other.join(10)
-    assert machine.measured == ["float32", "bfloat16"]
+    assert machine.measured == [TF32, TF16]
     assert {name: results[0][name] for name in first} == first
 
 
-@pytest.mark.parametrize(("size", "batch", "expected"), [(224, 16, 1), (299, 16, 1), (512, 16, 1), (96, 16, 5), (32, 16, 16), (32, 1, 1)])
-def test_few_images_are_measured_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch, size: int, batch: int, expected: int) -> None:
-    asked = []
-    monkeypatch.setattr(compute, "_measure", lambda pretrained, images, in_call: asked.append(in_call) or (EXACT, 1.0))
+@pytest.mark.parametrize(
+    ("size", "batch", "threads", "expected"),
+    [(224, 16, 1, 2), (299, 16, 2, 4), (512, 16, 8, 16), (512, 16, 64, 16), (96, 16, 1, 5), (32, 16, 2, 16), (32, 1, 2, 1)],
+)
+def test_few_images_are_measured_at_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, size: int, batch: int, threads: int, expected: int
+) -> None:
+    asked: list[int] = []
+
+    def measure(tried: Mapping[Candidate, Any], images: np.ndarray, in_call: int, advance: Any) -> Any:
+        asked.append(in_call)
+        return {one: Measured(EXACT, 1.0) for one in tried}, {}
+
+    monkeypatch.setattr(compute, "measure", measure)
+    monkeypatch.setattr(compute.resources, "threads", lambda: {"intra_op": threads})
     machine.choose(size=size, batch=batch)
-    assert asked == [expected, expected]
-
-
-class Slow:
-    """Stands for the compiled prefix of a network: its calls take a time of their own, the first one longer."""
-
-    def __init__(self, clock: "Times", seconds: float) -> None:
-        self.clock, self.seconds, self.calls = clock, seconds, 0
-
-    def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
-        self.clock.now += self.seconds if self.calls else 100.0
-        self.calls += 1
-        return [batch[:, 0, 0].astype(np.float32)]
+    assert asked == [expected]
 
 
 class Times:
@@ -196,28 +346,64 @@ class Times:
         return self.now
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [(0.01, 8), (0.3, 5), (0.6, 3), (5.0, 2)])
-def test_one_precision_is_timed_for_about_a_second_without_its_first_call(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int
+class Slow:
+    """Stands for the compiled prefix of a network: its calls take a time of their own, the first one longer."""
+
+    def __init__(self, clock: Times, seconds: float) -> None:
+        self.clock, self.seconds, self.seen = clock, seconds, []  # type: ignore[var-annotated]
+
+    def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
+        self.clock.now += self.seconds if self.seen else 100.0
+        self.seen.append(batch)
+        return [batch[:, 0, 0].astype(np.float32)]
+
+
+BATCH = np.arange(16, dtype=np.uint8).repeat(3).reshape(16, 1, 1, 3)
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [((0.01, 0.02), 8), ((0.3, 0.3), 6), ((0.5, 1.1), 3), ((5.0, 1.0), 2)])
+def test_candidates_are_timed_in_turn_for_some_seconds_without_their_first_calls(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, float], calls: int
 ) -> None:
-    prefix = Slow(Times(), seconds)
-    monkeypatch.setattr(compute, "time", prefix.clock)
-    monkeypatch.setattr(compute, "FrozenPass", lambda *given: prefix)
-    batch = np.arange(16, dtype=np.uint8).repeat(3).reshape(16, 1, 1, 3)
-    features, rate = compute._measure(SimpleNamespace(), batch, 2)
-    assert prefix.calls == calls and rate == pytest.approx(2 / seconds)
-    np.testing.assert_array_equal(features[:, 0], np.arange(2 * calls), "each call has other images")
+    clock = Times()
+    passes = {"float32": Slow(clock, seconds[0]), "bfloat16": Slow(clock, seconds[1])}
+    monkeypatch.setattr(candidates, "time", clock)
+    monkeypatch.setattr(candidates, "FrozenPass", lambda made, specs, in_call: passes[made.precision])
+    tried: Any = {Candidate("tensorflow", precision): Fake(precision) for precision in passes}
+    measured, failed = candidates.measure(tried, BATCH, 2)
+    assert failed == {} and [len(one.seen) for one in passes.values()] == [calls, calls]
+    assert [one.rate for one in measured.values()] == pytest.approx([2 / each for each in seconds])
+    for one in measured.values():
+        np.testing.assert_array_equal(one.features[:, 0], np.arange(2 * calls), "each call has other images, the same for all")
+
+
+def test_a_candidate_that_cannot_compute_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, advanced = Times(), []
+
+    def broken(batch: np.ndarray) -> list[np.ndarray]:
+        raise EngineError("cannot compile")
+
+    passes = {"tensorflow": Slow(clock, 1.0), "openvino": broken}
+    monkeypatch.setattr(candidates, "time", clock)
+    monkeypatch.setattr(candidates, "FrozenPass", lambda made, specs, in_call: passes[made.engine])
+    first, other = Candidate("tensorflow", "float32"), Candidate("openvino", "float32")
+    tried: Any = {one: Fake("float32", engine=one.engine) for one in (first, other)}
+    measured, failed = candidates.measure(tried, BATCH, 2, advanced.append)
+    assert list(measured) == [first] and failed == {other: "cannot compile"} and advanced == [1, 1]
 
 
 def test_features_of_fewer_images_are_compared_with_the_same_images(machine: Machine) -> None:
-    machine.features["float32"] = np.concatenate([EXACT, WORSE])
-    assert machine.choose()["cosine"] == 1
+    machine.features[TF32] = np.concatenate([EXACT, WORSE])
+    assert machine.choose()["agreement"] == {TF16: {"cosine": 1}}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"precision": "float16"}', '{"precision": 3}'])
+FOREIGN = ["", "{", "[]", "{}", '{"compute": "tensorflow", "precision": "float16"}', '{"precision": 3}']
+
+
+@pytest.mark.parametrize("content", FOREIGN)
 def test_a_damaged_or_foreign_result_is_measured_again(machine: Machine, cache_folder: Path, content: str) -> None:
     expected = machine.choose()
-    (file,) = (cache_folder / "precision").glob("*.json")
+    (file,) = (cache_folder / "compute").glob("*.json")
     file.write_text(content, encoding="utf-8")
     assert machine.choose() == expected and machine.images == 2
 
@@ -225,17 +411,17 @@ def test_a_damaged_or_foreign_result_is_measured_again(machine: Machine, cache_f
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_a_result_damaged_at_random_is_missing_or_the_same(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    path = tmp_path_factory.getbasetemp() / "precision.json"
-    written = {"precision": "float32", "float32": 10.5, "bfloat16": 4.25, "cosine": 0.9999, "size": 224}
+    path = tmp_path_factory.getbasetemp() / "compute.json"
+    written = {"compute": "openvino", "precision": "float32", "images_per_second": {TF32: 10.5, OV32: 40.25}, "size": 224}
     write_json(path, written, indent=2)
     path.write_bytes(damaged(data, path.read_bytes()))
-    assert compute._stored(path) in (None, written)
+    assert compute._stored(path, [Candidate("tensorflow", "float32"), Candidate("openvino", "float32")]) in (None, written)
 
 
 @pytest.mark.parametrize(("devices", "expected"), [([], "bfloat16"), (["a GPU"], "float16")])
 def test_the_16_bits_of_a_gpu_are_float16(monkeypatch: pytest.MonkeyPatch, devices: list[str], expected: str) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices if kind == "GPU" else ["CPU"])
-    assert compute.candidate() == expected
+    assert compute.in_16_bits() == expected
 
 
 def test_the_machine_is_described_by_what_decides_its_speed() -> None:
@@ -269,8 +455,11 @@ def test_only_an_x86_processor_that_lacks_the_instructions_emulates_bfloat16(
     assert devices.machine()["processor"] == "Some CPU"
 
 
-def test_real_measurements_give_features_and_a_speed(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "emulates_bfloat16", lambda: False)
+@pytest.mark.parametrize("engine", ["tensorflow", "auto"])
+def test_real_measurements_give_features_and_a_speed(cache_folder: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    if engine == "auto":
+        pytest.importorskip("openvino")
+    monkeypatch.setattr(devices, "emulates_bfloat16", lambda: engine == "auto")
 
     def load(chosen: str) -> Pretrained:
         return Pretrained.load(BACKBONES["vgg16"], "random", 32, chosen, 0, Silent())
@@ -278,40 +467,11 @@ def test_real_measurements_give_features_and_a_speed(cache_folder: Path, monkeyp
     def images(count: int) -> np.ndarray:
         return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3)).astype(np.uint8)
 
-    received = compute.choose(BACKBONES["vgg16"], load, 2, images, Silent())
-    assert received["precision"] in ("float32", compute.candidate())
-    assert received["float32"] > 0 and received[compute.candidate()] > 0 and received["cosine"] > 0.99
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        ([[1, 0], [0, 1]], [[2, 0], [0, 3]], 1.0),
-        ([[1, 0], [0, 1]], [[1, 0], [1, 1]], 0.5**0.5),
-        ([[1, 0], [0, 1]], [[1, 0], [0, -1]], -1.0),
-        ([[0, 0], [1, 1]], [[0, 0], [1, 1]], 1.0),
-        ([[0, 0], [1, 1]], [[1, 0], [1, 1]], 0.0),
-        ([[1, 0], [1, 1]], [[1, 0], [np.nan, 1]], -1.0),
-        ([[1, 0], [1, 1]], [[1, 0], [np.inf, 1]], -1.0),
-    ],
-    ids=["the same directions", "the worst counts", "opposite", "zero in both", "zero in one", "not a number", "overflown"],
-)
-def test_worst_cosine(a: list[list[float]], b: list[list[float]], expected: float) -> None:
-    assert compute.worst_cosine(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(expected)
-
-
-vectors = st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(vectors, vectors), min_size=1, max_size=5), st.floats(0.1, 10))
-def test_worst_cosine_is_one_for_equal_directions_and_symmetric(pairs: list[tuple[list[float], list[float]]], scale: float) -> None:
-    a, b = (np.array(side, np.float64) for side in zip(*pairs, strict=True))
-    worst = compute.worst_cosine(a, b)
-    assert -1 - 1e-9 <= worst <= 1 + 1e-9 and worst == pytest.approx(compute.worst_cosine(b, a))
-    loud = a[np.abs(a).max(1) > 1e-3]
-    if len(loud):
-        assert compute.worst_cosine(loud, loud * scale) == pytest.approx(1)
+    received = compute.choose(Config(compute=engine, features={"batch_size": 2}), load, images, Silent())  # type: ignore[arg-type]
+    other = OV32 if engine == "auto" else f"tensorflow {compute.in_16_bits()}"
+    assert f"{received['compute']} {received['precision']}" in (TF32, other)
+    assert set(received["images_per_second"]) == {TF32, other} and min(received["images_per_second"].values()) > 0
+    assert received["agreement"][other]["cosine"] > 0.99 and received["agreement"][other].get("probability", 0) < 1e-3
 
 
 @pytest.mark.parametrize(("rate", "features", "expected"), [(40.0, NEAR, True), (29.0, EXACT, False), (40.0, WORSE, False)])
@@ -321,10 +481,10 @@ def test_on_a_gpu_xla_is_used_where_it_is_faster_and_agrees(
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
     monkeypatch.setattr(devices, "machine", lambda: {"gpus": ["a GPU"]})
     machine = Machine(monkeypatch)
-    machine.speeds["float16, xla"], machine.features["float16, xla"] = rate, features
+    machine.speeds["xla float16"], machine.features["xla float16"] = rate, features
     received = machine.choose()
     assert (received["precision"], received["xla"], received["use_xla"]) == ("float16", rate, expected)
-    assert machine.measured == ["float32", "float16", "float16, xla"]
+    assert machine.measured == [TF32, "tensorflow float16", "xla float16"]
 
 
 def test_on_a_processor_xla_is_not_tried(machine: Machine) -> None:
@@ -336,3 +496,12 @@ def test_compiled_by_xla_the_features_are_the_same() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     plain, compiled = (FrozenPass(one, [FeatureSpec("block_2_add", "avg")], 2)(images)[0] for one in (pretrained, pretrained.with_xla()))
     np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("engine", "path", "told"), [("openvino", "stored", True), ("tensorflow", "stored", False), ("openvino", "keras", False)]
+)
+def test_an_export_that_disagrees_with_another_engine_says_which_to_turn_off(engine: str, path: str, told: bool) -> None:
+    with pytest.raises(ExportError, match=rf"^The export does not agree \({path}\)\.") as caught, compute.blamed(engine):
+        raise ExportError(f"The export does not agree ({path}).")
+    assert ("use compute=tensorflow" in str(caught.value)) is told

@@ -3,6 +3,7 @@
 import importlib.metadata
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_a_graph_that_openvino_cannot_compute_is_an_error_of_one_line() -> None:
     def unknown(images: tf.Tensor) -> tf.Tensor:
         return tf.strings.length(tf.strings.as_string(images))
 
-    with pytest.raises(EngineError, match=r"^OpenVINO \d+\.\d+ cannot compile this network: .*Use compute=tensorflow\.$") as caught:
+    with pytest.raises(EngineError, match=r"^OpenVINO \d+\.\d+ cannot compile this network: .+\.$") as caught:
         openvino_engine.compiled(*graph_of(unknown, 1), "float32", 1, 1, 1)
     assert "\n" not in str(caught.value)
 
@@ -106,14 +107,8 @@ def test_nothing_is_sent_when_openvino_is_imported(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(("offered", "expected"), [(["FP32"], False), (["FP32", "BF16"], True)])
 def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch: pytest.MonkeyPatch, offered: list[str], expected: bool) -> None:
-    class Core:
-        def get_property(self, device: str, name: str) -> list[str]:
-            return offered
-
-    class Package:
-        Core: Any = Core
-
-    monkeypatch.setattr(openvino_engine, "load", lambda: Package)
+    core = SimpleNamespace(get_property=lambda device, name: offered)
+    monkeypatch.setattr(openvino_engine, "load", lambda: SimpleNamespace(Core=lambda: core))
     assert openvino_engine.computes_in("float32") and openvino_engine.computes_in("bfloat16") is expected
     assert not openvino_engine.computes_in("float16")
     if not expected:

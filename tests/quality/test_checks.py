@@ -24,7 +24,14 @@ from transfer.quality.checks import check
 from transfer.system.progress import Silent
 from transfer.workflows.settings import with_source
 
-TINY = {"backbone": "vgg16", "weights": "random", "image_size": 32, "truncate_at": "block1_pool", "precision": "float32"}
+TINY = {
+    "backbone": "vgg16",
+    "weights": "random",
+    "image_size": 32,
+    "truncate_at": "block1_pool",
+    "precision": "float32",
+    "compute": "tensorflow",
+}
 
 
 def scanned(data: Path, **settings: Any) -> tuple[Config, Dataset]:

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from transfer.config import AugmentConfig, DataConfig
 from transfer.data.augment import augment
+from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
-from transfer.data.decoding.to_8_bits import Range, range_of
+from transfer.data.decoding.to_8_bits import Range, range_of, range_text
 from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
 from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.system.resources import spread
@@ -32,6 +33,12 @@ class ImageSpec:
     def value_range(self) -> Range | None:
         """The values of images of more than 8 bits that become 0 to 255; None: each type's own range."""
         return self.data.value_range if isinstance(self.data.value_range, tuple) else None
+
+    @property
+    def decoder(self) -> str:
+        """The version of the decoder: this package's, and that of TensorFlow, whose libraries it calls; and the value range."""
+        values = f"/{range_text(self.value_range)}" if self.value_range is not None else ""
+        return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}{values}"
 
 
 def file_of(root: Path, row: "pd.Series[object]") -> bytes:

@@ -1,6 +1,6 @@
 """The feature store: extracted features, keyed by the content of the image.
 
-One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder, with one
+One LMDB environment for each feature set (backbone, weights, size, decoder, precision, engine) in the user's cache folder, with one
 record for each (digest of the image bytes, view, cut point and pooling). LMDB was chosen because a record is complete or
 absent even after kill -9, many processes can read while one writes, and reads are memory-mapped. What is damaged on the disk is
 never used: a record that fails its checksum is missing (`records`), and a damaged set is made anew (`pages`).
@@ -41,13 +41,14 @@ class FeatureSet:
     resize: str
     decoder: str
     precision: str
+    engine: str = "tensorflow"
     format: int = FORMAT
 
     @property
     def id(self) -> str:
-        """Return the first 16 hexadecimal digits of the digest of all fields."""
-        canonical = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        """Return the first 16 hexadecimal digits of the digest of all fields, but for the engine if it is TensorFlow, once the only one."""
+        fields = {name: value for name, value in asdict(self).items() if (name, value) != ("engine", "tensorflow")}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def key(digest: str, view: str, output: str) -> bytes:

@@ -25,9 +25,11 @@ PACKAGE = "openvino"
 OLDEST, TOO_NEW = (2026, 0), (2027, 0)
 """The versions that were tried, as in `pyproject.toml`; others may compute differently, or not at all."""
 
-_INSTALL = "Install it: pip install 'keras-transfer[openvino]'"
+_INSTALL = "Install it: pip install 'keras-transfer[openvino]'."
 _TELEMETRY = "openvino_telemetry"
-_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+"""The precisions that it computes in, and their names there."""
 
 
 def version() -> str | None:
@@ -38,25 +40,31 @@ def version() -> str | None:
         return None
 
 
+def require() -> None:
+    """Check, without importing it, that OpenVINO is installed, in a version that was tried.
+
+    Raises:
+        EngineError: if it is not.
+    """
+    found = version()
+    if found is None:
+        raise EngineError(f"OpenVINO is not installed. {_INSTALL}")
+    numbers = tuple(int(part) if part.isdecimal() else 0 for part in found.split("."))
+    if not OLDEST <= numbers < TOO_NEW:
+        raise EngineError(f"OpenVINO must be at least {_text(OLDEST)} and below {_text(TOO_NEW)}. {_INSTALL} Received {found}.")
+
+
 def load() -> Any:
     """Return the package, imported.
 
     Raises:
-        EngineError: if it is not installed, is of another version than those that were tried, or cannot be imported.
+        EngineError: see `require`; or if it cannot be imported.
     """
-    found = version()
-    if found is None:
-        raise EngineError(f"OpenVINO is not installed. {_INSTALL}, or use compute=tensorflow.")
-    numbers = tuple(int(part) if part.isdecimal() else 0 for part in found.split("."))
-    if not OLDEST <= numbers < TOO_NEW:
-        raise EngineError(
-            f"OpenVINO must be at least {_text(OLDEST)} and below {_text(TOO_NEW)}. {_INSTALL}, or use compute=tensorflow. "
-            f"Received {found}."
-        )
+    require()
     try:
         return _imported()
     except Exception as error:  # a library that is missing, or does not fit the system
-        raise EngineError(f"OpenVINO {found} cannot be imported: {_reason(error)}. {_INSTALL}, or use compute=tensorflow.") from None
+        raise EngineError(f"OpenVINO {version()} cannot be imported: {_reason(error)}. {_INSTALL}") from None
 
 
 def _imported() -> Any:
@@ -143,7 +151,7 @@ def compiled(definition: "graph_pb2.GraphDef", outputs: Sequence[str], precision
     """
     openvino = load()
     if not computes_in(precision):
-        raise EngineError(f"OpenVINO does not compute in {precision} on this processor. Use precision=float32, or compute=tensorflow.")
+        raise EngineError(f"OpenVINO does not compute in {precision} on this processor.")
     try:
         core = openvino.Core()
         with tempfile.TemporaryDirectory(prefix="transfer-") as folder:  # several times as fast as `openvino.convert_model`
@@ -152,14 +160,14 @@ def compiled(definition: "graph_pb2.GraphDef", outputs: Sequence[str], precision
             model = core.read_model(file)
         model.reshape({0: [rows, *list(model.inputs[0].partial_shape)[1:]]})
         settings = {
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[precision], "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": min(streams, threads),
+            "INFERENCE_PRECISION_HINT": PRECISIONS[precision], "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": min(streams, threads),
             "PERFORMANCE_HINT": "THROUGHPUT",
         }  # fmt: skip
         network = core.compile_model(model, "CPU", settings)
         places = tuple(next(place for place, one in enumerate(network.outputs) if name in one.get_names()) for name in outputs)
         return Compiled(rows, min(streams, threads), places, openvino.AsyncInferQueue(network, min(streams, threads)), threading.Lock())
     except Exception as error:  # RuntimeError and what its bindings raise
-        raise EngineError(f"OpenVINO {version()} cannot compile this network: {_reason(error)}. Use compute=tensorflow.") from None
+        raise EngineError(f"OpenVINO {version()} cannot compile this network: {_reason(error)}.") from None
 
 
 def _reason(error: Exception) -> str:

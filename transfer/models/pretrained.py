@@ -66,6 +66,11 @@ class Pretrained:
         """Return a copy whose features are extracted by `tensorflow` or `openvino`."""
         return replace(self, engine=engine)
 
+    @property
+    def engine_tag(self) -> str:
+        """What a feature set calls the engine: OpenVINO with year and release, for another may round otherwise."""
+        return self.engine if self.engine == TENSORFLOW else f"{self.engine} {openvino_engine.version()}"
+
     def in_float32(self) -> "Pretrained":
         """Return a copy that computes in float32, with the same weights; itself if it does."""
         if self.precision == "float32":

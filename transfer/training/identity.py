@@ -11,6 +11,7 @@ from transfer.data.dataset import Dataset
 _FORMAT = 2
 _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
     "check": None,
+    "compute": None,
     "cross_validation": None,
     "data": None,
     "energy": None,
@@ -21,7 +22,8 @@ _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
 }
 """Settings that change neither trained weights nor predictions: whole sections (None), or some of their keys.
 
-The effect of `data`, `check` and `cross_validation` is in the rows (which images, their splits) and in the feature set (size, resize mode).
+The effect of `data`, `check` and `cross_validation` is in the rows (which images, their splits) and in the feature set (size, resize mode);
+that of `compute` in the feature set too.
 """
 
 
@@ -30,7 +32,7 @@ def result_identity(config: Config, feature_set: str, dataset: Dataset) -> str:
 
     Args:
         config: complete, as requested; `auto` is kept, since the same dataset leads to the same decision.
-        feature_set: id of the feature set: backbone, weights, size, decoder, precision.
+        feature_set: id of the feature set: backbone, weights, size, decoder, precision, engine.
         dataset: its used rows: digest, label, split.
     """
     settings: dict[str, Any] = config.model_dump(mode="json")

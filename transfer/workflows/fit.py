@@ -23,6 +23,7 @@ from transfer.exporters import saved_model, warmup
 from transfer.exporters.formats import run_images
 from transfer.exporters.served import Served
 from transfer.exporters.verify import Verified, verify
+from transfer.features.compute import blamed
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, load_extractor
 from transfer.features.specs import freeze_boundary
@@ -109,7 +110,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 dataset, config = choose_value_range(dataset, config, progress)
             progress.say(describe_balance(dataset.table, config.training.class_weights))
 
-            # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
+            # The frozen prefix, or decoding alone for a network from scratch; `compute: auto` and `precision: auto` are decided here.
             with clock("precision"):
                 extractor = load_extractor(config, dataset, progress)
             with open_store(extractor.feature_set, progress) as store:
@@ -139,7 +140,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             progress.say("Exporting the model")
             with clock("export"):
                 served = export(draft, classifier, trained, ood)
-            with clock("evaluation"):
+            with clock("evaluation"), blamed(extractor.engine):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
                 ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
@@ -237,4 +238,4 @@ def write_records(
     if truncation and truncation.table is not None:
         draft.write_table(CUT_POINTS, truncation.table)
     measured = extractor.measured if isinstance(extractor, BackboneExtractor) else None
-    draft.write_json(ENVIRONMENT, environment.describe(extractor.precision, measured))
+    draft.write_json(ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))
