@@ -87,7 +87,7 @@ def test_a_port_in_use_is_one_line_before_tensorflow_is_loaded(run: Path) -> Non
     [
         (["--port", "70000"], "--port must be at most 65535. Received --port 70000."),
         (["--name", "a/b"], "no slash and no colon. Received --name a/b."),
-        (["--compute", "onnx"], "--compute must be one of: auto, tensorflow, openvino. Received --compute onnx."),
+        (["--compute", "onnx"], "--compute must be one of: auto, tensorflow, openvino"),
         (["--max-images", "5000"], "queue_images must hold one request: at least max_images (5000)"),
         (["--allowed-host", "http://a.example"], "without scheme and port (*: any). Received --allowed-host"),
         (["--host", "no.such.host.invalid"], "There is no such address."),

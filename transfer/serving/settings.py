@@ -143,7 +143,7 @@ def require_engine(compute: str, name: str) -> None:
     if compute not in ENGINES:
         raise ConfigError(f"{name}: expected one of {', '.join(ENGINES)}. Received {compute!r}.")
     if compute == "openvino":
-        openvino_engine.load()
+        openvino_engine.require()
 
 
 def key_in(variable: str) -> SecretStr | None:

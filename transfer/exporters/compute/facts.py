@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from transfer.config import ExportConfig
+from transfer.config import build
 from transfer.errors import RunError
 from transfer.evaluation import ood_images
 from transfer.evaluation.ood import Reference
@@ -49,9 +49,13 @@ class Preference:
 
     @classmethod
     def of(cls, run: Run, compute: str) -> Self:
-        """Return what is asked of a run's exports; the tolerances are those of its configuration."""
-        own = {key.removeprefix("export."): value for key, value in run.config.items() if key.startswith("export.tolerance")}
-        limits, precision = ExportConfig(**own), str(run.config.get("precision", "float32"))
+        """Return what is asked of a run's exports; the tolerances are those of its configuration.
+
+        Raises:
+            ConfigError: if one of them is no tolerance.
+        """
+        own = {key: value for key, value in run.config.items() if key.startswith("export.tolerance")}
+        limits, precision = build([own]).export, str(run.config.get("precision", "float32"))
         tolerance = limits.tolerance_float32 if precision == "float32" else limits.tolerance_16bit
         return cls(compute, precision, tolerance, limits.tolerance_ood_score, run.ood_reference)
 

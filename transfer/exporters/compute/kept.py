@@ -80,7 +80,7 @@ def kept(served: Served, folder: Path, preference: Preference, say: Say) -> Kept
     Raises:
         EngineError: if OpenVINO cannot be used, or not for this export.
     """
-    openvino_engine.load()  # before anything is computed in vain
+    openvino_engine.require()  # before anything is computed in vain
 
     def is_enough(found: Kept) -> bool:
         return bool(found.graph) or not found.facts.chooses_openvino(preference)
