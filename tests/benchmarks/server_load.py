@@ -2,11 +2,12 @@
 """`transfer serve` under load, against calling its SavedModel directly with the best batch size, in the same run.
 
     python tests/benchmarks/server_load.py --run RUN --data FOLDER [--images 1] [--clients 64] [--seconds 10] [--minutes 0]
+        [--compute auto|tensorflow|openvino]
 
-`ratio` is images a second over HTTP (JSON with base64, `--images` in each request) over those of the direct call. The client
-is a process of its own on the same machine, and takes its share of the processor. Also: what HTTP adds for one client (median);
-p99 over median at half the highest load (requests at even intervals), and of direct calls one after the other; memory of the
-server during `--minutes` of load; seconds from the command to the first answer.
+`ratio` is images a second over HTTP (JSON with base64, `--images` in each request) over those of the direct call. The client is a
+process of its own on the same machine, and takes its share of the processor. `--compute` is the engine of both. Also: what HTTP
+adds for one client (median); p99 over median at half the highest load (requests at even intervals), and of direct calls one after
+the other; memory of the server during `--minutes` of load; seconds from the command to the first answer.
 """
 
 import argparse
@@ -40,14 +41,18 @@ def ask(client: "subprocess.Popen[str]", **words: Any) -> dict[str, Any]:
     return answer
 
 
-def direct(export: Path, files: Sequence[bytes], seconds: float) -> tuple[dict[int, float], list[float]]:
-    """Return images a second for each batch size, and the seconds of calls with one image."""
+def direct(run: Path, compute: str, files: Sequence[bytes], seconds: float) -> tuple[str, dict[int, float], list[float]]:
+    """Return the engine, images a second for each batch size, and the seconds of calls with one image."""
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
+    from transfer.exporters.compute.facts import Preference
+    from transfer.runs import Run
     from transfer.serving.model import load
 
-    signature = load(export).signatures["serving_default"]
+    opened = Run(run)
+    loaded = load(opened.export, preference=Preference.of(opened, compute), say=lambda text: print(text, file=sys.stderr))
+    signature = loaded.signatures["serving_default"]
     rates: dict[int, float] = {}
     for batch in _BATCHES:
         parts = [[files[(start + number) % len(files)] for number in range(batch)] for start in range(0, len(files), batch)]
@@ -64,7 +69,7 @@ def direct(export: Path, files: Sequence[bytes], seconds: float) -> tuple[dict[i
         began = time.perf_counter()
         signature.run({"image_bytes": [files[len(single) % len(files)]]})
         single.append(time.perf_counter() - began)
-    return rates, single
+    return loaded.engine, rates, single
 
 
 def resident(pid: int) -> float:
@@ -74,9 +79,11 @@ def resident(pid: int) -> float:
     return int(found.group(1)) / 1000 if found else 0.0
 
 
-def start_server(run: Path, environment: dict[str, str], code: Path = ROOT) -> tuple["subprocess.Popen[str]", str, str]:
+def start_server(
+    run: Path, environment: dict[str, str], code: Path = ROOT, options: Sequence[str] = ()
+) -> tuple["subprocess.Popen[str]", str, str]:
     """Start the server of a checkout; return it with host and port, and the path of predict."""
-    words = [sys.executable, "-m", "transfer", "serve", str(run), "--port", "0"]
+    words = [sys.executable, "-m", "transfer", "serve", str(run), "--port", "0", *options]
     server = subprocess.Popen(words, cwd=code, env=environment, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     said = ""
@@ -96,14 +103,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64, help="requests under way at the same time, for the highest load")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--minutes", type=float, default=0, help="of load while the memory is watched")
+    parser.add_argument("--compute", default="tensorflow", help="engine of the server and of the direct call")
     args = parser.parse_args()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TRANSFER_API_KEY": ""}
     names = [args.data / path for path in used_rows(args.data, _FILES)["path"]]
     files = [name.read_bytes() for name in names]
-    export = max((args.run / "export").iterdir(), key=lambda path: int(path.name))
-    rates, single = direct(export, files, min(args.seconds, 4))
+    engine, rates, single = direct(args.run, args.compute, files, min(args.seconds, 4))
     began = time.perf_counter()
-    server, address, path = start_server(args.run.absolute(), environment)
+    server, address, path = start_server(args.run.absolute(), environment, options=["--compute", args.compute])
     words = [
         sys.executable,
         str(Path(__file__).with_name("server_client.py")),
@@ -131,6 +138,7 @@ def main() -> None:
     best = max(rates, key=lambda batch: rates[batch])
     result = {
         "benchmark": "server_load",
+        "engine": engine,
         "ratio": round(full["requests_per_s"] * args.images / rates[best], 3),
         "images_per_s": round(full["requests_per_s"] * args.images, 1),
         "direct_images_per_s": {batch: round(rate, 1) for batch, rate in rates.items()},

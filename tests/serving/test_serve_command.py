@@ -87,6 +87,7 @@ def test_a_port_in_use_is_one_line_before_tensorflow_is_loaded(run: Path) -> Non
     [
         (["--port", "70000"], "--port must be at most 65535. Received --port 70000."),
         (["--name", "a/b"], "no slash and no colon. Received --name a/b."),
+        (["--compute", "onnx"], "--compute must be one of: auto, tensorflow, openvino"),
         (["--max-images", "5000"], "queue_images must hold one request: at least max_images (5000)"),
         (["--allowed-host", "http://a.example"], "without scheme and port (*: any). Received --allowed-host"),
         (["--host", "no.such.host.invalid"], "There is no such address."),
@@ -116,7 +117,7 @@ def test_a_public_address_without_a_key_gives_a_warning(
 ) -> None:
     served: list[Settings] = []
     monkeypatch.setattr(
-        "transfer.serving.server.serve", lambda export, settings, reference, taken: (served.append(settings), taken.close())
+        "transfer.serving.server.serve", lambda export, settings, reference, taken, preference: (served.append(settings), taken.close())
     )
     monkeypatch.setenv("TRANSFER_API_KEY", key)
     with pytest.raises(SystemExit) as ended:

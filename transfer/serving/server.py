@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import uvicorn
 
+from transfer.exporters.compute.facts import Preference
 from transfer.serving.app import create_app
 from transfer.serving.engine import Engine
 from transfer.serving.gate import Gate
@@ -81,7 +82,13 @@ class Server(uvicorn.Server):
             signal.signal(signal.SIGHUP, hangup)
 
 
-def serve(export: Path, settings: Settings, reference_file: Path | None = None, taken: socket.socket | None = None) -> None:
+def serve(
+    export: Path,
+    settings: Settings,
+    reference_file: Path | None = None,
+    taken: socket.socket | None = None,
+    preference: Preference | None = None,
+) -> None:
     """Serve the newest version of an export until SIGINT, SIGTERM or SIGHUP; requests in progress are still answered.
 
     Args:
@@ -89,6 +96,7 @@ def serve(export: Path, settings: Settings, reference_file: Path | None = None, 
         settings: of the server.
         reference_file: the sample of training images kept with the run.
         taken: the socket to listen on (`bound`); closed at the end.
+        preference: for the engine; None: TensorFlow.
 
     Raises:
         RunError: if no version is usable, or the address is in use.
@@ -97,7 +105,7 @@ def serve(export: Path, settings: Settings, reference_file: Path | None = None, 
     listening = taken or bound(settings.host, settings.port)
     limit_unsent(listening, settings.send_buffer_kb, settings.send_seconds)
     _allow_files(2 * settings.connections + _SPARE)
-    engine = Engine(settings, Versions(export, partial(load, trust=settings.trust), say), reference_file)
+    engine = Engine(settings, Versions(export, partial(load, trust=settings.trust, preference=preference, say=say), say), reference_file)
     port = listening.getsockname()[1]
     gate = create_app(engine)
     server = Server(configured(engine, gate), lambda: say(_welcome(engine, port)))

@@ -14,6 +14,7 @@ _SEALED = {
     "scans/*.npz": "the files of its data folder are read again",
     "checkpoints/*.npz": "training starts from the first epoch",
     "compute/*.json": "it is measured again",
+    "engines/*.npz": "the engines of the export are measured again",
     "weights/*.json": "it is written again when the weights are loaded",
     f"transcoded/v{DECODER_VERSION}/*/*.png": "it is converted again",
 }

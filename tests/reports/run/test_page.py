@@ -129,6 +129,22 @@ def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
     assert texts[at : at + 8] == ["litert", "int8", "2.5", "0.500 (0.250 to 0.750)", "0.875", "3.0e-02", "5.2", "190.5"]
 
 
+def test_engines_are_listed_with_their_agreement_where_they_were_measured(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert "Engines" not in Page(run_page.render(run)).texts
+    agreement = {"same_label": 1.0, "largest_difference": 2e-6, "largest_difference_ood_score": 1e-5, "same_is_ood": 1.0}
+    engines = [
+        {"name": "TensorFlow 2.21", "images_per_second": 105.25, "latency_ms": 12.5, "chosen": False},
+        {"name": "OpenVINO 2026.4", "images_per_second": 188.0, "latency_ms": 7.0, "images": 24, "chosen": True, **agreement},
+    ]
+    page = run_page.render(run, engines=engines)
+    texts = Page(page).texts
+    at = texts.index("OpenVINO 2026.4")
+    assert texts[at : at + 6] == ["OpenVINO 2026.4", "188.0", "7.00", "2.0e-06", "1.0e-05", "100.0 %"]
+    assert texts[at - 3 : at] == ["TensorFlow 2.21", "105.2", "12.50"]
+    assert '<tr class="chosen"><td>OpenVINO 2026.4' in page
+
+
 def test_the_worst_class_comes_first(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", ("a", "b", "c"))
     texts = Page(run_page.render(run)).texts
