@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from transfer.data.dataset import Dataset
-from transfer.data.groups import by_class, units
+from transfer.data.groups import places, units
 from transfer.data.splits import position
 from transfer.errors import DataError
 
@@ -67,13 +67,12 @@ def of_dataset(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
         DataError: if too few images are left to train on and to validate with.
     """
     rows = dataset.rows("train", "validation")
-    numbers = {name: number for number, name in enumerate(dataset.classes)}
-    labels = np.array([numbers[label] for label in rows["label"]], np.int64)
+    labels = places(dataset.classes, rows["label"])
     share = float((rows["split"] == "validation").mean())
     found = []
     for number, fold in enumerate(stratified(labels, list(units(rows)), count, seed), start=1):
         rest = rows.iloc[fold.train]
-        chosen = _held_back(by_class(rest), share, f"fold {number}/", seed)
+        chosen = _held_back(_by_class(rest), share, f"fold {number}/", seed)
         if not chosen:
             raise DataError(
                 "Cross-validation needs, beside the images held out, one to train on and one to validate with: at least one class needs "
@@ -83,6 +82,14 @@ def of_dataset(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
         split[rest.index] = np.where(units(rest).isin(chosen), "validation", "train")
         split[rows.index[fold.held_out]] = "test"
         found.append(replace(dataset, table=dataset.table.assign(split=split)))
+    return found
+
+
+def _by_class(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Return class name -> the unit of each of its images. Not by pandas, whose indexes refuse names that are not Unicode."""
+    found: dict[str, list[str]] = {}
+    for label, unit in zip(rows["label"], units(rows), strict=True):
+        found.setdefault(label, []).append(unit)
     return found
 
 
