@@ -55,9 +55,7 @@ def test_a_model_that_fails_is_not_healthy_until_it_answers_again(
     assert alive(watched)
 
 
-def test_a_model_that_takes_too_long_is_not_healthy_until_it_is_fast_again(
-    impatient: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_takes_too_long_is_not_healthy_until_it_is_fast_again(impatient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     slowed(impatient, monkeypatch, 1)
     assert health(impatient)[0] == 503
     monkeypatch.undo()

@@ -68,6 +68,10 @@ class Dataset:
         """Return the used rows of a split, or of several."""
         return self.used[self.used["split"].isin(splits)]
 
+    def column(self, name: str, split: str) -> pd.Series:
+        """Return one column of the used rows of a split."""
+        return self.used.loc[self.used["split"] == split, name]
+
     def skip(self, reasons: dict[int, str]) -> "Dataset":
         """Return the dataset with these rows skipped; `reasons`: index label -> reason."""
         return replace(self, scanned=skip(self.scanned, reasons), table=skip(self.table, reasons)) if reasons else self
