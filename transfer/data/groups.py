@@ -163,9 +163,8 @@ def numbered(values: Iterable[str]) -> tuple[np.ndarray, list[str]]:
 
     Not by pandas, which takes a name that is not Unicode for another that reads like its escaped form.
     """
-    values = list(values)
-    names = list(dict.fromkeys(values))
-    return places(names, values), names
+    found: dict[str, int] = {}
+    return np.fromiter((found.setdefault(value, len(found)) for value in values), np.int64), list(found)
 
 
 def places(names: Sequence[str], values: Collection[str]) -> np.ndarray:
