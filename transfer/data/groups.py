@@ -161,8 +161,12 @@ def units(rows: pd.DataFrame) -> pd.Series:
 def numbered(values: Iterable[str]) -> tuple[np.ndarray, list[str]]:
     """Return the number of each text among the different ones, int64 [n], and these in the order in which they appear.
 
-    Not by pandas, which takes a name that is not Unicode for another that reads like its escaped form.
+    Not all by pandas, which takes a name that is not Unicode for another that reads like its escaped form.
     """
+    values = list(values)
+    if "".join(values).isascii():  # as digests are
+        numbers, names = pd.factorize(np.array(values, object))
+        return numbers, list(names)
     found: dict[str, int] = {}
     return np.fromiter((found.setdefault(value, len(found)) for value in values), np.int64), list(found)
 
