@@ -13,8 +13,9 @@ import tensorflow as tf
 from transfer.config import DataConfig
 from transfer.data import pipeline, sources
 from transfer.data.pipeline import ImageSpec
-from transfer.features.extraction import ONLY_PLAIN, PLAIN, Views, compute_missing
+from transfer.features.extraction import compute_missing
 from transfer.features.store import FeatureSet, Store, key
+from transfer.features.tasks import ONLY_PLAIN, PLAIN, Views
 from transfer.system.progress import Advance, Silent
 
 SIZE, BATCH = 16, 4

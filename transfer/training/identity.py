@@ -9,6 +9,7 @@ from transfer.config import Config
 from transfer.data.dataset import Dataset
 
 _FORMAT = 2
+_TOGETHER = 4096  # rows
 _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
     "check": None,
     "compute": None,
@@ -43,6 +44,15 @@ def result_identity(config: Config, feature_set: str, dataset: Dataset) -> str:
             settings[section] = {key: value for key, value in settings[section].items() if key not in keys}
     if settings["weights"] not in ("imagenet", "random"):
         settings["weights"] = "file"  # which one is in the feature set
-    rows = dataset.used[["digest", "label", "split"]].to_numpy().tolist()
-    facts = json.dumps([_FORMAT, settings, feature_set, dataset.classes, rows])
-    return hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    used = dataset.used
+    columns = [used[name].to_numpy(object) for name in ("digest", "label", "split")]
+    found = hashlib.sha256(_bytes([_FORMAT, settings, feature_set, dataset.classes])[:-1] + b", [")
+    for start in range(0, len(used), _TOGETHER):  # the text of all rows would be many times as large as the table
+        rows = zip(*(column[start : start + _TOGETHER] for column in columns), strict=True)
+        found.update((b", " if start else b"") + _bytes(list(rows))[1:-1])
+    found.update(b"]]")
+    return found.hexdigest()[:32]
+
+
+def _bytes(facts: list[Any]) -> bytes:
+    return json.dumps(facts).encode("utf-8", "surrogatepass")
