@@ -1,12 +1,17 @@
 """Out-of-distribution detection: the training images that a run keeps for comparison, and how well detection works."""
 
+import hashlib
 import os
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
+import tensorflow as tf
 
 from transfer.config import Config
 from transfer.errors import DataError
@@ -14,8 +19,11 @@ from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
 from transfer.evaluation.ood_new_classes import new_classes
 from transfer.exporters.served import Answers, Served
+from transfer.features.arrays import StoredRows
+from transfer.features.extraction import PLAIN, compute_missing
 from transfer.features.extractor import BackboneExtractor
 from transfer.features.specs import ood_cuts
+from transfer.features.store import key
 from transfer.models import backbones, parts
 from transfer.models.graph import Graph
 from transfer.models.pretrained import head_specs
@@ -38,7 +46,10 @@ class OODReference:
     Attributes:
         reference: what the run keeps.
         validation: `ood_score` of the validation images, float32 [n].
-        expected: `ood_score` of the first test images, float32 [m], with which the export must agree.
+        expected: `ood_score` of the first m test images, float32 [m], with which the export must agree: of all where nothing but
+            stored features is looked at, of a few where each goes through layers that were trained.
+        others: `ood_score` of images of other data by kind, float32 [n], where nothing but stored features is looked at; otherwise
+            None: the export is asked.
         new_classes: how well a new class that looks like these would be found (see `ood_new_classes`), with `at_most`: whether the
             network was trained on these classes, so that a new one would be found less often; empty: not measured.
     """
@@ -46,10 +57,11 @@ class OODReference:
     reference: Reference
     validation: np.ndarray
     expected: np.ndarray
+    others: dict[str, np.ndarray] | None
     new_classes: dict[str, Any]
 
 
-def choose_reference(trained: Trained, truncation: Truncation | None, classifier: keras.Model) -> OODReference:
+def choose_reference(trained: Trained, truncation: Truncation | None, classifier: keras.Model, progress: Progress) -> OODReference:
     """Choose the training images that a run keeps, and set the threshold on the validation images.
 
     The features that are compared are those of the frozen cut points. Where none is frozen, what enters the head takes their place;
@@ -59,6 +71,7 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
         trained: the trained part, with its features.
         truncation: where the backbone ends; None: training from scratch.
         classifier: the joined model, whose last feature maps determine the shape of an embedding.
+        progress: reports the images of other data that have no stored features yet.
     """
     features, settings = trained.features, trained.features.config.ood
     vector, shape = parts.vector_of(trained.model), parts.take_apart(classifier).shape
@@ -74,7 +87,7 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
         if with_vector:
             of_head = infer(trained.model, features, split, trained.outputs, lambda rows: parts.embedding(vector(rows), shape), positions)
             blocks.append(of_head)
-        return blocks[0] if not outputs else np.asarray(parts.joined_blocks(blocks))
+        return blocks[0] if not outputs else _joined(blocks)
 
     chosen = ood.sample(features.labels("train"), settings.reference_images, features.config.seed)
     kept, validation = ood.rounded(embeddings("train", chosen)), embeddings("validation")
@@ -84,11 +97,48 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     small = jpegs(features.dataset.root, rows, _THUMBNAIL, features.config.data)
     layers = (*_layers(features, classifier, frozen), *([parts.VECTOR] if outputs and with_vector else []))
     reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths], layers)
-    first = np.arange(min(_VERIFIED, len(features.rows("test"))))
+    tested = len(features.rows("test"))
+    expected = reference.ood_score(embeddings("test", np.arange(min(_VERIFIED, tested) if with_vector else tested)))
+    others = None if with_vector else _other_images(features, outputs, reference, progress)
     names = features.rows("validation")["label"].to_numpy()
     near = new_classes(reference, validation, names, settings.false_alarms, features.config.seed) if settings.other_images else {}
     near |= {"at_most": with_vector} if near else {}  # a vector that was trained on the classes that are taken for new ones
-    return OODReference(reference, reference.ood_score(validation), reference.ood_score(embeddings("test", first)), near)
+    return OODReference(reference, reference.ood_score(validation), expected, others, near)
+
+
+def _other_images(features: FeatureDataset, outputs: Sequence[str], reference: Reference, progress: Progress) -> dict[str, np.ndarray]:
+    """Return `ood_score` of images of other data by kind, from features that are stored like those of any image."""
+    config, extractor, store = features.config, features.extractor, features.store
+    kinds = ood_images.images(config.ood.other_images, set(features.dataset.table["digest"]), config.seed)
+    files = [(kind, file) for kind, of_kind in kinds.items() for file in of_kind]
+    digests = [hashlib.sha256(file).hexdigest() for _, file in files]
+    rows = pd.DataFrame({"kind": [kind for kind, _ in files], "digest": digests, "path": digests, "status": "used"})
+
+    def compute(batch: tf.Tensor) -> list[np.ndarray]:
+        found = dict(zip(extractor.outputs, extractor(batch), strict=True))
+        return [found[output] for output in outputs]
+
+    with tempfile.TemporaryDirectory(prefix="transfer-images-") as folder:
+        paths = [Path(folder, digest) for digest in digests]
+        for path, (_, file) in zip(paths, files, strict=True):
+            path.write_bytes(file)
+        status = [path.stat() for path in paths]
+        rows = rows.assign(size=[one.st_size for one in status], ctime_ns=[one.st_ctime_ns for one in status])
+        failures = compute_missing(
+            rows, Path(folder), extractor.image_spec, outputs, compute, config.features.batch_size, store, progress,
+            title="Extracting features of other data",
+        )  # fmt: skip
+    scores = {}
+    for kind, some in rows.drop(index=list(failures)).groupby("kind", sort=False):
+        keys = [[key(digest, PLAIN, output) for digest in some["digest"]] for output in outputs]
+        blocks = [StoredRows(store, [of_output], [extractor.width(output)], extractor.dtype(output), 0).everything()
+                  for of_output, output in zip(keys, outputs, strict=True)]  # fmt: skip
+        scores[str(kind)] = reference.ood_score(_joined(blocks))
+    return scores
+
+
+def _joined(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(parts.joined_blocks(blocks))
 
 
 def _frozen_cuts(features: FeatureDataset, truncation: Truncation | None) -> list[str]:
@@ -109,13 +159,13 @@ def _layers(features: FeatureDataset, classifier: keras.Model, cuts: list[str]) 
     return [graph.steps[graph.maker(tensor)].name for tensor in tensors]
 
 
-def evaluate_ood(served: Served, made: OODReference, test: Answers, digests: set[str], config: Config) -> dict[str, Any]:
+def evaluate_ood(served: Served, made: OODReference, test_scores: np.ndarray, digests: set[str], config: Config) -> dict[str, Any]:
     """Measure how well an export distinguishes images of other data from its own.
 
     Args:
         served: the export.
         made: the images that it compares with.
-        test: its answers for the test images.
+        test_scores: `ood_score` of the test images, float32 [n].
         digests: SHA-256 of the files of the run, which do not count as other data.
         config: number of images of other data, and the seed that selects them.
 
@@ -124,13 +174,16 @@ def evaluate_ood(served: Served, made: OODReference, test: Answers, digests: set
         of distribution; `others`, the result of `ood.against` for each kind of other data; `new_classes`, as in `made`.
     """
     reference = made.reference
-    found = {name: served.answer(files) for name, files in ood_images.images(config.ood.other_images, digests, config.seed).items()}
+    others = made.others
+    if others is None:
+        kinds = ood_images.images(config.ood.other_images, digests, config.seed)
+        others = {name: served.answer(files).ood_score for name, files in kinds.items()}
     return {
         "threshold": reference.threshold,
         "images": len(reference.paths),
         "neighbours": reference.neighbours,
-        "test_flagged": float(test.is_ood.mean()),
-        "others": {name: ood.against(test.ood_score, other.ood_score) for name, other in found.items()},
+        "test_flagged": float((test_scores > 1).mean()),
+        "others": {name: ood.against(test_scores, scores) for name, scores in others.items()},
         "new_classes": made.new_classes,
     }
 
