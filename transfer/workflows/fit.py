@@ -119,7 +119,6 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
                     dataset, findings = check(dataset, extractor, store, config, progress)
-                # Augmented views of the training images, if the configuration asks for them.
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress)
 
@@ -177,10 +176,9 @@ def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODRefe
 
 
 def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODReference, progress: Progress) -> Verified:
-    """Verify the export on the bytes of the test files; see `verify.verify` for what must agree.
+    """Verify the export on the bytes of test files; see `verify.verify` for what must agree.
 
-    Of a sample, where the backbone is frozen: it would take most of the time, and its features are stored. Of all, where layers were
-    trained on what is stored: maps, which are rounded to 16 bits, or pixels.
+    Of a sample, if the backbone is frozen: it is the costly part. Of all, if layers were trained on maps, stored in 16 bits, or pixels.
 
     Raises:
         DataError: if test files were changed or deleted meanwhile.

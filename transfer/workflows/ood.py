@@ -18,7 +18,7 @@ from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
 from transfer.evaluation.ood_new_classes import new_classes
-from transfer.exporters.served import Answers, Served
+from transfer.exporters.served import Served
 from transfer.features.arrays import StoredRows
 from transfer.features.extraction import PLAIN, compute_missing
 from transfer.features.extractor import BackboneExtractor
