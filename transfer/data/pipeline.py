@@ -22,6 +22,7 @@ from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.system.resources import spread
 from transfer.system.sealed import is_whole
 
+_ONE_BY_ONE = 64  # images
 _FEW, _FEW_PIXELS = 256, 64 * 224**2  # images, and pixels of all, up to which tf.data is not worth its start
 
 
@@ -120,7 +121,7 @@ def batches(
 
 def _few(files: Sequence[bytes], image_spec: ImageSpec, batch_size: int) -> tf.data.Dataset:
     """Return `batches` of images that are decoded at once, on threads: to start tf.data takes longer than to decode dozens of images."""
-    decoder = decoder_of(image_spec)
+    decoder = decoder_of(image_spec, len(files))
 
     def image(file: bytes) -> np.ndarray | None:
         try:
@@ -135,10 +136,20 @@ def _few(files: Sequence[bytes], image_spec: ImageSpec, batch_size: int) -> tf.d
     return tf.data.Dataset.from_tensor_slices((positions, images)).batch(batch_size)
 
 
-def decoder_of(image_spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`."""
-    size, mode = image_spec.size, MODES.index(image_spec.data.resize)
-    decoder = _decoder(image_spec.data.max_megapixels, image_spec.value_range)
+def decoder_of(image_spec: ImageSpec, images: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`.
+
+    For a few `images` it is not compiled: to build its graph takes a second, to go through its operations one by one some milliseconds.
+    """
+    size, settings = image_spec.size, image_spec.data
+
+    def one_by_one(image_bytes: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU:0"):  # on a GPU the last bits may differ
+            return decode(image_bytes, size, settings.resize, settings.max_megapixels, image_spec.value_range)
+
+    if images is not None and images <= _ONE_BY_ONE:
+        return one_by_one
+    decoder, mode = _decoder(settings.max_megapixels, image_spec.value_range), MODES.index(settings.resize)
     return lambda image_bytes: tf.ensure_shape(decoder(image_bytes, tf.constant(size), tf.constant(mode)), [size, size, 3])
 
 
@@ -150,7 +161,8 @@ def _decoder(max_megapixels: float, value_range: Range | None) -> tf.types.exper
         return decode(image_bytes, size, mode, max_megapixels, value_range)
 
     signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32)]
-    return tf.function(decoder, autograph=False, input_signature=signature).get_concrete_function()
+    with tf.device("CPU:0"):
+        return tf.function(decoder, autograph=False, input_signature=signature).get_concrete_function()
 
 
 def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:

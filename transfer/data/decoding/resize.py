@@ -1,5 +1,6 @@
 """Pixels of any size -> a square RGB image, composited on white, in bounded memory."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,17 @@ _STRIP = 1 << 20  # pixels turned into floating point at a time
 
 
 def out_of_line(function: Any) -> Any:
-    """Compile a function that is called rather than copied into the graph around it.
+    """Compile a function that is called rather than copied into the graph around it; outside of a graph it is not compiled.
 
     TensorFlow visits every node of a branch that is not taken; a branch that is one call costs nothing then.
     """
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    compiled = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+    @functools.wraps(function)
+    def called(*arguments: Any) -> Any:
+        return (function if tf.executing_eagerly() else compiled)(*arguments)
+
+    return called
 
 
 MODES = ("stretch", "pad", "crop")
