@@ -69,7 +69,8 @@ def changed(run: Run) -> list[str]:
 
 def test_suffix_and_head_train_from_the_stored_output_of_the_prefix(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passed, heard = count_passes(monkeypatch), Heard()
-    run = fit(data, SETTINGS, name="run", output=tmp_path, progress=heard)
+    run = fit(data, SETTINGS | {"export.verified_images": 1}, name="run", output=tmp_path, progress=heard)
+    assert run.metrics["agreement"]["images"] == run.metrics["images"]["test"], "the maps were stored in 16 bits"
     assert {path.name for path in run.path.iterdir()} == RUN_FILES
     assert passed() == 42, "each image went through the prefix once"
     assert list(run.history["stage"]) == ["head"] * 2 + ["fine-tuning"] * 3

@@ -147,14 +147,15 @@ class Store:
 
     def notes(self, digests: Iterable[str]) -> dict[str, str]:
         """Return which of these images could not be decoded: digest -> reason."""
-        found = {}
+        wanted = list(digests)
+        found = zip(wanted, self.contents([key(digest, "0", "undecodable") for digest in wanted]), strict=True)
+        return {digest: reason.decode() for digest, reason in found if reason is not None}
+
+    def contents(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        """Return each record as it is, of any length; None where there is none, or a damaged one."""
         with self._reading() as transaction:
-            for digest in digests:
-                name = key(digest, "0", "undecodable")
-                reason = records.unsealed(name, transaction.get(name))
-                if reason is not None:
-                    found[digest] = bytes(reason).decode()
-        return found
+            found = [records.unsealed(name, transaction.get(name)) for name in keys]
+            return [None if content is None else bytes(content) for content in found]
 
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:
         """Record images that cannot be decoded, so that they are not tried again."""

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 import tensorflow as tf
 
 from transfer.config import Config
+from transfer.data.pipeline import why_changed
 from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
@@ -94,9 +96,9 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     threshold = ood.threshold(kept, validation, settings.neighbours, settings.false_alarms)
     rows = features.rows("train").iloc[chosen]
     paths, labels = list(rows["path"]), list(rows["label"])
-    small = jpegs(features.dataset.root, rows, _THUMBNAIL, features.config.data)
+    small = _thumbnails(features, rows)
     layers = (*_layers(features, classifier, frozen), *([parts.VECTOR] if outputs and with_vector else []))
-    reference = Reference(kept, paths, labels, settings.neighbours, threshold, [small.get(path, b"") for path in paths], layers)
+    reference = Reference(kept, paths, labels, settings.neighbours, threshold, small, layers)
     tested = len(features.rows("test"))
     expected = reference.ood_score(embeddings("test", np.arange(min(_VERIFIED, tested) if with_vector else tested)))
     others = None if with_vector else _other_images(features, outputs, reference, progress)
@@ -104,6 +106,22 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     near = new_classes(reference, validation, names, settings.false_alarms, features.config.seed) if settings.other_images else {}
     near |= {"at_most": with_vector} if near else {}  # a vector that was trained on the classes that are taken for new ones
     return OODReference(reference, reference.ood_score(validation), expected, others, near)
+
+
+def _thumbnails(features: FeatureDataset, rows: pd.DataFrame) -> list[bytes]:
+    """Return a JPEG of each image, empty where it cannot be read; they are stored beside the features: decoding takes long."""
+    root, names = features.dataset.root, [key(digest, PLAIN, f"jpeg:{_THUMBNAIL}") for digest in rows["digest"]]
+    found = features.store.contents(names)
+    lacking = [content is None for content in found]
+    made = jpegs(root, rows[lacking], _THUMBNAIL, features.config.data)
+    new = {
+        name: made[row["path"]]
+        for name, (_, row) in zip(compress(names, lacking), rows[lacking].iterrows(), strict=True)
+        if row["path"] in made and not why_changed(root, row)  # another image would be stored under the digest of this one
+    }
+    if new:
+        features.store.put(new)
+    return [new.get(name, b"") if content is None else content for name, content in zip(names, found, strict=True)]
 
 
 def _other_images(features: FeatureDataset, outputs: Sequence[str], reference: Reference, progress: Progress) -> dict[str, np.ndarray]:
