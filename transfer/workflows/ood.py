@@ -4,7 +4,8 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from transfer.data.pipeline import why_changed
 from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
-from transfer.evaluation.ood_new_classes import new_classes
+from transfer.evaluation.ood_new_classes import MOST_IMAGES, new_classes
 from transfer.exporters.served import Served
 from transfer.features.arrays import StoredRows
 from transfer.features.extraction import PLAIN, compute_missing
@@ -37,6 +38,7 @@ from transfer.training.trained import Trained
 from transfer.training.truncation import Truncation
 from transfer.workflows.predict import predict
 
+_AT_ONCE = 4096  # images whose embeddings are in memory
 _VERIFIED = 16  # test images whose scores are also computed from stored features
 _THUMBNAIL = 96  # side in pixels
 
@@ -81,18 +83,26 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     outputs = [spec.name for spec in head_specs(frozen, "avg+max")]
     with_vector = not frozen or features.config.unfreeze_from is not None
 
-    def embeddings(split: str, positions: np.ndarray | None = None) -> np.ndarray:
-        blocks: list[np.ndarray] = []
-        for output in outputs:
-            rows, _ = features.stored(split, (output,))
-            blocks.append(rows.take(np.arange(len(rows)) if positions is None else positions))
+    @cache
+    def stored(split: str, output: str) -> StoredRows:
+        return replace(features.stored(split, (output,))[0], memory_bytes=0)
+
+    def embeddings(split: str, positions: np.ndarray) -> np.ndarray:
+        blocks = [stored(split, output).take(positions) for output in outputs]
         if with_vector:
             of_head = infer(trained.model, features, split, trained.outputs, lambda rows: parts.embedding(vector(rows), shape), positions)
             blocks.append(of_head)
         return blocks[0] if not outputs else _joined(blocks)
 
+    def distances(split: str, count: int) -> np.ndarray:
+        at_once = max(count, 1) if with_vector else _AT_ONCE  # embeddings of all images at once would take gigabytes
+        blocks = [np.arange(start, min(start + at_once, count)) for start in range(0, count, at_once)]
+        found = [ood.distances(kept, embeddings(split, positions), settings.neighbours) for positions in blocks]
+        return np.concatenate([np.empty(0, np.float32), *found])
+
     chosen = ood.sample(features.labels("train"), settings.reference_images, features.config.seed)
-    kept, validation = ood.rounded(embeddings("train", chosen)), embeddings("validation")
+    kept, names = ood.rounded(embeddings("train", chosen)), features.rows("validation")["label"].to_numpy()
+    validation = distances("validation", len(names))
     threshold = ood.threshold(kept, validation, settings.neighbours, settings.false_alarms)
     rows = features.rows("train").iloc[chosen]
     paths, labels = list(rows["path"]), list(rows["label"])
@@ -100,12 +110,16 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     layers = (*_layers(features, classifier, frozen), *([parts.VECTOR] if outputs and with_vector else []))
     reference = Reference(kept, paths, labels, settings.neighbours, threshold, small, layers)
     tested = len(features.rows("test"))
-    expected = reference.ood_score(embeddings("test", np.arange(min(_VERIFIED, tested) if with_vector else tested)))
+    expected = distances("test", min(_VERIFIED, tested) if with_vector else tested) / np.float32(threshold)
     others = None if with_vector else _other_images(features, outputs, reference, progress)
-    names = features.rows("validation")["label"].to_numpy()
-    near = new_classes(reference, validation, names, settings.false_alarms, features.config.seed) if settings.other_images else {}
+    some = ood.sample(features.labels("validation"), MOST_IMAGES, features.config.seed)
+    near = (
+        new_classes(reference, embeddings("validation", some), names[some], settings.false_alarms, features.config.seed)
+        if settings.other_images
+        else {}
+    )
     near |= {"at_most": with_vector} if near else {}  # a vector that was trained on the classes that are taken for new ones
-    return OODReference(reference, reference.ood_score(validation), expected, others, near)
+    return OODReference(reference, validation / np.float32(threshold), expected, others, near)
 
 
 def _thumbnails(features: FeatureDataset, rows: pd.DataFrame) -> list[bytes]:
@@ -148,10 +162,8 @@ def _other_images(features: FeatureDataset, outputs: Sequence[str], reference: R
         )  # fmt: skip
     scores = {}
     for kind, some in rows.drop(index=list(failures)).groupby("kind", sort=False):
-        keys = [[key(digest, PLAIN, output) for digest in some["digest"]] for output in outputs]
-        blocks = [StoredRows(store, [of_output], [extractor.width(output)], extractor.dtype(output), 0).everything()
-                  for of_output, output in zip(keys, outputs, strict=True)]  # fmt: skip
-        scores[str(kind)] = reference.ood_score(_joined(blocks))
+        blocks = [store.get([key(digest, PLAIN, output) for digest in some["digest"]], extractor.dtype(output)) for output in outputs]
+        scores[str(kind)] = reference.ood_score(_joined([block.astype(np.float32) for block in blocks]))
     return scores
 
 
