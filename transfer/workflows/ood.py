@@ -113,11 +113,9 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     expected = distances("test", min(_VERIFIED, tested) if with_vector else tested) / np.float32(threshold)
     others = None if with_vector else _other_images(features, outputs, reference, progress)
     some = ood.sample(features.labels("validation"), MOST_IMAGES, features.config.seed)
-    near = (
-        new_classes(reference, embeddings("validation", some), names[some], settings.false_alarms, features.config.seed)
-        if settings.other_images
-        else {}
-    )
+    near = {}
+    if settings.other_images:
+        near = new_classes(reference, embeddings("validation", some), names[some], settings.false_alarms, features.config.seed)
     near |= {"at_most": with_vector} if near else {}  # a vector that was trained on the classes that are taken for new ones
     return OODReference(reference, validation / np.float32(threshold), expected, others, near)
 
@@ -143,6 +141,8 @@ def _other_images(features: FeatureDataset, outputs: Sequence[str], reference: R
     config, extractor, store = features.config, features.extractor, features.store
     kinds = ood_images.images(config.ood.other_images, set(features.dataset.table["digest"]), config.seed)
     files = [(kind, file) for kind, of_kind in kinds.items() for file in of_kind]
+    if not files:
+        return {}
     digests = [hashlib.sha256(file).hexdigest() for _, file in files]
     rows = pd.DataFrame({"kind": [kind for kind, _ in files], "digest": digests, "path": digests, "status": "used"})
 
