@@ -113,7 +113,7 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
     expected = distances("test", min(_VERIFIED, tested) if with_vector else tested) / np.float32(threshold)
     others = None if with_vector else _other_images(features, outputs, reference, progress)
     some = ood.sample(features.labels("validation"), MOST_IMAGES, features.config.seed)
-    near = {}
+    near: dict[str, Any] = {}
     if settings.other_images:
         near = new_classes(reference, embeddings("validation", some), names[some], settings.false_alarms, features.config.seed)
     near |= {"at_most": with_vector} if near else {}  # a vector that was trained on the classes that are taken for new ones
