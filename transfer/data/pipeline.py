@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from transfer.data.augment import augment
 from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
+from transfer.data.decoding.resize import MODES
 from transfer.data.decoding.to_8_bits import Range, range_of, range_text
 from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
 from transfer.data.sources.tfds import cache as tfds_cache
@@ -25,6 +26,9 @@ from transfer.system.sealed import is_whole
 from transfer.system.sequences import Made
 
 _TOGETHER = 4096  # files whose names are made together
+
+_ONE_BY_ONE = 64  # images
+_FEW, _FEW_PIXELS = 256, 64 * 224**2  # images, and pixels of all, up to which tf.data is not worth its start
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ def batches(
         views: seeds of the view of each file (`augment.view_seed`); None: the plain images.
         augmentation: limits of the views.
     """
+    if augmentation is None and len(files) <= _FEW and len(files) * image_spec.size**2 <= _FEW_PIXELS:
+        return _few(files, image_spec, batch_size)
     decoder = decoder_of(image_spec)
 
     @tf.autograph.experimental.do_not_convert
@@ -176,19 +182,50 @@ def _listed(files: Sequence[bytes], views: Sequence[tuple[int, int]] | None) -> 
     return parts.flat_map(lambda *rows: tf.data.Dataset.from_tensor_slices(rows))
 
 
-def decoder_of(image_spec: ImageSpec) -> tf.types.experimental.ConcreteFunction:
-    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`."""
-    return _decoder(image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
+def _few(files: Sequence[bytes], image_spec: ImageSpec, batch_size: int) -> tf.data.Dataset:
+    """Return `batches` of images that are decoded at once, on threads: to start tf.data takes longer than to decode dozens of images."""
+    decoder = decoder_of(image_spec, len(files))
+
+    def image(file: bytes) -> np.ndarray | None:
+        try:
+            decoded: np.ndarray = decoder(tf.constant(Path(os.fsdecode(file)).read_bytes())).numpy()
+        except (OSError, tf.errors.OpError):
+            return None
+        return decoded
+
+    found = [(position, one) for position, one in enumerate(spread(image, files)) if one is not None]
+    positions = np.array([position for position, _ in found], np.int64)
+    images = np.array([one for _, one in found], np.uint8).reshape(-1, image_spec.size, image_spec.size, 3)
+    return tf.data.Dataset.from_tensor_slices((positions, images)).batch(batch_size)
+
+
+def decoder_of(image_spec: ImageSpec, images: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`.
+
+    For a few `images` it is not compiled: to build its graph takes a second, to go through its operations one by one some milliseconds.
+    """
+    size, settings = image_spec.size, image_spec.data
+
+    def one_by_one(image_bytes: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU:0"):  # on a GPU the last bits may differ
+            return decode(image_bytes, size, settings.resize, settings.max_megapixels, image_spec.value_range)
+
+    if images is not None and images <= _ONE_BY_ONE:
+        return one_by_one
+    decoder, mode = _decoder(settings.max_megapixels, image_spec.value_range), MODES.index(settings.resize)
+    return lambda image_bytes: tf.ensure_shape(decoder(image_bytes, tf.constant(size), tf.constant(mode)), [size, size, 3])
 
 
 @cache
-def _decoder(size: int, resize: str, max_megapixels: float, value_range: Range | None) -> tf.types.experimental.ConcreteFunction:
-    """Return `decode` with these settings, traced once: tracing takes longer than decoding dozens of images."""
+def _decoder(max_megapixels: float, value_range: Range | None) -> tf.types.experimental.ConcreteFunction:
+    """Return `decode` for any size and mode, traced once: tracing takes longer than decoding dozens of images."""
 
-    def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
-        return decode(image_bytes, size, resize, max_megapixels, value_range)
+    def decoder(image_bytes: tf.Tensor, size: tf.Tensor, mode: tf.Tensor) -> tf.Tensor:
+        return decode(image_bytes, size, mode, max_megapixels, value_range)
 
-    return tf.function(decoder, autograph=False, input_signature=[tf.TensorSpec([], tf.string)]).get_concrete_function()
+    signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32)]
+    with tf.device("CPU:0"):
+        return tf.function(decoder, autograph=False, input_signature=signature).get_concrete_function()
 
 
 def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:

@@ -156,6 +156,12 @@ class Store:
                         noted[digests[place]] = bytes(reason).decode()
         return noted
 
+    def contents(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        """Return each record as it is, of any length; None where there is none, or a damaged one."""
+        with self._reading() as transaction:
+            found = [records.unsealed(name, transaction.get(name)) for name in keys]
+            return [None if content is None else bytes(content) for content in found]
+
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:
         """Record images that cannot be decoded, so that they are not tried again."""
         self.put({key(digest, "0", "undecodable"): reason.encode() for digest, reason in reasons.items()})

@@ -100,7 +100,7 @@ def _content(run: Run) -> dict[str, Any]:
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
         "sentence": (
             f"{percent(test['accuracy'])} of {test['images']} test images were classified correctly (95 % interval: {percent(low)} to "
-            f"{percent(high)}), measured through the exported model; always answering '{printable(usual)}' would give {percent(most)}."
+            f"{percent(high)}), measured {text.measured(metrics)}; always answering '{printable(usual)}' would give {percent(most)}."
         ),
         "metrics": metrics,
         "test": test,
