@@ -193,10 +193,10 @@ def _few(files: Sequence[bytes], image_spec: ImageSpec, batch_size: int) -> tf.d
             return None
         return decoded
 
-    found = [(position, one) for position, one in enumerate(spread(image, files)) if one is not None]
-    positions = np.array([position for position, _ in found], np.int64)
-    images = np.array([one for _, one in found], np.uint8).reshape(-1, image_spec.size, image_spec.size, 3)
-    return tf.data.Dataset.from_tensor_slices((positions, images)).batch(batch_size)
+    images = dict(enumerate(spread(image, files)))
+    positions = np.array([position for position, one in images.items() if one is not None], np.int64)
+    pixels = np.array([images[position] for position in positions], np.uint8).reshape(-1, image_spec.size, image_spec.size, 3)
+    return tf.data.Dataset.from_tensor_slices((positions, pixels)).batch(batch_size)
 
 
 def decoder_of(image_spec: ImageSpec, images: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -238,7 +238,7 @@ def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     try:
-        decode(tf.constant(data), image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
+        decoder_of(image_spec, images=1)(tf.constant(data))
     except tf.errors.OpError as error:
         return refusal(error, data)
     return ""

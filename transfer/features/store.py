@@ -148,19 +148,17 @@ class Store:
 
     def notes(self, digests: Sequence[str]) -> dict[str, str]:
         """Return which of these images could not be decoded: digest -> reason."""
-        noted = {}
-        with self._alone(), self._looked_up(by_image(digests, [("0", "undecodable")])) as blocks:
-            for start, names, found in blocks:
-                for place, (name, record) in enumerate(zip(names, found, strict=True), start):
-                    if (reason := records.unsealed(name, record)) is not None:
-                        noted[digests[place]] = bytes(reason).decode()
-        return noted
+        found = self.contents(by_image(digests, [("0", "undecodable")]))
+        return {digest: reason.decode() for digest, reason in zip(digests, found, strict=True) if reason is not None}
 
-    def contents(self, keys: Iterable[bytes]) -> list[bytes | None]:
+    def contents(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return each record as it is, of any length; None where there is none, or a damaged one."""
-        with self._reading() as transaction:
-            found = [records.unsealed(name, transaction.get(name)) for name in keys]
-            return [None if content is None else bytes(content) for content in found]
+        contents: list[bytes | None] = []
+        with self._alone(), self._looked_up(keys) as blocks:
+            for _, names, found in blocks:
+                unsealed = map(records.unsealed, names, found)
+                contents += [None if content is None else bytes(content) for content in unsealed]
+        return contents
 
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:
         """Record images that cannot be decoded, so that they are not tried again."""
