@@ -28,6 +28,7 @@ class Settings(Section):
         (), description="further host names that a server without a key answers to, and takes requests of pages from; *: any name"
     )
     access_log: bool = Field(False, description="one line a request")
+    workers: int = Field(1, ge=1, le=256, description="processes behind the port, each with its own model and limits (Linux)")
 
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
     max_images: int = Field(128, ge=1, le=100_000, description="of one request")
