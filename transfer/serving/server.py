@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import logging
 import resource
 import signal
@@ -120,7 +119,6 @@ def run(
     _allow_files(2 * settings.connections + _SPARE)
     engine = Engine(settings, Versions(export, partial(load, trust=settings.trust), say), reference_file)
     port = listening.getsockname()[1]
-    gc.freeze()  # a million objects of TensorFlow and of the model: looking through them stops all for half a second, again and again
     gate = create_app(engine)
     server = Server(configured(engine, gate), lambda: ready(welcome(settings, port, engine.versions.current.version)))
     try:
