@@ -7,6 +7,7 @@ adds up what they count. It imports neither TensorFlow nor FastAPI.
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -157,8 +158,8 @@ def serve(export: Path, settings: Settings, reference_file: Path | None, taken: 
 def _signals() -> Iterator[threading.Event]:
     """Yield what is set at the first signal to stop."""
     stop = threading.Event()
-    ignored = {number for number in _STOPPING if signal.getsignal(number) is signal.SIG_IGN}  # as SIGHUP is under nohup
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in _STOPPING if number not in ignored}
+    numbers = [number for number in _STOPPING if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
     try:
         yield stop
     finally:
@@ -196,7 +197,7 @@ def _work(number: int, task: _Task, tell: Connection) -> None:
     """Be one of the processes: load the model, listen, serve, and tell what happens."""
     for one in (signal.SIGINT, signal.SIGHUP):  # while it loads; then uvicorn handles the first as it does SIGTERM
         signal.signal(one, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(task.counters,), daemon=True).start()
     os.environ[_COUNTERS] = str(task.counters)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, cores() // task.settings.workers)))
     from transfer.system.startup import import_tensorflow_quietly
@@ -217,9 +218,10 @@ def _work(number: int, task: _Task, tell: Connection) -> None:
     tell.send(("stopped", unanswered))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(counters: Path) -> None:
     """End this process as SIGTERM would when the one that started it has ended, however it did."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        shutil.rmtree(counters, ignore_errors=True)  # it was killed
         os.kill(os.getpid(), signal.SIGTERM)
