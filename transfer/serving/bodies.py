@@ -7,6 +7,7 @@ from typing import Any
 from transfer.serving.refusals import RefusedError, busy, too_large
 
 _SMALL, _SPARE = 10**6, 1.25
+_MUCH, _LITTLE = 32 * 10**6, 0.1
 
 Receive = Callable[[], Awaitable[Any]]
 Need = Callable[[int], None]
@@ -21,11 +22,19 @@ class Held:
 
     Attributes:
         now: bytes held at the moment, at most `limit`; a quarter more with small requests.
+        peak: most of them since `rested` last said yes.
     """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self.now = 0.0
+        self.now = self.peak = 0.0
+
+    def rested(self) -> bool:
+        """Return whether much was held, and little is left of it; the peak is then forgotten."""
+        rested = self.peak > _MUCH and self.now < self.peak * _LITTLE
+        if rested:
+            self.peak = self.now
+        return rested
 
     @contextmanager
     def account(self) -> Iterator[Need]:
@@ -43,6 +52,7 @@ class Held:
             if self.now + total - taken > self._limit * (_SPARE if total <= _SMALL else 1):
                 raise busy(1)
             self.now += total - taken
+            self.peak = max(self.peak, self.now)
             taken = total
 
         try:

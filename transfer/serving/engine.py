@@ -25,6 +25,7 @@ from transfer.serving.settings import MEGA, Settings
 from transfer.serving.tf_json import Question
 from transfer.serving.transcoding import Transcoder
 from transfer.serving.versions import Versions
+from transfer.system import memory
 
 _INLINE = 1 << 16
 """Bytes of JSON that are parsed at once; a larger body is given to another thread."""
@@ -65,8 +66,7 @@ class Engine:
         """Start the model's threads, and the watch for new versions."""
         self._batcher.start()
         self._watching.append(asyncio.create_task(self.versions.watch(self.settings.poll_seconds)))
-        if self.settings.workers > 1:
-            self._watching.append(asyncio.create_task(self._measure()))
+        self._watching.append(asyncio.create_task(self._tidy()))
 
     async def stop(self) -> None:
         """Stop both; requests in progress must have ended."""
@@ -81,10 +81,12 @@ class Engine:
         self._note()
         return self.metrics.text()
 
-    async def _measure(self) -> None:
-        """Note every second what another worker may be asked for."""
+    async def _tidy(self) -> None:
+        """Every second note what another worker may be asked for, and give back memory after large requests."""
         while True:
             self._note()
+            if self.held.rested():
+                await asyncio.to_thread(memory.give_back)
             await asyncio.sleep(1)
 
     def _note(self) -> None:

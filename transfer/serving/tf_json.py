@@ -166,7 +166,7 @@ def _bytes(value: Any, number: int, place: str) -> bytes:
 def _column(value: np.ndarray, as_bytes: bool) -> Any:
     """Return an output in a form that orjson can write; arrays of numbers stay arrays."""
     if value.dtype != object:
-        return np.ascontiguousarray(value)
+        return value if value.flags.c_contiguous else np.ascontiguousarray(value)
     if value.ndim == 2 and not as_bytes:  # class names, the same ones in every row
         return [_names(tuple(row)) for row in value.tolist()]
     return _texts(value.tolist(), as_bytes)
