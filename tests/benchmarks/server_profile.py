@@ -70,7 +70,7 @@ def direct(run: Callable[[Any], Any], files: list[bytes]) -> dict[int, float]:
         while time.perf_counter() - began < 1:
             run({"image_bytes": parts[done % len(parts)]})
             done += 1
-        found[batch] = round(1e6 * (time.process_time() - worked) / done / batch, 1)
+        found[batch] = round(1e6 * (time.process_time() - worked) / done / batch, 3)
     return found
 
 
