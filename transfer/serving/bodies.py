@@ -7,7 +7,7 @@ from typing import Any
 from transfer.serving.refusals import RefusedError, busy, too_large
 
 _SMALL, _SPARE = 10**6, 1.25
-_MUCH, _LITTLE = 32 * 10**6, 0.1
+_MUCH, _LITTLE = 32 * 10**6, 0.1  # bytes whose memory is worth giving back, and the share of them that may still be held
 
 Receive = Callable[[], Awaitable[Any]]
 Need = Callable[[int], None]
