@@ -110,7 +110,7 @@ class _Worker:
         from prometheus_client import multiprocess as files
 
         self.heard.close()
-        files.mark_process_dead(self.process.pid, str(self._task.counters))  # type: ignore[no-untyped-call]
+        files.mark_process_dead(self.process.pid, str(self._task.counters))
 
     def end(self, until: float) -> None:
         """Wait for the process, which was told to stop; kill it if it takes too long."""
