@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Input:
     dtype: tf.DType
     shape: tuple[int | None, ...]
 
-    @property
+    @cached_property
     def is_string(self) -> bool:
         """Whether rows are byte strings, which are images."""
         return bool(self.dtype == tf.string)

@@ -34,6 +34,7 @@ class Settings(Section):
     )
     compute: Compute = Field(AUTO, description="engine; auto: the faster one on this machine, if both agree")
     access_log: bool = Field(False, description="one line a request")
+    workers: int = Field(1, ge=1, le=256, description="processes behind the port, each with its own model and limits (Linux)")
 
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
     max_images: int = Field(128, ge=1, le=100_000, description="of one request")
