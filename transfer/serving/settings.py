@@ -32,7 +32,7 @@ class Settings(Section):
     allowed_host: tuple[str, ...] = Field(
         (), description="further host names that a server without a key answers to, and takes requests of pages from; *: any name"
     )
-    compute: Compute = Field(AUTO, description="engine; auto: the faster one on this machine, if both agree")
+    compute: Compute = Field("auto", description="engine; auto: the faster one on this machine, if both agree")
     access_log: bool = Field(False, description="one line a request")
     workers: int = Field(1, ge=1, le=256, description="processes behind the port, each with its own model and limits (Linux)")
 

@@ -119,11 +119,11 @@ def measured(served: Served, network: Callable[[np.ndarray], Answers], names: Se
     together, batches = _timed([lambda number: served.answer_decoded(batch(number)), lambda number: network(batch(number))])
     single, singles = _timed([lambda number: served.answer(one(number)), lambda number: network(served.decode(one(number)))])
     theirs, ours = (_joined([*several, *ones]) for several, ones in zip(batches, singles, strict=True))
-    rates = [
+    tensorflow, openvino = (
         {"name": name, "images_per_second": round(in_call / call, 2), "latency_ms": round(1e3 * alone, 3)}
         for name, call, alone in zip(names, together, single, strict=True)
-    ]
-    return Facts(min(len(encoded), in_call * len(batches[0])), *rates, measure.agreement(ours, theirs))
+    )
+    return Facts(min(len(encoded), in_call * len(batches[0])), tensorflow, openvino, measure.agreement(ours, theirs))
 
 
 def _timed(calls: Sequence[Callable[[int], Answers]]) -> tuple[list[float], list[list[Answers]]]:
