@@ -220,10 +220,7 @@ class ExportConfig(Section):
 
     batch_size: int = Field(32, ge=2, description="larger of the two batch sizes at which the export is verified; the other is 1")
     verified_images: int | None = Field(
-        64,
-        ge=1,
-        description="test images whose bytes the export classifies before it is published, if its backbone is frozen (others: all); "
-        "null: all",
+        64, ge=1, description="test images with which the export is verified if its backbone is frozen (otherwise all); null: all"
     )
     tolerance_float32: float = Field(1e-3, gt=0, description="largest accepted difference of a probability, in float32")
     tolerance_16bit: float = Field(
