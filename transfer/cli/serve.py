@@ -38,7 +38,7 @@ def serve(
     trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Serve a run's exported SavedModel over HTTP, with a web page."""
-    from transfer.runs import EXPORT, Run
+    from transfer.runs import Run
     from transfer.serving import settings
 
     opened = Run(run, trust)
@@ -61,12 +61,11 @@ def serve(
     if chosen.workers > 1:
         from transfer.serving import workers as processes
 
-        processes.serve(opened.path / EXPORT, chosen, opened.ood_reference, taken)
+        processes.serve(opened, chosen, taken)
         return
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
-    from transfer.exporters.compute.facts import Preference
     from transfer.serving import server
 
-    server.serve(opened.path / EXPORT, chosen, opened.ood_reference, taken, Preference.of(opened, chosen.compute))
+    server.serve(opened, chosen, taken)

@@ -26,7 +26,6 @@ from transfer.system.sealed import is_whole
 from transfer.system.sequences import Made
 
 _TOGETHER = 4096  # files whose names are made together
-
 _ONE_BY_ONE = 64  # images
 _FEW, _FEW_PIXELS = 256, 64 * 224**2  # images, and pixels of all, up to which tf.data is not worth its start
 

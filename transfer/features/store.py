@@ -1,9 +1,9 @@
 """The feature store: extracted features, keyed by the content of the image.
 
 One LMDB environment for each feature set (backbone, weights, size, decoder, precision, engine) in the user's cache folder, with one
-record for each (digest of the image bytes, view, cut point and pooling). LMDB was chosen because a record is complete or
-absent even after kill -9, many processes can read while one writes, and reads are memory-mapped. What is damaged on the disk is
-never used: a record that fails its checksum is missing (`records`), and a damaged set is made anew (`pages`).
+record for each (digest of the image, view, cut point and pooling). LMDB was chosen because a record is complete or absent after kill
+-9, many processes can read while one writes, and reads are memory-mapped. What is damaged on the disk is never
+used: a record that fails its checksum is missing (`records`), and a damaged set is made anew (`pages`).
 """
 
 import hashlib
@@ -156,8 +156,7 @@ class Store:
         contents: list[bytes | None] = []
         with self._alone(), self._looked_up(keys) as blocks:
             for _, names, found in blocks:
-                unsealed = map(records.unsealed, names, found)
-                contents += [None if content is None else bytes(content) for content in unsealed]
+                contents += [None if one is None else bytes(one) for one in map(records.unsealed, names, found)]
         return contents
 
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:

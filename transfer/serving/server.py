@@ -11,17 +11,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from transfer.exporters.compute.facts import Preference
+from transfer.runs import EXPORT, Run
 from transfer.serving.app import create_app
 from transfer.serving.console import farewell, say, welcome
 from transfer.serving.engine import Engine
 from transfer.serving.gate import Gate
-from transfer.serving.listening import bound, limit_unsent, refused
+from transfer.serving.listening import limit_unsent, refused
 from transfer.serving.model import load
 from transfer.serving.places import Places
 from transfer.serving.protocol import Connection
@@ -82,36 +82,22 @@ class Server(uvicorn.Server):
             signal.signal(signal.SIGHUP, hangup)
 
 
-def serve(
-    export: Path,
-    settings: Settings,
-    reference_file: Path | None = None,
-    taken: socket.socket | None = None,
-    preference: Preference | None = None,
-) -> None:
-    """Serve the newest version of an export until SIGINT, SIGTERM or SIGHUP; requests in progress are still answered.
+def serve(opened: Run, settings: Settings, taken: socket.socket) -> None:
+    """Serve the newest version of a run's export until SIGINT, SIGTERM or SIGHUP; requests in progress are still answered.
 
     Args:
-        export: folder of the versions (RUN/export).
+        opened: the run.
         settings: of the server.
-        reference_file: the sample of training images kept with the run.
         taken: the socket to listen on (`bound`); closed at the end.
-        preference: for the engine; None: TensorFlow.
 
     Raises:
         RunError: if no version is usable, or the address is in use.
     """
-    listening = taken or bound(settings.host, settings.port)
-    say(farewell(run(export, settings, reference_file, listening)))
+    say(farewell(run(opened, settings, taken)))
 
 
 def run(
-    export: Path,
-    settings: Settings,
-    reference_file: Path | None,
-    listening: socket.socket,
-    ready: Callable[[str], None] = say,
-    say: Callable[[str], None] = say,
+    opened: Run, settings: Settings, listening: socket.socket, ready: Callable[[str], None] = say, say: Callable[[str], None] = say
 ) -> int:
     """Serve as `serve` does, without its last words; return how many requests were not answered.
 
@@ -125,7 +111,8 @@ def run(
     _quiet(settings.access_log)
     limit_unsent(listening, settings.send_buffer_kb, settings.send_seconds)
     _allow_files(2 * settings.connections + _SPARE)
-    engine = Engine(settings, Versions(export, partial(load, trust=settings.trust, preference=preference, say=say), say), reference_file)
+    loading = partial(load, trust=settings.trust, preference=Preference.of(opened, settings.compute), say=say)
+    engine = Engine(settings, Versions(opened.path / EXPORT, loading, say), opened.ood_reference)
     port = listening.getsockname()[1]
     gate = create_app(engine)
     server = Server(configured(engine, gate), lambda: ready(welcome(settings, port, engine.versions.current.version)))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import ConfigError, RunError, TransferError
+from transfer.runs import Run
 from transfer.serving import console, listening
 from transfer.serving.settings import Settings
 from transfer.system.resources import cores
@@ -37,9 +38,8 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class _Task:
     """What each process is told."""
 
-    export: Path
+    run: Path
     settings: Settings
-    reference_file: Path | None
     counters: Path
 
 
@@ -120,8 +120,8 @@ class _Worker:
         self.hear()
 
 
-def serve(export: Path, settings: Settings, reference_file: Path | None, taken: socket.socket) -> None:
-    """Serve an export with `settings.workers` processes until SIGINT, SIGTERM or SIGHUP, as `server.serve` does with one.
+def serve(opened: Run, settings: Settings, taken: socket.socket) -> None:
+    """Serve a run's export with `settings.workers` processes until SIGINT, SIGTERM or SIGHUP, as `server.serve` does with one.
 
     Args:
         taken: the address (`listening.bound`); nothing is accepted on this socket, it keeps the port.
@@ -139,7 +139,7 @@ def serve(export: Path, settings: Settings, reference_file: Path | None, taken: 
     own = settings.model_copy(update={"port": taken.getsockname()[1]})
     workers: list[_Worker] = []
     with taken, tempfile.TemporaryDirectory(prefix="transfer-counters-") as counters, _signals() as stop:
-        task = _Task(export, own, reference_file, Path(counters))
+        task = _Task(opened.path, own, Path(counters))
         try:
             for number in range(1, own.workers + 1):
                 workers.append(_Worker(number, task))
@@ -209,7 +209,7 @@ def _work(number: int, task: _Task, tell: Connection) -> None:
     try:
         taken = listening.bound(own.host, own.port, shared=True)
         unanswered = server.run(
-            task.export, own, task.reference_file, taken,
+            Run(task.run, own.trust), own, taken,
             ready=lambda text: tell.send(("ready", text)), say=lambda text: console.say(f"Worker {number}: {text}"),
         )  # fmt: skip
     except TransferError as error:

@@ -91,9 +91,8 @@ def fit(
         TransferError: for any error that the user can fix; only stored features and checkpoints are left behind.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return carry_out(
-        fit_request(data, [given, settings, cross_validation(folds, average_folds)], name, output, overwrite), progress or Silent()
-    )
+    layers = [given, settings, cross_validation(folds, average_folds)]
+    return carry_out(fit_request(data, layers, name, output, overwrite), progress or Silent())
 
 
 def carry_out(request: FitRequest, progress: Progress) -> Run:
