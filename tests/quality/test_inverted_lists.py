@@ -71,7 +71,7 @@ def test_the_result_is_the_same_for_a_seed_on_any_number_of_threads(count: int, 
     table = vectors(count, 6, seed)
     first = pairs_of_many(table, 0.2, 3, 4, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inverted_lists, "spread", lambda work, items: ThreadPoolExecutor(7).map(work, items))
+        patch.setattr(inverted_lists, "spread", lambda work, items: list(ThreadPoolExecutor(7).map(work, items)))
         second = pairs_of_many(table.copy(), 0.2, 3, 4, seed)
     for name in ("first", "second", "similarity"):
         assert getattr(first, name).tobytes() == getattr(second, name).tobytes()

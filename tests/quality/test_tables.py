@@ -56,7 +56,8 @@ def test_standardised_in_blocks_as_at_once(count: int, width: int, seed: int, sh
         found = Standardized.of({"one": Lazy(one), "other": Lazy(other)})
     assert (found.shape, len(found)) == ((count, width + 2), count)
     expected = np.concatenate([standardized(one), standardized(other)], axis=1)
-    np.testing.assert_allclose(found[:], expected, atol=5e-3 if shift > 1 else 1e-4)
+    # The mean of values of 10,000 is rounded to about 0.001 in float32, a hundredth of the smallest deviation.
+    np.testing.assert_allclose(found[:], expected, atol=3e-2 if shift > 1 else 1e-4)
     some = random.permutation(count)[: count // 2 + 1]
     assert found[some].tobytes() == found.of_rows(some)[:].tobytes()
     assert found[some].tobytes() == found.of_rows(some[::-1]).of_rows(np.arange(len(some))[::-1])[:].tobytes()
