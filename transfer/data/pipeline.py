@@ -25,8 +25,7 @@ from transfer.system.resources import spread
 from transfer.system.sealed import is_whole
 from transfer.system.sequences import Made
 
-_TOGETHER = 4096  # files whose names are made together
-_ONE_BY_ONE = 64  # images
+_TOGETHER, _ONE_BY_ONE = 4096, 64  # files whose names are made together; images up to which no graph is built
 _FEW, _FEW_PIXELS = 256, 64 * 224**2  # images, and pixels of all, up to which tf.data is not worth its start
 
 
