@@ -31,9 +31,7 @@ def serve(
     stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds to finish requests when stopping. Default: 30.")] = None,
     poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds between checks for a new version. Default: 2.")] = None,
     compute: Annotated[str | None, options.COMPUTE] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes, each with its own model and limits (Linux). Default: 1.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes, each with its own model and limits. Default: 1.")] = None,
     access_log: Annotated[bool, typer.Option("--access-log", help="Print one line per request.")] = False,
     trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
