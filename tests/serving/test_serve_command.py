@@ -116,9 +116,7 @@ def test_a_public_address_without_a_key_gives_a_warning(
     run: Path, key: str, warned: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[Settings] = []
-    monkeypatch.setattr(
-        "transfer.serving.server.serve", lambda export, settings, reference, taken, preference: (served.append(settings), taken.close())
-    )
+    monkeypatch.setattr("transfer.serving.server.serve", lambda opened, settings, taken: (served.append(settings), taken.close()))
     monkeypatch.setenv("TRANSFER_API_KEY", key)
     with pytest.raises(SystemExit) as ended:
         main(["serve", str(run), "--host", "0.0.0.0", "--port", "0"])

@@ -50,13 +50,20 @@ class Signature:
 
     Attributes:
         inputs: by name.
-        run: takes lists of bytes or arrays of n rows each, by name, and returns arrays of n rows, strings as objects. It raises
-            tf.errors.OpError if the graph fails, for example at a damaged image.
+        compute: see `run`.
     """
 
     name: str
     inputs: Mapping[str, Input]
-    run: Callable[[Mapping[str, Any]], Outputs]
+    compute: Callable[[Mapping[str, Any]], Outputs]
+
+    def run(self, inputs: Mapping[str, Any]) -> Outputs:
+        """Compute from lists of bytes or arrays of n rows each, by name, arrays of n rows by name, strings as objects.
+
+        Raises:
+            tf.errors.OpError: if the graph fails, for example at a damaged image.
+        """
+        return self.compute(inputs)
 
 
 @dataclass(frozen=True)

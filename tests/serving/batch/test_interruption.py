@@ -18,6 +18,7 @@ from PIL import Image
 from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
 from transfer.errors import OutputError, RunError
+from transfer.exporters.compute import choice
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
 from transfer.serving.batch import answering, prediction, shards
@@ -43,7 +44,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def each_export_is_loaded_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "Served", functools.cache(Served))
+        patch.setattr(choice, "Served", functools.cache(Served))
         yield
 
 
