@@ -256,4 +256,4 @@ def test_a_commit_that_cannot_be_asked_for_is_none(monkeypatch: pytest.MonkeyPat
         raise failing
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert environment.describe("float32", None)["git_commit"] is None
+    assert environment.describe("tensorflow", "float32", None)["git_commit"] is None

@@ -13,7 +13,7 @@ from transfer.errors import RunError
 from transfer.runs import CONFIG, METRICS, REPORT, Run, to_json
 from transfer.system import sealed
 from transfer.system.files import clear_up, publishing, require_place, write_text, writer_of
-from transfer.system.spreadsheet import to_csv
+from transfer.system.spreadsheet import write_csv
 
 _LONGEST_NAME = 150  # bytes; a file name may have 255, and the draft's also contains the machine's name
 
@@ -30,7 +30,7 @@ class Draft(Run):
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV file of the run; see `system.spreadsheet`."""
-        write_text(self.path / name, to_csv(table))
+        write_csv(table, self.path / name)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file of the run."""

@@ -31,6 +31,10 @@ class StoreError(TransferError):
     """A feature store that cannot be read or written."""
 
 
+class EngineError(TransferError):
+    """An engine of computation that is not installed, is of another version, or fails with a network."""
+
+
 class RunError(TransferError):
     """A run or a comparison that is missing, incomplete, misnamed, or in use by another process."""
 

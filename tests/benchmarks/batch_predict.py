@@ -2,11 +2,13 @@
 """`transfer predict --output` against the network alone on batches that are decoded already, in the same run.
 
     python tests/benchmarks/batch_predict.py --run RUN --data FOLDER [--images 240] [--rounds 3] [--large]
+        [--compute auto|tensorflow|openvino]
 
 `ratio` is the median of the pairs: 1 would mean that reading, decoding and writing the table cost nothing. Both run in
 turn, on the same images in the same batches. `predict_images_per_s` is measured from the first file to the last shard of
 answers on disk, without the start of TensorFlow and the loading of the export; `decode_images_per_s` is the decoder alone
-on all cores. With `--large`, the memory that further images of 100 megapixels take beside the others, in a process of its own.
+on all cores. With `--large`, the memory that further images of 100 megapixels take beside the others, in a process of its own. `--compute`
+is the engine of both; `engines` is what was measured of both engines on this machine, unless that is `tensorflow`.
 """
 
 import argparse
@@ -79,12 +81,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=240, help="images in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--compute", default="tensorflow")
     args = parser.parse_args()
 
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
-    from transfer.exporters.served import Served
+    from transfer.exporters.compute import choice
+    from transfer.exporters.compute.facts import Preference
     from transfer.runs import Run
     from transfer.serving.batch import prediction
     from transfer.serving.batch.answering import Predictor
@@ -92,9 +96,9 @@ def main() -> None:
     from transfer.system.resources import ahead, cores
 
     run = Run(args.run)
-    served = Served(run.export)
-    prediction.Served = lambda folder: served  # loaded once, outside the clock
-    predictor = Predictor.of(run, served, None)
+    classifier = choice.load(run.export, Preference.of(run, args.compute), lambda text: print(text, file=sys.stderr))
+    prediction.choice.load = lambda *_: classifier  # loaded once, outside the clock
+    predictor = Predictor.of(run, classifier, None)
     decoder, batch = predictor.decoder, predictor.batch_size
     files = [args.data / path for path in used_rows(args.data, args.images * args.rounds)["path"]]
     pairs, decodes = [], []
@@ -107,14 +111,14 @@ def main() -> None:
             images = np.stack([image for image in decoded if not isinstance(image, str)])
             decodes.append(len(own) / (time.perf_counter() - started))
             batches = [images[start : start + batch] for start in range(0, len(images), batch)]
-            served.answer_decoded(batches[0])
+            classifier.answer_decoded(batches[0])
             started = time.perf_counter()
             for part in batches:
-                served.answer_decoded(part)
+                classifier.answer_decoded(part)
             alone = len(images) / (time.perf_counter() - started)
             del decoded, images, batches
             watch = Stopwatch()
-            prediction.carry_out(predict_request(run, own, Path(name) / f"{number}.csv"), watch)
+            prediction.carry_out(predict_request(run, own, Path(name) / f"{number}.csv", compute=args.compute), watch)
             pairs.append((watch.rate, alone))
             print(f"round {number + 1}: predict {watch.rate:.1f}, network alone {alone:.1f} images/s", file=sys.stderr)
         memory = {"peak_mb_here": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)}
@@ -129,7 +133,9 @@ def main() -> None:
         "alone_images_per_s": round(statistics.median(alone for _, alone in pairs), 2),
         "decode_images_per_s": round(statistics.median(decodes), 1),
         "run": run.config["backbone"],
-        "size": served.size,
+        "size": classifier.served.size,
+        "engine": classifier.engine,
+        "engines": classifier.engines,
         "batch": batch,
         **memory,
         "load_before": round(os.getloadavg()[0], 1),

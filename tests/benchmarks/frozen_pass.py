@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Feature extraction (read, decode, network, store) against the backbone alone on batches that are already in memory.
 
-    python tests/benchmarks/frozen_pass.py --data FOLDER [--backbone vgg16] [--size 224] [--precision float32] [--images 320]
+    python tests/benchmarks/frozen_pass.py --data FOLDER [--backbone vgg16] [--size 224] [--compute auto] [--precision auto] [--peers]
 
-Both run in turn on the same images, several times; `ratio` is the median of the pairs: 1 would mean that reading,
-decoding and storing cost nothing.
+All run in turn on the same images, several times; `ratio` is the median of the pairs. Without `--peers` the backbone alone is ours: 1
+would mean that reading, decoding and storing cost nothing. With `--peers` it is the fastest of Keras in a TensorFlow function, OpenVINO
+(as its documentation advises, for latency and for throughput) and ONNX Runtime; images/s of each are told. Weights may be random.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -25,15 +28,18 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--backbone", default="vgg16")
     parser.add_argument("--size", type=int)
+    parser.add_argument("--compute", default="auto")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--weights", default="imagenet")
     parser.add_argument("--images", type=int, default=320, help="images in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--peers", action="store_true", help="compare with other ways to run the backbone")
     args = parser.parse_args()
 
+    from transfer.config import Config
     from transfer.data.pipeline import ImageSpec, batches, files_of
-    from transfer.features import store
+    from transfer.features import compute, store
     from transfer.features.extraction import compute_missing
     from transfer.features.extractor import BackboneExtractor
     from transfer.models.pretrained import FeatureSpec, Pretrained
@@ -43,35 +49,56 @@ def main() -> None:
     backbone = find(args.backbone)
     size = args.size or backbone.size
     image_spec = ImageSpec(size)
-    pretrained = Pretrained.load(backbone, args.weights, size, args.precision, 0, Silent())
-    extractor = BackboneExtractor(pretrained, image_spec, (FeatureSpec("top", "avg"),), args.batch)
     rows = used_rows(args.data, args.images * args.rounds)
-    pairs = []
+
+    def load(precision: str) -> Pretrained:
+        return Pretrained.load(backbone, args.weights, size, precision, 0, Silent())
+
+    def sample(count: int) -> Any:
+        decoded = next(iter(batches(files_of(args.data, rows.iloc[:count]), image_spec, count)))
+        return decoded[1].numpy()
+
+    config = Config(backbone=backbone.name, compute=args.compute, precision=args.precision, features={"batch_size": args.batch})
+    started = time.perf_counter()
+    chosen = compute.choose(config, load, sample, Silent())
+    choosing = time.perf_counter() - started
+    pretrained = load(chosen["precision"]).with_engine(chosen["compute"])
+    extractor = BackboneExtractor(pretrained, image_spec, (FeatureSpec("top", "avg"),), args.batch)
+    others: dict[str, Callable[[list], list]] = {"ours": lambda given: [extractor(images) for images in given]}
+    if args.peers:
+        from tests.benchmarks.frozen_pass_peers import peers
+
+        others = peers(pretrained, args.batch)
+    speeds: dict[str, list[float]] = {"extraction": [], **{name: [] for name in others}}
     with tempfile.TemporaryDirectory() as folder:
         opened = store.Store(Path(folder))
         for number in range(args.rounds):
             part = rows.iloc[number * args.images : (number + 1) * args.images]
-            in_memory = [images for _, images in batches(files_of(args.data, part), image_spec, args.batch)]
-            extractor(in_memory[0])
-            started = time.perf_counter()
-            for images in in_memory:
-                extractor(images)
-            alone = len(part) / (time.perf_counter() - started)
+            in_memory = [images.numpy() for _, images in batches(files_of(args.data, part), image_spec, args.batch)]
+            in_memory = [images for images in in_memory if len(images) == args.batch]
+            extractor(in_memory[0])  # compiles
+            for name, run in others.items():
+                run(in_memory[:1])
+                started = time.perf_counter()
+                run(in_memory)
+                speeds[name].append(sum(map(len, in_memory)) / (time.perf_counter() - started))
             del in_memory
             started = time.perf_counter()
             failures = compute_missing(part, args.data, image_spec, extractor.outputs, extractor, args.batch, opened, Silent())
-            whole = (len(part) - len(failures)) / (time.perf_counter() - started)
-            pairs.append((whole, alone))
-            print(f"round {number + 1}: extraction {whole:.1f}, backbone alone {alone:.1f} images/s", file=sys.stderr)
+            speeds["extraction"].append((len(part) - len(failures)) / (time.perf_counter() - started))
+            told = ", ".join(f"{name} {found[-1]:.1f}" for name, found in speeds.items())
+            print(f"round {number + 1}: {told} images/s", file=sys.stderr)
         opened.close()
+    best = [max(speeds[name][number] for name in others) for number in range(args.rounds)]
     result = {
         "benchmark": "frozen_pass",
-        "ratio": round(statistics.median(whole / alone for whole, alone in pairs), 3),
-        "pass_images_per_s": round(statistics.median(whole for whole, _ in pairs), 2),
-        "alone_images_per_s": round(statistics.median(alone for _, alone in pairs), 2),
+        "ratio": round(statistics.median(whole / alone for whole, alone in zip(speeds["extraction"], best, strict=True)), 3),
+        "against": "the best peer" if args.peers else "the backbone alone",
+        "images_per_s": {name: round(statistics.median(found), 2) for name, found in speeds.items()},
+        "chosen": chosen,
+        "choosing_s": round(choosing, 1),
         "backbone": args.backbone,
         "size": size,
-        "precision": args.precision,
         "machine": describe_machine(),
     }
     print(json.dumps(result))

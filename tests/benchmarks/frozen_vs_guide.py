@@ -4,8 +4,8 @@
     python tests/benchmarks/frozen_vs_guide.py --data FOLDER [--precision auto|float32] [--epochs 10] [--guide-steps 12]
 
 Both see the same images, VGG16 at 224 px, the same number of epochs. The time of `transfer fit` is that of the whole
-command: start of Python, scan, choice of the precision, feature extraction, head, export, and the check of the export on all
-test images. The guide's rate is measured over some steps, after a warm-up step; its total is that rate over all epochs, without
+command: start of Python, scan, choice of the precision, feature extraction, head, export, and the check of the export on test
+images. The guide's rate is measured over some steps, after a warm-up step; its total is that rate over all epochs, without
 the start of Python. A second `transfer fit` with another head then shows the gain from a warm store.
 """
 

@@ -2,14 +2,18 @@
 """`transfer serve` under load, against calling its SavedModel directly with the best batch size, in the same run.
 
     python tests/benchmarks/server_load.py --run RUN --data FOLDER [--images 1] [--clients 64] [--seconds 10] [--minutes 0]
+        [--compute auto|tensorflow|openvino] [-- OPTIONS]
 
 `ratio` is images a second over HTTP (JSON with base64, `--images` in each request) over those of the direct call. The client
-is a process of its own on the same machine, and takes its share of the processor. Also: what HTTP adds for one client (median);
-p99 over median at half the highest load (requests at even intervals), and of direct calls one after the other; memory of the
+is a process of its own on the same machine, and takes its share of the processor: `processor_us` tells, for each image, what the
+direct call takes of all cores, the server (with its workers), and the client; `processor_ratio` is the first over the second.
+`--compute` is the engine of both; OPTIONS are those of `transfer serve`, such as `-- --workers 2`. Also: what HTTP adds for one client
+(median); p99 over median at half the highest load (requests at even intervals), and of direct calls one after the other; memory of the
 server during `--minutes` of load; seconds from the command to the first answer.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -25,7 +29,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks.common import used_rows  # noqa: E402
+from tests.benchmarks.common import describe_machine, used_rows  # noqa: E402
 
 _FILES = 256  # different images
 _BATCHES = (1, 4, 8, 16, 32, 64, 128, 256)
@@ -40,23 +44,30 @@ def ask(client: "subprocess.Popen[str]", **words: Any) -> dict[str, Any]:
     return answer
 
 
-def direct(export: Path, files: Sequence[bytes], seconds: float) -> tuple[dict[int, float], list[float]]:
-    """Return images a second for each batch size, and the seconds of calls with one image."""
+def direct(run: Path, compute: str, files: Sequence[bytes], seconds: float) -> tuple[str, dict[int, float], list[float], float]:
+    """Return the engine, images a second for each batch size, the seconds of calls with one image, and the least processor seconds an
+    image."""
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
+    from transfer.exporters.compute.facts import Preference
+    from transfer.runs import Run
     from transfer.serving.model import load
 
-    signature = load(export).signatures["serving_default"]
+    opened = Run(run)
+    loaded = load(opened.export, preference=Preference.of(opened, compute), say=lambda text: print(text, file=sys.stderr))
+    signature = loaded.signatures["serving_default"]
     rates: dict[int, float] = {}
+    least = float("inf")
     for batch in _BATCHES:
         parts = [[files[(start + number) % len(files)] for number in range(batch)] for start in range(0, len(files), batch)]
         signature.run({"image_bytes": parts[0]})
-        done, began = 0, time.perf_counter()
+        done, began, worked = 0, time.perf_counter(), time.process_time()
         while time.perf_counter() - began < seconds:
             signature.run({"image_bytes": parts[done // batch % len(parts)]})
             done += batch
         rates[batch] = done / (time.perf_counter() - began)
+        least = min(least, (time.process_time() - worked) / done)
         if batch > 8 and rates[batch] < 0.9 * max(rates.values()):
             break  # larger ones only cost time and memory
     single = []
@@ -64,7 +75,7 @@ def direct(export: Path, files: Sequence[bytes], seconds: float) -> tuple[dict[i
         began = time.perf_counter()
         signature.run({"image_bytes": [files[len(single) % len(files)]]})
         single.append(time.perf_counter() - began)
-    return rates, single
+    return loaded.engine, rates, single, least
 
 
 def resident(pid: int) -> float:
@@ -74,9 +85,27 @@ def resident(pid: int) -> float:
     return int(found.group(1)) / 1000 if found else 0.0
 
 
-def start_server(run: Path, environment: dict[str, str], code: Path = ROOT) -> tuple["subprocess.Popen[str]", str, str]:
+def family(pid: int) -> list[int]:
+    """Return a process and those that it has started."""
+    found = [pid]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found += family(int(stat.parent.name))
+    return found
+
+
+def worked(pid: int) -> float:
+    """Return the processor seconds of a process and those that it has started."""
+    times = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[11:13] for each in family(pid)]
+    return sum(int(part) for pair in times for part in pair) / os.sysconf("SC_CLK_TCK")
+
+
+def start_server(
+    run: Path, environment: dict[str, str], code: Path = ROOT, options: Sequence[str] = ()
+) -> tuple["subprocess.Popen[str]", str, str]:
     """Start the server of a checkout; return it with host and port, and the path of predict."""
-    words = [sys.executable, "-m", "transfer", "serve", str(run), "--port", "0"]
+    words = [sys.executable, "-m", "transfer", "serve", str(run), "--port", "0", *options]
     server = subprocess.Popen(words, cwd=code, env=environment, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     said = ""
@@ -96,14 +125,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64, help="requests under way at the same time, for the highest load")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--minutes", type=float, default=0, help="of load while the memory is watched")
+    parser.add_argument("--compute", default="tensorflow", help="engine of the server and of the direct call")
+    parser.add_argument("options", nargs="*", help="of transfer serve, after --")
     args = parser.parse_args()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TRANSFER_API_KEY": ""}
     names = [args.data / path for path in used_rows(args.data, _FILES)["path"]]
     files = [name.read_bytes() for name in names]
-    export = max((args.run / "export").iterdir(), key=lambda path: int(path.name))
-    rates, single = direct(export, files, min(args.seconds, 4))
+    engine, rates, single, least = direct(args.run, args.compute, files, min(args.seconds, 4))
     began = time.perf_counter()
-    server, address, path = start_server(args.run.absolute(), environment)
+    server, address, path = start_server(args.run.absolute(), environment, options=["--compute", args.compute, *args.options])
     words = [
         sys.executable,
         str(Path(__file__).with_name("server_client.py")),
@@ -117,12 +147,14 @@ def main() -> None:
         ask(client, clients=1, requests=1)
         first = time.perf_counter() - began
         alone = ask(client, clients=1, seconds=args.seconds, images=1)
+        before = worked(server.pid)
         full = ask(client, clients=args.clients, seconds=args.seconds)
+        took = [part / full["answered"] / args.images for part in (worked(server.pid) - before, full["processor"])]
         half = ask(client, rate=full["requests_per_s"] / 2, seconds=2 * args.seconds)
-        memory = [round(resident(server.pid))]
+        memory = [round(sum(map(resident, family(server.pid))))]
         for _ in range(round(args.minutes * 6)):
             ask(client, clients=args.clients, seconds=10)
-            memory.append(round(resident(server.pid)))
+            memory.append(round(sum(map(resident, family(server.pid)))))
         server.terminate()
         code = server.wait(60)
     finally:
@@ -131,9 +163,13 @@ def main() -> None:
     best = max(rates, key=lambda batch: rates[batch])
     result = {
         "benchmark": "server_load",
+        "engine": engine,
         "ratio": round(full["requests_per_s"] * args.images / rates[best], 3),
         "images_per_s": round(full["requests_per_s"] * args.images, 1),
         "direct_images_per_s": {batch: round(rate, 1) for batch, rate in rates.items()},
+        "processor_ratio": round(least / took[0], 3),
+        "processor_us": {"direct": round(1e6 * least), "server": round(1e6 * took[0]), "client": round(1e6 * took[1])},
+        "options": args.options,
         "images_a_request": args.images,
         "clients": args.clients,
         "failed": [measured["failed"] for measured in (alone, full, half)],
@@ -146,6 +182,7 @@ def main() -> None:
         "start_to_first_answer_s": round(first, 1),
         "memory_mb": memory,
         "exit_code": code,
+        "machine": describe_machine(),
     }
     print(json.dumps(result))
 

@@ -17,8 +17,8 @@ from tests.data.decoding.drawings import DRAWINGS
 from tests.reports.made_up_run import COLOURS, write_run
 from transfer import cli
 from transfer.exporters.served import Served
+from transfer.models import openvino_engine
 from transfer.runs import Run
-from transfer.serving.batch import prediction
 
 Result = tuple[int, str, list[str]]
 Call = Callable[..., Result]
@@ -33,7 +33,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module", autouse=True)
 def each_export_is_loaded_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "Served", functools.cache(Served))
+        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
+        patch.setattr(openvino_engine, "version", lambda: None)  # which would be measured for each test
         yield
 
 
@@ -124,6 +125,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "one of the files": (("{tmp}/some.csv", "--output", "{tmp}/some.csv", "--overwrite"), "where nothing is written"),
     "no output": (("{data}", "--overwrite"), "Received no --output"),
     "batch size": (("{data}", "--batch-size", "0"), "at least 1"),
+    "no such engine": (("{data}", "--compute", "onnx"), "--compute: expected one of auto, tensorflow, openvino"),
     "no such image": (("{data}/none.png",), "no such image"),
 }
 

@@ -48,12 +48,12 @@ def test_verifying_tells_each_set_and_exits_with_1_if_one_is_damaged(
 
 
 def test_what_else_is_kept_is_verified_too(cache_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (cache_folder / "precision").mkdir()
-    (cache_folder / "precision" / "p.json").write_text("{}", encoding="utf-8")
+    (cache_folder / "compute").mkdir()
+    (cache_folder / "compute" / "p.json").write_text("{}", encoding="utf-8")
     monkeypatch.setattr(inventory, "verify", lambda ids: [])
     with pytest.raises(typer.Exit):
         store.verify()
-    assert str(cache_folder / "precision" / "p.json") in capsys.readouterr().out
+    assert str(cache_folder / "compute" / "p.json") in capsys.readouterr().out
     store.verify(folders=[cache_folder])
 
 

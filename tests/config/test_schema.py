@@ -23,7 +23,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def test_the_keys_that_scripts_rely_on_exist() -> None:
-    relied_on = {"backbone", "weights", "image_size", "truncate_at", "unfreeze_from", "precision", "augment.views", "seed"}
+    relied_on = {"backbone", "weights", "image_size", "truncate_at", "unfreeze_from", "precision", "compute", "augment.views", "seed"}
     assert relied_on | {"training.epochs"} <= set(keys()) and any(key.startswith("head.") for key in keys())
 
 
@@ -115,7 +115,7 @@ def test_whatever_is_refused_is_refused_in_our_words(key: str, value: str) -> No
         "head.pooling=mean", "seed=-1", "seed=1.5", "image_size=7", "data.validation=0", "data.test=0.5",
         "data.max_megapixels=0", "data.min_per_class=2", "augment.views=65", "features.batch_size=0", "auto.folds=1",
         "cross_validation.folds=1", "cross_validation.folds=-3", "cross_validation.folds=2.5", "cross_validation.average=maybe",
-        "precision=bf16", "training.patience=0", "training.batch_size=many", "backbone=[vgg16]",
+        "precision=bf16", "compute=onnx", "training.patience=0", "training.batch_size=many", "backbone=[vgg16]",
         "network.dropout=1", "network.filters=[]", "network.pooling=mean", "network.blur=1", "network.l1=-1", "network.dense=[0]",
         "export.tolerance_float32=.inf", "weights=3", "truncate_at=",
         "data.exclude=3", "data.exclude=[2]", "data.exclude=['']", "data.exclude=[/]", "data.split_folders=none", "data.split_folders=",
@@ -339,6 +339,7 @@ TAKEN: list[tuple[str, Any]] = [
     ("augment.flip=no", False),
     ("augment.flip=on", True),
     ("precision=BFloat16", "bfloat16"),
+    ("compute=OpenVINO", "openvino"),
     ("data.resize=PAD", "pad"),
     ("network.activation=ReLU", "relu"),
     ("energy=OFF", "off"),

@@ -1,5 +1,7 @@
 """Augmented views: deterministic, different, within their settings."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.data.decoding import encoders as e
 from transfer.config import AugmentConfig
-from transfer.data.augment import augment, settings_tag, view_seed
+from transfer.data.augment import augment, settings_tag, view_seed, view_seeds
 
 DEFAULT = AugmentConfig()
 NOTHING = AugmentConfig(flip=False, crop=0, color=0, rotation=0)
@@ -125,3 +127,12 @@ def test_the_tag_tells_all_settings_apart() -> None:
     tags = [settings_tag(config, seed) for config in configs for seed in (0, 1)]
     assert len(set(tags)) == len(tags)
     assert settings_tag(AugmentConfig(views=3), 0) == settings_tag(AugmentConfig(views=5), 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_seeds_of_many_images_are_those_of_each_as_they_always_were(count: int) -> None:
+    digests = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(count)]
+    mixed = [hashlib.sha256(f"{digest}/3/7".encode()).digest() for digest in digests]
+    expected = [(int.from_bytes(one[:4], "big") >> 1, int.from_bytes(one[4:8], "big") >> 1) for one in mixed]
+    assert [tuple(seeds) for seeds in view_seeds(digests, 3, 7).tolist()] == expected == [view_seed(digest, 3, 7) for digest in digests]
+    assert view_seeds(digests, 3, 7).shape == (count, 2)

@@ -1,5 +1,6 @@
 """Folds of cross-validation: groups stay whole, every image is held out once."""
 
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
 from transfer.data import folds
 from transfer.data.dataset import Dataset
@@ -29,6 +31,30 @@ def test_groups_are_never_divided_and_each_image_is_judged_once(rows: list[tuple
         assert len(fold.train) and len(fold.held_out), "else there is nothing to fit or to judge"
         judged += list(fold.held_out)
     assert sorted(judged) == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("classes", [2, 5, 130])
+@pytest.mark.parametrize("sizes", ["one", "few", "many"])
+def test_folds_are_those_of_scikit_learn_to_the_last_image(classes: int, sizes: str) -> None:
+    generator = np.random.default_rng(classes)
+    labels = np.r_[np.arange(classes), np.arange(classes), generator.integers(0, classes, 3 * classes)]
+    numbers = {"one": np.arange(len(labels)), "few": generator.integers(0, len(labels), len(labels)), "many": labels // 2}[sizes]
+    groups = [f"g{number}" for number in (numbers * 7919 % 104729).tolist()]
+    for count, seed in ((2, 0), (5, 1), (12, 2)):
+        if count > min(np.bincount(labels).max(), len(set(groups))):
+            continue  # scikit-learn refuses it, and nobody asks
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plain = list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(labels, labels, groups))
+        fold = folds._divided(labels, groups, count, seed)
+        for number, (train, held_out) in enumerate(plain):
+            assert np.array_equal(np.flatnonzero(fold != number), train) and np.array_equal(np.flatnonzero(fold == number), held_out)
+
+
+def test_names_that_are_not_unicode_are_groups_like_others() -> None:
+    labels, groups = np.array([0, 0, 0, 1, 1, 1]), ["\udce9", "\udcea", "'\\udce9'", "a", "b", "c"]
+    assert folds.possible(labels, groups) == (3, 3)
+    assert len(folds.stratified(labels, groups, 3, 0)) == 3
 
 
 def test_the_number_of_folds_is_at_most_the_groups_of_the_smallest_class() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
+from transfer.data import splits
 from transfer.data.classes import leave_out_small, require_classes
-from transfer.data.splits import assign, divide, position
+from transfer.data.splits import divide, position
 from transfer.errors import DataError
 
 DIGESTS = st.binary(min_size=1, max_size=3).map(lambda data: hashlib.sha256(data).hexdigest())
@@ -19,6 +20,13 @@ CLASSES = st.dictionaries(st.sampled_from("abcde"), st.lists(DIGESTS, max_size=2
 SHARES = st.floats(0.05, 0.4)
 SEEDS = st.integers(0, 2**31 - 1)
 CONFIG = DataConfig()
+
+
+def assign(classes: dict[str, list[str]], validation: float, test: float, seed: int) -> dict[str, str]:
+    """Return the split of each content of these classes."""
+    pairs = [(label, digest) for label, members in classes.items() for digest in members]
+    chosen = splits.assign([label for label, _ in pairs], [digest for _, digest in pairs], validation, test, seed)
+    return dict(zip([digest for _, digest in pairs], chosen, strict=True))
 
 
 def apart(classes: dict[str, list[str]]) -> dict[str, list[str]]:

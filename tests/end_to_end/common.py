@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from transfer.config import Config
 from transfer.data import digits
 from transfer.models.pretrained import FrozenPass
 from transfer.runs import METRICS, PREDICTIONS, Run
@@ -18,11 +19,15 @@ QUICK: dict[str, Any] = {
     "image_size": 32,
     "truncate_at": "block2_pool",
     "precision": "float32",
+    "compute": "tensorflow",
     "training.epochs": 2,
     "head.dense": [],
     "energy": "off",
 }
 """Two blocks of VGG16 with random weights: all stages, in seconds; without the meter, which each process looks for anew."""
+
+OTHERS = Config().ood.other_images
+"""Images of each kind of other data that go through a network's prefix, once for each store; digits are none where they are the data."""
 
 RUN_FILES = {
     "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras", "ood_reference.npz",
@@ -58,6 +63,13 @@ def outcome(run: Run) -> tuple[dict[str, Any], bytes]:
     metrics = {key: value for key, value in Run(run.path).metrics.items() if key not in ("timing", "energy")}
     assert (run.path / METRICS).is_file()
     return metrics, (run.path / PREDICTIONS).read_bytes()
+
+
+def disagreement(run: Run) -> float:
+    """Return the largest difference between the export and other ways to compute its answers."""
+    agreement = run.metrics["agreement"]
+    assert 1 <= agreement["images"] <= run.metrics["images"]["test"]
+    return max(value for name, value in agreement.items() if name != "images")
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:

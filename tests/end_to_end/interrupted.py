@@ -46,6 +46,7 @@ def arm(moment: str, number: int) -> None:
         "feature extraction": (Store, "put", 2, False),
         "inside a write": (Store, "put", 3, True),
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
+        "other data": (Store, "put", 7, False),  # after five batches of features, and the thumbnails of the OOD reference
         "export": (tf.saved_model, "save", 1, False),
         "publishing": (files, "publish_folder", 1, True),
         "page of a check": (page, "render", 1, False),

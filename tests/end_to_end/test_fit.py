@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ import pytest
 from PIL import Image
 
 import transfer
-from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, outcome
+from tests.end_to_end.common import QUICK, RUN_FILES, digits_by_class, disagreement, outcome
 from transfer import fit
 from transfer.config import DataConfig, read_yaml
 from transfer.data import digits, sources
 from transfer.errors import ExportError
+from transfer.exporters.served import Served
 from transfer.models import backbones, weights
 from transfer.models.pretrained import Pretrained
 from transfer.models.registry import BACKBONES
+from transfer.reports.run.text import block
 from transfer.runs import Run
 from transfer.system.progress import Silent
 
@@ -140,7 +143,7 @@ def test_the_history_has_one_row_an_epoch(run: Run) -> None:
 
 
 def test_the_environment_says_on_what_the_run_was_made(run: Run) -> None:
-    assert run.environment["precision"] == "float32"
+    assert (run.environment["compute"], run.environment["precision"]) == ("tensorflow", "float32")
     assert run.environment["packages"]["keras"] == keras.__version__
 
 
@@ -209,7 +212,7 @@ def test_variants_of_the_head_are_trained_and_verified(data: Path, tmp_path: Pat
     settings, parameters = VARIANTS[variant]
     made = fit(data, QUICK | settings, name="run", output=tmp_path)
     assert made.metrics["parameters"]["trained"] == parameters
-    assert max(made.metrics["agreement"].values()) <= 1e-3
+    assert disagreement(made) <= 1e-3
     assert made.metrics["images"]["train"] == 40
 
 
@@ -244,6 +247,33 @@ def test_a_scan_leaves_what_belongs_to_the_whole_process_as_it_was(data: Path) -
     for _ in range(5):
         sources.read(DataConfig(source=str(data)), Silent())
         assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before
+
+
+def test_of_a_frozen_backbone_a_sample_is_verified_and_the_figures_are_the_same(run: Run, data: Path, tmp_path: Path) -> None:
+    sampled = fit(data, QUICK | {"export.verified_images": 5}, name="sampled", output=tmp_path)
+    every = fit(data, QUICK | {"export.verified_images": None}, name="every", output=tmp_path)
+    assert [one.metrics["agreement"]["images"] for one in (sampled, every, run)] == [5, 30, 30]
+    assert disagreement(sampled) <= 1e-3
+    assert list(sampled.predictions["predicted"]) == list(every.predictions["predicted"])
+    np.testing.assert_allclose(sampled.predictions[DIGITS], every.predictions[DIGITS], atol=1e-5)
+    np.testing.assert_allclose(sampled.predictions["ood_score"], every.predictions["ood_score"], atol=0.01)
+    assert sampled.metrics["test"]["accuracy"] == every.metrics["test"]["accuracy"]
+    assert "given the bytes of 5 of them, agrees" in " ".join(block(sampled).split())
+
+
+def test_what_was_trained_on_pixels_is_measured_on_all_test_files(data: Path, tmp_path: Path) -> None:
+    made = fit(data, backbone="lenet", training={"epochs": 1}, export={"verified_images": 5}, name="run", output=tmp_path)
+    assert made.metrics["agreement"]["images"] == 30 and "through the exported model" in block(made)
+
+
+def test_an_export_that_disagrees_on_the_sample_is_not_published(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Served.answer
+    monkeypatch.setattr(
+        Served, "answer", lambda served, images: replace(found := honest(served, images), probabilities=found.probabilities[:, ::-1])
+    )
+    with pytest.raises(ExportError, match=r"\(stored\)"):
+        fit(data, QUICK | {"export.verified_images": 5}, name="run", output=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_after_the_export_was_refused_a_larger_tolerance_trains_nothing_again(

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.end_to_end.common import QUICK, contents, count_passes, digits_by_class, outcome, quick_arguments
+from tests.end_to_end.common import OTHERS, QUICK, contents, count_passes, digits_by_class, outcome, quick_arguments
 from transfer import fit
 from transfer.data import pipeline
-from transfer.runs import Run
+from transfer.evaluation.ood import Reference
+from transfer.runs import OOD_REFERENCE, Run
+from transfer.workflows import ood
 
 COUNT, ADDED = 24, 7
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +75,7 @@ def test_the_users_folder_is_only_read(first: First) -> None:
 
 
 def test_each_content_passes_once(first: First) -> None:
-    assert first.passed == 3 * COUNT + 1  # the TIFF as well; neither the copy nor what is broken
+    assert first.passed == 3 * COUNT + 1 + OTHERS  # the TIFF as well; neither the copy nor what is broken
     reasons = dict(zip(first.run.manifest["path"], first.run.manifest["reason"], strict=True))
     assert reasons["2/empty.jpg"] == "empty file"
     assert reasons["2/cut.jpg"].startswith("damaged")
@@ -111,6 +113,20 @@ def test_renamed_and_moved_files_keep_their_split_and_their_features(
     second = fit(tmp_path / "moved", QUICK, name="second", output=tmp_path)
     assert passed() == 0
     assert splits(second, "digest") == splits(first.run, "digest")
+
+
+def test_another_head_computes_no_feature_and_no_thumbnail_again(
+    first: First, shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSFER_HOME", str(shared_home))
+    made, asked = ood.jpegs, []
+    monkeypatch.setattr(ood, "jpegs", lambda root, rows, *more: asked.append(len(rows)) or made(root, rows, *more))
+    passed = count_passes(monkeypatch)
+    second = fit(first.data, QUICK | {"head.dropout": 0.4}, name="second", output=tmp_path)
+    assert passed() == 0 and asked == [0]
+    old, new = (Reference.read(run.path / OOD_REFERENCE) for run in (first.run, second))
+    assert new.thumbnails == old.thumbnails and all(new.thumbnails)
+    assert second.metrics["ood"]["others"] == first.run.metrics["ood"]["others"]
 
 
 def test_two_fits_at_once_share_a_store_and_agree(first: First, tmp_path: Path, cache_folder: Path) -> None:

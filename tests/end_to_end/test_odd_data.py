@@ -21,7 +21,14 @@ from transfer.runs import read_manifest
 from transfer.workflows import check
 from transfer.workflows.check import Checked
 
-VGG = {"backbone": "vgg16", "weights": "random", "image_size": 32, "precision": "float32", "truncate_at": "block1_pool"}
+VGG = {
+    "backbone": "vgg16",
+    "weights": "random",
+    "image_size": 32,
+    "precision": "float32",
+    "compute": "tensorflow",
+    "truncate_at": "block1_pool",
+}
 LENET = {"backbone": "lenet"}
 
 Folder = Callable[..., Path]

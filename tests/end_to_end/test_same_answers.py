@@ -46,7 +46,13 @@ def cache_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module", params=["lenet", "vgg16"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Run:
     folder = tmp_path_factory.mktemp("same answers")
-    settings: dict[str, Any] = {"backbone": request.param, "image_size": 32, "precision": "float32", "training.epochs": 8}
+    settings: dict[str, Any] = {
+        "backbone": request.param,
+        "image_size": 32,
+        "precision": "float32",
+        "compute": "tensorflow",
+        "training.epochs": 8,
+    }
     if request.param == "vgg16":
         settings |= {"weights": "random", "truncate_at": "block2_pool"}
     with pytest.MonkeyPatch.context() as patch:

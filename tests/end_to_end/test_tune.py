@@ -22,7 +22,10 @@ from transfer.workflows.tuning import folder
 QUICK: dict[str, Any] = {
     "sizes": [32], "batch": 3, "random_trials": 4, "folds": 3,
     "space": {"truncate_at": ["block1_pool", ["block1_pool", "block2_pool"]], "head.dense": [[], 8], "training.epochs": 3},
-    "common": {"weights": "random", "precision": "float32", "energy": "off", "data.value_range": "dtype", "ood.other_images": 0},
+    "common": {
+        "weights": "random", "precision": "float32", "compute": "tensorflow", "energy": "off", "data.value_range": "dtype",
+        "ood.other_images": 0,
+    },
 }  # fmt: skip
 """Two blocks of VGG16 with random weights."""
 

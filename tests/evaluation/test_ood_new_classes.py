@@ -38,7 +38,7 @@ def test_the_figures_are_those_of_a_reference_without_the_class(known: list[int]
     for name in set(names):
         left, is_new = reference.embeddings[np.array(reference.labels) != name], names == name
         if len(left) and not is_new.all():
-            limit = ood.threshold(left, rows[~is_new], neighbours, 0.1)
+            limit = ood.threshold(left, ood.distances(left, rows[~is_new], neighbours), neighbours, 0.1)
             own, new = (ood.distances(left, part, neighbours) / limit for part in (rows[~is_new], rows[is_new]))
             expected[name] = ood.against(own, new)
     assert set(found.get("per_class", {})) == set(expected)

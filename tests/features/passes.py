@@ -13,8 +13,9 @@ import tensorflow as tf
 from transfer.config import DataConfig
 from transfer.data import pipeline, sources
 from transfer.data.pipeline import ImageSpec
-from transfer.features.extraction import ONLY_PLAIN, PLAIN, Views, compute_missing
+from transfer.features.extraction import compute_missing
 from transfer.features.store import FeatureSet, Store, key
+from transfer.features.tasks import ONLY_PLAIN, PLAIN, Views
 from transfer.system.progress import Advance, Silent
 
 SIZE, BATCH = 16, 4
@@ -82,10 +83,9 @@ def decode_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_decoder", functools.cache(pipeline._decoder.__wrapped__))
 
 
-def _decode(data: tf.Tensor, size: int, resize: str, max_megapixels: float, value_range: object) -> tf.Tensor:
-    """Stands for the decoder of the package, which takes a second to build for each pass and has tests of its own."""
-    pixels = tf.image.resize(tf.io.decode_png(data, 3), [size, size])
-    return tf.ensure_shape(tf.cast(pixels, tf.uint8), [size, size, 3])
+def _decode(data: tf.Tensor, size: tf.Tensor, mode: tf.Tensor, max_megapixels: float, value_range: object) -> tf.Tensor:
+    """Stands for the decoder of the package, which takes a second to build and has tests of its own."""
+    return tf.cast(tf.image.resize(tf.io.decode_png(data, 3), tf.stack([size, size])), tf.uint8)
 
 
 def a_set(network: str) -> FeatureSet:

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from transfer.errors import StoreError
 from transfer.features.arrays import StoredRows
+from transfer.features.keys import by_name
 from transfer.features.store import FeatureSet, Store, key, open_store
 
 COUNT, WIDTH = 23, 6
@@ -123,3 +124,20 @@ def test_moments_of_any_table(table: np.ndarray, batch: int) -> None:
     np.testing.assert_allclose(mean, table.astype(np.float64).mean(0), rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(variance, table.astype(np.float64).var(0), rtol=1e-4, atol=1e-3)
     assert (variance >= 0).all()
+
+
+@pytest.mark.parametrize("memory", [IN_MEMORY, IN_STORE])
+def test_rows_by_keys_that_are_made_when_needed_are_the_same(store: Store, memory: int) -> None:
+    table = made_up(np.float32)
+    listed = rows(store, table, memory)
+    made = StoredRows(store, [by_name([f"{number:064x}" for number in range(COUNT)], [("0", "top:avg")])], [WIDTH], table.dtype, memory)
+    numbers = np.array([5, 0, 22, 5])
+    assert len(made) == COUNT and np.array_equal(made.take(numbers), listed.take(numbers))
+    assert np.array_equal(made.everything(), table) and np.array_equal(made.everything_stored(), table)
+
+
+def test_rows_that_are_held_in_memory_are_held_once(store: Store) -> None:
+    held = rows(store, made_up(np.float32), IN_MEMORY)
+    assert held.everything().ctypes.data % 64 == 0, "TensorFlow copies what is not aligned"
+    held.take(np.array([0]))
+    assert held.everything() is held.everything_stored()

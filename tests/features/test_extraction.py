@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.conftest import made_up_image
 from tests.features.passes import SIZE, a_set, damage, decode_quickly, run, scan, stored
-from transfer.features.extraction import PLAIN
 from transfer.features.store import Store, key, open_store
+from transfer.features.tasks import PLAIN
 
 Folder = Callable[..., Path]
 

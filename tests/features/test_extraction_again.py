@@ -9,8 +9,9 @@ import pytest
 
 from tests.features.passes import BATCH, FeatureExtractor, Interrupting, a_set, damage, decode_quickly, run, scan, stored
 from transfer.config import AugmentConfig
-from transfer.features.extraction import ONLY_PLAIN, PLAIN, Views
+from transfer.data import pipeline
 from transfer.features.store import Store, key, open_store
+from transfer.features.tasks import ONLY_PLAIN, PLAIN, Views
 
 Folder = Callable[..., Path]
 
@@ -109,3 +110,21 @@ def test_a_pass_that_was_interrupted_ends_with_the_bytes_of_an_undisturbed_one(
                 assert stored(store, whole, output, tag).tobytes() == stored(other, whole, output, tag).tobytes()
     assert resumed == undisturbed and len(resumed) == 1
     assert sum(rest.batches) + batches * BATCH == sum(whole_pass.batches)
+
+
+@pytest.mark.parametrize("views", [ONLY_PLAIN, Views(2, AUGMENTATION, 3)])
+def test_images_whose_names_are_made_in_parts_fall_into_the_same_batches(
+    image_folder: Folder, store: Store, monkeypatch: pytest.MonkeyPatch, views: Views
+) -> None:
+    root = image_folder(count=7)
+    damage(root / "green" / "003.png")
+    rows = scan(root)
+    with open_store(a_set("in parts")) as other:
+        whole, extractor = run(rows, root, store, views=views)
+        monkeypatch.setattr(pipeline, "_TOGETHER", 3)
+        parts, in_parts = run(rows, root, other, views=views)
+        good = rows.drop(index=list(whole))
+        assert (parts, in_parts.batches) == (whole, extractor.batches) and len(whole) == 1
+        for tag in views.tags():
+            for output in extractor.outputs:
+                assert np.array_equal(stored(store, good, output, tag), stored(other, good, output, tag))

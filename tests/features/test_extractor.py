@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 
 from transfer.config import DataConfig
+from transfer.data import pipeline
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import WeightsError
 from transfer.features import extractor
 from transfer.features.extractor import BackboneExtractor, PixelExtractor
+from transfer.models import openvino_engine
 from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
@@ -26,11 +28,24 @@ def set_id(pretrained: Pretrained = PRETRAINED, image_spec: ImageSpec = ImageSpe
 
 @pytest.mark.parametrize(
     "change",
-    [{"backbone": BACKBONES["vgg19"]}, {"weights_digest": "cd" * 32}, {"size": 64}, {"precision": "bfloat16"}],
+    [{"backbone": BACKBONES["vgg19"]}, {"weights_digest": "cd" * 32}, {"size": 64}, {"precision": "bfloat16"}, {"engine": "openvino"}],
     ids=lambda change: next(iter(change)),
 )
 def test_another_network_has_another_set(change: dict[str, object]) -> None:
     assert set_id(dataclasses.replace(PRETRAINED, **change)) != set_id()
+
+
+@pytest.mark.parametrize(("version", "same"), [("2026.4", True), ("2026.5", False)])
+def test_another_release_of_openvino_has_another_set(monkeypatch: pytest.MonkeyPatch, version: str, same: bool) -> None:
+    monkeypatch.setattr(openvino_engine, "version", lambda: "2026.4")
+    before = set_id(PRETRAINED.with_engine("openvino"))
+    monkeypatch.setattr(openvino_engine, "version", lambda: version)
+    assert (set_id(PRETRAINED.with_engine("openvino")) == before) is same
+
+
+def test_what_tensorflow_computed_before_there_were_other_engines_stays_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf, "__version__", "2.21.0")
+    assert set_id() == "aa38cdb76260f83f" and PixelExtractor(ImageSpec(32)).feature_set.id == "c5bb5685887c2dae"
 
 
 def test_the_same_network_has_the_same_set_wherever_its_weights_came_from() -> None:
@@ -50,7 +65,7 @@ def test_another_way_of_making_images_square_has_another_set(of: str) -> None:
 def test_another_decoder_has_another_set(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     before = {set_id(), PixelExtractor(ImageSpec(32)).feature_set.id}
     if change == "decoder":
-        monkeypatch.setattr(extractor, "DECODER_VERSION", extractor.DECODER_VERSION + 1)
+        monkeypatch.setattr(pipeline, "DECODER_VERSION", pipeline.DECODER_VERSION + 1)
     else:
         monkeypatch.setattr(tf, "__version__", "99.1.0")
     assert before.isdisjoint({set_id(), PixelExtractor(ImageSpec(32)).feature_set.id})
@@ -88,6 +103,9 @@ class Overflown:
 
     def __init__(self, value: float, dtype: str) -> None:
         self.features = np.array([[1.0], [value]]).astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+    def prepare(self) -> None:
+        pass
 
     def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
         return [self.features]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from transfer.errors import StoreError
 from transfer.features import pages, store
 from transfer.features.store import FeatureSet, Store, key, open_store
+from transfer.system.progress import Silent
 
 SET = FeatureSet("vgg16", "ab" * 32, 224, "stretch", "1/tensorflow-2.21", "float32")
 WIDTH = 1000
@@ -220,3 +221,27 @@ def test_a_store_that_cannot_be_made_is_not_to_be_pruned(cache_folder: Path) -> 
     with pytest.raises(StoreError, match=r"cannot be written: .*Set TRANSFER_HOME") as caught, open_store(SET):
         pass
     assert "prune" not in str(caught.value)
+
+
+def test_a_file_that_is_mapped_anew_between_reads_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_MOST_MAPPED", 1 << 20)
+    contents = {name(number): row(number).tobytes() for number in range(600)}
+    mapped: list[int] = []
+    with open_store(SET) as opened_store:
+        opened_store.put(contents)
+
+        class Watched:
+            """The environment, with a note of how often it is mapped."""
+
+            def __getattr__(self, attribute: str) -> object:
+                if attribute == "set_mapsize":
+                    mapped.append(1)
+                return getattr(environment, attribute)
+
+        environment, opened_store._env = opened_store._env, Watched()
+        for _ in range(2):
+            assert np.array_equal(rows_of(opened_store, range(600))[:, 0], np.arange(600))
+            assert all(opened_store.sound(list(contents), Silent())) and all(opened_store.has(list(contents)))
+        assert opened_store.notes([hashlib.sha256(b"none").hexdigest()]) == {}
+        opened_store._env = environment
+    assert len(mapped) > 4

@@ -61,7 +61,7 @@ def test_penalties_against_overfitting_make_weights_small(execute: Any) -> None:
 
 
 def test_how_deep_to_cut_tries_every_cut_it_is_given(execute: Any) -> None:
-    settings = {"weights": "random", "precision": "float32", "head.dense": [], "training.epochs": 2}
+    settings = {"weights": "random", "precision": "float32", "compute": "tensorflow", "head.dense": [], "training.epochs": 2}
     result = execute(
         "how_deep_to_cut.ipynb", IMAGES="none", DIGITS_SIZE=32, DIGITS=5, DIGITS_TEST=3, CUTS=["block1_pool"], SETTINGS=settings
     )
@@ -74,7 +74,7 @@ def test_how_deep_to_cut_tries_every_cut_it_is_given(execute: Any) -> None:
 
 
 def test_a_search_is_compared_with_single_heads(execute: Any) -> None:
-    settings = {"weights": "random", "precision": "float32", "training.epochs": 2}
+    settings = {"weights": "random", "precision": "float32", "compute": "tensorflow", "training.epochs": 2}
     result = execute("tune_the_head.ipynb", SIZE=32, IMAGES=5, TEST=3, TRIALS=4, FOLDS=2, SETTINGS=settings)
     assert [row["head"] for row in result["table"]] == ["top", "chosen", "all, means", "all, means and maxima", "all, linear", "tuned"]
     assert all(0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 for row in result["table"])
@@ -93,7 +93,8 @@ def test_the_served_model_answers_as_the_run_does(execute: Any, tmp_path: Path) 
 def test_three_ways_of_training_are_compared(execute: Any) -> None:
     small = {"image_size": 32, "head.dense": [], "training.epochs": 2}
     methods = {
-        "frozen": small | {"backbone": "vgg16", "weights": "random", "truncate_at": "block1_pool", "precision": "float32"},
+        "frozen": small
+        | {"backbone": "vgg16", "weights": "random", "truncate_at": "block1_pool", "precision": "float32", "compute": "tensorflow"},
         "lenet": {"backbone": "mlp", "network.dense": [8], "training.epochs": 2},
     }
     result = execute(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer.quality.candidates import Pairs, feature_vectors, pairs, standardized, thumbnail_vectors, union, unit
+from transfer.quality.candidates import Pairs, pairs, union
 from transfer.quality.near_duplicates import groups
 
 
@@ -71,29 +71,3 @@ def test_a_pair_of_several_tables_keeps_its_largest_similarity() -> None:
     found = union(one, two)
     assert as_set(found) == {(0, 1), (1, 2)}
     assert found.similarity.tolist() == pytest.approx([0.9, 0.7])
-
-
-def test_features_lose_their_common_mean_and_each_cut_point_has_the_same_weight() -> None:
-    random = np.random.default_rng(0)
-    small, large = random.normal(size=(100, 300)), 1000 + 50 * random.normal(size=(100, 5))
-    table = feature_vectors({"small": small, "large": large}, width=20)
-    assert table.shape == (100, 25)
-    assert np.linalg.norm(table, axis=1) == pytest.approx(np.ones(100), abs=1e-4)
-    assert (table[:, :20] ** 2).sum(axis=1) == pytest.approx(np.full(100, 0.5), abs=1e-4)
-    assert np.abs((table @ table.T)[~np.eye(100, dtype=bool)].mean()) < 0.05
-
-
-def test_values_that_do_not_vary_become_zeros() -> None:
-    table = standardized(np.array([[1e6, 1.0], [1e6, 3.0]]))
-    assert table.tolist() == [[0, -1], [0, 1]]
-    assert unit(np.zeros((1, 2), np.float32)).tolist() == [[0, 0]]
-
-
-def test_thumbnails_are_compared_by_coarse_brightness_minus_its_mean() -> None:
-    thumbnails = np.random.default_rng(0).integers(0, 100, (3, 32, 32, 3)).astype(np.uint8)
-    thumbnails[1] = thumbnails[0] + 50
-    thumbnails[2] = 7
-    table = thumbnail_vectors(thumbnails)
-    assert table.shape == (3, 256)
-    assert table[1] == pytest.approx(table[0], abs=1e-4)
-    assert not table[2].any()

@@ -1,11 +1,15 @@
 """The stages between a scan and a training: features and thumbnails of each image once, checks, groups of near duplicates."""
 
+import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -21,10 +25,18 @@ from transfer.features.extractor import load_extractor
 from transfer.features.store import open_store
 from transfer.quality import stored_images
 from transfer.quality.checks import check
+from transfer.quality.findings import Findings
 from transfer.system.progress import Silent
 from transfer.workflows.settings import with_source
 
-TINY = {"backbone": "vgg16", "weights": "random", "image_size": 32, "truncate_at": "block1_pool", "precision": "float32"}
+TINY = {
+    "backbone": "vgg16",
+    "weights": "random",
+    "image_size": 32,
+    "truncate_at": "block1_pool",
+    "precision": "float32",
+    "compute": "tensorflow",
+}
 
 
 def scanned(data: Path, **settings: Any) -> tuple[Config, Dataset]:
@@ -42,7 +54,7 @@ def test_features_stored_without_thumbnails_are_not_computed_again(
         passed = count_passes(monkeypatch)
         assert extract(dataset, extractor, store, config, Silent()) == dataset
         assert passed() == 0
-        stored = stored_images.read(dataset.table, extractor, store)
+        stored = stored_images.read(dataset.table, extractor, store, 1000)
     assert stored.thumbnails.shape == (dataset.used["digest"].nunique(), 32, 32, 3)
     assert {name: table.shape for name, table in stored.features.items()} == {"block1_pool:avg": (len(stored.rows), 64)}
 
@@ -59,8 +71,7 @@ def test_features_and_thumbnails_of_each_image_are_computed_once(
     assert passed() == dataset.used["digest"].nunique()
 
 
-def test_near_duplicates_fall_in_one_split_and_exact_ones_with_them(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def with_near_duplicates(data: Path) -> Path:
     for label, first in (("a", 0), ("b", 100)):
         (data / label).mkdir(parents=True)
         for number in range(8):
@@ -69,6 +80,11 @@ def test_near_duplicates_fall_in_one_split_and_exact_ones_with_them(tmp_path: Pa
             for quality in (95, 90, 85):
                 image.save(data / label / f"{number}-{quality}.jpg", quality=quality)
     shutil.copy(data / "a" / "0.png", data / "a" / "same.png")
+    return data
+
+
+def test_near_duplicates_fall_in_one_split_and_exact_ones_with_them(tmp_path: Path) -> None:
+    data = with_near_duplicates(tmp_path / "data")
     lenet = {"data.group_by": "near-duplicates", "backbone": "lenet", "truncate_at": "top", "weights": "imagenet"}
     config, dataset = scanned(data, **lenet)
     dataset = split(dataset, config.data, config.seed)
@@ -80,6 +96,39 @@ def test_near_duplicates_fall_in_one_split_and_exact_ones_with_them(tmp_path: Pa
     assert all(len(rows["split"].unique()) == 1 for _, rows in by_number(checked))
     assert findings.across.empty
     assert len(findings.near_duplicates) >= 2 * 8 * 3
+
+
+def test_features_read_in_blocks_give_the_same_findings_in_whatever_order_the_files_come(tmp_path: Path) -> None:
+    data = with_near_duplicates(tmp_path / "data")
+    made_up_image(50).save(data / "a" / os.fsdecode(b"9\xe9.png"))
+    config, dataset = scanned(data, seed=3)
+    many = config.updated(check__exact_images=10)
+    extractor = load_extractor(config, dataset, Silent())
+    with open_store(extractor.feature_set) as store:
+        dataset = split(extract(dataset, extractor, store, config, Silent()), config.data, config.seed)
+        shuffled = replace(dataset, table=dataset.table.sample(frac=1, random_state=5))
+        one, other = (stored_images.read(each.table, extractor, store, 10) for each in (dataset, shuffled))
+        at_once = stored_images.read(dataset.table, extractor, store, 1000)
+        place = pd.Index(at_once.rows["digest"]).get_indexer(one.rows["digest"])
+        assert one.rows.equals(other.rows) and one.rows["digest"].tolist() == sorted(dataset.used["digest"].unique())
+        for name, table in one.features.items():
+            assert table[1:9].tobytes() == at_once.features[name][place[1:9]].tobytes()
+        assert one.thumbnails[np.array([5, 2])].tobytes() == at_once.thumbnails[place[[5, 2]]].tobytes()
+        exact, first, second = (
+            check(each, extractor, store, settings, Silent())[1]
+            for each, settings in ((dataset, config), (dataset, many), (shuffled, many))
+        )
+    assert len([note for note in first.notes if f"not all pairs of {len(one.rows)} images" in note]) == 1
+    assert not [note for note in exact.notes if "not all pairs" in note]
+    for name in ("classes", "kinds", "files", "duplicates", "leaks"):
+        assert getattr(first, name).equals(getattr(exact, name)), name
+    assert pairs_of(first) == pairs_of(exact) and len(pairs_of(first)) >= 2 * 8 * 3
+    assert first.near_duplicates.equals(second.near_duplicates)
+
+
+def pairs_of(findings: Findings) -> set[frozenset[str]]:
+    pairs = findings.near_duplicates[["path", "other_path"]].replace("same.png", "0.png", regex=True)
+    return set(map(frozenset, pairs.to_numpy().tolist()))
 
 
 @pytest.mark.parametrize("weights", ["random", "file"])

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transfer.quality import label_issues
-from transfer.quality.candidates import standardized
+from tests.quality.test_tables import Lazy
+from transfer.quality import label_issues, ridge, tables
+from transfer.quality.tables import Standardized
+from transfer.quality.vectors import standardized
 
 
 def made_up(count: int, classes: int, spread: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -163,3 +165,32 @@ def test_cut_points_stand_side_by_side_standardised() -> None:
     assert table.shape == (50, 5)
     assert table.mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-4)
     assert table.std(axis=0) == pytest.approx(np.ones(5), abs=1e-4)
+
+
+@pytest.mark.parametrize("most", [10**9, 1600])
+def test_features_that_are_not_in_memory_and_few_probabilities_at_a_time_change_next_to_nothing(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels = made_up(600, 5, spread=1.0)
+    wrong = np.random.default_rng(1).choice(600, 30, replace=False)
+    labels[wrong] = (labels[wrong] + 1) % 5
+    groups = np.arange(600) // 3
+    expected = label_issues.find(standardized(features), labels, groups)
+    monkeypatch.setattr(label_issues, "_VALUES", most)
+    monkeypatch.setattr(tables, "BLOCK", 100)
+    monkeypatch.setattr(ridge, "_LARGE", 2)
+    found = label_issues.find(Standardized.of({"all": Lazy(features)}), labels, groups)
+    assert (found.judged, found.learned, found.majority) == (expected.judged, expected.learned, expected.majority)
+    assert abs(found.accuracy - expected.accuracy) < 0.01
+    common = set(found.table["row"]) & set(expected.table["row"])
+    assert len(common) >= 0.8 * max(len(found.table), len(expected.table))
+    assert (np.diff(found.table["given_probability"]) >= 0).all()
+    assert len(set(found.table["row"])) == len(found.table)
+
+
+def test_parts_are_whole_groups() -> None:
+    groups = np.random.default_rng(0).integers(0, 40, 200)
+    parts = label_issues._parts(groups, classes=400_000)
+    assert len(parts) == 4
+    assert sorted(np.concatenate(parts)) == list(range(200))
+    assert sum(len(set(groups[part])) for part in parts) == len(set(groups))

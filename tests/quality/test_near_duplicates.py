@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.quality.made_up_duplicates import CHANGES, DIGITS, digits, recompressed, thumbnail
+from tests.quality.test_tables import Lazy
 from transfer.config import CheckConfig
-from transfer.quality import near_duplicates
+from transfer.quality import inverted_lists, near_duplicates
 from transfer.quality.candidates import Pairs
 from transfer.quality.near_duplicates import NearDuplicates, groups, standing_out
 
@@ -41,6 +42,32 @@ def test_planted_near_duplicates_are_found_and_hardly_anything_else() -> None:
     assert len(pairs & true) >= 0.95 * len(pairs)
 
 
+def test_lists_find_what_the_exact_search_finds_also_from_tables_that_are_not_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    thumbnails, exact = planted()
+    weights = np.random.default_rng(0).normal(size=(3072, 40)).astype(np.float32)
+    features = {"cut": thumbnails.reshape(len(thumbnails), -1).astype(np.float32) @ weights}
+    monkeypatch.setattr(inverted_lists, "_LENGTH", 16)
+    found = near_duplicates.find({"cut": Lazy(features["cut"])}, Lazy(thumbnails), CheckConfig(exact_images=100), seed=1)
+    assert found.approximate and not find(thumbnails, features).approximate
+    expected = set(zip(exact.first.tolist(), exact.second.tolist(), strict=True))
+    assert len(expected & set(zip(found.pairs.first.tolist(), found.pairs.second.tolist(), strict=True))) >= 0.99 * len(expected)
+
+
+@pytest.mark.parametrize(("exact_images", "approximate"), [(660, False), (659, True)])
+def test_the_exact_search_ends_at_the_number_of_the_configuration(exact_images: int, approximate: bool) -> None:
+    assert find(planted()[0], exact_images=exact_images).approximate == approximate
+
+
+def test_thousands_of_white_images_and_copies_of_one_are_one_group_each_in_lists() -> None:
+    random = np.random.default_rng(0)
+    white, one = np.full((3000, 32, 32, 3), 255, np.uint8), random.integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
+    thumbnails = np.concatenate([white, np.repeat(one, 2000, axis=0), random.integers(0, 256, (100, 32, 32, 3)).astype(np.uint8)])
+    order = random.permutation(len(thumbnails))
+    found = find(thumbnails[order], exact_images=0)
+    assert np.bincount(np.bincount(found.groups))[[1, 2000, 3000]].tolist() == [100, 1, 1]
+    assert len(found.pairs) < 8 * len(thumbnails)
+
+
 def test_the_same_pairs_are_found_whatever_features_say() -> None:
     thumbnails, alone = planted()
     features = {"cut": np.random.default_rng(0).normal(size=(len(thumbnails), 40)), "dead": np.zeros((len(thumbnails), 3))}
@@ -61,10 +88,12 @@ def test_images_of_one_color_are_near_duplicates_of_those_with_the_same() -> Non
     assert find(thumbnails).groups.tolist() == [0, 1, 0, 2, 0, 1]
 
 
+@pytest.mark.parametrize("exact_images", [100, 0])
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_few_images_are_no_problem(count: int) -> None:
+def test_few_images_are_no_problem(count: int, exact_images: int) -> None:
     thumbnails = np.zeros((count, 32, 32, 3), np.uint8)
-    assert len(find(thumbnails, {"cut": np.zeros((count, 4), np.float32)}).pairs) == count * (count - 1) // 2
+    found = find(thumbnails, {"cut": np.zeros((count, 4), np.float32)}, exact_images=exact_images)
+    assert len(found.pairs) == count * (count - 1) // 2
 
 
 def test_figures_of_one_kind_are_left_out_and_counted_and_a_near_duplicate_among_them_is_found() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.quality.test_tables import Lazy
 from transfer.quality import outliers
 
 
@@ -48,6 +49,20 @@ def test_the_ratio_is_mean_distance_over_the_class_median() -> None:
     found = outliers.find(features, np.zeros(6, int), limit=2, neighbours=2)
     assert found["row"].tolist() == [5]
     assert found["ratio"].tolist() == pytest.approx([16.5 / 1.25], rel=1e-5)
+
+
+def test_a_sample_of_each_class_finds_planted_outliers_and_is_the_same_for_a_seed() -> None:
+    random = np.random.default_rng(0)
+    features, labels = random.normal(size=(900, 8)).astype(np.float32), np.arange(900) % 2
+    features[[7, 100]] = 20
+    found = outliers.find(Lazy(features), labels, limit=2.5, block=64, sample=50, seed=3)
+    assert sorted(found["row"]) == [7, 100]
+    assert found.equals(outliers.find(features, labels, limit=2.5, sample=50, seed=3))
+
+
+def test_a_sample_of_all_is_all() -> None:
+    features, labels = clouds()
+    assert outliers.find(Lazy(features), labels, limit=1.0, sample=60).equals(outliers.find(features, labels, limit=1.0))
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfer.quality import ridge
-from transfer.quality.candidates import standardized
+from transfer.quality.vectors import standardized
 
 
 @settings(max_examples=60, deadline=None)

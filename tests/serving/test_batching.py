@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transfer.serving import batching
 from transfer.serving.batching import Batcher
 from transfer.serving.pieces import Limits, Piece, pieces_of
 from transfer.serving.refusals import ImageError, RefusedError
@@ -73,6 +74,70 @@ def test_requests_that_wait_while_the_model_is_busy_share_a_batch() -> None:
         assert [result["y"].tolist() for result in results] == [[2], [4, 6], [8]]
 
     assert run(story).batches == [[0], [1, 2, 3, 4]]
+
+
+def test_requests_that_arrive_together_share_a_batch_though_the_model_is_idle() -> None:
+    async def story(batcher: Batcher, model: Model) -> None:
+        pieces = [piece(model, number) for number in range(3)]
+        for one in pieces:
+            batcher.submit([one])
+        await asyncio.gather(*(one.future for one in pieces))
+
+    assert run(story, threads=2).batches == [[0, 1, 2]]
+
+
+def test_a_batch_beside_another_waits_until_as_many_rows_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_GATHERING", 60.0)
+
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        pieces = [piece(model, 0, 1, 2), piece(model, 3), piece(model, 4, 5)]
+        batcher.submit(pieces[:1])
+        await asyncio.to_thread(model.entered.acquire)
+        batcher.submit(pieces[1:2])
+        assert not await asyncio.to_thread(model.entered.acquire, timeout=0.1)
+        batcher.submit(pieces[2:])
+        assert await asyncio.to_thread(model.entered.acquire, timeout=5)
+        model.gate.set()
+        await asyncio.gather(*(one.future for one in pieces))
+
+    assert sorted(run(story, threads=2).batches) == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["the other one ends", "the time is over"])
+def test_what_waits_beside_a_batch_is_computed_when(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_GATHERING", 60.0 if ends else 0.05)
+
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        pieces = [piece(model, 0, 1, 2), piece(model, 3)]
+        for one in pieces:
+            batcher.submit([one])
+            await asyncio.to_thread(model.entered.acquire, timeout=0.0 if one is pieces[1] else 5)
+        if ends:
+            model.gate.set()
+        else:
+            assert await asyncio.to_thread(model.entered.acquire, timeout=5)
+            model.gate.set()
+        await asyncio.gather(*(one.future for one in pieces))
+
+    assert sorted(run(story, threads=2).batches) == [[0, 1, 2], [3]]
+
+
+def test_a_piece_before_all_others_waits_for_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_GATHERING", 60.0)
+
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.clear()
+        batcher.submit([piece(model, 0, 1, 2)])
+        await asyncio.to_thread(model.entered.acquire)
+        first = piece(model, 3)
+        batcher.submit_first(first)
+        assert await asyncio.to_thread(model.entered.acquire, timeout=5)
+        model.gate.set()
+        await first.future
+
+    run(story, threads=2)
 
 
 def test_as_many_batches_as_there_are_threads_are_computed_at_once_and_no_more() -> None:

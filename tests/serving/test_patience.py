@@ -71,3 +71,67 @@ def test_an_answer_that_has_begun_is_not_cut_off_by_the_limit_of_time() -> None:
         await send("end")
 
     assert serve(long, 0.1, gone_after=0.05) == (["start", "end"], None)
+
+
+@pytest.mark.parametrize("gap", [0.02, 60], ids=["drop by drop", "not at all"])
+def test_a_body_that_takes_too_long_ends_the_wait_for_it(gap: float) -> None:
+    sent: list[Any] = []
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        await send("answer")
+
+    async def play() -> None:
+        async def receive() -> Any:
+            await asyncio.sleep(gap)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await asyncio.wait_for(Patient(reads, 20, 0.1)({"type": "http"}, receive, send), 10)
+
+    with pytest.raises(RefusedError) as refused:
+        asyncio.run(play())
+    assert (refused.value.status, refused.value.text, sent) == (408, "The request did not arrive within 0.1 s.", [])
+
+
+def test_a_body_that_is_there_in_time_leaves_the_time_for_the_answer() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await asyncio.sleep(0.4)
+        await send("answer")
+
+    sent: list[Any] = []
+
+    async def play() -> None:
+        async def receive() -> Any:
+            if sent:
+                await asyncio.sleep(60)
+            sent.append("body")
+            return {"type": "http.request", "body": b"x", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await asyncio.wait_for(Patient(slow, 20, 0.1)({"type": "http"}, receive, send), 10)
+
+    asyncio.run(play())
+    assert sent == ["body", "answer"]
+
+
+def test_somebody_elses_cancellation_is_not_taken_for_the_limit_of_time() -> None:
+    async def play() -> None:
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.sleep(30)
+
+        async def nothing(*_: Any) -> None: ...
+
+        task = asyncio.create_task(Patient(slow, 20)({"type": "http"}, nothing, nothing))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(play())

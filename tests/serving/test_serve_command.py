@@ -87,6 +87,7 @@ def test_a_port_in_use_is_one_line_before_tensorflow_is_loaded(run: Path) -> Non
     [
         (["--port", "70000"], "--port must be at most 65535. Received --port 70000."),
         (["--name", "a/b"], "no slash and no colon. Received --name a/b."),
+        (["--compute", "onnx"], "--compute must be one of: auto, tensorflow, openvino"),
         (["--max-images", "5000"], "queue_images must hold one request: at least max_images (5000)"),
         (["--allowed-host", "http://a.example"], "without scheme and port (*: any). Received --allowed-host"),
         (["--host", "no.such.host.invalid"], "There is no such address."),
@@ -115,9 +116,7 @@ def test_a_public_address_without_a_key_gives_a_warning(
     run: Path, key: str, warned: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[Settings] = []
-    monkeypatch.setattr(
-        "transfer.serving.server.serve", lambda export, settings, reference, taken: (served.append(settings), taken.close())
-    )
+    monkeypatch.setattr("transfer.serving.server.serve", lambda opened, settings, taken: (served.append(settings), taken.close()))
     monkeypatch.setenv("TRANSFER_API_KEY", key)
     with pytest.raises(SystemExit) as ended:
         main(["serve", str(run), "--host", "0.0.0.0", "--port", "0"])

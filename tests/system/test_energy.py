@@ -40,6 +40,25 @@ def test_only_what_counters_have_measured_is_called_counted(monkeypatch: pytest.
     assert meter(monkeypatch, Tracker(*modes)).source == source
 
 
+def test_what_was_looked_for_ahead_is_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(energy, "_tracker", lambda code: made.append(Tracker("cpu_load")) or made[-1])
+    energy.look_ahead()
+    with Meter(True, None).measuring() as reading:
+        pass
+    assert reading.wh == pytest.approx(2.0) and len(made) == 1
+    assert Meter(True, None).source == "estimate" and len(made) == 2
+
+
+def test_what_fails_ahead_is_told_by_the_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(code: str) -> Tracker:
+        raise OSError("no such counter")
+
+    monkeypatch.setattr(energy, "_tracker", fails)
+    energy.look_ahead()
+    assert "no such counter" in Meter(True, None).trouble
+
+
 def test_a_reading_is_in_wh_and_has_co2_only_with_a_country(monkeypatch: pytest.MonkeyPatch) -> None:
     for country in (None, "DEU"):
         with meter(monkeypatch, Tracker("cpu_load"), country).measuring() as reading:

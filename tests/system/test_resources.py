@@ -65,7 +65,7 @@ ON_ONE_CORE = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from transfer.system import environment
-print(environment.describe("float32", None)["threads"])
+print(environment.describe("tensorflow", "float32", None)["threads"])
 """
 
 

@@ -13,8 +13,8 @@ import pytest
 from transfer.config import Config
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
-from transfer.features.extraction import views_of
 from transfer.features.store import FeatureSet, Store, key, open_store
+from transfer.features.tasks import views_of
 from transfer.models import scratch
 from transfer.models.registry import SCRATCH
 from transfer.system.progress import Silent

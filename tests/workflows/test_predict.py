@@ -17,20 +17,24 @@ from tests.conftest import made_up_image
 from tests.reports.made_up_run import COLOURS, SIZE, classifier, reference, write_models, write_run
 from transfer.config import DataConfig
 from transfer.data.pipeline import ImageSpec
-from transfer.errors import ConfigError, DataError, RunError
+from transfer.errors import ConfigError, DataError, EngineError, RunError
 from transfer.exporters import saved_model
 from transfer.exporters.served import Served
+from transfer.models import openvino_engine
 from transfer.runs import Run
 from transfer.serving.admission import unusual
 from transfer.serving.batch.request import listed
 from transfer.workflows.predict import predict
+
+_VERSION = openvino_engine.version  # as it is without the fixture below
 
 
 @pytest.fixture(scope="module", autouse=True)
 def each_export_is_loaded_once() -> Iterator[None]:
     """Loading an export costs a second or two."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transfer.workflows.predict.Served", functools.cache(Served))
+        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
+        patch.setattr(openvino_engine, "version", lambda: None)  # which would be measured for each test
         yield
 
 
@@ -87,6 +91,29 @@ def test_the_answers_are_those_of_the_export_given_the_bytes(tmp_path: Path) -> 
     table = predict(run, files)
     np.testing.assert_array_equal(table[list(COLOURS)].to_numpy(), expected.probabilities)
     np.testing.assert_array_equal(table["ood_score"], expected.ood_score)
+
+
+@pytest.mark.parametrize("compute", ["auto", "openvino"])
+def test_openvino_gives_the_answers_of_tensorflow(
+    compute: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: Path
+) -> None:
+    if _VERSION() is None:
+        pytest.skip("needs: pip install -e '.[openvino]'")
+    monkeypatch.setattr(openvino_engine, "version", _VERSION)
+    save(folder / "z grey.png", (128, 128, 128))
+    (folder / "damaged.png").write_bytes(b"no image")
+    table, expected = predict(run, [folder], compute=compute), predict(run, [folder], compute="tensorflow")
+    figures = [*COLOURS, "score", "ood_score"]
+    np.testing.assert_allclose(table[figures], expected[figures], atol=1e-5)
+    assert table.drop(columns=figures).equals(expected.drop(columns=figures))
+    assert len(list((cache_folder / "engines").glob("*.npz"))) == 1
+
+
+def test_an_engine_that_there_is_not_is_refused_before_anything_is_loaded(run: Run, folder: Path) -> None:
+    with pytest.raises(ConfigError, match="compute: expected one of auto, tensorflow, openvino\\. Received 'onnx'"):
+        predict(run, [folder], compute="onnx")
+    with pytest.raises(EngineError, match="OpenVINO is not installed"):
+        predict(run, [folder], compute="openvino")
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])

@@ -10,6 +10,7 @@ from tests.reports.made_up_run import COLOURS, write_run
 from tests.reports.page import Page
 from transfer.cli import main
 from transfer.data import dataset as manifests
+from transfer.models import openvino_engine
 from transfer.runs import MANIFEST, Run
 from transfer.system.progress import Silent
 from transfer.workflows import report
@@ -31,6 +32,15 @@ def made(folder: Path) -> tuple[Run, Path]:
     return Run(run.path), data
 
 
+_VERSION = openvino_engine.version
+
+
+@pytest.fixture(autouse=True)
+def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be measured for each test."""
+    monkeypatch.setattr(openvino_engine, "version", lambda: None)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     return made(tmp_path_factory.mktemp("shared"))
@@ -48,6 +58,18 @@ def test_mistakes_are_shown_with_what_was_evidence_for_each_class(shared: tuple[
     images = [value for name, value in page.attributes if name == "src"]
     assert len(images) == 2 * 3 + 3, "two mistakes with two heat maps each, and each class's own image"
     assert all((image or "").startswith("data:image/") for image in images)
+
+
+def test_engines_of_this_machine_are_measured_and_listed(shared: tuple[Run, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, _ = shared
+    report.again(run, Silent())
+    assert "Engines" not in page_of(run).texts, "there is only one"
+    if _VERSION() is None:
+        pytest.skip("needs: pip install -e '.[openvino]'")
+    monkeypatch.setattr(openvino_engine, "version", _VERSION)
+    report.again(run, Silent())
+    texts = page_of(run).texts
+    assert "Engines" in texts and f"OpenVINO {_VERSION()}" in texts
 
 
 def test_the_data_is_only_read(shared: tuple[Run, Path]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from transfer.config import Config, build, read_yaml
-from transfer.errors import ConfigError, RunError, StoreError
-from transfer.models import registry
+from transfer.errors import ConfigError, EngineError, RunError, StoreError
+from transfer.models import openvino_engine, registry
 from transfer.workflows.requests import fit_request
 from transfer.workflows.settings import resolve
 
@@ -62,6 +62,26 @@ def test_other_names_are_matched_without_regard_to_case_and_kept_as_they_are_spe
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configurations_of_the_project_can_be_run(path: Path) -> None:
     assert path.stem.startswith(resolve([read_yaml(path)]).backbone)
+
+
+def test_a_network_trained_from_scratch_is_computed_by_tensorflow() -> None:
+    assert resolve([{"backbone": "lenet"}]).compute == "tensorflow"
+    assert resolve([{"unfreeze_from": "all", "weights": "random"}]).compute == "tensorflow"
+    assert resolve([{"backbone": "vgg16"}]).compute == resolve([{"unfreeze_from": "all"}]).compute == "auto"
+    for settings in ({"backbone": "lenet"}, {"unfreeze_from": "all", "weights": "random"}):
+        with pytest.raises(ConfigError, match=r"^compute: .* trained from scratch.*Received compute='openvino'\.$"):
+            resolve([settings | {"compute": "openvino"}])
+
+
+@pytest.mark.parametrize("installed", [None, "2019.3", "2026.4"])
+def test_an_engine_that_is_asked_for_must_be_installed(monkeypatch: pytest.MonkeyPatch, installed: str | None) -> None:
+    monkeypatch.setattr(openvino_engine, "version", lambda: installed)
+    if installed == "2026.4":
+        assert resolve([{"compute": "openvino"}]).compute == "openvino"
+        return
+    with pytest.raises(EngineError, match=r"pip install 'keras-transfer\[openvino\]'"):
+        resolve([{"compute": "openvino"}])
+    assert resolve([{"compute": "auto"}]).compute == "auto"
 
 
 def test_a_network_trained_from_scratch_computes_in_float32() -> None:

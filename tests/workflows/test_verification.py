@@ -33,13 +33,13 @@ def kept(cache_folder: Path) -> dict[str, Path]:
     records["digest"] = 1
     scan_memory.save(root, 1.0, Memory(["a"], records, [Verdict()]), np.array([RACY_NS + 1]), Memory([], np.zeros(0, RECORD), []))
     sealed.write_arrays(cache_folder / "checkpoints" / "c.npz", {"a": np.ones(9)})
-    sealed.write_json(cache_folder / "precision" / "p.json", {"precision": "float32"})
+    sealed.write_json(cache_folder / "compute" / "p.json", {"precision": "float32"})
     sealed.write_json(cache_folder / "weights" / "mobilenet_v2-imagenet-keras-3.json", {"digest": "00"})
     cache.fill(cache_folder / "tfds" / "set", "print", {"train": "train"}, [("train", e.saved(made_up_image(1), "PNG"), "a")])
     return {
         "scan": scan_memory.memory_path(root),
         "checkpoint": cache_folder / "checkpoints" / "c.npz",
-        "precision": cache_folder / "precision" / "p.json",
+        "compute": cache_folder / "compute" / "p.json",
         "weights": cache_folder / "weights" / "mobilenet_v2-imagenet-keras-3.json",
         "converted": transcode(e.saved(made_up_image(2), "TIFF"), "0" * 64),
         "tfds image": cache_folder / "tfds" / "set" / "train" / "00000000.png",

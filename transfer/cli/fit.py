@@ -29,7 +29,10 @@ def fit(
     given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
     request = fit_request(data, [*given, cross_validation(folds, average_folds)], name, output, overwrite)
     from transfer.cli.terminal import started
+    from transfer.system import energy
 
+    if request.config.energy == "auto":
+        energy.look_ahead()
     terminal = started()
     from transfer.reports.run import text
     from transfer.workflows import fit

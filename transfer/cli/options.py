@@ -20,6 +20,7 @@ GROUP_BY = typer.Option(
     "--group-by", metavar="HOW", help="Keep groups in one split: regular expression on the path, table column, or near-duplicates."
 )
 TRUST = typer.Option("--trust", help="Load the run's models even if they can read or write files, or start programs.")
+COMPUTE = typer.Option("--compute", metavar="auto|tensorflow|openvino", help="Engine; auto: the faster one on this machine, if both agree.")
 MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer images.")
 
 

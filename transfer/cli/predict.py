@@ -18,6 +18,7 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.")],
     output: Annotated[Path | None, _OUTPUT] = None,
     batch_size: Annotated[int | None, _BATCH] = None,
+    compute: Annotated[str, options.COMPUTE] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --output, once the new one is complete.")] = False,
     trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
@@ -26,7 +27,7 @@ def predict(
     from transfer.runs import Run
     from transfer.serving.batch.request import predict_request
 
-    request = predict_request(Run(run, trust), paths, output, batch_size, overwrite)
+    request = predict_request(Run(run, trust), paths, output, batch_size, overwrite, compute)
     terminal = started()
     from transfer.reports import predicted
     from transfer.serving.batch import prediction

@@ -30,11 +30,13 @@ def serve(
     request_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds until an answer, then 504. Default: 30.")] = None,
     stop_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds to finish requests when stopping. Default: 30.")] = None,
     poll_seconds: Annotated[float | None, typer.Option(metavar="S", help="Seconds between checks for a new version. Default: 2.")] = None,
+    compute: Annotated[str | None, options.COMPUTE] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes, each with its own model and limits. Default: 1.")] = None,
     access_log: Annotated[bool, typer.Option("--access-log", help="Print one line per request.")] = False,
     trust: Annotated[bool, options.TRUST] = False,
 ) -> None:
     """Serve a run's exported SavedModel over HTTP, with a web page."""
-    from transfer.runs import EXPORT, Run
+    from transfer.runs import Run
     from transfer.serving import settings
 
     opened = Run(run, trust)
@@ -43,9 +45,10 @@ def serve(
         "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_images": batch_images,
         "batches": batches, "queue_images": queue_images, "connections": connections, "request_seconds": request_seconds,
         "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log, "allowed_host": allowed_host or None,
-        "connections_per_address": connections_per_address, "trust": trust,
+        "connections_per_address": connections_per_address, "workers": workers, "trust": trust, "compute": compute,
     }  # fmt: skip
     chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
+    settings.require_engine(chosen.compute, "--compute")
     from transfer.serving import listening
 
     taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow starts, which takes seconds
@@ -53,9 +56,14 @@ def serve(
         typer.echo(
             f"warning: anyone who can reach {chosen.host} can use this server. Set {settings.KEY_VARIABLE} to require a key.", err=True
         )
+    if chosen.workers > 1:
+        from transfer.serving import workers as processes
+
+        processes.serve(opened, chosen, taken)
+        return
     from transfer.system.startup import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     from transfer.serving import server
 
-    server.serve(opened.path / EXPORT, chosen, opened.ood_reference, taken)
+    server.serve(opened, chosen, taken)

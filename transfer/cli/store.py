@@ -97,13 +97,13 @@ def feature_sets(sets: "list[StoredSet]") -> str:
         return "The feature store is empty."
     rows = [
         [
-            item.id, item.network, str(item.size), item.precision, "damaged" if item.records < 0 else f"{item.records:,}",
+            item.id, item.network, str(item.size), item.precision, item.engine, "damaged" if item.records < 0 else f"{item.records:,}",
             f"{item.bytes / 1e6:.1f}", f"{item.days_unused:.1f}",
         ]
         for item in sets
     ]  # fmt: skip
-    head = ["id", "network", "size", "precision", "records", "MB", "days unused"]
-    return "\n".join([*fitted(head, rows, left=(0, 1, 3)), _total(sets)])
+    head = ["id", "network", "size", "precision", "engine", "records", "MB", "days unused"]
+    return "\n".join([*fitted(head, rows, left=(0, 1, 3, 4)), _total(sets)])
 
 
 def _total(sets: "list[StoredSet]") -> str:

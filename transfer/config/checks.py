@@ -18,6 +18,13 @@ class CheckConfig(Section):
         description="largest difference of near duplicates, as a fraction of that from each one's 8th nearest image; 1: any",
     )
     neighbours: int = Field(5, ge=1, description="number of candidate near duplicates compared with each image")
+    exact_images: int = Field(
+        20_000,
+        ge=0,
+        description="number of images above which near duplicates are looked for in lists of similar images, not among all images, and "
+        "outliers are found by a sample of each class",
+    )
+    lists: int = Field(16, ge=1, description="above that number: lists that each image is looked for in; more find more near duplicates")
     folds: int = Field(5, ge=2, le=20, description="number of folds of the cross-validation that finds leaks")
     inverse_penalty: float = Field(
         0.01,

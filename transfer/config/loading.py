@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from transfer.config.schema import Config, validated
 from transfer.config.yaml_text import assignment, read_mapping
-from transfer.errors import ConfigError, nearest
+from transfer.errors import ConfigError
 
 _OTHERS = 4  # beside the nearest key
+_ALIKE = 0.5  # as in `errors.nearest`; the ratio of difflib
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
@@ -53,14 +54,13 @@ def last_parts() -> dict[str, str]:
 def _meant(key: str, valid: list[str]) -> str:
     """Return the sentence on what an unknown key may have meant: the nearest key and others like it, or where keys are listed."""
     name = key.rsplit(".", 1)[-1]
-    near = nearest(key, valid) or last_parts().get(nearest(name, last_parts()) or "")
-    if near is None:
-        return f"Expected one of {', '.join(Config.model_fields)}, or a key below one of them; the config.yaml of a run lists all."
 
     def likeness(option: str) -> float:
         return max(_ratio(key, option), _ratio(name, option.rsplit(".", 1)[-1]))
 
-    others = sorted((option for option in valid if option != near), key=likeness, reverse=True)
+    near, *others = sorted(valid, key=likeness, reverse=True)
+    if likeness(near) < _ALIKE:
+        return f"Expected one of {', '.join(Config.model_fields)}, or a key below one of them; the config.yaml of a run lists all."
     return f"Did you mean {near!r}? Others like it: {', '.join(others[:_OTHERS])}. The config.yaml of a run lists all."
 
 

@@ -49,6 +49,11 @@ class Config(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="precision of feature extraction; auto: 16 bit if it is measured to be faster and as accurate"
     )
+    compute: Literal["auto", "tensorflow", "openvino"] = Field(
+        "auto",
+        description="what extracts features on a processor; openvino: the extra of this name; auto: the one that is measured to be faster, "
+        "if it is installed and its features agree. The export is always TensorFlow's",
+    )
     seed: int = Field(
         0, ge=0, le=2**31 - 1, description="seed of the split, initial weights, dropout, order of the images and augmented views"
     )

@@ -219,6 +219,7 @@ class ExportConfig(Section):
     """The SavedModel, and its verification before it is published."""
 
     batch_size: int = Field(32, ge=2, description="larger of the two batch sizes at which the export is verified; the other is 1")
+    verified_images: int | None = Field(64, ge=1, description="test images that verify the export of a frozen backbone; null: all")
     tolerance_float32: float = Field(1e-3, gt=0, description="largest accepted difference of a probability, in float32")
     tolerance_16bit: float = Field(
         0.05, gt=0, description="largest accepted difference of a probability if the backbone computes in 16 bit"

@@ -5,7 +5,9 @@ and changed in brightness, contrast and saturation, within the limits of the con
 """
 
 import hashlib
+from collections.abc import Iterable
 
+import numpy as np
 import tensorflow as tf
 
 from transfer.config import AugmentConfig
@@ -16,8 +18,14 @@ AUGMENT_VERSION = 1
 
 def view_seed(digest: str, view: int, seed: int) -> tuple[int, int]:
     """Return the two 31-bit seeds of one view of the image with this digest."""
-    mixed = hashlib.sha256(f"{digest}/{view}/{seed}".encode()).digest()
-    return int.from_bytes(mixed[:4], "big") >> 1, int.from_bytes(mixed[4:8], "big") >> 1
+    first, second = view_seeds([digest], view, seed)[0].tolist()
+    return first, second
+
+
+def view_seeds(digests: Iterable[str], view: int, seed: int) -> np.ndarray:
+    """Return the `view_seed` of each image, int64 [n, 2]."""
+    mixed = [hashlib.sha256(f"{digest}/{view}/{seed}".encode()).digest()[:8] for digest in digests]
+    return (np.frombuffer(b"".join(mixed), ">u4") >> 1).astype(np.int64).reshape(-1, 2)
 
 
 def settings_tag(config: AugmentConfig, seed: int) -> str:

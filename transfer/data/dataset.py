@@ -26,8 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from transfer.system.files import write_text
-from transfer.system.spreadsheet import to_csv
+from transfer.system.spreadsheet import write_csv
 
 COLUMNS = [
     "path", "label", "split", "group", "status", "reason", "traits", "value_range", "digest", "size", "format", "width", "height",
@@ -69,6 +68,10 @@ class Dataset:
         """Return the used rows of a split, or of several."""
         return self.used[self.used["split"].isin(splits)]
 
+    def column(self, name: str, split: str) -> pd.Series:
+        """Return one column of the used rows of a split."""
+        return self.used.loc[self.used["split"] == split, name]
+
     def skip(self, reasons: dict[int, str]) -> "Dataset":
         """Return the dataset with these rows skipped; `reasons`: index label -> reason."""
         return replace(self, scanned=skip(self.scanned, reasons), table=skip(self.table, reasons)) if reasons else self
@@ -96,8 +99,8 @@ def skip(manifest: pd.DataFrame, reasons: dict[int, str]) -> pd.DataFrame:
     """Return the manifest with the rows of these index labels marked as skipped."""
     if not reasons:
         return manifest.copy()
-    which = manifest.index.isin(list(reasons))
-    told = [reasons.get(index, reason) for index, reason in zip(manifest.index, manifest["reason"], strict=True)]
+    which, told = manifest.index.isin(list(reasons)), manifest["reason"].to_numpy(object).copy()
+    told[which] = [reasons[index] for index in manifest.index[which]]
     columns = {
         "status": manifest["status"].mask(which, "skipped"),
         "reason": pd.Series(told, manifest.index, dtype=object),
@@ -119,4 +122,4 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 def write(manifest: pd.DataFrame, path: Path) -> None:
     """Write the manifest as CSV, atomically; see `system.spreadsheet`."""
-    write_text(path, to_csv(manifest[SAVED]))
+    write_csv(manifest[SAVED], path)

@@ -7,7 +7,7 @@ matches, so it is the misspelt name of a column. If a column has the name of an 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -139,30 +139,48 @@ def units(rows: pd.DataFrame) -> pd.Series:
     Returns:
         Names, with the index of `rows`.
     """
-    names = [f"group {group}" if group else digest for group, digest in zip(rows["group"], rows["digest"], strict=True)]
+    names = rows["digest"].to_numpy(object).copy()
     if (rows["group"] != "").any():
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        grouped = sorted(set(rows["group"]) - {""})
-        node = {name: number for number, name in enumerate([*(f"group {group}" for group in grouped), *set(rows["digest"])])}
-        edges = [node[name] for name in names], [node[digest] for digest in rows["digest"]]
-        _, parts = connected_components(coo_array((np.ones(len(names), bool), edges), shape=(len(node), len(node))), directed=False)
-        first: dict[int, str] = {}
-        for name, part in zip(node, parts.tolist(), strict=True):
-            first.setdefault(part, name)
-        names = [first[parts[node[name]]] for name in names]
+        groups = sorted(set(rows["group"]) - {""})
+        image, _ = numbered(names)
+        image += len(groups)  # nodes: the groups, then the images
+        grouped = np.flatnonzero((rows["group"] != "").to_numpy())
+        group = places(groups, rows["group"].iloc[grouped])
+        edges, nodes = np.ones(len(grouped), bool), len(groups) + len(names)
+        _, parts = connected_components(coo_array((edges, (group, image[grouped])), shape=(nodes, nodes)), directed=False)
+        first = np.full(nodes, -1)
+        first[parts[: len(groups)][::-1]] = np.arange(len(groups))[::-1]
+        unit = first[parts[image]]
+        names[unit >= 0] = np.array([f"group {group}" for group in groups], object)[unit[unit >= 0]]
     return pd.Series(names, index=rows.index, dtype=object)
 
 
-def by_class(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """Return class name -> the unit of each of its images. Not by pandas, whose indexes refuse names that are not Unicode."""
-    found: dict[str, list[str]] = {}
-    for label, unit in zip(rows["label"], units(rows), strict=True):
-        found.setdefault(label, []).append(unit)
-    return found
+def numbered(values: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each text among the different ones, int64 [n], and these in the order in which they appear.
+
+    Not all by pandas, which takes a name that is not Unicode for another that reads like its escaped form.
+    """
+    values = list(values)
+    if "".join(values).isascii():  # as digests are
+        numbers, names = pd.factorize(np.array(values, object))
+        return numbers, list(names)
+    found: dict[str, int] = {}
+    return np.fromiter((found.setdefault(value, len(found)) for value in values), np.int64), list(found)
+
+
+def places(names: Sequence[str], values: Collection[str]) -> np.ndarray:
+    """Return the position of each value among different names that hold all of them, int64 [n]."""
+    found = {name: number for number, name in enumerate(names)}
+    return np.fromiter(map(found.__getitem__, values), np.int64, len(values))
 
 
 def distinct(manifest: pd.DataFrame) -> dict[str, int]:
     """Return class name -> number of different units of its used images."""
-    return {label: len(set(members)) for label, members in by_class(manifests.used(manifest)).items()}
+    rows = manifests.used(manifest)
+    label, names = numbered(rows["label"])
+    unit, _ = numbered(units(rows))
+    pairs = np.unique(label * (len(rows) + 1) + unit)
+    return dict(zip(names, np.bincount(pairs // (len(rows) + 1), minlength=len(names)).tolist(), strict=True))

@@ -2,23 +2,31 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from transfer.config import AugmentConfig, DataConfig
 from transfer.data.augment import augment
+from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
-from transfer.data.decoding.to_8_bits import Range, range_of
+from transfer.data.decoding.resize import MODES
+from transfer.data.decoding.to_8_bits import Range, range_of, range_text
 from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
 from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.system.resources import spread
 from transfer.system.sealed import is_whole
+from transfer.system.sequences import Made
+
+_TOGETHER, _ONE_BY_ONE = 4096, 64  # files whose names are made together; images up to which no graph is built
+_FEW, _FEW_PIXELS = 256, 64 * 224**2  # images, and pixels of all, up to which tf.data is not worth its start
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,18 @@ class ImageSpec:
         """The values of images of more than 8 bits that become 0 to 255; None: each type's own range."""
         return self.data.value_range if isinstance(self.data.value_range, tuple) else None
 
+    @property
+    def decoder(self) -> str:
+        """The version of the decoder: this package's, and that of TensorFlow, whose libraries it calls; and the value range."""
+        values = f"/{range_text(self.value_range)}" if self.value_range is not None else ""
+        return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}{values}"
 
-def file_of(root: Path, row: "pd.Series[object]") -> bytes:
+
+Row: TypeAlias = "Mapping[str, object] | pd.Series[object]"
+"""What a manifest says of an image: at least path, digest and status, and value_range if there is one."""
+
+
+def file_of(root: Path, row: Row) -> bytes:
     """Return the path of the bytes to decode: the user's file, or its PNG in the cache, which is made again if it is damaged."""
     if row["status"] != "transcoded":
         return os.fsencode(root / str(row["path"]))
@@ -44,8 +62,14 @@ def file_of(root: Path, row: "pd.Series[object]") -> bytes:
     return os.fsencode(png)
 
 
-def _range_of(row: "pd.Series[object]") -> Range | None:
+def _range_of(row: Row) -> Range | None:
     return range_of(str(row.get("value_range", "")))
+
+
+def each(rows: pd.DataFrame) -> Iterator[Mapping[str, object]]:
+    """Yield what the rows of a manifest say of their files; a hundred times faster than pandas' own rows."""
+    names = [name for name in ("path", "digest", "status", "value_range") if name in rows]
+    yield from (dict(zip(names, values, strict=True)) for values in zip(*(rows[name] for name in names), strict=True))
 
 
 def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
@@ -54,13 +78,39 @@ def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
     Raises:
         DataError: if one is a damaged copy of an image of a TFDS data set; see `cache.require_whole`.
     """
+    restore(root, rows)
+    return list(names_of(root, rows))
+
+
+def restore(root: Path, rows: pd.DataFrame) -> None:
+    """Make the PNGs in the cache again that are missing or damaged.
+
+    Raises:
+        DataError: as `files_of`.
+    """
     tfds_cache.require_whole(root, zip(rows["path"], rows["digest"], strict=True))
-    if not (rows["status"] == "transcoded").any():
-        return [os.fsencode(root / path) for path in rows["path"]]
-    return spread(partial(file_of, root), [row for _, row in rows.iterrows()])
+    transcoded = rows[rows["status"] == "transcoded"]
+    for start in range(0, len(transcoded), _TOGETHER):
+        spread(partial(file_of, root), each(transcoded.iloc[start : start + _TOGETHER]))
 
 
-def why_changed(root: Path, row: "pd.Series[object]") -> str:
+def names_of(root: Path, rows: pd.DataFrame) -> Made[bytes]:
+    """Return the paths that `file_of` returns, without a look at the files."""
+    paths, digests, start = rows["path"].to_numpy(object), rows["digest"].to_numpy(object), os.fsencode(root / "x")[:-1]
+    ranges = rows["value_range"].to_numpy(object) if "value_range" in rows else np.full(len(rows), "", object)
+    transcoded = (rows["status"] == "transcoded").to_numpy()
+
+    def made(numbers: np.ndarray) -> list[bytes]:
+        files = [start + os.fsencode(path) for path in paths[numbers]]
+        for place in np.flatnonzero(transcoded[numbers]).tolist():
+            number = numbers[place]
+            files[place] = os.fsencode(transcoded_path(digests[number], range_of(ranges[number])))
+        return files
+
+    return Made(len(rows), made)
+
+
+def why_changed(root: Path, row: Row) -> str:
     """Return why a file differs from the manifest, or "" if it does not; if it needs a PNG in the cache, the PNG is restored."""
     try:
         data = (root / str(row["path"])).read_bytes()
@@ -94,9 +144,9 @@ def batches(
         views: seeds of the view of each file (`augment.view_seed`); None: the plain images.
         augmentation: limits of the views.
     """
+    if augmentation is None and len(files) <= _FEW and len(files) * image_spec.size**2 <= _FEW_PIXELS:
+        return _few(files, image_spec, batch_size)
     decoder = decoder_of(image_spec)
-    seeds = tf.constant(list(views) if views is not None else [(0, 0)] * len(files), tf.int64, shape=(len(files), 2))
-    rows = (tf.range(len(files), dtype=tf.int64), tf.constant(list(files), tf.string, shape=(len(files),)), seeds)
 
     @tf.autograph.experimental.do_not_convert
     def decoded(position: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -104,7 +154,7 @@ def batches(
         return position, image if augmentation is None else augment(image, seed, augmentation)
 
     workers = os.cpu_count() or 1
-    dataset = tf.data.Dataset.from_tensor_slices(rows)
+    dataset = _listed(files, views if augmentation else None)
     dataset = dataset.map(decoded, num_parallel_calls=workers, deterministic=True).ignore_errors(log_warning=False)
     options = tf.data.Options()
     options.autotune.enabled = False  # all parallelism is set explicitly
@@ -112,19 +162,68 @@ def batches(
     return dataset.batch(batch_size).prefetch(2).with_options(options)
 
 
-def decoder_of(image_spec: ImageSpec) -> tf.types.experimental.ConcreteFunction:
-    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`."""
-    return _decoder(image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
+def _listed(files: Sequence[bytes], views: Sequence[tuple[int, int]] | None) -> tf.data.Dataset:
+    """Return position, path and seeds of each file; of many, a part at a time, so that never all are in memory."""
+
+    def part(start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        some = files[start : start + _TOGETHER]
+        seeds = np.array(views[start : start + _TOGETHER] if views is not None else np.zeros((len(some), 2)), np.int64)
+        names = np.empty(len(some), object)
+        names[:] = some
+        return np.arange(start, start + len(some)), names, seeds.reshape(-1, 2)
+
+    if len(files) <= _TOGETHER:
+        numbers, names, seeds = part(0)
+        return tf.data.Dataset.from_tensor_slices((numbers, tf.constant(names, tf.string, shape=names.shape), seeds))
+    signature = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.string), tf.TensorSpec([None, 2], tf.int64))
+    parts = tf.data.Dataset.from_generator(lambda: map(part, range(0, len(files), _TOGETHER)), output_signature=signature)
+    return parts.flat_map(lambda *rows: tf.data.Dataset.from_tensor_slices(rows))
+
+
+def _few(files: Sequence[bytes], image_spec: ImageSpec, batch_size: int) -> tf.data.Dataset:
+    """Return `batches` of images that are decoded at once, on threads: to start tf.data takes longer than to decode dozens of images."""
+    decoder = decoder_of(image_spec, len(files))
+
+    def image(file: bytes) -> np.ndarray | None:
+        try:
+            decoded: np.ndarray = decoder(tf.constant(Path(os.fsdecode(file)).read_bytes())).numpy()
+        except (OSError, tf.errors.OpError):
+            return None
+        return decoded
+
+    images = dict(enumerate(spread(image, files)))
+    positions = np.array([position for position, one in images.items() if one is not None], np.int64)
+    pixels = np.array([images[position] for position in positions], np.uint8).reshape(-1, image_spec.size, image_spec.size, 3)
+    return tf.data.Dataset.from_tensor_slices((positions, pixels)).batch(batch_size)
+
+
+def decoder_of(image_spec: ImageSpec, images: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the decoder: string scalar -> uint8 [size, size, 3]; see `decode.decode`.
+
+    For a few `images` it is not compiled: to build its graph takes a second, to go through its operations one by one some milliseconds.
+    """
+    size, settings = image_spec.size, image_spec.data
+
+    def one_by_one(image_bytes: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU:0"):  # on a GPU the last bits may differ
+            return decode(image_bytes, size, settings.resize, settings.max_megapixels, image_spec.value_range)
+
+    if images is not None and images <= _ONE_BY_ONE:
+        return one_by_one
+    decoder, mode = _decoder(settings.max_megapixels, image_spec.value_range), MODES.index(settings.resize)
+    return lambda image_bytes: tf.ensure_shape(decoder(image_bytes, tf.constant(size), tf.constant(mode)), [size, size, 3])
 
 
 @cache
-def _decoder(size: int, resize: str, max_megapixels: float, value_range: Range | None) -> tf.types.experimental.ConcreteFunction:
-    """Return `decode` with these settings, traced once: tracing takes longer than decoding dozens of images."""
+def _decoder(max_megapixels: float, value_range: Range | None) -> tf.types.experimental.ConcreteFunction:
+    """Return `decode` for any size and mode, traced once: tracing takes longer than decoding dozens of images."""
 
-    def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
-        return decode(image_bytes, size, resize, max_megapixels, value_range)
+    def decoder(image_bytes: tf.Tensor, size: tf.Tensor, mode: tf.Tensor) -> tf.Tensor:
+        return decode(image_bytes, size, mode, max_megapixels, value_range)
 
-    return tf.function(decoder, autograph=False, input_signature=[tf.TensorSpec([], tf.string)]).get_concrete_function()
+    signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32)]
+    with tf.device("CPU:0"):
+        return tf.function(decoder, autograph=False, input_signature=signature).get_concrete_function()
 
 
 def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
@@ -137,7 +236,7 @@ def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     try:
-        decode(tf.constant(data), image_spec.size, image_spec.data.resize, image_spec.data.max_megapixels, image_spec.value_range)
+        decoder_of(image_spec, images=1)(tf.constant(data))
     except tf.errors.OpError as error:
         return refusal(error, data)
     return ""

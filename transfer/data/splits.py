@@ -6,66 +6,93 @@ One exception: if a class has no unit in a split, its unit nearest to the thresh
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from transfer.config import DataConfig
 from transfer.data import dataset as manifests
 from transfer.data.classes import MINIMUM, leave_out_small, require_classes
 from transfer.data.dataset import Dataset
-from transfer.data.groups import by_class, units
+from transfer.data.groups import numbered, units
 from transfer.errors import DataError
+
+_TRAIN, _VALIDATION, _TEST = range(3)
+_NAMES = np.array(manifests.SPLITS, object)
 
 
 def position(unit: str, seed: int) -> float:
     """Return a number in [0, 1), uniform over units, that depends only on unit and seed."""
-    mixed = hashlib.sha256(f"split/{seed}/{unit}".encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(mixed[:8], "big") / 2**64
+    return float(positions([unit], seed)[0])
 
 
-def assign(members_of: dict[str, list[str]], validation: float, test: float, seed: int) -> dict[str, str]:
-    """Assign units to splits.
+def positions(units: Iterable[str], seed: int) -> np.ndarray:
+    """Return the `position` of each unit, float64 [n]."""
+    prefix = f"split/{seed}/"
+    mixed = [hashlib.sha256(f"{prefix}{unit}".encode("utf-8", "surrogateescape")).digest()[:8] for unit in units]
+    return np.frombuffer(b"".join(mixed), ">u8").astype(np.float64) / 2**64
+
+
+def assign(labels: Iterable[str], units: Iterable[str], validation: float, test: float, seed: int) -> np.ndarray:
+    """Assign images to splits by their units.
 
     Args:
-        members_of: class name -> units of its images (`groups.py`); a unit may appear in several classes.
+        labels: class name of each image.
+        units: unit of each image (`groups.py`); it may appear in several classes.
         validation: share of the validation split, in (0, 0.5).
         test: share of the test split, in (0, 0.5).
         seed: another seed gives other splits.
 
     Returns:
-        unit -> `train`, `validation` or `test`; each class with at least three distinct units has all three.
+        `train`, `validation` or `test` for each image, object [n]: the same for all of a unit; each class with at least three
+        distinct units has all three.
     """
-    where = {unit: position(unit, seed) for members in members_of.values() for unit in members}
-    chosen = {unit: _by_threshold(value, validation, test) for unit, value in where.items()}
-    classes = Counter(unit for members in members_of.values() for unit in set(members))
-    upper = {"test": test, "validation": test + validation, "train": 1.0}
+    unit, names = numbered(units)
+    chosen = _chosen(_by_class(labels, unit), names, validation, test, seed)
+    return _NAMES[chosen[unit]]
+
+
+def _by_class(labels: Iterable[str], unit: np.ndarray) -> dict[str, np.ndarray]:
+    """Return class name -> the numbers of its units, each once, ascending; classes in the order in which they appear."""
+    label, classes = numbered(labels)
+    count = int(unit.max(initial=0)) + 1
+    pairs = np.unique(label * count + unit)
+    ends = np.searchsorted(pairs, np.arange(1, len(classes)) * count)
+    return dict(zip(classes, np.split(pairs % count, ends), strict=True)) if classes else {}
+
+
+def _chosen(members_of: Mapping[str, np.ndarray], names: Sequence[str], validation: float, test: float, seed: int) -> np.ndarray:
+    """Return the split of each unit, its number in `SPLITS`."""
+    where = positions(names, seed)
+    chosen = _by_threshold(where, validation, test)
+    classes = np.zeros(len(names), np.int64)
+    for members in members_of.values():
+        classes[members] += 1
+    upper = (1.0, test + validation, test)
     for label in sorted(members_of):
-        _fill_gaps(sorted(set(members_of[label])), chosen, where, upper, classes)
+        _fill_gaps(members_of[label], chosen, where, upper, classes, names)
     return chosen
 
 
-def _by_threshold(value: float, validation: float, test: float) -> str:
-    if value < test:
-        return "test"
-    return "validation" if value < test + validation else "train"
+def _by_threshold(values: np.ndarray, validation: float, test: float) -> np.ndarray:
+    return np.where(values < test, _TEST, np.where(values < test + validation, _VALIDATION, _TRAIN))
 
 
 def _fill_gaps(
-    members: list[str], chosen: dict[str, str], where: dict[str, float], upper: dict[str, float], classes: Mapping[str, int]
+    members: np.ndarray, chosen: np.ndarray, where: np.ndarray, upper: Sequence[float], classes: np.ndarray, names: Sequence[str]
 ) -> None:
     """Give a class at least one unit in each split, taking the one nearest to the missing split's threshold."""
     if len(members) < MINIMUM:
         return
-    for missing in ("test", "validation", "train"):
-        held = Counter(chosen[unit] for unit in members)
+    for missing in (_TEST, _VALIDATION, _TRAIN):
+        held = np.bincount(chosen[members], minlength=3)
         if held[missing]:
             continue
-        spare = [unit for unit in members if held[chosen[unit]] > 1]
+        spare = members[held[chosen[members]] > 1].tolist()
         # Units in several classes are moved last: another class may need them where they are.
-        nearest = min(spare, key=lambda unit: (classes[unit] > 1, abs(where[unit] - upper[missing]), unit))
+        nearest = min(spare, key=lambda unit: (classes[unit] > 1, abs(where[unit] - upper[missing]), names[unit]))
         chosen[nearest] = missing
 
 
@@ -104,40 +131,40 @@ def divide(manifest: pd.DataFrame, config: DataConfig, seed: int, ready_made: bo
     if ready_made:
         return _require_splits(_carved(_placed(manifest, config, seed), config, seed))
     usable = manifests.used(manifest)
-    chosen = assign(by_class(usable), config.validation, config.test, seed)
-    return manifest.assign(split=units(usable).map(chosen).reindex(manifest.index, fill_value="").astype(object))
+    split = pd.Series("", manifest.index, dtype=object)
+    split[usable.index] = assign(usable["label"], units(usable), config.validation, config.test, seed)
+    return manifest.assign(split=split)
 
 
 def _carved(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
     """Take splits that the source does not define from its training images."""
     usable = manifests.used(manifest)
-    present = set(usable["split"])
-    lacking = {"validation", "test"} - present
+    lacking = {"validation", "test"} - set(usable["split"])
     training = usable[usable["split"] == "train"]
     if not lacking:
         return manifest
-    members_of = by_class(training)
-    chosen = assign(members_of, config.validation, config.test, seed)
-    manifest = manifest.copy()
+    unit, names = numbered(units(training))
+    members_of = _by_class(training["label"], unit)
+    chosen = _chosen(members_of, names, config.validation, config.test, seed)
+    taken = np.array([one in lacking for one in manifests.SPLITS])
     for members in members_of.values():
-        if all(chosen[unit] in lacking for unit in members):  # only a class with fewer than three
-            chosen[max(members, key=lambda unit: position(unit, seed))] = "train"
-    carved = units(training).map(chosen)
-    manifest.loc[training.index, "split"] = carved.where(carved.isin(lacking), "train")
-    return manifest
+        if taken[chosen[members]].all():  # only a class with fewer than three
+            chosen[max(members.tolist(), key=lambda one: position(names[one], seed))] = _TRAIN
+    split = manifest["split"].copy()
+    split[training.index] = _NAMES[np.where(taken[chosen], chosen, _TRAIN)[unit]]
+    return manifest.assign(split=split)
 
 
 def _placed(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFrame:
     """Assign images without a split to the split of their unit, or else to one by the hash of the unit."""
     usable = manifests.used(manifest)
-    unit = units(usable)
-    known: dict[str, str] = {}
+    own, (unit, names) = usable["split"].to_numpy(object), numbered(units(usable))
+    known = np.full(len(names), "", object)
     for split in manifests.SPLITS:  # the last one, test, wins if a unit is in several
-        known |= dict.fromkeys(unit[usable["split"] == split], split)
-    placed = [
-        split or known.get(name) or _by_threshold(position(name, seed), config.validation, config.test)
-        for split, name in zip(usable["split"], unit, strict=True)
-    ]
+        known[unit[own == split]] = split
+    placed = np.where(own != "", own, known[unit])
+    left = np.flatnonzero(placed == "")
+    placed[left] = _NAMES[_by_threshold(positions([names[number] for number in unit[left].tolist()], seed), config.validation, config.test)]
     splits = manifest["split"].copy()
     splits[usable.index] = placed
     return manifest.assign(split=splits)
@@ -145,20 +172,16 @@ def _placed(manifest: pd.DataFrame, config: DataConfig, seed: int) -> pd.DataFra
 
 def _without_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
     usable = manifests.used(manifest)
-    usable = usable.assign(unit=units(usable))
-    first: dict[str, dict[str, tuple[str, str]]] = {"test": {}, "validation": {}}
-    for split, found in first.items():
-        rows = usable[usable["split"] == split][::-1]
-        found.update(zip(rows["unit"], zip(rows["digest"], rows["path"], strict=True), strict=True))
-    reasons = {}
-    for index, row in zip(usable.index, usable.itertuples(), strict=True):
-        for split in ("test", "validation"):
-            stronger = split == "test" or row.split == "train"
-            if row.split not in (split, "") and stronger and row.unit in first[split]:
-                digest, path = first[split][row.unit]
-                what = "the same image" if digest == row.digest else "an image of the same group"
-                reasons[index] = f"{what} is in {split}: {path}"
-                break
+    own, (unit, names) = usable["split"].to_numpy(object), numbered(units(usable))
+    digests, paths = usable["digest"].to_numpy(object), usable["path"].to_numpy(object)
+    reasons: dict[int, str] = {}
+    for split, weaker in (("validation", own == "train"), ("test", (own == "train") | (own == "validation"))):
+        rows, first = np.flatnonzero(own == split), np.full(len(names), -1)
+        first[unit[rows][::-1]] = rows[::-1]
+        for place in np.flatnonzero(weaker & (first[unit] >= 0)).tolist():  # the last one, test, is told if it is in both
+            other = first[unit[place]]
+            what = "the same image" if digests[other] == digests[place] else "an image of the same group"
+            reasons[usable.index[place]] = f"{what} is in {split}: {paths[other]}"
     return manifests.skip(manifest, reasons)
 
 

@@ -119,12 +119,12 @@ def threshold(reference: np.ndarray, validation: np.ndarray, neighbours: int, fa
     """Return the distance that at most a share of the validation images (without any: of the training images) exceed.
 
     Args:
-        reference, validation: rows of length 1, [m, d] and [n, d].
+        reference: rows of length 1, [m, d].
+        validation: `distances` of the validation images from it, [n].
         neighbours: number of nearest images whose distances are averaged.
         false_alarms: the share, 0 to 1.
     """
-    found = distances(reference, validation, neighbours) if len(validation) else distances(reference, reference, neighbours + 1)
-    return limit(found, false_alarms)
+    return limit(validation if len(validation) else distances(reference, reference, neighbours + 1), false_alarms)
 
 
 def limit(found: np.ndarray, false_alarms: float) -> float:

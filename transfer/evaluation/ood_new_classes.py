@@ -7,7 +7,8 @@ import numpy as np
 from transfer.evaluation import ood
 from transfer.evaluation.ood import Reference
 
-_MOST_CLASSES, _MOST_IMAGES = 100, 2000  # the figures of more would hardly differ
+MOST_IMAGES, _MOST_CLASSES = 2000, 100
+"""Figures of more would hardly differ."""
 
 
 def new_classes(reference: Reference, embeddings: np.ndarray, labels: np.ndarray, false_alarms: float, seed: int) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def new_classes(reference: Reference, embeddings: np.ndarray, labels: np.ndarray
         `per_class`, the result of `ood.against` for each; empty where no class can be left out.
     """
     numbers = np.unique(labels, return_inverse=True)[1]
-    chosen = ood.sample(numbers, _MOST_IMAGES, seed)
+    chosen = ood.sample(numbers, MOST_IMAGES, seed)
     rows, names, known = embeddings[chosen], labels[chosen], np.asarray(reference.labels)
     whole = ood.distances(reference.embeddings, rows, reference.neighbours)
     near = known[ood.neighbours_of(reference.embeddings, rows, reference.neighbours)]

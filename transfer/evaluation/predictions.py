@@ -35,7 +35,7 @@ def of_images(
         before, after: further facts, name -> n values, before and after `predicted`.
     """
     facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "split", "label")}
-    facts |= {**before, "predicted": [classes[number] for number in probabilities.argmax(1)]}
+    facts |= {**before, "predicted": np.array(classes, object)[probabilities.argmax(1)]}
     return table(pd.DataFrame(facts, dtype=object).assign(**after), np.round(probabilities, DECIMALS), classes)
 
 

@@ -5,6 +5,7 @@ graph, its functions included, must be one that only computes (`operations.py`).
 the two functions that only the loader can call, with the file name that the loader gives. Files beside the graph must lie in its folder.
 """
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -64,6 +65,15 @@ def require_whole(folder: Path) -> None:
         RunError: if one is damaged.
     """
     sealed.require_whole(folder, None, "Restore the export from a copy, or fit again.", EXPORT_CHECKSUMS)
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of what a SavedModel computes: its name and files, without what is beside them (`assets.extra`)."""
+    found = hashlib.sha256(folder.name.encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.parent.name != "assets.extra"):
+        with path.open("rb") as file:
+            found.update(os.fsencode(path.relative_to(folder)) + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
 
 
 def found_in(folder: Path) -> str:

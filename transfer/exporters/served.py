@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from transfer.data.decoding.to_8_bits import Range
 from transfer.errors import DataError, RunError
 from transfer.exporters import foreign
+from transfer.exporters.formats import graph
 from transfer.runs import LABELS
 
 
@@ -95,6 +97,29 @@ class Served:
     def answer_decoded(self, images: np.ndarray) -> Answers:
         """Classify n decoded images: uint8 or float32 [n, size, size, 3], RGB, 0 to 255, as `answer` decodes them."""
         return _answers(self._model.signatures["images"](images=tf.cast(tf.constant(images), tf.float32)))
+
+    def decode(self, images: Sequence[bytes]) -> np.ndarray:
+        """Return uint8 [n, size, size, 3]: what the network sees of n encoded images, by the decoder of the export.
+
+        Raises:
+            tf.errors.InvalidArgumentError: if one of them cannot be decoded.
+        """
+        decoded: np.ndarray = self._decoder(tf.constant(list(images), tf.string)).numpy()
+        return decoded
+
+    @cached_property
+    def _decoder(self) -> Any:
+        """The decoder of the signature `explain`, which returns what it decoded; TensorFlow leaves out what that does not need."""
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
+        def decoder(image_bytes: tf.Tensor) -> tf.Tensor:
+            return self._explain(image_bytes=image_bytes, class_number=tf.fill(tf.shape(image_bytes), -1))["image"]
+
+        return decoder
+
+    def source(self) -> graph.Source:
+        """Return the network as a frozen graph; a copy of its weights."""
+        return graph.of(self._model.signatures[graph.INPUT], self.size)
 
     def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
         """Return float32 [n, classes]; see `answer`."""

@@ -1,4 +1,4 @@
-"""An export is published only if it agrees with the trained model, on the bytes of the test files and at two batch sizes."""
+"""An export is published only if it agrees with the trained model, on the bytes of test files and at two batch sizes."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,16 +15,15 @@ from transfer.exporters.served import Answers, Served
 from transfer.system.progress import Progress
 
 _LARGE_BYTES = 64 << 20  # of encoded images in one batch, at most
-_SINGLE = 8  # images that are also classified one at a time
-_BY_KERAS = 16  # images that the Keras file classifies too
+_AGAIN = 8  # images that are also classified one at a time, and by the Keras file
 
 
 @dataclass(frozen=True)
 class Verified:
-    """The export's answers for the test files, and how far they differ from other ways to compute them.
+    """The export's answers for test files, and how far they differ from other ways to compute them.
 
     Attributes:
-        answers: for all test files.
+        answers: for the n files.
         differences: largest difference of a probability from `stored` (stored features and the head), `keras` (the reloaded
             .keras file) and `batch_1` (the export itself, one image at a time); and `ood_score`: largest difference of the
             score from that of the stored features.
@@ -46,15 +45,15 @@ def verify(
     in_16bit: bool,
     progress: Progress,
 ) -> Verified:
-    """Classify the bytes of all test files with a reloaded export, and compare.
+    """Classify the bytes of test files with a reloaded export, and compare.
 
     Args:
         served: the export.
         keras_file: the joined model.
-        files: paths of the n test files.
+        files: paths of n test files: of all, or of a sample.
         pixels: of each file, to keep batches of large images small.
-        stored: probabilities computed from stored features, [n, classes].
-        ood_score: computed from stored features, for the first m files, [m].
+        stored: their probabilities computed from stored features, [n, classes].
+        ood_score: computed from stored features, for the first m of the files, [m].
         image_spec: how files are decoded for the Keras model.
         settings: the larger batch size (the other is 1) and the largest accepted differences.
         in_16bit: whether any part computes or stores in 16 bits.
@@ -65,11 +64,12 @@ def verify(
     """
     answers = answer(served, files, pixels, settings.batch_size, progress)
     probabilities = answers.probabilities
-    single = np.concatenate([served.probabilities([_read(file)]) for file in files[:_SINGLE]])
+    again = files[:_AGAIN]
+    single = np.concatenate([served.probabilities([_read(file)]) for file in again])
     differences = {
         "stored": largest_difference(probabilities, stored),
-        "keras": largest_difference(probabilities[:_BY_KERAS], _by_keras(keras_file, files[:_BY_KERAS], image_spec)),
-        "batch_1": largest_difference(probabilities[:_SINGLE], single),
+        "keras": largest_difference(probabilities[:_AGAIN], _by_keras(keras_file, again, image_spec)),
+        "batch_1": largest_difference(probabilities[:_AGAIN], single),
         "ood_score": largest_difference(answers.ood_score[: len(ood_score)], ood_score),
     }
     tolerance = settings.tolerance_16bit if in_16bit else settings.tolerance_float32

@@ -1,11 +1,15 @@
 """Stored features for training: rows by number, from memory if they fit, otherwise from the store."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from transfer.features.store import Store
+from transfer.system.sequences import taken
+
+_ALIGNMENT = 64  # bytes
 
 
 @dataclass
@@ -46,19 +50,15 @@ class StoredRows:
 
     def take_stored(self, numbers: np.ndarray) -> np.ndarray:
         """Return these rows, [m, width], in the dtype of the records."""
-        if not self.fits:
-            return self._read(numbers)
-        if self._loaded is None:
-            self._loaded = self._read()
-        return self._loaded[numbers]
+        return self._kept()[numbers] if self.fits else self._read(numbers)
 
     def everything_stored(self) -> np.ndarray:
         """Return all rows in the dtype of the records, without keeping a second copy: for callers that keep them."""
         return self._read() if self._loaded is None else self._loaded
 
     def everything(self) -> np.ndarray:
-        """Return all rows; for tables known to be small (pooled features)."""
-        return self.take(np.arange(len(self)))
+        """Return all rows, like `take`; for tables known to be small (pooled features)."""
+        return _widened(self._kept() if self.fits else self._read())
 
     def moments(self, batch: int = 1024) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean and variance of each column, float32 [width], computed in float64 over batches of rows."""
@@ -72,13 +72,27 @@ class StoredRows:
         variance = np.maximum(squares / len(self) - mean * mean, 0.0)
         return (mean + shift).astype(np.float32), variance.astype(np.float32)
 
+    def _kept(self) -> np.ndarray:
+        if self._loaded is None:
+            self._loaded = self._read()
+        return self._loaded
+
     def _read(self, numbers: np.ndarray | None = None) -> np.ndarray:
         """Read these rows; none: all."""
-        parts = []
+        rows = _aligned((len(self) if numbers is None else len(numbers), self.width), self.dtype)
+        end = 0
         for keys, width in zip(self.keys, self.widths, strict=True):
-            wanted = keys if numbers is None else [keys[number] for number in numbers]
-            parts.append(self.store.get(wanted, self.dtype, np.empty((len(wanted), width), self.dtype)))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+            start, end = end, end + width
+            self.store.get(keys if numbers is None else taken(keys, numbers), self.dtype, rows[:, start:end])
+        return rows
+
+
+def _aligned(shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    """Return an array that TensorFlow can hold without a copy of its own."""
+    count = math.prod(shape) * dtype.itemsize
+    buffer = np.empty(count + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + count].view(dtype).reshape(shape)
 
 
 def _widened(rows: np.ndarray) -> np.ndarray:

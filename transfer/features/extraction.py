@@ -2,68 +2,25 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from transfer.config import AugmentConfig, Config
+from transfer.config import Config
 from transfer.data import pipeline
-from transfer.data.augment import settings_tag, view_seed
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
 from transfer.features import space
 from transfer.features.extractor import FeatureExtractor
-from transfer.features.store import Store, key
+from transfer.features.keys import key
+from transfer.features.store import Store
+from transfer.features.tasks import ONLY_PLAIN, Task, Views, count_missing, missing, views_of
+from transfer.features.tasks import PLAIN as PLAIN
 from transfer.features.thumbnails import THUMBNAIL, thumbnail
 from transfer.system.progress import Progress
-
-PLAIN = "0"
-"""Tag of view 0, the plain image."""
-
-
-@dataclass(frozen=True)
-class Views:
-    """Which views of each image: the plain one, or augmented ones (numbered from 1) with their settings and seed."""
-
-    count: int = 0
-    augmentation: AugmentConfig | None = None
-    seed: int = 0
-
-    def tags(self) -> list[str]:
-        """Return the names of the views in the store."""
-        if self.augmentation is None:
-            return [PLAIN]
-        return [f"{view}:{settings_tag(self.augmentation, self.seed)}" for view in range(1, self.count + 1)]
-
-
-ONLY_PLAIN = Views()
-"""Only the plain images."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One view of an image to compute.
-
-    Attributes:
-        status: size and ctime_ns of its file when it was hashed; None: its file is a PNG in the cache.
-    """
-
-    index: int
-    digest: str
-    view: int
-    tag: str
-    file: bytes
-    status: tuple[int, int] | None
-
-
-def views_of(config: Config) -> Views:
-    """Return the augmented views requested by the configuration."""
-    augmentation = config.augment
-    return Views(augmentation.views, augmentation if augmentation.views else None, config.seed)
 
 
 def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
@@ -86,7 +43,7 @@ def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config:
         batch_size, store, progress, needed=extractor.outputs,
     )  # fmt: skip
     # Images whose features were stored before thumbnails were.
-    rest = used.drop(index=list(failures))
+    rest = _without(used, failures)
     failures |= compute_missing(
         rest, dataset.root, extractor.image_spec, [THUMBNAIL], lambda batch: [thumbnail(batch)],
         batch_size, store, progress, title="Making thumbnails",
@@ -149,15 +106,14 @@ def compute_missing(
         Images that could not be computed: index label -> reason.
     """
     failures = _known_failures(rows, store)
-    tasks = _missing(rows.drop(index=list(failures)), root, needed or outputs, store, views, progress)
-    if not tasks:
+    tasks = missing(_without(rows, failures), root, needed or outputs, store, views, progress)
+    if not len(tasks):
         return failures
-    seeds = [view_seed(task.digest, task.view, views.seed) for task in tasks] if views.augmentation else None
-    dataset = pipeline.batches([task.file for task in tasks], image_spec, batch_size, seeds, views.augmentation)
-    seen: set[int] = set()
+    dataset = pipeline.batches(tasks.files, image_spec, batch_size, tasks.seeds if views.augmentation else None, views.augmentation)
+    seen = np.zeros(len(tasks), bool)
     with progress.step(title, len(tasks)) as advance:
         for positions, images in dataset:
-            batch = [tasks[position] for position in positions.numpy()]
+            batch = tasks.at(positions.numpy())
             arrays = compute(images)
             kept = [number for number, task in enumerate(batch) if _unchanged(task, root, failures)]
             store.put(
@@ -167,48 +123,27 @@ def compute_missing(
                     for output, array in zip(outputs, arrays, strict=True)
                 }
             )
-            seen.update(int(position) for position in positions.numpy())
+            seen[positions.numpy()] = True
             advance(len(batch))
-    _explain_missing([task for position, task in enumerate(tasks) if position not in seen], root, image_spec, store, failures)
+    _explain_missing(tasks.at(np.flatnonzero(~seen)), root, image_spec, store, failures)
     return _spread(failures, rows)
 
 
 def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
-    notes = store.notes(rows["digest"])
-    return {int(index): notes[digest] for index, digest in rows["digest"].items() if digest in notes}
+    return _of_digests(store.notes(rows["digest"].to_numpy(object)), rows)
 
 
-def count_missing(rows: pd.DataFrame, outputs: Sequence[str], store: Store, views: Views = ONLY_PLAIN) -> int:
-    """Return how many images, or views of images, are still to be computed."""
-    return _whole(store.has(_names(rows.drop_duplicates("digest"), outputs, views)), len(outputs)).count(False)
+def _of_digests(reasons: Mapping[str, str], rows: pd.DataFrame) -> dict[int, str]:
+    """Return the reason of each row whose digest has one, by index label."""
+    found = rows.loc[rows["digest"].isin(reasons), "digest"] if reasons else rows["digest"].iloc[:0]
+    return {int(index): reasons[digest] for index, digest in found.items()}
 
 
-def _whole(stored: list[bool], outputs: int) -> list[bool]:
-    """Return for each image and view whether all its outputs are stored; they are consecutive."""
-    return [all(stored[start : start + outputs]) for start in range(0, len(stored), outputs)]
+def _without(rows: pd.DataFrame, failures: Mapping[int, str]) -> pd.DataFrame:
+    return rows.drop(index=list(failures)) if failures else rows
 
 
-def _names(first: pd.DataFrame, outputs: Sequence[str], views: Views) -> list[bytes]:
-    return [key(digest, tag, output) for digest in first["digest"] for tag in views.tags() for output in outputs]
-
-
-def _missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> list[_Task]:
-    """Return a task for each distinct content and view that lacks an output, or has a damaged one."""
-    first, tags = rows.drop_duplicates("digest"), views.tags()
-    stored = _whole(store.sound(_names(first, outputs, views), progress), len(outputs))
-    whole = np.array(stored, bool).reshape(len(first), len(tags))
-    lacking = ~whole.all(1)
-    tasks = []
-    some = zip(first[lacking].iterrows(), pipeline.files_of(root, first[lacking]), whole[lacking], strict=True)
-    for (index, row), file, of_views in some:
-        status = None if row["status"] == "transcoded" else (int(row["size"]), int(row["ctime_ns"]))
-        for number, (tag, is_whole) in enumerate(zip(tags, of_views, strict=True), start=0 if views.augmentation is None else 1):
-            if not is_whole:
-                tasks.append(_Task(int(index), row["digest"], number, tag, file, status))
-    return tasks
-
-
-def _unchanged(task: _Task, root: Path, failures: dict[int, str]) -> bool:
+def _unchanged(task: Task, root: Path, failures: dict[int, str]) -> bool:
     """Return whether the file is unchanged since it was hashed: otherwise its features would be stored under the wrong digest.
 
     The time of its content can be set, and is, by programs that copy; the one that is looked at cannot. It also tells of a new name or
@@ -231,7 +166,7 @@ def _digest(file: bytes) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _explain_missing(tasks: list[_Task], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
+def _explain_missing(tasks: list[Task], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
     undecodable = {}
     for task in tasks:
         if not _unchanged(task, root, failures):
@@ -246,5 +181,4 @@ def _explain_missing(tasks: list[_Task], root: Path, image_spec: ImageSpec, stor
 
 def _spread(failures: dict[int, str], rows: pd.DataFrame) -> dict[int, str]:
     """Return the failures of all rows: exact duplicates of an image that failed fail for the same reason."""
-    by_digest = {rows.at[index, "digest"]: reason for index, reason in failures.items()}
-    return {int(index): by_digest[digest] for index, digest in rows["digest"].items() if digest in by_digest}
+    return _of_digests({rows.at[index, "digest"]: reason for index, reason in failures.items()}, rows)

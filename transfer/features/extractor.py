@@ -14,13 +14,12 @@ import tensorflow as tf
 
 from transfer.config import Config
 from transfer.data.dataset import Dataset
-from transfer.data.decoding import DECODER_VERSION
-from transfer.data.decoding.to_8_bits import range_text
 from transfer.data.pipeline import ImageSpec
-from transfer.features import precision
+from transfer.errors import EngineError
+from transfer.features import compute
 from transfer.features.specs import feature_specs, ood_specs
 from transfer.features.store import FeatureSet
-from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.models.pretrained import TENSORFLOW, FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone, find
 from transfer.system import resources
 from transfer.system.progress import Progress
@@ -43,6 +42,11 @@ class FeatureExtractor(Protocol):
     @property
     def precision(self) -> str:
         """Precision of its network; for pixels, of the network that is trained on them."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """What computes its network, `tensorflow` or `openvino`."""
         ...
 
     @property
@@ -78,11 +82,12 @@ class PixelExtractor:
 
     image_spec: ImageSpec
     precision: str = "float32"
+    engine: str = TENSORFLOW
 
     @property
     def feature_set(self) -> FeatureSet:
         """The feature set for pixels of this size and resize mode."""
-        return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, decoder_tag(self.image_spec), "uint8")
+        return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, self.image_spec.decoder, "uint8")
 
     @property
     def outputs(self) -> list[str]:
@@ -117,7 +122,7 @@ class BackboneExtractor:
         batch_size: images per forward pass.
         pixels: whether the decoded images are an output as well.
         ood: cut points and poolings that the OOD score is made of; the same pass computes them.
-        measured: measurements of `precision: auto`; None if the precision was given.
+        measured: what `compute.choose` found; None if engine and precision were given.
     """
 
     pretrained: Pretrained
@@ -133,12 +138,19 @@ class BackboneExtractor:
         """Precision of the backbone."""
         return self.pretrained.precision
 
+    @property
+    def engine(self) -> str:
+        """What computes the backbone, `tensorflow` or `openvino`."""
+        return self.pretrained.engine
+
     @cached_property
     def feature_set(self) -> FeatureSet:
-        """The feature set for this backbone, its weights, size, decoder and precision."""
-        pretrained, resize = self.pretrained, self.image_spec.data.resize
-        decoder = decoder_tag(self.image_spec)
-        return FeatureSet(pretrained.backbone.name, pretrained.weights_digest, pretrained.size, resize, decoder, pretrained.precision)
+        """The feature set for this backbone, its weights, size, decoder, precision and engine."""
+        pretrained, image_spec = self.pretrained, self.image_spec
+        return FeatureSet(
+            pretrained.backbone.name, pretrained.weights_digest, pretrained.size, image_spec.data.resize, image_spec.decoder,
+            pretrained.precision, pretrained.engine_tag,
+        )  # fmt: skip
 
     @cached_property
     def _by_name(self) -> dict[str, FeatureSpec]:
@@ -146,7 +158,12 @@ class BackboneExtractor:
 
     @cached_property
     def _prefix(self) -> FrozenPass:
-        return FrozenPass(self.pretrained, list(self._by_name.values()), self.batch_size)
+        prefix = FrozenPass(self.pretrained, list(self._by_name.values()), self.batch_size)
+        try:
+            prefix.prepare()
+        except EngineError as error:
+            raise EngineError(f"{error} Or use compute=tensorflow.") from None
+        return prefix
 
     @property
     def outputs(self) -> list[str]:
@@ -188,51 +205,46 @@ class BackboneExtractor:
 
 
 def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: Load | None = None) -> FeatureExtractor:
-    """Return the feature extractor of a configuration: weights are verified and `precision: auto` is decided here.
+    """Return the feature extractor of a configuration: weights are verified; `compute: auto` and `precision: auto` are decided here.
 
     Args:
         config: complete.
-        dataset: scanned; precisions are measured on some of its images.
+        dataset: scanned; engines and precisions are measured on some of its images.
         progress: reports each step.
         load: replaces `Pretrained.load`, for callers that cache what they load; none: `Pretrained.load`.
 
     Raises:
         WeightsError: if the weights could not be downloaded or read, or do not fit the backbone.
         DataError: if no image can be decoded.
+        EngineError: if OpenVINO was asked for, and cannot be used.
     """
     network = find(config.backbone)
     image_spec = ImageSpec(config.image_size or network.size, config.data)
     if not isinstance(network, Backbone) or config.whole_from_random:
         return PixelExtractor(image_spec, config.precision)
-    batch_size = config.features.batch_size
 
     @cache
     def load_in(chosen: str, size: int) -> Pretrained:
         return (load or Pretrained.load)(network, config.weights, size, chosen, config.seed, progress)
 
     measured = None
-    if config.precision == "auto":
+    engine, chosen = config.compute, config.precision
+    if "auto" in (engine, chosen):
         tried = replace(image_spec, size=min(image_spec.size, network.size))  # larger images would take longer and tell no more
-        measured = precision.choose(
-            network, lambda chosen: load_in(chosen, tried.size), batch_size,
-            lambda count: precision.sample_images(dataset, tried, count), progress,
-        )  # fmt: skip
-    pretrained = load_in(measured["precision"] if measured else config.precision, image_spec.size)
+        measured = compute.choose(
+            config, lambda precision: load_in(precision, tried.size), lambda count: compute.sample_images(dataset, tried, count), progress
+        )
+        engine, chosen = measured["compute"], measured["precision"]
+    pretrained = load_in(chosen, image_spec.size).with_engine(engine)
     if measured and measured.get("use_xla"):
         pretrained = pretrained.with_xla()
     if measured:
         load_in.cache_clear()
         resources.give_back()  # the memory of the precision that was not chosen
     specs, ood = tuple(feature_specs(config, network)), ood_specs(config, network)
-    return BackboneExtractor(pretrained, image_spec, specs, batch_size, config.unfreeze_from == "all", ood, measured)
+    return BackboneExtractor(pretrained, image_spec, specs, config.features.batch_size, config.unfreeze_from == "all", ood, measured)
 
 
 def _flat(batch: tf.Tensor) -> np.ndarray:
     rows: np.ndarray = batch.numpy()
     return rows.reshape(len(rows), -1)
-
-
-def decoder_tag(image_spec: ImageSpec) -> str:
-    """Return the version of the decoder: this package's, and that of TensorFlow, whose libraries it calls; and the value range."""
-    values = f"/{range_text(image_spec.value_range)}" if image_spec.value_range is not None else ""
-    return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}{values}"

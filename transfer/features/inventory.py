@@ -26,6 +26,7 @@ class StoredSet:
     records: int
     bytes: int
     days_unused: float
+    engine: str = "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _describe(path: Path) -> StoredSet:
         records=count(path),
         bytes=size,
         days_unused=max(time.time() - used, 0.0) / 86400,
+        engine=str(description.get("engine", "tensorflow")),
     )
 
 

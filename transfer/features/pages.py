@@ -25,6 +25,10 @@ from transfer.system.locks import alone
 FIRST_SIZE = 1 << 28
 """Size of the memory map of a new set, bytes; it grows."""
 
+AROUND = 1 << 16
+"""Bytes that the system maps around the one that is looked at."""
+
+_MOST_MAPPED = 1 << 28
 _KEY_BYTES = 48
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _DAMAGED = 3
@@ -34,6 +38,24 @@ DAMAGE = (
     lmdb.VersionMismatchError, lmdb.PanicError, lmdb.BadTxnError, lmdb.IncompatibleError, lmdb.BadValsizeError,
 )  # fmt: skip
 """What LMDB says of damaged files."""
+
+
+class Mapped:
+    """Limits the memory in which an environment's file is mapped: the system counts it as this process's.
+
+    It would be the whole file in the end, as long as there is room for it; what is let go stays in the system's cache.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def looked_at(self, environment: lmdb.Environment, size: int) -> None:
+        """Count bytes, `AROUND` for each place, and map the file anew where they are many; no transaction may be open."""
+        self._bytes += size
+        if self._bytes > _MOST_MAPPED:
+            self._bytes, info = 0, environment.info()
+            if info["last_pgno"] * environment.stat()["psize"] > _MOST_MAPPED:
+                environment.set_mapsize(info["map_size"])
 
 
 def open_environment(path: Path, padding: int = 0) -> lmdb.Environment:

@@ -4,17 +4,23 @@ The checksum is XXH3 of 64 bits. It depends on the key as well: a damaged tree o
 those of another.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import lmdb
 import numpy as np
 import xxhash
 
+from transfer.features.pages import AROUND
 from transfer.system.checksums import BYTES
 
 MOST_BYTES = 1 << 26
 """No record is longer. A length above it is damage, and is not read."""
+
+Block: TypeAlias = tuple[int, Sequence[bytes], list[memoryview | None]]
+"""Records that were looked up: the position of the first, their keys, and what was found."""
+
+Blocks: TypeAlias = Generator[Block, None, None]
 
 _RIGHT_LENGTHS = range(BYTES, MOST_BYTES + 1)
 _BLOCK = 128
@@ -32,37 +38,36 @@ def unsealed(name: bytes, record: memoryview | None) -> memoryview | None:
     return record[:-BYTES] if record is not None and _is_sound(name, record) else None
 
 
-def blocks(transaction: lmdb.Transaction, names: Sequence[bytes], length: int = 0) -> Iterable[tuple[int, list[memoryview | None]]]:
-    """Look up records in blocks of at most some megabytes: the position of the first, and the records.
+def blocks(begin: Callable[[], lmdb.Transaction], names: Sequence[bytes], length: int, ended: Callable[[int], None]) -> Blocks:
+    """Look up records in blocks of at most some megabytes, each in a transaction of its own, with which its records end.
 
     Args:
-        transaction: with `buffers=True`.
+        begin: a transaction with `buffers=True`.
         names: keys of the records.
         length: of a record in bytes; 0: as that of the first, which is then a block by itself.
+        ended: called after each transaction with the bytes that were looked at.
     """
     start, count = 0, _at_once(length) if length else 1
     while start < len(names):
-        found = list(map(transaction.get, names[start : start + count]))
-        yield start, found
-        start += count
-        count = _at_once(length or len(found[0] or b""))
+        some = names[start : start + count]
+        with begin() as transaction:
+            found = list(map(transaction.get, some))
+            yield start, some, found
+        ended(sum([max(len(record), AROUND) for record in found if record is not None]))
+        start, count = start + count, _at_once(length or len(found[0] or b""))
 
 
 def _at_once(length: int) -> int:
     return max(1, min(_BLOCK, _BLOCK_BYTES // (length + 1)))
 
 
-def examine(transaction: lmdb.Transaction, names: Sequence[bytes]) -> tuple[list[bool], list[bytes]]:
+def examine(names: Sequence[bytes], records: Sequence[memoryview | None]) -> tuple[list[bool], list[bytes]]:
     """Return for each key whether its record is there and is what was sealed, and the keys whose record is there and is not."""
-    found: list[bool] = []
-    damaged: list[bytes] = []
-    for start, block in blocks(transaction, names):
-        sound = _sound(names[start : start + len(block)], block)
-        found += sound
-        if not all(sound):
-            rows = zip(names[start : start + len(block)], block, sound, strict=True)
-            damaged += [name for name, record, whole in rows if record is not None and not whole]
-    return found, damaged
+    sound = _sound(names, records)
+    if all(sound):
+        return sound, []
+    rows = zip(names, records, sound, strict=True)
+    return sound, [name for name, record, whole in rows if record is not None and not whole]
 
 
 def _sound(names: Sequence[bytes], records: Sequence[memoryview | None]) -> list[bool]:

@@ -1,9 +1,9 @@
 """The feature store: extracted features, keyed by the content of the image.
 
-One LMDB environment for each feature set (backbone, weights, size, decoder, precision) in the user's cache folder, with one
-record for each (digest of the image bytes, view, cut point and pooling). LMDB was chosen because a record is complete or
-absent even after kill -9, many processes can read while one writes, and reads are memory-mapped. What is damaged on the disk is
-never used: a record that fails its checksum is missing (`records`), and a damaged set is made anew (`pages`).
+One LMDB environment for each feature set (backbone, weights, size, decoder, precision, engine) in the user's cache folder, with one
+record for each (digest of the image, view, cut point and pooling). LMDB was chosen because a record is complete or absent after kill
+-9, many processes can read while one writes, and reads are memory-mapped. What is damaged on the disk is never
+used: a record that fails its checksum is missing (`records`), and a damaged set is made anew (`pages`).
 """
 
 import hashlib
@@ -11,8 +11,8 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ import numpy as np
 
 from transfer.errors import StoreError
 from transfer.features import pages, records
+from transfer.features.keys import by_image
+from transfer.features.keys import key as key
+from transfer.features.records import Blocks
 from transfer.system.files import write_text
 from transfer.system.home import cache_home
 from transfer.system.progress import Progress, Silent
@@ -41,18 +44,14 @@ class FeatureSet:
     resize: str
     decoder: str
     precision: str
+    engine: str = "tensorflow"
     format: int = FORMAT
 
     @property
     def id(self) -> str:
-        """Return the first 16 hexadecimal digits of the digest of all fields."""
-        canonical = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def key(digest: str, view: str, output: str) -> bytes:
-    """Return the key of a record: digest of the image's bytes, view (`0` is the plain image), output (cut point and pooling)."""
-    return bytes.fromhex(digest) + hashlib.sha256(f"{view}/{output}".encode()).digest()[:16]
+        """Return the first 16 hexadecimal digits of the digest of all fields, but for the engine if it is TensorFlow, once the only one."""
+        fields = {name: value for name, value in asdict(self).items() if (name, value) != ("engine", "tensorflow")}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def folder() -> Path:
@@ -67,7 +66,7 @@ class Store:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self._env = pages.open_environment(path, padding=records.MOST_BYTES)
-        self._turn = threading.Lock()
+        self._turn, self._mapped = threading.Lock(), pages.Mapped()
 
     def close(self) -> None:
         """Release the environment."""
@@ -78,43 +77,44 @@ class Store:
         with self._alone():
             return int(self._env.stat()["entries"])
 
-    def has(self, keys: Iterable[bytes]) -> list[bool]:
+    def has(self, keys: Sequence[bytes]) -> list[bool]:
         """Return for each key whether it has a record."""
-        with self._reading() as transaction:
-            return [transaction.get(key) is not None for key in keys]
+        with self._alone(), self._looked_up(keys) as blocks:
+            return [record is not None for _, _, found in blocks for record in found]
 
-    def get(self, keys: Iterable[bytes], dtype: np.dtype, out: np.ndarray | None = None) -> np.ndarray:
+    def get(self, keys: Sequence[bytes], dtype: np.dtype, out: np.ndarray | None = None) -> np.ndarray:
         """Return the records of all keys as one array [n, width].
 
         Raises:
             StoreError: if a record is missing, for example pruned in the meantime.
         """
-        wanted = list(keys)
-        with self._reading() as transaction:
-            length = 0 if out is None else out[:1].nbytes + records.BYTES
-            for start, found in records.blocks(transaction, wanted, length):
+        length = 0 if out is None else out[:1].nbytes + records.BYTES
+        with self._alone(), self._looked_up(keys, length) as blocks:
+            for start, names, found in blocks:
                 if out is None:
                     width = len(found[0] or b"") - records.BYTES
-                    out = np.empty((len(wanted), max(width, 0) // dtype.itemsize), dtype)
-                end = start + len(found)
-                if not records.unseal_into(out[start:end], wanted[start:end], found):
+                    out = np.empty((len(keys), max(width, 0) // dtype.itemsize), dtype)
+                if not records.unseal_into(out[start : start + len(found)], names, found):
                     lost = "The feature store lost a record while it was in use. Run the command again: what is missing or damaged is"
                     raise StoreError(f"{lost} computed anew. Store: {self.path}")
         return np.empty((0, 0), dtype) if out is None else out
 
-    def sound(self, keys: Iterable[bytes], progress: Progress) -> list[bool]:
+    def sound(self, keys: Sequence[bytes], progress: Progress) -> list[bool]:
         """Return for each key whether it has a record that is not damaged; damaged ones are deleted and told.
 
         If the tree of pages is found damaged, the whole set is made anew, and nothing is stored any more.
         """
-        wanted = list(keys)
+        sound, damaged = list[bool](), list[bytes]()
         with self._alone():
             try:
-                with self._begin() as transaction:
-                    found, damaged = records.examine(transaction, wanted)
+                with self._looked_up(keys) as blocks:
+                    for _, names, found in blocks:
+                        whole, broken = records.examine(names, found)
+                        sound += whole
+                        damaged += broken
                 if damaged:
                     self._delete(damaged, progress)
-                return found
+                return sound
             except pages.DAMAGE as error:
                 self._env.close()
                 with pages.lock(self.path):
@@ -122,7 +122,7 @@ class Store:
                     with suppress(OSError):
                         shutil.copyfile(pages.aside(self.path) / DESCRIPTION, self.path / DESCRIPTION)
                     self._env = pages.open_environment(self.path)
-                return [False] * len(wanted)
+                return [False] * len(keys)
 
     def _delete(self, names: list[bytes], progress: Progress) -> None:
         what = "1 damaged record" if len(names) == 1 else f"{len(names):,} damaged records"
@@ -139,31 +139,32 @@ class Store:
                     with self._env.begin(write=True) as transaction:
                         for name, content in contents.items():
                             transaction.put(name, records.seal(name, content))
+                    self._mapped.looked_at(self._env, pages.AROUND * len(contents))
                     return
                 except lmdb.MapFullError:
                     self._env.set_mapsize(2 * self._env.info()["map_size"])
                 except lmdb.MapResizedError:
                     self._env.set_mapsize(0)
 
-    def notes(self, digests: Iterable[str]) -> dict[str, str]:
+    def notes(self, digests: Sequence[str]) -> dict[str, str]:
         """Return which of these images could not be decoded: digest -> reason."""
-        found = {}
-        with self._reading() as transaction:
-            for digest in digests:
-                name = key(digest, "0", "undecodable")
-                reason = records.unsealed(name, transaction.get(name))
-                if reason is not None:
-                    found[digest] = bytes(reason).decode()
-        return found
+        found = self.contents(by_image(digests, [("0", "undecodable")]))
+        return {digest: reason.decode() for digest, reason in zip(digests, found, strict=True) if reason is not None}
+
+    def contents(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return each record as it is, of any length; None where there is none, or a damaged one."""
+        contents: list[bytes | None] = []
+        with self._alone(), self._looked_up(keys) as blocks:
+            for _, names, found in blocks:
+                contents += [None if one is None else bytes(one) for one in map(records.unsealed, names, found)]
+        return contents
 
     def note_undecodable(self, reasons: Mapping[str, str]) -> None:
         """Record images that cannot be decoded, so that they are not tried again."""
         self.put({key(digest, "0", "undecodable"): reason.encode() for digest, reason in reasons.items()})
 
-    @contextmanager
-    def _reading(self) -> Iterator[lmdb.Transaction]:
-        with self._alone(), self._begin() as transaction:
-            yield transaction
+    def _looked_up(self, names: Sequence[bytes], length: int = 0) -> closing[Blocks]:
+        return closing(records.blocks(self._begin, names, length, lambda size: self._mapped.looked_at(self._env, size)))
 
     def _begin(self) -> lmdb.Transaction:
         try:

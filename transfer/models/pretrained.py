@@ -10,10 +10,13 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from transfer.errors import WeightsError
-from transfer.models import backbones, heads, weights
+from transfer.models import backbones, heads, openvino_engine, weights
 from transfer.models.registry import Backbone
 from transfer.system import resources
 from transfer.system.progress import Progress
+
+TENSORFLOW, OPENVINO = "tensorflow", "openvino"
+"""The engines that compute features."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def head_specs(cuts: Iterable[str], pooling: str) -> tuple[FeatureSpec, ...]:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A backbone with its weights, at an image size and a precision; with `xla`, feature extraction is compiled by XLA."""
+    """A backbone with its weights, at an image size and a precision; features are extracted by `engine`, with `xla` compiled by XLA."""
 
     backbone: Backbone
     model: keras.Model
@@ -46,6 +49,7 @@ class Pretrained:
     size: int
     precision: str
     xla: bool = False
+    engine: str = TENSORFLOW
 
     @classmethod
     def load(cls, backbone: Backbone, weights_from: str, size: int, precision: str, seed: int, progress: Progress) -> "Pretrained":
@@ -57,6 +61,23 @@ class Pretrained:
     def with_xla(self) -> "Pretrained":
         """Return a copy that is compiled by XLA."""
         return replace(self, xla=True)
+
+    def with_engine(self, engine: str) -> "Pretrained":
+        """Return a copy whose features are extracted by `tensorflow` or `openvino`."""
+        return replace(self, engine=engine)
+
+    @property
+    def engine_tag(self) -> str:
+        """What a feature set calls the engine: OpenVINO with year and release, for another may round otherwise."""
+        return self.engine if self.engine == TENSORFLOW else f"{self.engine} {openvino_engine.version()}"
+
+    def in_float32(self) -> "Pretrained":
+        """Return a copy that computes in float32, with the same weights; itself if it does."""
+        if self.precision == "float32":
+            return self
+        model = backbones.build(self.backbone, self.size, "float32")
+        model.set_weights(self.model.get_weights())
+        return replace(self, model=model, precision="float32")
 
     def width(self, spec: FeatureSpec) -> int:
         """Return the number of values per image of a feature spec."""
@@ -95,8 +116,8 @@ class Pretrained:
 class FrozenPass:
     """The frozen prefix, compiled for batches of one shape: uint8 [batch, size, size, 3] -> features for each spec.
 
-    In 16 bit, the weights of a network with batch normalisation become constants of the graph, so that TensorFlow folds
-    the normalisation into the convolutions: twice as fast for InceptionV3 in bfloat16. This gains nothing in float32 or for
+    In TensorFlow in 16 bit, the weights of a network with batch normalisation become constants of the graph, so that TensorFlow
+    folds the normalisation into the convolutions: twice as fast for InceptionV3 in bfloat16. This gains nothing in float32 or for
     VGG, and needs memory, so there the weights stay variables.
     """
 
@@ -105,9 +126,36 @@ class FrozenPass:
         self.specs = list(specs)
         self.batch_size = batch_size
 
+    def prepare(self) -> None:
+        """Compile it, which otherwise the first batch does.
+
+        Raises:
+            EngineError: if OpenVINO shall compute, and cannot.
+        """
+        _ = self._by_openvino if self.pretrained.engine == OPENVINO else self._by_tensorflow
+
     @cached_property
-    def _function(self) -> tf.types.experimental.ConcreteFunction:
+    def _by_tensorflow(self) -> tf.types.experimental.ConcreteFunction:
         pretrained = self.pretrained
+        concrete = self._traced(pretrained, self.batch_size, [pretrained.dtype(spec) for spec in self.specs])
+        if pretrained.xla or pretrained.precision == "float32" or not _normalises(pretrained.model):
+            return concrete
+        folded = convert_variables_to_constants_v2(concrete)
+        resources.give_back()
+        return folded
+
+    @cached_property
+    def _by_openvino(self) -> openvino_engine.Compiled:
+        threads = resources.threads()["intra_op"]
+        concrete = self._traced(self.pretrained.in_float32(), 1, [np.dtype(np.float32)] * len(self.specs))
+        definition, outputs = openvino_engine.with_constants(concrete)
+        streams = min(threads, self.batch_size)
+        made = openvino_engine.compiled(definition, outputs, self.pretrained.precision, 1, threads, streams)
+        resources.give_back()
+        return made
+
+    def _traced(self, pretrained: Pretrained, rows: int, dtypes: Sequence[np.dtype]) -> tf.types.experimental.ConcreteFunction:
+        """Return the graph of as many images at a time; whole maps for fine-tuning come out in these types."""
         images = keras.Input(pretrained.model.input_shape[1:], dtype="float32")
         tensors = [backbones.tensor_at(pretrained.model, pretrained.backbone.place(spec.cut)) for spec in self.specs]
         maps = keras.Model(pretrained.model.input, tensors)(backbones.preprocess(images, pretrained.backbone), training=False)
@@ -116,18 +164,13 @@ class FrozenPass:
         def run(batch: tf.Tensor) -> list[tf.Tensor]:
             computed = model(tf.cast(batch, tf.float32), training=False)
             features = computed if isinstance(computed, list) else [computed]
-            return [_vector(one, spec.pooling, pretrained.dtype(spec)) for spec, one in zip(self.specs, features, strict=True)]
+            return [_vector(one, spec.pooling, dtype) for spec, one, dtype in zip(self.specs, features, dtypes, strict=True)]
 
-        signature = tf.TensorSpec([self.batch_size, pretrained.size, pretrained.size, 3], tf.uint8)
-        concrete = tf.function(run, autograph=False, jit_compile=pretrained.xla).get_concrete_function(signature)
-        if pretrained.xla or pretrained.precision == "float32" or not _normalises(pretrained.model):
-            return concrete
-        folded = convert_variables_to_constants_v2(concrete)
-        resources.give_back()
-        return folded
+        signature = tf.TensorSpec([rows, pretrained.size, pretrained.size, 3], tf.uint8)
+        return tf.function(run, autograph=False, jit_compile=pretrained.xla).get_concrete_function(signature)
 
     def __call__(self, batch: np.ndarray | tf.Tensor) -> list[np.ndarray]:
-        """Compute the features of a batch; a smaller batch is padded, and the features of the padding are removed.
+        """Compute the features of a batch; the values of an image do not depend on the others.
 
         Args:
             batch: uint8 [b, size, size, 3], b at most the batch size.
@@ -135,11 +178,13 @@ class FrozenPass:
         Returns:
             For each spec, [b, width] in the dtype of the spec.
         """
-        count = int(batch.shape[0])
-        padded = tf.pad(batch, [[0, self.batch_size - count], [0, 0], [0, 0], [0, 0]])
-        outputs = self._function(padded)
-        arrays = [output.numpy()[:count] for output in outputs]
-        return [array.astype(self.pretrained.dtype(spec), copy=False) for spec, array in zip(self.specs, arrays, strict=True)]
+        if self.pretrained.engine == OPENVINO:
+            arrays = self._by_openvino(np.asarray(batch))
+        else:  # a smaller batch is padded, and the features of the padding are removed
+            count = int(batch.shape[0])
+            padded = tf.pad(batch, [[0, self.batch_size - count], [0, 0], [0, 0], [0, 0]])
+            arrays = [output.numpy()[:count] for output in self._by_tensorflow(padded)]
+        return [_stored(array, self.pretrained.dtype(spec)) for spec, array in zip(self.specs, arrays, strict=True)]
 
 
 def _normalises(model: keras.Model) -> bool:
@@ -152,3 +197,11 @@ def _vector(features: tf.Tensor, pooling: str, stored: np.dtype) -> tf.Tensor:
     if pooling == "flatten":  # stays in the precision it was computed in
         return tf.reshape(features, [features.shape[0], -1])
     return heads.pool(features, pooling)
+
+
+def _stored(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return features in the dtype in which they are stored; as in `_vector`, they are clipped where float16 ends."""
+    if array.dtype != dtype and dtype == np.float16:
+        highest = float(np.finfo(np.float16).max)
+        array = array.clip(-highest, highest)
+    return array.astype(dtype, copy=False)

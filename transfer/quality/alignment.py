@@ -11,6 +11,8 @@ near duplicates differ a little, while smooth figures that differ as much are di
 
 import numpy as np
 
+from transfer.quality.smoothed import Smoothed, grey
+from transfer.quality.tables import blocks
 from transfer.system.resources import spread
 
 _LARGEST_SCALE = 0.12
@@ -25,11 +27,11 @@ _MOVED = (0.85, 0.9)
 _COARSE_EXCESS, _COARSE_SLACK = 2.0, 0.02  # more remains there than at full size: by this factor, plus this much
 
 
-def agreement(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, least: float, block: int = 256) -> np.ndarray:
+def agreement(images: Smoothed, first: np.ndarray, second: np.ndarray, least: float, block: int = 256) -> np.ndarray:
     """Return the similarity of each pair of images, where that is about `least` or more.
 
     Args:
-        thumbnails: uint8 [n, s, s, 3], s even, RGB, smoothed.
+        images: n images.
         first, second: rows of the pairs, int [m].
         least: pairs that are clearly less similar are not aligned at full size.
         block: pairs aligned at a time by each thread.
@@ -40,58 +42,56 @@ def agreement(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, lea
         colours are nearly the same.
     """
     found = np.full(len(first), -1, np.float32)
-    coarse = grey(halved(thumbnails))
     order = np.argsort(first, kind="stable")  # pairs of one image together: its slopes are computed once
+    parts = [order[start : start + block] for start in range(0, len(first), block)]
+    promising = spread(lambda rows: _promising(images, first, second, rows, least), parts)
+    if not promising:
+        return found
+    chosen, scales, shifts = (np.concatenate(column) for column in zip(*promising, strict=True))
 
-    def compare(start: int) -> None:
-        rows = order[start : start + block]
-        rows, scale, shift = _promising(coarse, first, second, rows, least)
-        if len(rows):
-            one, other = thumbnails[first[rows]].astype(np.float32), thumbnails[second[rows]].astype(np.float32)
-            grey_one, grey_other = grey(one), grey(other)
-            slopes, inverse = _slopes(grey_one)
-            for _ in range(3):
-                scale, shift = _step(grey_one, grey_other, slopes, inverse, scale, shift)
-            remaining = 1 - _aligned_correlation(one, other, scale, shift)
-            found[rows] = np.maximum(1 - remaining / np.sqrt(_fineness(one) * _fineness(other)), -1)
+    def compare(part: slice) -> None:
+        rows, scale, shift = chosen[part], scales[part], shifts[part]
+        ones, which = np.unique(first[rows], return_inverse=True)
+        of_ones, other = images.full(ones), images.full(second[rows])
+        one, grey_ones, grey_other = of_ones[which], grey(of_ones), grey(other)
+        slopes, inverse = _slopes(grey_ones)
+        grey_one, slopes, inverse = grey_ones[which], slopes[which], inverse[which]
+        for _ in range(3):
+            scale, shift = _step(grey_one, *_moved(grey_other, *_placed(scale, shift, other.shape[1])), slopes, inverse, scale, shift)
+        remaining = 1 - _aligned_correlation(one, other, scale, shift)
+        like = np.flatnonzero(1 - remaining >= least)  # finer images are less alike
+        remaining[like] /= np.sqrt(_fineness(one[like]) * _fineness(other[like]))
+        found[rows] = np.maximum(1 - remaining, -1)
 
-    spread(compare, range(0, len(first), block))
+    spread(compare, blocks(len(chosen), max(block // 2, 1)))
     return found
 
 
 def _promising(
-    coarse: np.ndarray, first: np.ndarray, second: np.ndarray, rows: np.ndarray, least: float
+    images: Smoothed, first: np.ndarray, second: np.ndarray, rows: np.ndarray, least: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return those of these pairs that may be near duplicates, with their scale and shift, from grey images at half the size."""
-    rows = rows[_correlation(coarse[first[rows]], coarse[second[rows]]) >= _UNMOVED]
+    one, other = images.coarse(first[rows]), images.coarse(second[rows])
+    keep = _correlation(one, other) >= _UNMOVED
+    rows, one, other = rows[keep], one[keep], other[keep]
     scale, shift = np.zeros((2, len(rows), 2), np.float32)
     ones, which = np.unique(first[rows], return_inverse=True)
-    slopes, inverse = _slopes(coarse[ones])
+    slopes, inverse = _slopes(images.coarse(ones))
+    moved, seen = _moved(other, *_placed(scale, shift, other.shape[1]))
     for limit in _MOVED:
         if not len(rows):
             break
-        one, other = coarse[first[rows]], coarse[second[rows]]
-        scale, shift = _step(one, other, slopes[which], inverse[which], scale, shift)
-        like = _aligned_correlation(one[..., None], other[..., None], scale, shift)
+        scale, shift = _step(one, moved, seen, slopes[which], inverse[which], scale, shift)
+        moved, seen = _moved(other, *_placed(scale, shift, other.shape[1]))
+        like = _correlation(one, moved, seen)
         keep = like >= limit
         rows, which, scale, shift = rows[keep], which[keep], scale[keep], shift[keep]
-        one, other, like = one[keep], other[keep], like[keep]
+        one, other, moved, seen, like = one[keep], other[keep], moved[keep], seen[keep], like[keep]
     if len(rows):
         remaining = (1 - like) / np.sqrt(_fineness(one[..., None]) * _fineness(other[..., None]))
         keep = remaining <= _COARSE_EXCESS * (1 - least) + _COARSE_SLACK
         rows, scale, shift = rows[keep], scale[keep], shift[keep]
     return rows, scale, shift
-
-
-def smoothed(thumbnails: np.ndarray, block: int = 1024) -> np.ndarray:
-    """Blur slightly, uint8 [n, s, s, c] -> the same: aligned images are interpolated, so the others must be no sharper."""
-    result = np.empty_like(thumbnails)
-    for start in range(0, len(thumbnails), block):
-        part = thumbnails[start : start + block].astype(np.uint16)
-        wide = np.pad(part, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-        down = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
-        result[start : start + block] = (down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:] + 8) >> 4
-    return result
 
 
 def _fineness(images: np.ndarray) -> np.ndarray:
@@ -103,24 +103,15 @@ def _fineness(images: np.ndarray) -> np.ndarray:
     return result
 
 
-def halved(thumbnails: np.ndarray) -> np.ndarray:
-    """Average squares of 2x2 pixels: uint8 [n, s, s, c] -> float32 [n, s / 2, s / 2, c]."""
-    top, bottom = thumbnails[:, 0::2].astype(np.uint16), thumbnails[:, 1::2]
-    rows = top + bottom
-    return (rows[:, :, 0::2] + rows[:, :, 1::2]) / np.float32(4)
-
-
-def grey(images: np.ndarray) -> np.ndarray:
-    """Mean of the three channels: float32 [n, s, s, 3] -> float32 [n, s, s]."""
-    return (images[..., 0] + images[..., 1] + images[..., 2]) / np.float32(3)
-
-
 def _slopes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How grey images [m, s, s] change when moved and scaled: float32 [m, 4, s * s]; and its normal matrix's inverse [m, 4, 4]."""
     count, side, _ = images.shape
     along = _positions(side)
     down, right = np.gradient(images, axis=(1, 2))
-    slopes = np.stack([down, down * along[:, None], right, right * along], 1).reshape(count, 4, side * side) * side
+    of_each = np.empty((count, 4, side, side), np.float32)
+    for number, slope in enumerate((down, down * along[:, None], right, right * along)):
+        np.multiply(slope, side, out=of_each[:, number])
+    slopes = of_each.reshape(count, 4, side * side)
     normal = slopes @ slopes.transpose(0, 2, 1)
     # An image without slope in a direction is not moved in it.
     normal += np.eye(4, dtype=np.float32) * (1e-3 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1.0)
@@ -128,10 +119,22 @@ def _slopes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _step(
-    first: np.ndarray, second: np.ndarray, slopes: np.ndarray, inverse: np.ndarray, scale: np.ndarray, shift: np.ndarray
+    first: np.ndarray,
+    moved: np.ndarray,
+    seen: np.ndarray,
+    slopes: np.ndarray,
+    inverse: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Improve scale (less one) and shift (share of the side) of both axes, each float32 [m, 2], on grey images [m, s, s]."""
-    moved, seen = _moved(second, scale, shift)
+    """Improve scale (less one) and shift (share of the side) of both axes, each float32 [m, 2], on grey images [m, s, s].
+
+    Args:
+        first: the images.
+        moved, seen: the other ones, moved and scaled so far, and which of their pixels were inside.
+        slopes, inverse: of the first images.
+        scale, shift: so far.
+    """
     error = (_matched(first, moved, seen) - first) * seen
     step = (inverse @ (slopes @ error.reshape(len(first), slopes.shape[2], 1)))[:, :, 0]
     move, grow = np.clip(step[:, 0::2], -0.1, 0.1), np.clip(step[:, 1::2], -0.1, 0.1)
@@ -146,20 +149,29 @@ def _positions(side: int) -> np.ndarray:
     return ((np.arange(side) + 0.5) / side - 0.5).astype(np.float32)
 
 
+def _placed(scale: np.ndarray, shift: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What moves and scales images: matrices from the left and the right, and which pixels are inside, each [m, side, side]."""
+    down, inside_down = _weights(scale[:, 0], shift[:, 0], side)
+    right, inside_right = _weights(scale[:, 1], shift[:, 1], side)
+    # Contiguous, since matrices that are turned by strides are multiplied several times as slowly.
+    return down, np.ascontiguousarray(right.transpose(0, 2, 1)), inside_down[:, :, None] * inside_right[:, None, :]
+
+
 def _weights(scale: np.ndarray, shift: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Linear interpolation along one axis: matrices [m, side, side], and which pixels lie inside the image [m, side]."""
     where = (_positions(side) * (1 + scale[:, None]) + shift[:, None] + 0.5) * side - 0.5
     inside = ((where > -0.02) & (where < side - 0.98)).astype(np.float32)
-    distance = np.abs(np.clip(where, 0, side - 1)[:, :, None] - np.arange(side, dtype=np.float32))
-    return np.maximum(0, 1 - distance), inside
+    where = np.clip(where, 0, side - 1).reshape(-1)
+    below = np.minimum(where.astype(np.int64), side - 2)
+    result, rows = np.zeros((len(where), side), np.float32), np.arange(len(where))
+    for pixel in (below, below + 1):
+        result[rows, pixel] = np.maximum(0, 1 - np.abs(where - pixel.astype(np.float32)))
+    return result.reshape(len(scale), side, side), inside
 
 
-def _moved(images: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return images [m, s, s] moved and scaled, and which pixels were inside [m, s, s]."""
-    side = images.shape[1]
-    down, inside_down = _weights(scale[:, 0], shift[:, 0], side)
-    right, inside_right = _weights(scale[:, 1], shift[:, 1], side)
-    return down @ images @ right.transpose(0, 2, 1), inside_down[:, :, None] * inside_right[:, None, :]
+def _moved(images: np.ndarray, down: np.ndarray, right: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return images [m, s, s] moved and scaled, and which pixels were inside [m, s, s]; see `_placed`."""
+    return down @ np.ascontiguousarray(images) @ right, seen
 
 
 def _matched(first: np.ndarray, second: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -173,9 +185,9 @@ def _matched(first: np.ndarray, second: np.ndarray, seen: np.ndarray) -> np.ndar
 
 def _aligned_correlation(first: np.ndarray, second: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Correlation of images [m, s, s, c] where they overlap, with the second ones moved; lower if contrasts differ."""
-    channels = range(second.shape[-1])
-    moved, seen = zip(*(_moved(second[..., channel], scale, shift) for channel in channels), strict=True)
-    return _correlation(first, np.stack(moved, -1), np.stack(seen, -1))
+    down, right, seen = _placed(scale, shift, second.shape[1])
+    moved = np.stack([_moved(second[..., channel], down, right, seen)[0] for channel in range(second.shape[-1])], -1)
+    return _correlation(first, moved, np.broadcast_to(seen[..., None], moved.shape))
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

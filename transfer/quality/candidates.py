@@ -1,21 +1,17 @@
 """Candidates for near duplicates: pairs of images whose features or thumbnails are similar, as vectors, by their cosine.
 
-All cosines are computed, in blocks of matrix products, and only the wanted pairs are kept, so memory stays bounded: 100,000
-vectors have five thousand million pairs. (scikit-learn's brute-force search takes twice as long.)
+`pairs` computes all cosines, in blocks of matrix products, and keeps only the wanted pairs, so memory stays bounded: 20,000
+vectors have two hundred million pairs. (scikit-learn's brute-force search takes twice as long.) `pairs_of_many` does not compute
+them all (`inverted_lists`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from transfer.quality.alignment import grey, halved
-from transfer.system.resources import one_thread, spread
-
-_SAMPLE = 4096  # rows from which principal directions are learned
-_PLAIN = 2.0  # grey levels: images that vary less differ in nothing but noise
+from transfer.quality import inverted_lists
+from transfer.system.resources import spread
 
 
 @dataclass(frozen=True)
@@ -40,55 +36,6 @@ class Pairs:
         return Pairs(self.first[which], self.second[which], self.similarity[which])
 
 
-def feature_vectors(features: Mapping[str, np.ndarray], width: int = 128) -> np.ndarray:
-    """Turn the pooled features of one or several cut points into one vector per image.
-
-    Features after a ReLU share a large mean, which brings all cosines close to 1. So each value is standardised over the
-    images, and each cut point has the same weight. Wide ones are reduced to their principal directions.
-
-    Args:
-        features: cut point and pooling -> float [n, any width].
-        width: largest number of values taken from a cut point.
-
-    Returns:
-        float32 [n, d], unit length; zeros for an image that equals the mean of all.
-    """
-    tables = [unit(_reduced(standardized(table), width)) for table in features.values()]
-    return unit(np.concatenate(tables, axis=1))
-
-
-def thumbnail_vectors(thumbnails: np.ndarray) -> np.ndarray:
-    """Turn thumbnails uint8 [n, s, s, 3] into vectors of their coarse brightness, minus its mean.
-
-    Returns:
-        float32 [n, s * s / 4], unit length; zeros for images of (nearly) one brightness.
-    """
-    coarse = grey(halved(thumbnails))
-    coarse = coarse.reshape(len(thumbnails), coarse.shape[1] * coarse.shape[2])
-    coarse -= coarse.mean(axis=1, keepdims=True)
-    coarse[coarse.std(axis=1) < _PLAIN] = 0
-    return unit(coarse)
-
-
-def standardized(table: np.ndarray) -> np.ndarray:
-    """Give each column zero mean and unit variance: float [n, d] -> float32 [n, d]. Columns that do not vary become zeros."""
-    table = np.array(table, np.float32)  # a copy, changed in place below: such tables are large
-    if not len(table):
-        return table
-    deviation = table.std(axis=0)
-    varies = deviation > 1e-6 * np.maximum(table.max(axis=0), -table.min(axis=0)).clip(1e-30)
-    table -= table.mean(axis=0)
-    table /= np.where(varies, deviation, np.inf).astype(np.float32)
-    return table
-
-
-def unit(table: np.ndarray) -> np.ndarray:
-    """Give each row the length 1: float32 [n, d]. Rows of (nearly) zeros become zeros."""
-    length = np.linalg.norm(table, axis=1, keepdims=True)
-    result: np.ndarray = table / np.where(length > 1e-4, length, np.inf)
-    return result.astype(np.float32, copy=False)
-
-
 def pairs(vectors: np.ndarray, threshold: float, neighbours: int = 16, block: int = 1024) -> Pairs:
     """Find the pairs of vectors whose cosine reaches a threshold.
 
@@ -106,22 +53,22 @@ def pairs(vectors: np.ndarray, threshold: float, neighbours: int = 16, block: in
     return _sorted(*_concatenated([_NOTHING, *of_blocks]))
 
 
+def pairs_of_many(vectors: np.ndarray, threshold: float, neighbours: int, probes: int, seed: int) -> Pairs:
+    """Find most of the pairs that `pairs` finds, in much less time where there are very many vectors.
+
+    Args:
+        vectors, threshold, neighbours: see `pairs`. What is all alike stays one group here, too.
+        probes, seed: see `inverted_lists.nearest`.
+    """
+    found = inverted_lists.nearest(vectors, threshold, neighbours, probes, seed)
+    row, place = np.nonzero(found.other >= 0)
+    first, second = np.r_[row, found.links[:, 0]], np.r_[found.other[row, place], found.links[:, 1]]
+    return _sorted(first, second, np.r_[found.cosine[row, place], found.alike])
+
+
 def union(*tables: Pairs) -> Pairs:
     """Join tables of pairs; a pair that occurs in several keeps its largest similarity."""
     return _sorted(*_concatenated([_Kept(table.first, table.second, table.similarity) for table in tables]))
-
-
-def _reduced(table: np.ndarray, width: int) -> np.ndarray:
-    """Project onto the principal directions of evenly spaced rows: float32 [n, d] -> float32 [n, at most width]."""
-    if table.shape[1] <= width:
-        return table
-    some = table[:: max(1, len(table) // _SAMPLE)]
-    with one_thread():  # threads that wait for each other make these decompositions slower
-        if len(some) <= some.shape[1]:
-            directions = np.linalg.svd(some, full_matrices=False)[2][:width].T
-        else:
-            directions = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :width]
-    return table @ directions
 
 
 class _Kept(NamedTuple):
@@ -154,7 +101,9 @@ def _of_block(vectors: np.ndarray, start: int, threshold: float, neighbours: int
 
 def _above(cosine: np.ndarray, least: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions where each row's least cosine is reached; in rows with very many, only the most similar and the first."""
-    above = cosine >= least[:, None]
+    some = np.flatnonzero(cosine.max(axis=1) >= least)  # few, once most blocks have been seen
+    cosine = cosine[some]
+    above = cosine >= least[some, None]
     many = np.flatnonzero(np.count_nonzero(above, axis=1) > neighbours + 1)
     if len(many):
         first = above[many].argmax(axis=1)
@@ -162,8 +111,8 @@ def _above(cosine: np.ndarray, least: np.ndarray, neighbours: int) -> tuple[np.n
         above[many] = False
         above[many[:, None], nearest] = True
         above[many, first] = True
-    row, other = np.nonzero(above)
-    return row, other
+    row, other = np.divmod(np.flatnonzero(above), above.shape[1])
+    return some[row], other
 
 
 def _limited(kept: _Kept, least: np.ndarray, neighbours: int) -> tuple[_Kept, np.ndarray]:
@@ -183,6 +132,8 @@ def _limited(kept: _Kept, least: np.ndarray, neighbours: int) -> tuple[_Kept, np
 def _sorted(first: np.ndarray, second: np.ndarray, similarity: np.ndarray) -> Pairs:
     """Each pair once, its smaller row first; the most similar pairs first."""
     low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second).astype(np.int64)
-    order = np.lexsort((high, low, -similarity))
-    kept = order[~pd.DataFrame({"low": low[order], "high": high[order]}).duplicated().to_numpy()]
+    pair = low * (int(high.max(initial=0)) + 1) + high
+    order = np.lexsort((-similarity, pair))
+    kept = order[np.diff(pair[order], prepend=-1) > 0]
+    kept = kept[np.lexsort((pair[kept], -similarity[kept]))]
     return Pairs(low[kept], high[kept], similarity[kept].astype(np.float32))

@@ -1,5 +1,6 @@
 """All checks of a data set, in order, and the splits that follow from what they find."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from transfer.quality import files, label_issues, leaks, near_duplicates, outlie
 from transfer.quality.findings import COLUMNS, Findings
 from transfer.quality.near_duplicates import NearDuplicates
 from transfer.quality.stored_images import StoredImages
+from transfer.quality.tables import Standardized, Table, blocks
 from transfer.system.progress import Advance, Progress
 
 CHECKS = 5
@@ -40,6 +42,12 @@ LEFT_OUT = (
     "were taken for different images, besides the {:,} pairs of near duplicates reported. check.near_duplicate_ratio=1 reports them too."
 )
 
+APPROXIMATE = (
+    "Near duplicates and outliers: not all pairs of {:,} images were compared. Each image was looked for in the {} lists of images most "
+    "like it, and compared with a sample of its class, so a few may be missing. Up to check.exact_images ({:,}) images all are compared."
+)
+_SAMPLE = 2048  # images of a class that outliers among very many are compared with
+
 
 def check(
     dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress, required: bool = True
@@ -61,8 +69,8 @@ def check(
     """
     checks = CHECKS if isinstance(extractor, BackboneExtractor) else CHECKS - 2  # outliers and labels need features
     with progress.step("Checking the data", checks, "checks") as advance:
-        images = stored_images.read(dataset.table, extractor, store)
-        found = near_duplicates.find(images.features, images.thumbnails, config.check)
+        images = stored_images.read(dataset.table, extractor, store, config.check.exact_images)
+        found = near_duplicates.find(images.features, images.thumbnails, config.check, config.seed)
         advance(1)
         dataset = split(_grouped(dataset, config, images, found), config.data, config.seed, required)
         return dataset, collect(dataset.table, images, found, config.check, config.seed, config.weights == "random", advance)
@@ -71,8 +79,8 @@ def check(
 def split_again(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config) -> Dataset:
     """Split a dataset once more, as `check` does, looking for nothing but groups."""
     if config.data.group_by == NEAR_DUPLICATES:
-        images = stored_images.read(dataset.table, extractor, store)
-        found = near_duplicates.find(images.features, images.thumbnails, config.check)
+        images = stored_images.read(dataset.table, extractor, store, config.check.exact_images)
+        found = near_duplicates.find(images.features, images.thumbnails, config.check, config.seed)
         dataset = _grouped(dataset, config, images, found)
     return split(dataset, config.data, config.seed)
 
@@ -102,10 +110,12 @@ def collect(
         advance: called with the number of checks made.
     """
     usable = manifests.used(manifest)
-    thumbnails = dict(zip(images.rows["digest"], images.thumbnails, strict=True)) if images else {}
-    kinds, listed = files.peculiar(manifest, thumbnails, config.tiny)
+    borders, blank = _seen(images.thumbnails) if images else (np.empty((0, 3), np.float32), np.empty(0, bool))
+    kinds, listed = files.peculiar(manifest, images.rows["digest"].to_numpy()[blank] if images else [], config.tiny)
     advance(1)
     notes = [] if images and images.features else [NO_FEATURES if images else NO_IMAGES]
+    if found and found.approximate:
+        notes.append(APPROXIMATE.format(len(found.groups), config.lists, config.exact_images))
     if found and found.left_out:
         notes.append(LEFT_OUT.format(found.left_out, len(found.pairs)))
     tables = {
@@ -115,15 +125,15 @@ def collect(
         "kinds": kinds,
         "files": listed,
         "duplicates": files.duplicates(manifest),
-        "leaks": _leaks(usable.drop_duplicates("digest"), images, config, seed),
+        "leaks": _leaks(usable.drop_duplicates("digest"), images, borders, config, seed),
     }
     advance(1)
     if images and found:
         rows = manifest.loc[images.rows.index]  # with the splits, which `images.rows` may be older than
         tables["near_duplicates"] = _near_duplicates(rows, found)
         if images.features:
-            judged = _judged(rows, usable, images, found.groups)
-            tables["outliers"] = _outliers(judged, config)
+            judged = _judged(rows, usable, images, found)
+            tables["outliers"] = _outliers(judged, config, seed)
             advance(1)
             issues, doubts = ({}, [RANDOM_WEIGHTS]) if random_weights else _label_issues(judged, config, seed)
             tables, notes = tables | issues, notes + doubts
@@ -131,14 +141,26 @@ def collect(
     return Findings(notes, unchecked=[name for name in ("near_duplicates", "label_issues", "outliers") if name not in tables], **tables)
 
 
+def _seen(thumbnails: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return the colour of the border of each image, float32 [n, 3], and whether it is of one colour, bool [n]."""
+    borders, blank = np.empty((len(thumbnails), 3), np.float32), np.empty(len(thumbnails), bool)
+    for part in blocks(len(thumbnails)):
+        pixels = thumbnails[part]
+        borders[part], blank[part] = leaks.border_color(pixels), files.of_one_color(pixels)
+    return borders, blank
+
+
 def _near_duplicates(rows: pd.DataFrame, found: NearDuplicates) -> pd.DataFrame:
     pairs, facts = found.pairs, rows[["path", "label", "split"]].to_numpy()
-    sets = pd.factorize(found.groups[pairs.first])[0].tolist()
-    table = []
-    for number, first, second, similarity in zip(sets, facts[pairs.first], facts[pairs.second], pairs.similarity.tolist(), strict=True):
-        across = bool(first[2] and second[2] and first[2] != second[2])
-        table.append([number, *first, *second, similarity, across])
-    return pd.DataFrame(table, columns=COLUMNS["near_duplicates"], dtype=object)
+    first, second = facts[pairs.first], facts[pairs.second]
+    across = (first[:, 2] != "") & (second[:, 2] != "") & (first[:, 2] != second[:, 2])
+    sets = pd.factorize(found.groups[pairs.first])[0]
+    return _table("near_duplicates", [sets, *first.T, *second.T, pairs.similarity.astype(np.float64), across])
+
+
+def _table(name: str, columns: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Return a table of plain values: Python's numbers, not NumPy's."""
+    return pd.DataFrame({key: np.array(values.tolist(), object) for key, values in zip(COLUMNS[name], columns, strict=True)}, dtype=object)
 
 
 @dataclass(frozen=True)
@@ -151,27 +173,32 @@ class _Judged:
         labels: number of each image's class, int64 [n].
         groups: number of its group of near duplicates, int64 [n].
         features: standardised, float32 [n, d].
+        approximate: whether there are so many that the features are not in memory.
     """
 
     facts: np.ndarray
     names: list[str]
     labels: np.ndarray
     groups: np.ndarray
-    features: np.ndarray
+    features: np.ndarray | Standardized
+    approximate: bool
 
 
-def _judged(rows: pd.DataFrame, usable: pd.DataFrame, images: StoredImages, groups: np.ndarray) -> _Judged:
-    one_label = usable.groupby("digest", sort=False)["label"].nunique() == 1
-    chosen = np.flatnonzero(rows["digest"].map(one_label).to_numpy(bool) & (rows["reason"] == "").to_numpy())
+def _judged(rows: pd.DataFrame, usable: pd.DataFrame, images: StoredImages, found: NearDuplicates) -> _Judged:
+    labels = usable[["digest", "label"]].drop_duplicates()
+    contradictions = labels.loc[labels["digest"].duplicated(), "digest"]
+    known = rows["digest"].isin(usable["digest"]) & ~rows["digest"].isin(contradictions)
+    chosen = np.flatnonzero((known & (rows["reason"] == "")).to_numpy(bool))
     rows = rows.iloc[chosen]
-    names, labels = _numbered(rows["label"])
-    return _Judged(rows[["path", "label", "split"]].to_numpy(), names, labels, groups[chosen], label_issues.joined(images.features, chosen))
+    names, numbers = _numbered(rows["label"])
+    features = Standardized.of(images.features).of_rows(chosen) if found.approximate else label_issues.joined(images.features, chosen)
+    return _Judged(rows[["path", "label", "split"]].to_numpy(), names, numbers, found.groups[chosen], features, found.approximate)
 
 
-def _outliers(judged: _Judged, config: CheckConfig) -> pd.DataFrame:
-    far = outliers.find(judged.features, judged.labels, config.outlier_ratio)
-    apart = [[*judged.facts[row.row], float(row.ratio)] for row in far.itertuples()]
-    return pd.DataFrame(apart, columns=COLUMNS["outliers"], dtype=object)
+def _outliers(judged: _Judged, config: CheckConfig, seed: int) -> pd.DataFrame:
+    sample = _SAMPLE if judged.approximate else None
+    far = outliers.find(judged.features, judged.labels, config.outlier_ratio, sample=sample, seed=seed)
+    return _table("outliers", [*judged.facts[far["row"].to_numpy()].T, far["ratio"].to_numpy(np.float64)])
 
 
 def _label_issues(judged: _Judged, config: CheckConfig, seed: int) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -181,14 +208,14 @@ def _label_issues(judged: _Judged, config: CheckConfig, seed: int) -> tuple[dict
     )
     if found.judged and not found.learned:
         return {}, [NOT_LEARNED.format(found.judged, found.accuracy, found.majority)]
-    wrong = [
-        [*judged.facts[row.row], judged.names[row.suggested], float(row.given_probability), float(row.suggested_probability)]
-        for row in found.table.itertuples()
-    ]
-    return {"label_issues": pd.DataFrame(wrong, columns=COLUMNS["label_issues"], dtype=object)}, []
+    wrong = found.table
+    suggested = np.array(judged.names, object)[wrong["suggested"].to_numpy(np.int64)]
+    likely = [wrong[name].to_numpy(np.float64) for name in ("given_probability", "suggested_probability")]
+    facts = judged.facts[wrong["row"].to_numpy(np.int64)]
+    return {"label_issues": _table("label_issues", [*facts.T, suggested, *likely])}, []
 
 
-def _leaks(rows: pd.DataFrame, images: StoredImages | None, config: CheckConfig, seed: int) -> pd.DataFrame:
+def _leaks(rows: pd.DataFrame, images: StoredImages | None, borders: np.ndarray, config: CheckConfig, seed: int) -> pd.DataFrame:
     names, labels = _numbered(rows["label"])
     if len(names) < 2:
         return pd.DataFrame(columns=COLUMNS["leaks"], dtype=object)
@@ -201,13 +228,12 @@ def _leaks(rows: pd.DataFrame, images: StoredImages | None, config: CheckConfig,
         "aspect ratio": width / np.maximum(height, 1),
     }
     if images:
-        colors = dict(zip(images.rows["digest"], leaks.border_color(images.thumbnails), strict=True))
-        properties["border colour"] = np.stack([colors[digest] for digest in rows["digest"]])
+        properties["border colour"] = borders[pd.Index(images.rows["digest"]).get_indexer(rows["digest"])]
     return leaks.find(properties, labels, names, config.folds, config.leak_margin, config.leak_level, seed, config.leak_saved)
 
 
 def _numbered(labels: pd.Series) -> tuple[list[str], np.ndarray]:
     """Return the class names, sorted, and the number of each label among them, int64 [n]."""
-    names = sorted(set(labels))
-    numbers = {name: number for number, name in enumerate(names)}
-    return names, np.array([numbers[label] for label in labels], np.int64)
+    numbers, found = pd.factorize(labels.to_numpy(object))
+    order = sorted(range(len(found)), key=found.__getitem__)
+    return found[order].tolist(), np.argsort(order)[numbers]

@@ -1,6 +1,6 @@
 """Facts of the files: kinds of peculiar files and what is done with them, formats, sizes, classes, exact duplicates."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -41,45 +41,74 @@ _AS_MEANT = {
 """Beginning of a reason -> treatment of files that were left out on purpose: they are no fault of the data."""
 
 
-def peculiar(manifest: pd.DataFrame, thumbnails: Mapping[str, np.ndarray], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def peculiar(manifest: pd.DataFrame, blank: Collection[str], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List the peculiar files by kind.
 
     Args:
         manifest: all files.
-        thumbnails: digest -> uint8 [s, s, 3].
+        blank: digests of images of one colour.
         tiny: images with a shorter side than this, in pixels, are tiny.
 
     Returns:
         The tables `kinds` and `files` of `Findings`.
     """
-    found: dict[tuple[str, str], list[list[str]]] = {}
+    columns = {name: manifest[name].to_numpy(object) for name in ("path", "label", "split", "reason", "format", "traits", "value_range")}
+    found: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
 
-    def add(kind: tuple[str, str], row: tuple, detail: str = "") -> None:
-        found.setdefault(kind, []).append([kind[0], row.path, row.label, row.split, detail])  # type: ignore[attr-defined]
+    def add(kind: tuple[str, str], rows: np.ndarray, details: Sequence[str] | np.ndarray) -> None:
+        if len(rows):
+            found.setdefault(kind, []).append((rows, np.array(details, object)))
 
-    blank = _blank(thumbnails)
-    for row in manifest.itertuples(index=False):
-        if row.reason:
-            start, _, rest = row.reason.partition(": ")
-            add((_SKIPPED.get(start, start), _treatment(start)), row, rest)
-            continue
-        for trait in row.traits.split():
-            named = PurePosixPath(row.path).suffix.lstrip(".")
-            kind = _TRAITS[trait] if trait in _TRAITS else (f"{trait} samples", _scaled(trait, row.value_range))
-            add(kind, row, f"is {row.format}, called .{named}" if trait == "mislabelled" else "")
-        if row.status == "transcoded":
-            add(_TRANSCODED, row, row.format)
-        if min(row.width, row.height) < tiny:
-            add(_TINY, row, f"{row.width} x {row.height} pixels")
-        if row.digest in blank:
-            add(_BLANK, row)
-    ordered = sorted(found.items(), key=lambda item: (not item[0][1].startswith(_NOT_USED), -len(item[1]), item[0]))
-    kinds = [[kind, len(rows), treatment] for (kind, treatment), rows in ordered]
-    files = [row for _, rows in ordered for row in rows]
+    out = columns["reason"] != ""
+    skipped, used = np.flatnonzero(out), np.flatnonzero(~out)
+    parts = [reason.partition(": ") for reason in columns["reason"][skipped]]
+    for start, rows in _by_value(np.array([start for start, _, _ in parts], object)):
+        add((_SKIPPED.get(start, start), _treatment(start)), skipped[rows], [parts[row][2] for row in rows])
+    for traits, some in _by_value(columns["traits"][used]):
+        for trait in traits.split():
+            for value_range, rows in _by_value(columns["value_range"][used[some]]):
+                named = used[some[rows]]
+                kind = _TRAITS[trait] if trait in _TRAITS else (f"{trait} samples", _scaled(trait, value_range))
+                add(kind, named, _misnamed(columns, named) if trait == "mislabelled" else [""] * len(named))
+    transcoded = used[manifest["status"].to_numpy(object)[used] == "transcoded"]
+    add(_TRANSCODED, transcoded, columns["format"][transcoded])
+    width, height = (manifest[name].to_numpy(object)[used].astype(np.int64) for name in ("width", "height"))
+    small = np.minimum(width, height) < tiny
+    add(_TINY, used[small], _sides(width[small], height[small]))
+    of_one_color = used[manifest["digest"].iloc[used].isin(blank).to_numpy(bool)]
+    add(_BLANK, of_one_color, [""] * len(of_one_color))
+    ordered = []
+    for (name, treatment), of_each in found.items():
+        rows, details = (np.concatenate(column) for column in zip(*of_each, strict=True))
+        order = np.argsort(rows, kind="stable")
+        facts = [columns[column][rows[order]] for column in ("path", "label", "split")]
+        of_kind = np.column_stack([np.full(len(rows), name, object), *facts, details[order]])
+        ordered.append((not treatment.startswith(_NOT_USED), -len(rows), name, treatment, of_kind))
+    ordered.sort(key=lambda kind: kind[:4])
+    kinds = [[name, -count, treatment] for _, count, name, treatment, _ in ordered]
     return (
         pd.DataFrame(kinds, columns=COLUMNS["kinds"], dtype=object),
-        pd.DataFrame(files, columns=COLUMNS["files"], dtype=object),
+        pd.DataFrame(np.concatenate([np.empty((0, 5), object), *(kind[4] for kind in ordered)]), columns=COLUMNS["files"], dtype=object),
     )
+
+
+def _by_value(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each different text with its positions."""
+    numbers, texts = pd.factorize(values)
+    order = np.argsort(numbers, kind="stable")
+    ends = np.cumsum(np.bincount(numbers, minlength=len(texts)))
+    yield from zip(texts, np.split(order, ends)[:-1], strict=True)
+
+
+def _misnamed(columns: Mapping[str, np.ndarray], rows: np.ndarray) -> list[str]:
+    named = zip(columns["format"][rows], columns["path"][rows], strict=True)
+    return [f"is {format}, called .{PurePosixPath(path).suffix.lstrip('.')}" for format, path in named]
+
+
+def _sides(width: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Name the sides of images in pixels; most have those of many others."""
+    numbers, sides = pd.factorize((width << 32) + height)
+    return np.array([f"{both >> 32} x {both & 0xFFFFFFFF} pixels" for both in sides.tolist()], object)[numbers]
 
 
 def _scaled(dtype: str, value_range: str) -> str:
@@ -97,15 +126,10 @@ def _treatment(reason: str) -> str:
     return next((said for start, said in _AS_MEANT.items() if reason.startswith(start)), _NOT_USED)
 
 
-def _blank(thumbnails: Mapping[str, np.ndarray], block: int = 1024) -> set[str]:
-    """Return the digests of images of one colour."""
-    digests, blank = list(thumbnails), set[str]()
-    for start in range(0, len(digests), block):
-        part = digests[start : start + block]
-        pixels = np.stack([thumbnails[digest] for digest in part])
-        spans = (pixels.max(axis=(1, 2)) - pixels.min(axis=(1, 2))).max(axis=1)
-        blank.update(digest for digest, span in zip(part, spans, strict=True) if span <= 1)
-    return blank
+def of_one_color(thumbnails: np.ndarray) -> np.ndarray:
+    """Return which images are of one colour: uint8 [n, s, s, 3] -> bool [n]."""
+    found: np.ndarray = (thumbnails.max(axis=(1, 2)) - thumbnails.min(axis=(1, 2))).max(axis=1, initial=0) <= 1
+    return found
 
 
 def formats(usable: pd.DataFrame) -> pd.DataFrame:
@@ -126,10 +150,15 @@ def sizes(usable: pd.DataFrame) -> pd.DataFrame:
 def classes(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the used images of each class, their share and their splits, the largest class first."""
     usable = manifests.used(manifest)
-    rows = []
-    for label in dict.fromkeys(manifest.loc[manifest["label"] != "", "label"]):
-        splits = list(usable.loc[usable["label"] == label, "split"])
-        rows.append([label, len(splits), len(splits) / max(len(usable), 1), *(splits.count(name) for name in manifests.SPLITS)])
+    labels = manifest["label"].to_numpy(object)
+    names = pd.unique(labels[labels != ""])
+    of_each = pd.factorize(np.r_[names, usable["label"].to_numpy(object)])[0][len(names) :]  # the names come first, so these are theirs
+    splits = usable["split"].to_numpy(object)
+    images, *counts = (
+        np.bincount(of_each[chosen], minlength=len(names)).tolist()
+        for chosen in (slice(None), *(splits == split for split in manifests.SPLITS))
+    )
+    rows = [[label, count, count / max(len(usable), 1), *each] for label, count, *each in zip(names, images, *counts, strict=True)]
     rows.sort(key=lambda row: (-row[1], row[0]))
     return pd.DataFrame(rows, columns=COLUMNS["classes"], dtype=object)
 
@@ -137,6 +166,7 @@ def classes(manifest: pd.DataFrame) -> pd.DataFrame:
 def duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the sets of files with the same bytes, those found in several classes first, then the largest."""
     images = manifest[(manifest["digest"] != "") & ((manifest["reason"] == "") | manifest["reason"].str.startswith("the same image"))]
+    images = images[images["digest"].duplicated(keep=False)]
     sets: dict[str, list[tuple]] = {}
     for row in images.itertuples(index=False):
         sets.setdefault(row.digest, []).append(row)

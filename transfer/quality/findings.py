@@ -10,7 +10,7 @@ import pandas as pd
 
 from transfer.config import CheckConfig
 from transfer.errors import RunError
-from transfer.system.files import write_text
+from transfer.system.files import replacing
 
 _IMAGE = ["path", "label", "split"]
 COLUMNS: dict[str, list[str]] = {
@@ -26,6 +26,14 @@ COLUMNS: dict[str, list[str]] = {
     "leaks": ["property", "accuracy", "majority", "leak", "rule"],
 }
 """The columns of each table."""
+
+
+_BLOCK = 16_384  # rows written at a time
+
+
+def _json(value: Any) -> str:
+    # JSON escapes surrogates: file names that are not Unicode survive.
+    return json.dumps(value, default=lambda value: value.item())
 
 
 def _empty(name: str) -> pd.DataFrame:
@@ -102,11 +110,16 @@ class Findings:
 
     def write(self, path: Path) -> None:
         """Write all tables as JSON, atomically."""
-        content: dict[str, Any] = {"notes": self.notes, "unchecked": self.unchecked}
-        for name in COLUMNS:
-            content[name] = getattr(self, name).astype(object).to_numpy().tolist()
-        # JSON escapes surrogates: file names that are not Unicode survive.
-        write_text(path, json.dumps(content, default=lambda value: value.item()) + "\n")
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(f'{{"notes": {_json(self.notes)}, "unchecked": {_json(self.unchecked)}')
+            for name in COLUMNS:
+                table = getattr(self, name).astype(object)
+                file.write(f', "{name}": [')
+                for start in range(0, len(table), _BLOCK):  # a table may have a row for each of a million files
+                    rows = _json(table.iloc[start : start + _BLOCK].to_numpy().tolist())
+                    file.write(", " * bool(start) + rows[1:-1])
+                file.write("]")
+            file.write("}\n")
 
     @classmethod
     def read(cls, path: Path) -> "Findings":

@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 
 from transfer.quality import ridge
-from transfer.quality.candidates import standardized
+from transfer.quality.tables import Standardized, Table
+from transfer.quality.vectors import standardized
 
 COLUMNS = ["row", "given", "suggested", "given_probability", "suggested_probability"]
 _CLEARLY = 20  # a class this many times more probable than the given one is always suggested
 _FEWEST = 20  # images of each class to learn from, at least, if it has as many
 _CHANCE = 0.001  # largest probability of so many right answers if nothing could be learned
 _TEMPERATURES = (1e-3, 30.0)
+_VALUES = 20_000_000  # probabilities that are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class LabelIssues:
 
 
 def find(
-    features: np.ndarray,
+    features: np.ndarray | Standardized,
     labels: np.ndarray,
     groups: np.ndarray,
     inverse_penalty: float = 0.01,
@@ -56,7 +58,7 @@ def find(
     """Find the images whose label is likely wrong.
 
     Args:
-        features: float32 [n, d], standardised.
+        features: float32 [n, d], standardised; in memory or not.
         labels: class numbers, int [n], from 0.
         groups: rows of one group (near duplicates) are judged without each other, int or str [n].
         inverse_penalty: the penalty is 1 / (100 * inverse_penalty) times d; smaller is more regularised.
@@ -73,27 +75,55 @@ def find(
     classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
         return LabelIssues(pd.DataFrame(columns=COLUMNS), 0, float("nan"), float("nan"), False)
-    # A table of all images is large: not copied where every row is judged.
-    table = np.asarray(features if len(rows) == len(features) else features[rows], np.float32)
+    table, groups = _of_rows(features, rows), groups[rows]
     fitted = np.zeros(len(rows), bool)
     fitted[_some(np.arange(len(rows)), numbers, max_rows, seed)] = True
-    scores = ridge.without_own_group(table, numbers, groups[rows], fitted, table.shape[1] / (100 * inverse_penalty))
-    right, majority = int((scores.argmax(axis=1) == numbers).sum()), np.bincount(numbers).max() / len(rows)
-    if not _learned(right, len(rows), float(majority), gain):
-        return LabelIssues(pd.DataFrame(columns=COLUMNS), len(rows), right / len(rows), float(majority), False)
-    probabilities = _probabilities(scores, numbers, fitted)
-    wrong = _ranked(numbers, probabilities)
-    found = _table(rows[wrong], labels, classes, wrong, probabilities)
-    return LabelIssues(found, len(rows), right / len(rows), float(majority), True)
+    right, majority, tables = 0, float(np.bincount(numbers).max() / len(rows)), []
+    parts = _parts(groups, len(classes))
+    for part in parts:
+        judged = part if len(parts) == 1 else np.union1d(part, np.flatnonzero(fitted))
+        some = _of_rows(table, judged)
+        scores = ridge.without_own_group(some, numbers[judged], groups[judged], fitted[judged], table.shape[1] / (100 * inverse_penalty))
+        own = slice(None) if len(parts) == 1 else np.isin(judged, part)
+        right += int((scores.argmax(axis=1) == numbers[judged])[own].sum())
+        if len(parts) == 1 and not _learned(right, len(rows), majority, gain):
+            break
+        probabilities = _probabilities(scores, numbers[judged], fitted[judged])[own]
+        wrong = _ranked(numbers[part], probabilities)
+        tables.append(_table(rows[part[wrong]], labels, classes, wrong, probabilities))
+    learned = _learned(right, len(rows), majority, gain)
+    found = pd.concat(tables, ignore_index=True) if learned else pd.DataFrame(columns=COLUMNS)
+    if len(tables) > 1:
+        found = found.sort_values("given_probability", kind="stable", ignore_index=True)
+    return LabelIssues(found, len(rows), right / len(rows), majority, learned)
 
 
-def joined(features: Mapping[str, np.ndarray], rows: np.ndarray | None = None) -> np.ndarray:
+def _parts(groups: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Divide the rows into parts of whole groups, so that the probabilities of all classes are in memory for one part at a time.
+
+    Args:
+        groups: numbers of the groups, int [n], from 0.
+        classes: number of probabilities of a row.
+    """
+    count = -(-len(groups) * classes // _VALUES)
+    part = groups * count // (int(groups.max()) + 1)
+    return [np.flatnonzero(part == number) for number in np.unique(part)]
+
+
+def _of_rows(features: np.ndarray | Standardized, rows: np.ndarray) -> np.ndarray | Standardized:
+    if isinstance(features, Standardized):
+        return features.of_rows(rows)
+    # A table of all images is large: not copied where every row is judged.
+    return np.asarray(features if len(rows) == len(features) else features[rows], np.float32)
+
+
+def joined(features: Mapping[str, Table], rows: np.ndarray | None = None) -> np.ndarray:
     """Put the features of several cut points side by side, each value standardised over the chosen rows: float32 [m, d]."""
     count = len(next(iter(features.values()))) if rows is None else len(rows)
     result = np.empty((count, sum(table.shape[1] for table in features.values())), np.float32)
     start = 0
     for table in features.values():  # one at a time: all together would need several times the memory
-        result[:, start : start + table.shape[1]] = standardized(table if rows is None else table[rows])
+        result[:, start : start + table.shape[1]] = standardized(table[:] if rows is None else table[rows])
         start += table.shape[1]
     return result
 

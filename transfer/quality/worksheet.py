@@ -15,7 +15,6 @@ a class `01` into 1, cannot be undone: import the columns as text.
 """
 
 import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,7 +23,7 @@ import pandas as pd
 from transfer.data.sources.tables import reading
 from transfer.errors import DataError, OutputError
 from transfer.quality.findings import Findings
-from transfer.system.files import require_place, write_bytes
+from transfer.system.files import replacing, require_place
 from transfer.system.spreadsheet import cell, path_cell
 
 COLUMNS = [
@@ -62,22 +61,21 @@ def write(manifest: pd.DataFrame, findings: Findings | None, path: Path, protect
     require_free(path, protected)
     found = findings or Findings()
     suggested = dict(zip(found.label_issues["path"], found.label_issues["suggested"], strict=True))
-    duplicate_of, notes = _duplicate_of(found, list(manifest["path"])), _notes(found)
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)  # ends rows with \r\n, so cells with either of the two are quoted
-    writer.writerow(COLUMNS)
-    for row in manifest.itertuples(index=False):
-        name = row.path
-        if name.endswith("/"):
-            continue
-        remarks = [row.reason] if row.reason else notes.get(name, []) if findings else row.traits.split()
-        writer.writerow([
-            path_cell(name), cell(row.label), row.split, cell(row.group), "yes" if row.reason else "",
-            cell(suggested.get(name, "")), path_cell(duplicate_of.get(name, "")), cell("; ".join(remarks)),
-            row.format, row.width or "", row.height or "", row.size,
-        ])  # fmt: skip
+    duplicate_of, notes = _duplicate_of(found, manifest["path"]), _notes(found)
     try:
-        write_bytes(path, buffer.getvalue().encode("utf-8-sig"))
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)  # ends rows with \r\n, so cells with either of the two are quoted
+            writer.writerow(COLUMNS)
+            for row in manifest.itertuples(index=False):
+                name = row.path
+                if name.endswith("/"):
+                    continue
+                remarks = [row.reason] if row.reason else notes.get(name, ()) if findings else row.traits.split()
+                writer.writerow([
+                    path_cell(name), cell(row.label), row.split, cell(row.group), "yes" if row.reason else "",
+                    cell(suggested.get(name, "")), path_cell(duplicate_of.get(name, "")), cell("; ".join(remarks)),
+                    row.format, row.width or "", row.height or "", row.size,
+                ])  # fmt: skip
     except OSError as error:
         raise DataError(f"The table for --write-manifest cannot be written: {error.strerror}. Received {str(path)!r}.") from None
 
@@ -89,12 +87,13 @@ def _is_worksheet(path: Path) -> bool:
         return False
 
 
-def _duplicate_of(findings: Findings, paths: list[str]) -> dict[str, str]:
+def _duplicate_of(findings: Findings, paths: Iterable[str]) -> dict[str, str]:
     """Return path -> the first of its exact duplicates; for files without these, the first of its near duplicates."""
     found: dict[str, str] = {}
     for first, *others in findings.duplicates.groupby("set", sort=False)["path"].agg(list):
         found.update(dict.fromkeys(others, first))
-    order = {path: number for number, path in enumerate(paths)}
+    named = {*findings.near_duplicates["path"], *findings.near_duplicates["other_path"]}  # few of all
+    order = {path: number for number, path in enumerate(paths) if path in named}
     pairs = findings.near_duplicates.groupby("set", sort=False)[["path", "other_path"]].agg(list)
     for members in pairs["path"] + pairs["other_path"]:
         first, *others = sorted(set(members), key=lambda path: order.get(path, -1))
@@ -103,12 +102,15 @@ def _duplicate_of(findings: Findings, paths: list[str]) -> dict[str, str]:
     return found
 
 
-def _notes(findings: Findings) -> dict[str, list[str]]:
+def _notes(findings: Findings) -> dict[str, tuple[str, ...]]:
     """Return path -> what was found about the file, each finding once."""
-    notes: dict[str, dict[str, None]] = {}
+    notes: dict[str, tuple[str, ...]] = {}
+    texts: dict[str, str] = {}  # a million files may be tiny, all with the same words
 
     def note(path: str, text: str) -> None:
-        notes.setdefault(path, {})[text] = None
+        known = notes.get(path, ())
+        if text not in known:
+            notes[path] = (*known, texts.setdefault(text, text))
 
     sets = findings.duplicates.groupby("set", sort=False)[["path", "label"]].agg(list)
     for paths, labels in zip(sets["path"], sets["label"], strict=True):
@@ -125,4 +127,4 @@ def _notes(findings: Findings) -> dict[str, list[str]]:
         note(row.path, f"outlier: {row.ratio:.1f} times as far from its class as usual")
     for row in findings.files.itertuples(index=False):
         note(row.path, f"{row.kind}: {row.detail}" if row.detail else row.kind)
-    return {path: list(texts) for path, texts in notes.items()}
+    return notes

@@ -57,7 +57,7 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
     from transfer.data.pipeline import ImageSpec, decoder_of, files_of
 
     settings = dataclasses.replace(ImageSpec(size), data=(data or DataConfig()).model_copy(update={"resize": "pad"}))
-    decoder = decoder_of(settings)
+    decoder = decoder_of(settings, len(rows))
 
     def image(file: bytes) -> "np.ndarray | None":
         try:

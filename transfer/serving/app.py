@@ -54,7 +54,7 @@ def create_app(engine: Engine) -> Gate:
     if key is not None:
         _document_key(app)
     hosts = Hosts(engine.settings.host, engine.settings.allowed_host)
-    patient = Patient(_with_short_way(app, models), engine.settings.request_seconds)
+    patient = Patient(_with_short_way(app, models), engine.settings.request_seconds, engine.settings.patience)
     return Gate(patient, engine.metrics, key.get_secret_value() if key else None, hosts)
 
 

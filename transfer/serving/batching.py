@@ -1,9 +1,11 @@
 """Dynamic batching: requests that wait while the model is busy share its next batch.
 
-No request is delayed to fill a batch: one that finds the model idle is computed at once. A few threads run the model, so that
-one batch uses the cores that another leaves idle (small networks leave a third of them). The queue in front of them is bounded;
-if it is full, the client is told at once. A batch with a damaged image is halved until the damaged ones are isolated; the
-decoder fails before the network computes, so this costs at most one more pass.
+No request is delayed to fill a batch while the model is idle: what has arrived by then is computed at once. A few threads run the
+model, so that one batch uses the cores that another leaves idle (small networks leave a third of them). A batch beside others waits
+until as many rows wait as are being computed, for ten milliseconds at most: a batch has a cost of its own, and small ones would
+follow each other at the price of large ones. The queue is bounded; if it is full, the client is told at once. A batch with a
+damaged image is halved until the damaged ones are isolated; the decoder fails before the network computes, so this costs at most
+one more pass.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from transfer.serving.refusals import busy
 
 _LOG = logging.getLogger("transfer.serving")
 _HISTORY = 0.2  # weight of the newest batch in the running mean of seconds a row
+_GATHERING = 0.01  # seconds that a batch beside others waits for more rows, at most
 
 
 class Batcher:
@@ -51,6 +54,9 @@ class Batcher:
         self._changed = threading.Condition()
         self._stopping = False
         self._large = False  # whether a batch above the limit of pixels is being computed
+        self._computing: list[int] = []  # rows of the other batches that are being computed
+        self._gathered = 0.0  # when a batch beside them need not wait any longer
+        self._waking, self._watched = False, 0  # whether threads will be woken; how many wait for the end of that time
         self._threads = [self._thread(number) for number in range(threads)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self.seconds_per_row = self.answered_at = 0.0
@@ -91,10 +97,21 @@ class Batcher:
                 raise busy(wait)
             for turn, piece in enumerate(pieces, self._turn):  # a request of many pieces takes turns with those that come later
                 piece.turn = turn
-            self._waiting = deque(sorted([*self._waiting, *pieces], key=lambda piece: piece.turn))
+            in_order = not self._waiting or self._waiting[-1].turn <= self._turn
+            self._waiting.extend(pieces)
+            if not in_order:
+                self._waiting = deque(sorted(self._waiting, key=lambda piece: piece.turn))
             self._rows += rows
             self._revive()
-            self._changed.notify(len(pieces))
+        if not self._waking:  # when the requests that have arrived together are all in the queue
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        with self._changed:
+            if not (self._gathers() and self._watched):
+                self._changed.notify()
 
     def submit_first(self, piece: Piece) -> None:
         """Put a piece before all others, whatever waits."""
@@ -125,10 +142,12 @@ class Batcher:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._stopping and not (batch := self._take()):
-                    self._changed.wait()
+                while not self._stopping and (self._gathers() or not (batch := self._take())):
+                    self._wait()
                 if self._stopping:
                     return
+                if self._waiting:
+                    self._changed.notify()
             try:
                 self._compute(batch)
             except BaseException as error:  # of an answer that could not be delivered, perhaps for want of memory
@@ -139,7 +158,23 @@ class Batcher:
                     if self._is_large(batch):
                         self._large = False
                         self._changed.notify_all()
+                    else:
+                        self._computing.remove(sum(piece.rows for piece in batch))
             del batch  # free it while waiting
+
+    def _gathers(self) -> bool:
+        """Return whether what waits is left to become more."""
+        if not self._waiting or not self._computing or self._waiting[0].turn < 0 or self._rows >= self._limits.rows:
+            return False
+        return self._rows * len(self._computing) < sum(self._computing) and time.monotonic() < self._gathered
+
+    def _wait(self) -> None:
+        if not self._gathers():
+            self._changed.wait()
+            return
+        self._watched += 1
+        self._changed.wait(self._gathered - time.monotonic())
+        self._watched -= 1
 
     def _compute(self, batch: list[Piece]) -> None:
         started, rows = time.perf_counter(), sum(piece.rows for piece in batch)
@@ -178,7 +213,11 @@ class Batcher:
         self._waiting = left
         self._rows -= rows
         self._turn = max([self._turn, *(piece.turn for piece in batch[:1])])
-        self._large = self._large or self._is_large(batch)
+        if self._is_large(batch):
+            self._large = True
+        elif batch:
+            self._computing.append(rows)
+            self._gathered = time.monotonic() + _GATHERING
         return batch
 
     def _deliver(self, batch: list[Piece], results: list[Any]) -> None:

@@ -54,7 +54,7 @@ class Unparsed:
 
 def is_heavy(body: bytes) -> bool:
     """Return whether a body may hold too many values to be parsed at once."""
-    return _values(body) > _AT_ONCE
+    return len(body) > _AT_ONCE and _values(body) > _AT_ONCE
 
 
 def loads(body: bytes, largest: Largest) -> Any:

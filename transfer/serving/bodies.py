@@ -1,13 +1,13 @@
-"""A request's body, received within limits on time and memory."""
+"""A request's body, received within limits on memory."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from transfer.serving.refusals import RefusedError, busy, too_large
 
 _SMALL, _SPARE = 10**6, 1.25
+_MUCH, _LITTLE = 32 * 10**6, 0.1  # bytes whose memory is worth giving back, and the share of them that may still be held
 
 Receive = Callable[[], Awaitable[Any]]
 Need = Callable[[int], None]
@@ -22,11 +22,19 @@ class Held:
 
     Attributes:
         now: bytes held at the moment, at most `limit`; a quarter more with small requests.
+        peak: most of them since `rested` last said yes.
     """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self.now = 0.0
+        self.now = self.peak = 0.0
+
+    def rested(self) -> bool:
+        """Return whether much was held, and little is left of it; the peak is then forgotten."""
+        rested = self.peak > _MUCH and self.now < self.peak * _LITTLE
+        if rested:
+            self.peak = self.now
+        return rested
 
     @contextmanager
     def account(self) -> Iterator[Need]:
@@ -44,6 +52,7 @@ class Held:
             if self.now + total - taken > self._limit * (_SPARE if total <= _SMALL else 1):
                 raise busy(1)
             self.now += total - taken
+            self.peak = max(self.peak, self.now)
             taken = total
 
         try:
@@ -52,40 +61,35 @@ class Held:
             self.now -= taken
 
 
-async def read(receive: Receive, headers: Mapping[str, str], limit_mb: float, seconds: float, need: Need) -> bytes:
+async def read(receive: Receive, headers: Sequence[tuple[bytes, bytes]], limit_mb: float, need: Need) -> bytes:
     """Read a body.
 
     Args:
         headers: of the request, with names in lower case.
         limit_mb: largest size, whatever was announced, in units of 1,000,000 bytes.
-        seconds: time limit for the whole body.
         need: reserves memory as the body arrives (`Held.account`): announcing a large body reserves nothing.
 
     Raises:
-        RefusedError: 413 if it is too large, 408 if it is too slow, 415 if it is compressed, 429 if there is no room.
+        RefusedError: 413 if it is too large, 415 if it is compressed, 429 if there is no room.
         ClientGoneError: if the client disconnects.
     """
     limit = int(limit_mb * 1e6)
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise RefusedError(415, "Compressed requests are not supported. Send the body uncompressed.")
-    announced = headers.get("content-length", "")
-    if announced.isdigit() and (len(announced) > 18 or int(announced) > limit):
-        raise too_large(limit_mb)
+    for name, value in headers:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            raise RefusedError(415, "Compressed requests are not supported. Send the body uncompressed.")
+        if name == b"content-length" and value.isdigit() and (len(value) > 18 or int(value) > limit):
+            raise too_large(limit_mb)
     parts: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGoneError
-                part = message.get("body", b"")
-                size += len(part)
-                if size > limit:
-                    raise too_large(limit_mb)
-                need(size)
-                parts.append(part)
-                if not message.get("more_body", False):
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
-    except TimeoutError:
-        raise RefusedError(408, f"The request did not arrive within {seconds:g} s.", {"Connection": "close"}) from None
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit_mb)
+        need(size)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -19,12 +19,13 @@ from transfer.serving.batching import Batcher
 from transfer.serving.bodies import Held, Need
 from transfer.serving.metrics import Metrics
 from transfer.serving.model import DEFAULT, Loaded, Signature, grey
-from transfer.serving.pieces import Answer, Limits, Piece, pieces_of
+from transfer.serving.pieces import Answer, Limits, Piece, new_piece, pieces_of, result_of
 from transfer.serving.refusals import ImageError, too_many_images
 from transfer.serving.settings import MEGA, Settings
 from transfer.serving.tf_json import Question
 from transfer.serving.transcoding import Transcoder
 from transfer.serving.versions import Versions
+from transfer.system import memory
 
 _INLINE = 1 << 16
 """Bytes of JSON that are parsed at once; a larger body is given to another thread."""
@@ -59,27 +60,39 @@ class Engine:
         self._probe: asyncio.Task[bool] | None = None
         self._reference_file, self._reference = reference_file, None  # type: Path | None, Any
         self._reading = threading.Lock()
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start the model's threads, and the watch for new versions."""
         self._batcher.start()
-        self._watching = asyncio.create_task(self.versions.watch(self.settings.poll_seconds))
+        self._watching.append(asyncio.create_task(self.versions.watch(self.settings.poll_seconds)))
+        self._watching.append(asyncio.create_task(self._tidy()))
 
     async def stop(self) -> None:
         """Stop both; requests in progress must have ended."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._watching:
+            task.cancel()
         await asyncio.to_thread(self._batcher.stop, self.settings.stop_seconds)
         await self._transcoder.stop()
         self._parser.shutdown(wait=False, cancel_futures=True)
 
     def read_metrics(self) -> bytes:
         """Return the counters in Prometheus's text format."""
+        self._note()
+        return self.metrics.text()
+
+    async def _tidy(self) -> None:
+        """Every second note what another worker may be asked for, and give back memory after large requests."""
+        while True:
+            self._note()
+            if self.held.rested():
+                await asyncio.to_thread(memory.give_back)
+            await asyncio.sleep(1)
+
+    def _note(self) -> None:
         self.metrics.waiting.set(self._batcher.waiting)
         self.metrics.held.set(self.held.now)
         self.metrics.version.set(self.versions.current.version)
-        return self.metrics.text()
 
     async def healthy(self) -> bool:
         """Return whether the model answers: it did not long ago, or does now, before all others, for a tiny image."""
@@ -93,7 +106,7 @@ class Engine:
         loaded = self.versions.current
         image = grey(loaded.side)
         key = (loaded.version, DEFAULT)
-        piece = _piece(key, loaded.signatures[DEFAULT].run, {"image_bytes": [image]}, [len(image)], [loaded.side**2])
+        piece = new_piece(key, loaded.signatures[DEFAULT].run, {"image_bytes": [image]}, [len(image)], [loaded.side**2])
         try:
             async with asyncio.timeout(self.settings.health_seconds):
                 self._batcher.submit_first(piece)
@@ -137,7 +150,7 @@ class Engine:
             pieces = []
             for part in pieces_of(rows, sizes, pixels, self._limits):
                 own = {name: value[part] for name, value in ready.items()}
-                pieces.append(_piece((loaded.version, signature.name), signature.run, own, sizes[part], pixels[part]))
+                pieces.append(new_piece((loaded.version, signature.name), signature.run, own, sizes[part], pixels[part]))
             results = await self._computed(pieces)
         parts, start = [], 0
         for piece, result in zip(pieces, results, strict=True):
@@ -157,7 +170,7 @@ class Engine:
             pieces = []
             for admitted in (results[number] for number in good):
                 inputs = {"image_bytes": [admitted.data]}
-                pieces.append(_piece((loaded.version, signature.name), signature.run, inputs, [len(admitted.data)], [admitted.pixels]))
+                pieces.append(new_piece((loaded.version, signature.name), signature.run, inputs, [len(admitted.data)], [admitted.pixels]))
             for number, result in zip(good, await self._computed(pieces), strict=True):
                 results[number] = result
         bad = sum(isinstance(result, ImageError) for result in results)
@@ -178,7 +191,7 @@ class Engine:
 
         with self.held.account() as need:
             (admitted,) = await self._admitted(loaded, [image], need)
-            piece = _piece(object(), run, {"image": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
+            piece = new_piece(object(), run, {"image": [admitted.data]}, [len(admitted.data)], [admitted.pixels])
             (result,) = await self._computed([piece])
         if isinstance(result, ImageError):
             raise result
@@ -216,30 +229,19 @@ class Engine:
 
     def _count(self, good: int, bad: int) -> None:
         if good:
-            self.metrics.images.labels("answered").inc(good)
+            self.metrics.answered.inc(good)
         if bad:
-            self.metrics.images.labels("refused").inc(bad)
+            self.metrics.refused.inc(bad)
 
     async def _computed(self, pieces: Sequence[Piece]) -> list[Any]:
         """Return the result of each piece, or its `ImageError`; if this is cancelled, they are dropped."""
         if not pieces:
             return []
         self._batcher.submit(pieces)
-        futures = [piece.future for piece in pieces]
         try:
-            await asyncio.wait(futures)
-        finally:
-            if not all(future.done() for future in futures):
-                self._batcher.drop(pieces)
-        results: list[Any] = []
-        for future in futures:
-            error = future.exception()
-            if error is not None and not isinstance(error, ImageError):
-                raise error
-            results.append(error or future.result())
-        return results
-
-
-def _piece(key: object, run: Any, inputs: Mapping[str, Any], sizes: Sequence[int], pixels: Sequence[int]) -> Piece:
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    return Piece(key, run, inputs, len(sizes), sum(sizes), sum(pixels), future)
+            if len(pieces) > 1:
+                await asyncio.wait([piece.future for piece in pieces])
+            return [await result_of(piece) for piece in pieces]
+        except asyncio.CancelledError:
+            self._batcher.drop(pieces)
+            raise

@@ -73,7 +73,7 @@ class FileRoutes:
         own = self._engine.settings
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise RefusedError(415, "Expected multipart/form-data: curl -F file=@image.jpg")
-        body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.patience, need)
+        body = await bodies.read(request.receive, request.scope["headers"], own.max_body_mb, need)
 
         async def whole() -> AsyncGenerator[bytes, None]:
             yield body

@@ -6,8 +6,11 @@ import socket
 from transfer.errors import RunError
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, shared: bool = False) -> socket.socket:
     """Bind an address without accepting connections yet.
+
+    Args:
+        shared: bind it beside other sockets of this user that are shared (`share`).
 
     Raises:
         RunError: if it is invalid or in use.
@@ -21,11 +24,18 @@ def bound(host: str, port: int) -> socket.socket:
     taken = socket.socket(family, kind, protocol)  # asyncio sets TCP_NODELAY only if the protocol is given
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            share(taken)
         taken.bind(address)
     except OSError as error:
         taken.close()
         raise refused(host, port, error) from None
     return taken
+
+
+def share(taken: socket.socket) -> None:
+    """Let other sockets of this user be bound to the same address; the system shares out connections among those that listen."""
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
 def refused(host: str, port: int, error: OSError) -> RunError:

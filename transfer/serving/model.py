@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,16 @@ from google.protobuf import json_format
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from transfer.errors import RunError
+from transfer.errors import EngineError, RunError
+from transfer.exporters.compute import choice
+from transfer.exporters.compute.choice import Classifier
+from transfer.exporters.compute.facts import Preference
 from transfer.exporters.served import Served
 
-DEFAULT = "serving_default"
+DEFAULT, DECODED, EXPLAIN = "serving_default", "images", "explain"
+"""The signatures of an export."""
+
+Outputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Input:
     dtype: tf.DType
     shape: tuple[int | None, ...]
 
-    @property
+    @cached_property
     def is_string(self) -> bool:
         """Whether rows are byte strings, which are images."""
         return bool(self.dtype == tf.string)
@@ -39,30 +46,39 @@ class Input:
 
 @dataclass(frozen=True)
 class Signature:
-    """One function of a model: inputs by name, and the call with tensors by name."""
+    """One function of a model.
+
+    Attributes:
+        inputs: by name.
+        compute: see `run`.
+    """
 
     name: str
     inputs: Mapping[str, Input]
-    call: Callable[..., dict[str, tf.Tensor]]
+    compute: Callable[[Mapping[str, Any]], Outputs]
 
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Call it with lists of bytes or arrays of n rows each; return arrays of n rows, strings as objects.
+    def run(self, inputs: Mapping[str, Any]) -> Outputs:
+        """Compute from lists of bytes or arrays of n rows each, by name, arrays of n rows by name, strings as objects.
 
         Raises:
             tf.errors.OpError: if the graph fails, for example at a damaged image.
         """
-        tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
-        return {name: value.numpy() for name, value in self.call(**tensors).items()}
+        return self.compute(inputs)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version of a model, ready to answer."""
+    """A version of a model, ready to answer.
+
+    Attributes:
+        engine: what computes its answers, with the version.
+    """
 
     version: int
     served: Served
     signatures: Mapping[str, Signature]
     signature_def: dict[str, Any]
+    engine: str = ""
 
     @property
     def labels(self) -> list[str]:
@@ -75,23 +91,28 @@ class Loaded:
         return self.served.size
 
 
-def load(folder: Path, trust: bool = False) -> Loaded:
+def load(folder: Path, trust: bool = False, preference: Preference | None = None, say: Callable[[str], None] = print) -> Loaded:
     """Load a version folder, such as `export/1`, and run it once, so that the first client does not wait.
 
     Args:
         folder: whose name is the number of the version.
         trust: load it whatever it could do; see `exporters.foreign`.
+        preference: for the engine; None: TensorFlow.
+        say: see `choice.load`.
 
     Raises:
-        RunError: if it is not a complete SavedModel of this package, or one that is not trusted could do more than compute.
+        RunError: if it is not a complete SavedModel of this package, one that is not trusted could do more than compute, or the engine
+            that is asked for cannot be used.
     """
     try:
-        served = Served(folder, trust)
-        signatures = {name: _signature(name, function) for name, function in served.signatures.items()}
-        loaded = Loaded(int(folder.name), served, signatures, _signature_def(folder))
+        classifier = choice.load(folder, preference, say, trust) if preference else Classifier(Served(folder, trust))
+        signatures = {name: _signature(name, function, classifier) for name, function in classifier.served.signatures.items()}
+        loaded = Loaded(int(folder.name), classifier.served, signatures, _signature_def(folder), classifier.engine)
         warm(loaded)
     except RunError:
         raise
+    except EngineError as error:
+        raise RunError(str(error)) from None
     except Exception as error:  # incomplete files fail differently in each reader
         reason = re.split(r"[\n{\[]", str(error), maxsplit=1)[0].strip() or type(error).__name__
         raise RunError(f"The export cannot be used: {reason[:200]}. Received {str(folder)!r}.") from None
@@ -105,7 +126,7 @@ def warm(loaded: Loaded) -> None:
         answer = loaded.signatures[DEFAULT].run({"image_bytes": [image] * count})
         if answer["probabilities"].shape != (count, len(loaded.labels)):
             raise ValueError("its labels do not match its probabilities")
-    loaded.signatures["explain"].run({"image_bytes": [image], "class_number": np.array([-1], np.int32)})
+    loaded.signatures[EXPLAIN].run({"image_bytes": [image], "class_number": np.array([-1], np.int32)})
 
 
 def grey(side: int) -> bytes:
@@ -115,10 +136,23 @@ def grey(side: int) -> bytes:
     return buffer.getvalue()
 
 
-def _signature(name: str, function: Any) -> Signature:
+def _signature(name: str, function: Any, classifier: Classifier) -> Signature:
     specs = function.structured_input_signature[1]
     inputs = {key: Input(spec.dtype, tuple(spec.shape[1:])) for key, spec in sorted(specs.items())}
-    return Signature(name, inputs, function)
+    if classifier.network is None or name == EXPLAIN:
+        return Signature(name, inputs, partial(_by_tensorflow, function, inputs))
+    return Signature(name, inputs, partial(_by_openvino, classifier, name))
+
+
+def _by_tensorflow(function: Callable[..., dict[str, tf.Tensor]], kinds: Mapping[str, Input], inputs: Mapping[str, Any]) -> Outputs:
+    tensors = {name: tf.constant(value, kinds[name].dtype) for name, value in inputs.items()}
+    return {name: value.numpy() for name, value in function(**tensors).items()}
+
+
+def _by_openvino(classifier: Classifier, signature: str, inputs: Mapping[str, Any]) -> Outputs:
+    """Compute what a signature would return: its own decoder's images go through OpenVINO."""
+    (given,) = inputs.values()
+    return classifier.outputs(np.asarray(given, np.float32) if signature == DECODED else classifier.served.decode(given))
 
 
 def _signature_def(folder: Path) -> dict[str, Any]:

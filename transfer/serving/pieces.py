@@ -53,6 +53,19 @@ class Piece:
     turn: int = field(default=0, init=False)
 
 
+def new_piece(key: object, run: Any, inputs: Mapping[str, Rows], sizes: Sequence[int], pixels: Sequence[int]) -> Piece:
+    """Return a piece of so many rows, each of a size and a number of pixels, for the running event loop."""
+    return Piece(key, run, inputs, len(sizes), sum(sizes), sum(pixels), asyncio.get_running_loop().create_future())
+
+
+async def result_of(piece: Piece) -> Any:
+    """Return a piece's answer, or its `ImageError`; any other error is raised."""
+    try:
+        return await piece.future
+    except ImageError as error:
+        return error
+
+
 def answers(batch: Sequence[Piece], bad_row: type[BaseException] | tuple[type[BaseException], ...]) -> list[Any]:
     """Return for each piece its outputs, or the exception that its client gets. Nothing is raised, whatever the model does.
 

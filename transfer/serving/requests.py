@@ -30,7 +30,7 @@ class Flow(FlowControl):
         self._requests = requests
 
     def resume_reading(self) -> None:
-        if not self._requests.holds:
+        if self.read_paused and not self._requests.holds:
             super().resume_reading()
 
 

@@ -11,16 +11,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import uvicorn
 
+from transfer.exporters.compute.facts import Preference
+from transfer.runs import EXPORT, Run
 from transfer.serving.app import create_app
+from transfer.serving.console import farewell, say, welcome
 from transfer.serving.engine import Engine
 from transfer.serving.gate import Gate
-from transfer.serving.listening import bound, limit_unsent, refused
+from transfer.serving.listening import limit_unsent, refused
 from transfer.serving.model import load
 from transfer.serving.places import Places
 from transfer.serving.protocol import Connection
@@ -81,33 +82,47 @@ class Server(uvicorn.Server):
             signal.signal(signal.SIGHUP, hangup)
 
 
-def serve(export: Path, settings: Settings, reference_file: Path | None = None, taken: socket.socket | None = None) -> None:
-    """Serve the newest version of an export until SIGINT, SIGTERM or SIGHUP; requests in progress are still answered.
+def serve(opened: Run, settings: Settings, taken: socket.socket) -> None:
+    """Serve the newest version of a run's export until SIGINT, SIGTERM or SIGHUP; requests in progress are still answered.
 
     Args:
-        export: folder of the versions (RUN/export).
+        opened: the run.
         settings: of the server.
-        reference_file: the sample of training images kept with the run.
         taken: the socket to listen on (`bound`); closed at the end.
 
     Raises:
         RunError: if no version is usable, or the address is in use.
     """
+    say(farewell(run(opened, settings, taken)))
+
+
+def run(
+    opened: Run, settings: Settings, listening: socket.socket, ready: Callable[[str], None] = say, say: Callable[[str], None] = say
+) -> int:
+    """Serve as `serve` does, without its last words; return how many requests were not answered.
+
+    Args:
+        ready: called with one line when requests are taken.
+        say: called with one line for each version that is refused or replaces another.
+
+    Raises:
+        RunError: as `serve`.
+    """  # fmt: skip
     _quiet(settings.access_log)
-    listening = taken or bound(settings.host, settings.port)
     limit_unsent(listening, settings.send_buffer_kb, settings.send_seconds)
     _allow_files(2 * settings.connections + _SPARE)
-    engine = Engine(settings, Versions(export, partial(load, trust=settings.trust), say), reference_file)
+    loading = partial(load, trust=settings.trust, preference=Preference.of(opened, settings.compute), say=say)
+    engine = Engine(settings, Versions(opened.path / EXPORT, loading, say), opened.ood_reference)
     port = listening.getsockname()[1]
     gate = create_app(engine)
-    server = Server(configured(engine, gate), lambda: say(_welcome(engine, port)))
+    server = Server(configured(engine, gate), lambda: ready(welcome(settings, port, engine.versions.current.version)))
     try:
         asyncio.run(server.serve([listening]))
     except OSError as error:
-        raise refused(settings.host, port, error) from None
+        raise refused(settings.host, settings.port, error) from None
     finally:
         listening.close()
-    say(_farewell(gate.unanswered + server.unsent))
+    return gate.unanswered + server.unsent
 
 
 def configured(engine: Engine, gate: Gate) -> uvicorn.Config:
@@ -120,20 +135,6 @@ def configured(engine: Engine, gate: Gate) -> uvicorn.Config:
         access_log=own.access_log, server_header=False, timeout_keep_alive=round(own.idle_seconds), headers=_HEADERS,
         backlog=1024, timeout_graceful_shutdown=round(own.stop_seconds), proxy_headers=False,
     )  # fmt: skip
-
-
-def _welcome(engine: Engine, port: int) -> str:
-    own, version = engine.settings, engine.versions.current.version
-    host = f"[{own.host}]" if ":" in own.host else own.host
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    root = f"http://{host}:{port}"
-    return f"Ready: {root}/ (web page), {root}/v1/models/{quote(own.name)}:predict (API), version {version}. Press Ctrl-C to stop."
-
-
-def _farewell(unanswered: int) -> str:
-    if not unanswered:
-        return "Stopped; all requests in progress were answered."
-    return f"Stopped; {unanswered} {'request was' if unanswered == 1 else 'requests were'} not answered."
 
 
 def _quiet(access_log: bool) -> None:
@@ -155,8 +156,3 @@ def _allow_files(count: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < count:
         wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def say(text: str) -> None:
-    """Print one line for the operator."""
-    print(" ".join(text.split()), file=sys.stderr, flush=True)

@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from transfer.config.sections import Section
 from transfer.config.values import refusal
 from transfer.errors import ConfigError
+from transfer.models import openvino_engine
 from transfer.serving import hosts
 
 KEY_VARIABLE = "TRANSFER_API_KEY"
+
+Compute = Literal["auto", "tensorflow", "openvino"]
+ENGINES, AUTO = get_args(Compute), "auto"
+"""What computes an export; `auto`: the faster one on this machine, if both agree."""
 
 KILO, MEGA = 1_000, 1_000_000
 
@@ -27,7 +32,9 @@ class Settings(Section):
     allowed_host: tuple[str, ...] = Field(
         (), description="further host names that a server without a key answers to, and takes requests of pages from; *: any name"
     )
+    compute: Compute = Field("auto", description="engine; auto: the faster one on this machine, if both agree")
     access_log: bool = Field(False, description="one line a request")
+    workers: int = Field(1, ge=1, le=256, description="processes behind the port, each with its own model and limits (Linux)")
 
     max_body_mb: float = Field(32.0, gt=0, le=2000, description="of one request")
     max_images: int = Field(128, ge=1, le=100_000, description="of one request")
@@ -125,6 +132,19 @@ def build(given: Mapping[str, Any]) -> Settings:
         option = "--" + found.key.replace("_", "-")
         hint = " It is part of a URL: no slash and no colon." if option == "--name" else ""
         raise ConfigError(f"{option} {found.rule}.{hint} Received {option} {found.received}.") from None
+
+
+def require_engine(compute: str, name: str) -> None:
+    """Check an engine that is asked for by this name.
+
+    Raises:
+        ConfigError: if there is no such engine.
+        EngineError: if it is OpenVINO, which is not installed, or of a version that was not tried.
+    """
+    if compute not in ENGINES:
+        raise ConfigError(f"{name}: expected one of {', '.join(ENGINES)}. Received {compute!r}.")
+    if compute == "openvino":
+        openvino_engine.require()
 
 
 def key_in(variable: str) -> SecretStr | None:

@@ -21,6 +21,8 @@ from transfer.serving.model import DEFAULT, Input, Signature
 from transfer.serving.pieces import Rows
 from transfer.serving.refusals import RefusedError, described, shortened, too_many_images
 
+_ANY = Largest(0, 0)  # of a body that is not heavy, where it does not matter
+
 
 @dataclass(frozen=True)
 class Question:
@@ -45,7 +47,7 @@ def parse(body: bytes, signatures: Mapping[str, Signature], most_rows: int) -> Q
         RefusedError: 400, with TensorFlow Serving's message; 413 if it has more rows than `most_rows`, or more values than such a
             request can have.
     """
-    document = _document(body, Largest(most_rows, max(map(_values_a_row, signatures.values()))))
+    document = _document(body, _largest(signatures, most_rows) if big_json.is_heavy(body) else _ANY)
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise _bad(f"'signature_name' key must be a string value. Received {described(name)}.")
@@ -72,11 +74,15 @@ def dumps(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
     content: Any
     if by_row:
         names = list(columns)
-        rows = zip(*(list(value) for value in columns.values()), strict=True)
+        rows = zip(*columns.values(), strict=True)
         content = {"predictions": [row[0] if len(names) == 1 else dict(zip(names, row, strict=True)) for row in rows]}
     else:
         content = {"outputs": next(iter(columns.values())) if len(columns) == 1 else columns}
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _largest(signatures: Mapping[str, Signature], most_rows: int) -> Largest:
+    return Largest(most_rows, max(map(_values_a_row, signatures.values())))
 
 
 def _values_a_row(signature: Signature) -> float:
@@ -160,7 +166,9 @@ def _bytes(value: Any, number: int, place: str) -> bytes:
 def _column(value: np.ndarray, as_bytes: bool) -> Any:
     """Return an output in a form that orjson can write; arrays of numbers stay arrays."""
     if value.dtype != object:
-        return np.ascontiguousarray(value)
+        return value if value.flags.c_contiguous else np.ascontiguousarray(value)
+    if value.ndim == 2 and not as_bytes:  # class names, the same ones in every row
+        return [_names(tuple(row)) for row in value.tolist()]
     return _texts(value.tolist(), as_bytes)
 
 
@@ -168,6 +176,11 @@ def _texts(value: Any, as_bytes: bool) -> Any:
     if isinstance(value, list):
         return [_texts(item, as_bytes) for item in value]
     return {"b64": binascii.b2a_base64(value, newline=False).decode()} if as_bytes else _text(value)
+
+
+@functools.lru_cache(64)
+def _names(row: tuple[bytes, ...]) -> list[str]:
+    return [_text(value) for value in row]
 
 
 @functools.lru_cache(4096)

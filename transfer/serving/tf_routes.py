@@ -29,7 +29,7 @@ class TfRoutes:
         engine, own = self._engine, self._engine.settings
         loaded = self._model(request, "Servable not found for request: {latest}", "Servable not found for request: {specific}")
         with engine.held.account() as need:
-            body = await bodies.read(request.receive, request.headers, own.max_body_mb, own.patience, need)
+            body = await bodies.read(request.receive, request.scope["headers"], own.max_body_mb, need)
             question = await engine.parsed(loaded, body)
             del body
             _require_classes(question, loaded)
@@ -39,7 +39,7 @@ class TfRoutes:
                 where = "of 'instances' list" if question.by_row else "of the inputs"
                 received = _received(question.inputs, error)
                 raise RefusedError(400, f"Failed to process element: {error.position} {where}. Error: {error.text}{received}") from None
-            engine.metrics.images.labels("answered").inc(question.rows)
+            engine.metrics.answered.inc(question.rows)
             return answer(tf_json.dumps(outputs, question.by_row))
 
     async def status(self, request: Request) -> Response:
@@ -68,9 +68,9 @@ class TfRoutes:
         if ":" in name or (version is not None and not _VERSION.fullmatch(version)):
             raise malformed(request)
         loaded = self._engine.versions.current
-        plain = shortened(name)
-        words = {"name": plain, "version": version, "latest": f"Latest({plain})", "specific": f"Specific({plain}, {version})"}
         if name != self._engine.settings.name or (version is not None and int(version) != loaded.version):
+            plain = shortened(name)
+            words = {"name": plain, "version": version, "latest": f"Latest({plain})", "specific": f"Specific({plain}, {version})"}
             raise RefusedError(404, (no_model if version is None else no_version).format(**words))
         return loaded
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 _DISCARDING = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
+_STATUS_LINE, _BLANK_LINE = b"HTTP/1.1 ", b"\r\n\r\n"
 
 
 class Deadline:
@@ -43,6 +44,8 @@ class PatientTransport(asyncio.Transport):
 
     A socket that is closed while bytes of the client are unread makes the system reset the connection, and the client may lose the
     answer it has not read yet. Closing therefore ends only our half first, and reads on for some time.
+
+    An answer's headers, which uvicorn writes by themselves, leave with its body: sending costs more than making a small answer.
     """
 
     def __init__(self, inner: Any, loop: asyncio.AbstractEventLoop, unread: Callable[[], bool], seconds: float, size: float) -> None:
@@ -55,7 +58,8 @@ class PatientTransport(asyncio.Transport):
         """
         super().__init__()
         self._inner, self._unread, self._seconds, self._room = inner, unread, seconds, size
-        self._closing = False
+        self._closing, self._loop = False, loop
+        self._headers = b""  # of an answer whose body has not been written
         self._end = Deadline(loop, self.abort)
         inner.set_write_buffer_limits(high=0)  # the protocol is told as soon as anything cannot be sent, and when all is sent
 
@@ -68,6 +72,7 @@ class PatientTransport(asyncio.Transport):
 
     def close_now(self) -> None:
         """Close; bytes of the client that are on their way reset the connection."""
+        self._send_headers()
         self._closing = True
         self._inner.close()
 
@@ -75,6 +80,7 @@ class PatientTransport(asyncio.Transport):
         """End our half, discard what the client still sends, then close."""
         if self.is_closing():
             return
+        self._send_headers()
         self._closing = True
         with contextlib.suppress(OSError):  # already reset
             self._inner.write_eof()
@@ -108,8 +114,20 @@ class PatientTransport(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         """Send, unless the connection is being closed."""
-        if not self._closing:
-            self._inner.write(data)
+        if self._closing:
+            return
+        if self._headers:
+            data, self._headers = self._headers + data, b""
+        elif data.startswith(_STATUS_LINE) and data.endswith(_BLANK_LINE):
+            self._headers = data
+            self._loop.call_soon(self._send_headers)  # should no body follow at once
+            return
+        self._inner.write(data)
+
+    def _send_headers(self) -> None:
+        headers, self._headers = self._headers, b""
+        if headers and not self._closing:
+            self._inner.write(headers)
 
     def pause_reading(self) -> None:
         """Stop receiving."""

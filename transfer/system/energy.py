@@ -7,7 +7,9 @@ says so.
 
 import logging
 import math
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +57,23 @@ def _be_quiet() -> None:
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
 
 
+_ahead: "dict[str, Future[Any]]" = {}
+
+
+def look_ahead(country: str | None = None) -> None:
+    """Begin to look for the hardware, on a thread, before a `Meter` needs it: while TensorFlow is imported it costs no time."""
+    found: Future[Any] = Future()
+
+    def look() -> None:
+        try:
+            found.set_result(_tracker(country or _ANY_COUNTRY))
+        except Exception as error:  # the meter says so
+            found.set_exception(error)
+
+    _ahead[country or _ANY_COUNTRY] = found
+    threading.Thread(target=look, name="energy", daemon=True).start()
+
+
 class Meter:
     """Measures pieces of work, one after the other.
 
@@ -69,7 +88,8 @@ class Meter:
         self._country = country
         if wanted:
             try:
-                self._tracker = _tracker(country or _ANY_COUNTRY)
+                ahead = _ahead.pop(country or _ANY_COUNTRY, None)
+                self._tracker = ahead.result() if ahead else _tracker(country or _ANY_COUNTRY)
                 self.source = _source(self._tracker)
             except Exception as error:  # whatever fails, the work continues without measuring
                 self._give_up(error)

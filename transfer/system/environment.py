@@ -9,15 +9,16 @@ from typing import Any
 from transfer.system.devices import machine
 from transfer.system.resources import threads
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "lmdb")
+_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "lmdb", "openvino")
 
 
-def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
+def describe(engine: str, precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
     """Return the content of `environment.json`.
 
     Args:
+        engine: what computed the features, `tensorflow` or `openvino`.
         precision: precision of feature extraction.
-        measured: measurements of `precision: auto`; None if the precision was given.
+        measured: measurements of `compute: auto` and `precision: auto`; None if both were given.
     """
     versions = {}
     for name in _PACKAGES:
@@ -31,8 +32,9 @@ def describe(precision: str, measured: dict[str, Any] | None) -> dict[str, Any]:
         "packages": versions,
         "machine": machine(),
         "threads": threads(),
+        "compute": engine,
         "precision": precision,
-        "precision_measured": measured,
+        "compute_measured": measured,
         "git_commit": _commit(),
     }
 

@@ -1,5 +1,6 @@
-"""Errors of all kinds that mean one thing: too little memory."""
+"""Too little memory: errors of all kinds that mean it, and memory that is given back to others."""
 
+import ctypes
 import re
 import resource
 import sys
@@ -30,6 +31,13 @@ def shortage(error: BaseException) -> str:
         return ""
     said = re.split(r" \[Op:| \[\[|\{\{|Hint:", said, maxsplit=1)[0].strip(" .")
     return said[:200] or type(error).__name__
+
+
+def give_back() -> None:
+    """Give back to the system what was freed and the C library keeps for later, which after many large requests is a gigabyte."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
 
 
 def _is_exhausted(error: BaseException) -> bool:

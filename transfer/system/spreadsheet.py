@@ -14,7 +14,9 @@ import io
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from transfer.system.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +29,11 @@ _PATH_GUARDED = re.compile(rf"(?:\./)+[{_STARTS}]")
 _ESCAPED = re.compile(r"\\udc([0-9a-f]{2})")
 _SURROGATES = re.compile("[\udc80-\udcff]")
 _LOOKS_ESCAPED = re.compile(r"\\(?=udc[0-9a-f]{2})")
+
+_MAY_CHANGE = re.compile(rf"(?:\A|\0)(?:'*|(?:\./)*)[{_STARTS}]|\\udc|[\udc80-\udcff]")
+"""Found in texts joined by `\0` if one of them is written or read as another; found, too, in some that are not."""
+
+_TOGETHER = 8192  # rows written together
 
 _PATHS = ("path",)
 """Columns that hold paths."""
@@ -79,16 +86,26 @@ def encoded(table: "pd.DataFrame") -> "pd.DataFrame":
 
 def to_csv(table: "pd.DataFrame") -> str:
     """Return a table as the text of a CSV file, without its index; `read_csv` is the inverse."""
-    import pandas as pd
-
-    written, buffer = guarded(table), io.StringIO()
-    texts = written.select_dtypes(exclude="number")
-    # The csv module of Python 3.11 does not quote a carriage return, which readers take for the end of the row.
-    returns = any("\r" in str(name) for name in written) or any(
-        isinstance(value, str) and "\r" in value for place in range(texts.shape[1]) for value in pd.unique(texts.iloc[:, place])
-    )
-    written.to_csv(buffer, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL, lineterminator="\n")
+    buffer = io.StringIO()
+    _write(table, buffer)
     return buffer.getvalue()
+
+
+def write_csv(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table as a CSV file, atomically, some rows at a time; see `to_csv`."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        _write(table, file)
+
+
+def _write(table: "pd.DataFrame", file: TextIO) -> None:
+    # The csv module of Python 3.11 does not quote a carriage return, which readers take for the end of the row.
+    columns = [table.iloc[:, place] for place in range(table.shape[1])]
+    texts = [column for column in columns if not _is_number(column)]
+    returns = any("\r" in str(name) for name in table) or any("\r" in _joined(column) for column in texts)
+    quoting: Any = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    for start in range(0, max(len(table), 1), _TOGETHER):
+        some = guarded(table.iloc[start : start + _TOGETHER])
+        some.to_csv(file, index=False, header=not start, quoting=quoting, lineterminator="\n")
 
 
 def read_csv(path: Path, texts: Collection[str] | None) -> "pd.DataFrame":
@@ -120,11 +137,23 @@ def _with_texts(
     columns = []
     for place, name in enumerate(table.columns):
         column, change = table.iloc[:, place], of_path if name in _PATHS else of_text
-        if not pd.api.types.is_numeric_dtype(column):
-            known = {value: change(value) for value in pd.unique(column) if isinstance(value, str)}
-            changed = [known.get(value, value) if isinstance(value, str) else value for value in column]
-            column = pd.Series(changed, table.index, dtype=object)
+        if not _is_number(column):
+            if _MAY_CHANGE.search(_joined(column)):
+                known = {value: change(value) for value in pd.unique(column) if isinstance(value, str)}
+                changed = [known.get(value, value) if isinstance(value, str) else value for value in column]
+                column = pd.Series(changed, table.index, dtype=object)
+            column = column.astype(object)
         columns.append(column)
     names = [of_text(name) if names_too and isinstance(name, str) else name for name in table.columns]
     result = pd.concat(columns, axis=1, ignore_index=True) if columns else table.copy()
     return result.set_axis(pd.Index(names, dtype=object), axis=1)
+
+
+def _is_number(column: "pd.Series[Any]") -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column)
+
+
+def _joined(column: "pd.Series[Any]") -> str:
+    return "\0".join([value for value in column if isinstance(value, str)])

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from transfer.config import AugmentConfig
-from transfer.data.augment import augment, view_seed
+from transfer.data.augment import augment, view_seeds
 from transfer.features.arrays import StoredRows
 from transfer.system import resources
 
@@ -34,7 +34,7 @@ class Live:
 
     def seeds(self, epoch: int) -> np.ndarray:
         """Return the seeds of each row's view in an epoch (from 0), int64 [n, 2]."""
-        return np.array([view_seed(digest, epoch + 1, self.seed) for digest in self.digests], np.int64)
+        return view_seeds(self.digests, epoch + 1, self.seed)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ import pandas as pd
 
 from transfer.config import Config
 from transfer.data.dataset import Dataset
+from transfer.data.groups import places
 from transfer.features.arrays import StoredRows
-from transfer.features.extraction import PLAIN, views_of
 from transfer.features.extractor import PIXELS, FeatureExtractor
-from transfer.features.store import Store, key
+from transfer.features.keys import by_name
+from transfer.features.store import Store
+from transfer.features.tasks import PLAIN, views_of
 from transfer.training import checkpoints
 from transfer.training.batches import Batches, Live, class_weights
 from transfer.training.identity import result_identity
@@ -56,15 +58,14 @@ class FeatureDataset:
 
     def labels(self, split: str) -> np.ndarray:
         """Return the class numbers of a split, int [n]."""
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        return np.array([numbers[label] for label in self.rows(split)["label"]], np.int64)
+        return places(self.classes, self.dataset.column("label", split))
 
     def stored(self, split: str, outputs: Outputs, augmented: bool = False) -> tuple[StoredRows, np.ndarray]:
         """Return the rows of a split, with the outputs side by side, and their labels; with `augmented`, the stored views after the
         plain images."""
-        digests, labels, views = list(self.rows(split)["digest"]), self.labels(split), views_of(self.config)
+        digests, labels, views = self.dataset.column("digest", split), self.labels(split), views_of(self.config)
         tags = [PLAIN, *(views.tags() if augmented and views.augmentation else [])]
-        keys = [[key(digest, tag, output) for tag in tags for digest in digests] for output in outputs]
+        keys = [by_name(digests, [(tag, output) for tag in tags]) for output in outputs]
         widths = [self.extractor.width(output) for output in outputs]
         rows = StoredRows(self.store, keys, widths, self.extractor.dtype(outputs[0]), self.config.features.memory_mb << 20)
         return rows, np.tile(labels, len(tags))

@@ -56,4 +56,5 @@ def decided(trained: Trained, truncation: Truncation | None) -> Config:
     """Return the configuration of a run: as requested, with the decisions in place of `auto` and of what was left empty."""
     config = trained.features.config
     truncate_at = truncation.cuts if truncation and truncation.table is not None else config.truncate_at
-    return config.updated(precision=trained.features.extractor.precision, truncate_at=truncate_at, **trained.decided)
+    extractor = trained.features.extractor
+    return config.updated(precision=extractor.precision, compute=extractor.engine, truncate_at=truncate_at, **trained.decided)

@@ -183,7 +183,8 @@ def _facts(
     found: Sequence[Record],
 ) -> dict[str, Any]:
     settings, co2 = request.settings, [record.co2_g for record in found if record.co2_g is not None]
-    configs = {method.name: method.config.updated(precision=method.extractor.precision) for method in methods}
+    computed = {method.name: (method.extractor.engine, method.extractor.precision) for method in methods}
+    configs = {one.name: one.config.updated(compute=computed[one.name][0], precision=computed[one.name][1]) for one in methods}
     return {
         "data": methods[0].config.data.source,
         "settings": settings.model_dump(mode="json"),
@@ -197,6 +198,6 @@ def _facts(
         "skipped": manifests.reason_counts(dataset.table),
         "co2_g": round(sum(co2), 4) if co2 else None,
         "country": settings.country,
-        "environment": {method.name: environment.describe(method.extractor.precision, method.measured) for method in methods[:1]},
+        "environment": {method.name: environment.describe(*computed[method.name], method.measured) for method in methods[:1]},
         "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

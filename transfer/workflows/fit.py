@@ -23,6 +23,7 @@ from transfer.exporters import saved_model, warmup
 from transfer.exporters.formats import run_images
 from transfer.exporters.served import Served
 from transfer.exporters.verify import Verified, verify
+from transfer.features.compute import blamed
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, load_extractor
 from transfer.features.specs import freeze_boundary
@@ -90,9 +91,8 @@ def fit(
         TransferError: for any error that the user can fix; only stored features and checkpoints are left behind.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return carry_out(
-        fit_request(data, [given, settings, cross_validation(folds, average_folds)], name, output, overwrite), progress or Silent()
-    )
+    layers = [given, settings, cross_validation(folds, average_folds)]
+    return carry_out(fit_request(data, layers, name, output, overwrite), progress or Silent())
 
 
 def carry_out(request: FitRequest, progress: Progress) -> Run:
@@ -109,7 +109,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 dataset, config = choose_value_range(dataset, config, progress)
             progress.say(describe_balance(dataset.table, config.training.class_weights))
 
-            # The frozen prefix, or decoding alone for a network from scratch; `precision: auto` is decided here.
+            # The frozen prefix, or decoding alone for a network from scratch; `compute: auto` and `precision: auto` are decided here.
             with clock("precision"):
                 extractor = load_extractor(config, dataset, progress)
             with open_store(extractor.feature_set, progress) as store:
@@ -119,7 +119,6 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
                     dataset, findings = check(dataset, extractor, store, config, progress)
-                # Augmented views of the training images, if the configuration asks for them.
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress)
 
@@ -133,22 +132,23 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 trained, classifier, validated = cross_validate(trained, classifier, truncation, progress, clock)
                 progress.say("Choosing the training images that new images are compared with")
                 with clock("OOD reference"):
-                    ood = choose_reference(trained, truncation, classifier)
+                    ood = choose_reference(trained, truncation, classifier, progress)
 
-            # The SavedModel; the figures of the test split are what it says of the bytes of the test files.
+            # The SavedModel, verified on the bytes of the test files, or of a sample: then the test figures are those of stored features.
             progress.say("Exporting the model")
             with clock("export"):
                 served = export(draft, classifier, trained, ood)
-            with clock("evaluation"):
+            with clock("evaluation"), blamed(extractor.engine):
                 verified = verify_export(draft, served, trained, ood, progress)
                 progress.say("Testing it on images of other data: are they out of distribution?")
-                ood_metrics = evaluate_ood(served, ood, verified.answers, set(dataset.table["digest"]), config)
+                test, scores = test_answers(verified, trained, ood)
+                ood_metrics = evaluate_ood(served, ood, scores, set(dataset.table["digest"]), config)
 
         energy = {"wh": None if math.isnan(electricity.wh) else electricity.wh, "source": meter.source}
-        probabilities = {"validation": trained.probabilities["validation"], "test": verified.answers.probabilities}
+        probabilities = {"validation": trained.probabilities["validation"], "test": test}
         metrics = run_metrics(trained, classifier, verified, probabilities) | {"ood": ood_metrics, "energy": energy}
         progress.say("Writing the tables and the report")
-        write_records(draft, trained, truncation, findings, probabilities, (ood.validation, verified.answers.ood_score), validated)
+        write_records(draft, trained, truncation, findings, probabilities, (ood.validation, scores), validated)
         draft.write_texts(request.further)
         metrics |= {"cross_validation": validated.metrics(dataset.classes)} if validated else {}
         write_report(draft, metrics, dataset.root, served, clock)
@@ -176,28 +176,38 @@ def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODRefe
 
 
 def verify_export(draft: Draft, served: Served, trained: Trained, ood: OODReference, progress: Progress) -> Verified:
-    """Verify the export on the bytes of the test files; see `verify.verify` for what must agree.
+    """Verify the export on the bytes of test files; see `verify.verify` for what must agree.
+
+    Of a sample, if the backbone is frozen: it is the costly part. Of all, if layers were trained on maps, stored in 16 bits, or pixels.
 
     Raises:
         DataError: if test files were changed or deleted meanwhile.
         ExportError: if it does not agree.
     """
     features, test = trained.features, trained.features.rows("test")
-    extractor = features.extractor
+    extractor, settings = features.extractor, features.config.export
+    files = run_images.find(features.dataset.root, test)  # all: one that has changed is not what was measured
+    chosen = run_images.sample(test, None if ood.others is None else settings.verified_images)
     # The maps from which a suffix is fine-tuned are stored in 16 bits even where everything computes in float32.
     maps_in_16bit = isinstance(extractor, BackboneExtractor) and freeze_boundary(features.config, extractor.pretrained.backbone) is not None
     return verify(
         served,
         keras_file=draft.model,
-        files=run_images.find(features.dataset.root, test),
-        pixels=list(test["width"] * test["height"]),
-        stored=trained.probabilities["test"],
-        ood_score=ood.expected,
+        files=[files[position] for position in chosen],
+        pixels=list((test["width"] * test["height"]).iloc[chosen]),
+        stored=trained.probabilities["test"][chosen],
+        ood_score=ood.expected[chosen[: len(ood.expected)]],
         image_spec=extractor.image_spec,
-        settings=features.config.export,
+        settings=settings,
         in_16bit=extractor.precision != "float32" or maps_in_16bit,
         progress=progress,
     )
+
+
+def test_answers(verified: Verified, trained: Trained, ood: OODReference) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities and OOD scores of all test images: of the export if it classified them all, or of stored features."""
+    answers, stored = verified.answers, trained.probabilities["test"]
+    return (answers.probabilities, answers.ood_score) if len(answers.probabilities) == len(stored) else (stored, ood.expected)
 
 
 def run_metrics(trained: Trained, classifier: keras.Model, verified: Verified, probabilities: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -208,7 +218,7 @@ def run_metrics(trained: Trained, classifier: keras.Model, verified: Verified, p
         "best_epoch": trained.best_epoch,
         "parameters": joined.require_frozen(classifier, trained.model),
         "weights_digest": extractor.pretrained.weights_digest if isinstance(extractor, BackboneExtractor) else None,
-        "agreement": verified.differences,
+        "agreement": {"images": len(verified.answers.ood_score), **verified.differences},
         "calibration": calibrated(probabilities["test"], trained.temperature, features.labels("test")),
         "skipped": manifests.reason_counts(features.dataset.table),
         "images": {split: len(features.rows(split)) for split in manifests.SPLITS},
@@ -237,4 +247,4 @@ def write_records(
     if truncation and truncation.table is not None:
         draft.write_table(CUT_POINTS, truncation.table)
     measured = extractor.measured if isinstance(extractor, BackboneExtractor) else None
-    draft.write_json(ENVIRONMENT, environment.describe(extractor.precision, measured))
+    draft.write_json(ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))

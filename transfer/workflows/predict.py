@@ -5,16 +5,22 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from transfer.exporters.served import Served
+from transfer.exporters.compute import choice
+from transfer.exporters.compute.facts import Preference
 from transfer.runs import Run
 from transfer.serving.batch.answering import Predictor
 from transfer.serving.batch.request import listed, require_batch_size
 from transfer.serving.batch.tables import Rows
+from transfer.serving.settings import AUTO, require_engine
 from transfer.system.progress import Progress, Silent
 
 
 def predict(
-    run: Run, paths: Iterable[str | os.PathLike[str]], batch_size: int | None = None, progress: Progress | None = None
+    run: Run,
+    paths: Iterable[str | os.PathLike[str]],
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    compute: str = AUTO,
 ) -> pd.DataFrame:
     """Classify images with the exported SavedModel.
 
@@ -23,6 +29,7 @@ def predict(
         paths: images, or folders whose files are all tried.
         batch_size: largest number of images per batch; None: depends on their size.
         progress: reports each image; None: nothing is printed.
+        compute: the engine: `tensorflow`, `openvino`, or `auto` for the faster one on this machine, if both agree.
 
     Returns:
         One row per file: path, label, score, ood_score (float32, 1 is the threshold), is_ood (bool), error (empty if it
@@ -30,13 +37,15 @@ def predict(
         NaN, and `is_ood` is False.
 
     Raises:
-        ConfigError: if the batch size is below 1.
+        ConfigError: if the batch size is below 1, or there is no such engine.
         DataError: if a path does not exist or there are no files.
         RunError: if the export cannot be loaded.
+        EngineError: if OpenVINO is asked for, and is missing, fails, or gives other answers.
     """
     require_batch_size(batch_size, "batch_size")
-    files = listed(paths)
-    predictor = Predictor.of(run, Served(run.export, run.trust), batch_size)
-    with (progress or Silent()).step("Predicting", len(files)) as advance:
+    require_engine(compute, "compute")
+    files, progress = listed(paths), progress or Silent()
+    predictor = Predictor.of(run, choice.load(run.export, Preference.of(run, compute), progress.say, run.trust), batch_size)
+    with progress.step("Predicting", len(files)) as advance:
         rows = Rows.joined(list(predictor.answers(files, advance)))
     return rows.table(files, predictor.served.labels)

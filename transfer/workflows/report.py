@@ -1,7 +1,9 @@
 """report(): the report of a run, with images that are still available and heat maps of the mistakes."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import tensorflow as tf
@@ -10,6 +12,8 @@ from transfer.config import build
 from transfer.data import sources
 from transfer.data.pipeline import file_of, why_changed
 from transfer.errors import DataError
+from transfer.exporters.compute import choice
+from transfer.exporters.compute.facts import Preference
 from transfer.exporters.formats import table
 from transfer.exporters.served import Served
 from transfer.quality.findings import Findings
@@ -18,6 +22,7 @@ from transfer.reports.heat import overlay
 from transfer.reports.run import gallery, page
 from transfer.reports.run.gallery import Gallery
 from transfer.runs import FINDINGS, Run
+from transfer.serving.settings import AUTO
 from transfer.system.files import write_text
 from transfer.system.progress import Progress
 from transfer.workflows.run_requests import require_report
@@ -26,7 +31,7 @@ _HEATED = 160  # side in pixels of an image with its heat map
 
 
 def again(run: Run, progress: Progress) -> list[str]:
-    """Write the report of a finished run again.
+    """Write the report of a finished run again, with the engines of this machine; they are measured if they have not been.
 
     Returns:
         Sentences on what is missing in it and why; empty if nothing is.
@@ -41,17 +46,19 @@ def again(run: Run, progress: Progress) -> list[str]:
     except DataError as error:
         write(run, None, None)
         return [f"The report shows no images of the data: {error}"]
-    missing = write(run, root, Served(run.export, run.trust))
+    classifier = choice.load(run.export, Preference.of(run, AUTO), progress.say, run.trust)
+    missing = write(run, root, classifier.served, classifier.engines)
     return [f"{missing} images are missing or have changed and are not shown."] if missing else []
 
 
-def write(run: Run, root: Path | None, served: Served | None) -> int:
+def write(run: Run, root: Path | None, served: Served | None, engines: Sequence[Mapping[str, Any]] = ()) -> int:
     """Write the report of a run.
 
     Args:
         run: finished, or a draft with all its tables.
         root: folder that the paths of the manifest are relative to; None: the report shows no images.
         served: the run's export, for heat maps of the mistakes; None: no heat maps.
+        engines: `Classifier.engines` of this machine.
 
     Returns:
         Number of images that should be shown but are missing or have changed.
@@ -70,7 +77,7 @@ def write(run: Run, root: Path | None, served: Served | None) -> int:
         small = thumbnails.thumbnails(root, there, data=build([run.config]).data)
         if served is not None:
             heated = _heated(served, root, there, chosen)
-    write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated), table.read(run)))
+    write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated), table.read(run), engines))
     return missing
 
 

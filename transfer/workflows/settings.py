@@ -13,8 +13,10 @@ from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import ConfigError, named
+from transfer.models import openvino_engine
 from transfer.models.registry import Backbone, Scratch, find, require_size
 from transfer.system.home import require_outside
+from transfer.workflows import scratch_settings
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -73,7 +75,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
         smallest = network.smallest_with(config.network)
     else:
         config, smallest = build([network.defaults, given]), network.smallest
-    _check_options(network, config)
+    scratch_settings.check_options(network, config)
     size = config.image_size or network.size
     require_size(network.name, size, smallest)
     if isinstance(network, Backbone):
@@ -90,11 +92,13 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
         elif config.unfreeze_from:
             _check_boundary(network, config)
     else:
-        _check_scratch(network, config)
+        scratch_settings.check(network, config)
     _check_training(network, config)
     _check_cross_validation(network, config)
-    if (isinstance(network, Scratch) or config.whole_from_random) and config.precision == "auto":
-        config = config.updated(precision="float32")  # not measured from scratch; 16 bit only on request
+    if isinstance(network, Scratch) or config.whole_from_random:
+        config = scratch_settings.settled(network.name, config)
+    elif config.compute == "openvino":
+        openvino_engine.require()
     if config.data.validation + config.data.test > 0.8:
         raise ConfigError(
             "data.validation and data.test must leave images to train on: together at most 0.8. "
@@ -202,46 +206,3 @@ def _check_whole(config: Config) -> None:
             "truncate_at: a backbone that is trained as a whole from random weights ends at one place. Expected a cut point or top. "
             f"Received {config.truncate_at!r}."
         )
-
-
-def _check_scratch(network: Scratch, config: Config) -> None:
-    if config.truncate_at != "top":
-        raise ConfigError(f"truncate_at: {network.name} is trained from scratch and is not truncated. Received {config.truncate_at!r}.")
-    if config.unfreeze_from:
-        raise ConfigError(
-            f"unfreeze_from: {network.name} is trained from scratch and has no frozen part. Leave it empty. "
-            f"Received {config.unfreeze_from!r}."
-        )
-    if config.weights not in ("imagenet", "random"):
-        raise ConfigError(f"weights: {network.name} is trained from scratch; there is nothing to load. Received {config.weights!r}.")
-
-
-def _check_options(network: Backbone | Scratch, config: Config) -> None:
-    """Refuse options that the network does not have, and head options if it has no head."""
-    for key, value in config.network.model_dump().items():
-        if value is None:
-            continue
-        if isinstance(network, Backbone):
-            raise ConfigError(
-                f"network.{key}: {network.name} is a pretrained backbone. Expected keys of the section head. Received {value!r}."
-            )
-        if key not in network.options:
-            options = ", ".join(f"network.{name}" for name in network.options)
-            raise ConfigError(f"network.{key}: {network.name} has no such option. Expected one of: {options}. Received {value!r}.")
-        if (key, value) in network.without:
-            raise ConfigError(f"network.{key}: {network.name} does not support this value. Received {value!r}.")
-        if key in network.counts and len(value) != network.counts[key]:
-            raise ConfigError(f"network.{key}: {network.name} needs {network.counts[key]} numbers. Received {list(value)!r}.")
-    if isinstance(network, Scratch):
-        _check_no_head(network, config)
-
-
-def _check_no_head(network: Scratch, config: Config) -> None:
-    general = HeadConfig().model_dump() | {key[5:]: value for key, value in network.defaults.items() if key.startswith("head.")}
-    taken = {f"head.{key}" for key, value in network.options.items() if value is None}
-    for key, value in config.head.model_dump().items():
-        if value != general[key] and f"head.{key}" not in taken:
-            raise ConfigError(
-                f"head.{key}: {network.name} is trained from scratch and has no head. Expected keys of the section network. "
-                f"Received {value!r}."
-            )

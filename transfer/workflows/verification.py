@@ -13,7 +13,8 @@ from transfer.workflows.comparison import folder as comparisons
 _SEALED = {
     "scans/*.npz": "the files of its data folder are read again",
     "checkpoints/*.npz": "training starts from the first epoch",
-    "precision/*.json": "it is measured again",
+    "compute/*.json": "it is measured again",
+    "engines/*.npz": "the engines of the export are measured again",
     "weights/*.json": "it is written again when the weights are loaded",
     f"transcoded/v{DECODER_VERSION}/*/*.png": "it is converted again",
 }

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.data.samples import CLOSE, EXACT, RGB, SIDE
 from transfer.config import DataConfig
 from transfer.data import pipeline
 from transfer.data.decoding.decode import decode, decode_batch
+from transfer.data.decoding.resize import MODES
 
 ALL = {**EXACT, **CLOSE}
 SIGNATURE = [tf.TensorSpec([], tf.string)]
@@ -63,7 +65,13 @@ def in_graph() -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(lambda text: decode(text, 30, "crop", 1.0), input_signature=SIGNATURE)
 
 
-def test_eager_graph_batch_and_dataset_give_the_same_pixels(in_graph: Callable[[tf.Tensor], tf.Tensor], tmp_path: Path) -> None:
+WAYS = {"tf.data": (0, 0), "the graph, on threads": (256, 0), "one operation after the other": (256, 256)}
+"""How `batches` decodes up to how many images: without tf.data, and without a graph."""
+
+
+def test_eager_graph_batch_and_dataset_give_the_same_pixels(
+    in_graph: Callable[[tf.Tensor], tf.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     eager = np.stack([decode(tf.constant(data), 30, "crop", 1.0) for data in ALL.values()])
     assert (np.stack([in_graph(tf.constant(data)) for data in ALL.values()]) == eager).all()
     batch = tf.function(lambda texts: decode_batch(texts, 30, "crop", 1.0), input_signature=[tf.TensorSpec([None], tf.string)])
@@ -75,9 +83,25 @@ def test_eager_graph_batch_and_dataset_give_the_same_pixels(in_graph: Callable[[
         (tmp_path / f"{number:03d}").write_bytes(data)
     files = [str(path).encode() for path in sorted(tmp_path.iterdir())]
     image_spec = pipeline.ImageSpec(30, DataConfig(resize="crop", max_megapixels=1.0))
-    positions, images = zip(*pipeline.batches(files, image_spec, 7), strict=True)
-    assert list(np.concatenate(positions)) == list(range(len(ALL)))
-    assert (np.concatenate(images) == eager).all()
+    for few, one_by_one in WAYS.values():
+        monkeypatch.setattr(pipeline, "_FEW", few)
+        monkeypatch.setattr(pipeline, "_ONE_BY_ONE", one_by_one)
+        positions, images = zip(*pipeline.batches(files, image_spec, 7), strict=True)
+        assert list(np.concatenate(positions)) == list(range(len(ALL)))
+        assert (np.concatenate(images) == eager).all()
+
+
+@pytest.mark.parametrize("resize", MODES)
+def test_one_graph_decodes_to_every_size_and_shape(resize: Literal["stretch", "pad", "crop"]) -> None:
+    pipeline._decoder(100.0, None)
+    traced = pipeline._decoder.cache_info().misses
+    for size in (8, 30, 50):
+        decoder = pipeline.decoder_of(pipeline.ImageSpec(size, DataConfig(resize=resize)))
+        for data in (EXACT["PNG"], CLOSE["JPEG"], e.saved(RGB.crop((0, 0, 21, 50)), "PNG"), e.saved(RGB.crop((0, 0, 50, 20)), "PNG")):
+            found = decoder(tf.constant(data))
+            assert found.shape == (size, size, 3)
+            assert (found.numpy() == decode(tf.constant(data), size, resize).numpy()).all()
+    assert pipeline._decoder.cache_info().misses == traced
 
 
 def test_files_that_cannot_be_decoded_are_missing_from_the_batches_and_have_a_reason(tmp_path: Path) -> None:

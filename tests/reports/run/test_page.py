@@ -129,6 +129,22 @@ def test_exports_are_listed_as_they_were_measured(tmp_path: Path) -> None:
     assert texts[at : at + 8] == ["litert", "int8", "2.5", "0.500 (0.250 to 0.750)", "0.875", "3.0e-02", "5.2", "190.5"]
 
 
+def test_engines_are_listed_with_their_agreement_where_they_were_measured(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert "Engines" not in Page(run_page.render(run)).texts
+    agreement = {"same_label": 1.0, "largest_difference": 2e-6, "largest_difference_ood_score": 1e-5, "same_is_ood": 1.0}
+    engines = [
+        {"name": "TensorFlow 2.21", "images_per_second": 105.25, "latency_ms": 12.5, "chosen": False},
+        {"name": "OpenVINO 2026.4", "images_per_second": 188.0, "latency_ms": 7.0, "images": 24, "chosen": True, **agreement},
+    ]
+    page = run_page.render(run, engines=engines)
+    texts = Page(page).texts
+    at = texts.index("OpenVINO 2026.4")
+    assert texts[at : at + 6] == ["OpenVINO 2026.4", "188.0", "7.00", "2.0e-06", "1.0e-05", "100.0 %"]
+    assert texts[at - 3 : at] == ["TensorFlow 2.21", "105.2", "12.50"]
+    assert '<tr class="chosen"><td>OpenVINO 2026.4' in page
+
+
 def test_the_worst_class_comes_first(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", ("a", "b", "c"))
     texts = Page(run_page.render(run)).texts
@@ -165,6 +181,7 @@ def test_the_first_sentence_says_what_always_naming_the_most_frequent_class_woul
     test = evaluate(np.eye(2)[[0] * 1999 + [1]], np.array([0] * 1993 + [1] * 7), ["healthy", "sick"])
     run.metrics["test"] = test
     run.metrics["validation"]["per_class"]["sick"]["images"] = 0
+    run.metrics["agreement"]["images"] = 2000
     lead = next(found for found in Page(run_page.render(run)).texts if "test images were" in found)
     assert lead.startswith("99.70 % of 2000 test images were classified correctly (95 % interval: 99.")
     assert lead.endswith("measured through the exported model; always answering 'healthy' would give 99.65 %.")
@@ -174,6 +191,19 @@ def test_the_first_sentence_says_what_always_naming_the_most_frequent_class_woul
     assert "Test accuracy  0.9970 (95 %: 0.9" in block and "Compare with   0.9965, the accuracy of always answering 'healthy'" in block
     assert warning in block
     assert "0.9965" in text.side_by_side([run])
+
+
+def test_where_the_export_was_verified_on_a_sample_the_page_and_the_terminal_say_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert run.metrics["test"]["images"] == 3
+    run.metrics["agreement"]["images"] = 2
+    said = "from their stored features; the exported model, given the bytes of 2 of them, agrees"
+    assert said in " ".join(text.block(run).split())
+    texts = Page(run_page.render(run)).texts
+    assert any(f"measured {said}; always answering" in found for found in texts)
+    assert any(found.startswith("Given the bytes of 2 of 3 test images") for found in texts)
+    del run.metrics["agreement"]["images"]  # of an earlier version: all were verified
+    assert "through the exported model" in text.block(run) and "Given the bytes" not in run_page.render(run)
 
 
 def test_a_run_of_an_earlier_version_has_the_same_page(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
 from transfer.errors import OutputError, RunError
+from transfer.exporters.compute import choice
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
 from transfer.serving.batch import answering, prediction, shards
@@ -43,7 +44,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def each_export_is_loaded_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "Served", functools.cache(Served))
+        patch.setattr(choice, "Served", functools.cache(Served))
         yield
 
 
@@ -80,7 +81,7 @@ def write(run: Run, data: Path, tmp_path: Path) -> Write:
     def predicted(name: str = "out.csv", batch_size: int = 2, overwrite: bool = False) -> bytes:
         (tmp_path / "results").mkdir(exist_ok=True)
         output = tmp_path / "results" / name
-        summary = prediction.carry_out(predict_request(run, [data], output, batch_size, overwrite), Silent())
+        summary = prediction.carry_out(predict_request(run, [data], output, batch_size, overwrite, compute="tensorflow"), Silent())
         assert (summary.files, summary.failed) == (FILES, 1)
         assert os.listdir(output.parent) == [name], "nothing hidden is left"
         return output.read_bytes()
@@ -121,7 +122,19 @@ def test_a_killed_prediction_continues_and_ends_with_the_same_bytes(
     run: Run, data: Path, write: Write, asked: list[int], tmp_path: Path
 ) -> None:
     output = tmp_path / "results" / "out.csv"
-    command = [sys.executable, "-m", "tests.serving.batch.killed_predict", run.path, data, "--output", output, "--batch-size", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.serving.batch.killed_predict",
+        run.path,
+        data,
+        "--output",
+        output,
+        "--batch-size",
+        "2",
+        "--compute",
+        "tensorflow",
+    ]
     done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not output.exists()
@@ -182,7 +195,7 @@ def test_answers_that_are_no_longer_valid_are_computed_again(
     asked.clear()
     hidden = tmp_path / "results" / ".out.csv.unfinished"
     if how == "export":
-        monkeypatch.setattr(prediction, "_digest_of", lambda export: "another")
+        monkeypatch.setattr(prediction.foreign, "digest", lambda export: "another")
     elif how == "facts":
         (hidden / "facts.json").write_text("{")
     elif how == "shard":
@@ -197,7 +210,7 @@ def test_files_added_at_the_end_are_all_that_is_computed(
     start(write, monkeypatch)
     asked.clear()
     made_up_image(50).save(data / "zz.png")
-    summary = prediction.carry_out(predict_request(run, [data], tmp_path / "results" / "out.csv", 2), Silent())
+    summary = prediction.carry_out(predict_request(run, [data], tmp_path / "results" / "out.csv", 2, compute="tensorflow"), Silent())
     assert summary.files == FILES + 1
     assert sum(asked) == FILES + 1 - 4 * SEGMENT
 
@@ -261,7 +274,7 @@ def test_two_processes_on_one_output_are_an_error_for_the_second(write: Write, t
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(run: Run, data: Path, tmp_path: Path) -> None:
-    asked = predict_request(run, [data], tmp_path / "out.csv")
+    asked = predict_request(run, [data], tmp_path / "out.csv", compute="tensorflow")
     (tmp_path / "out.csv").write_text("mine")
     with pytest.raises(OutputError, match=r"already exists.*--overwrite"):
         prediction.carry_out(asked, Silent())

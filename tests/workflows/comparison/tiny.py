@@ -15,7 +15,14 @@ SETTINGS: dict[str, Any] = {
     "sizes": [3, "all"],
     "seeds": [0],
     "energy": "off",
-    "common": {"image_size": 32, "weights": "random", "precision": "float32", "training.epochs": 2, "features.batch_size": 8},
+    "common": {
+        "image_size": 32,
+        "weights": "random",
+        "precision": "float32",
+        "compute": "tensorflow",
+        "training.epochs": 2,
+        "features.batch_size": 8,
+    },
     "methods": {
         "top": {"backbone": "vgg16", "head.dense": []},
         "lower": {"backbone": "vgg16", "truncate_at": "block2_pool", "head.dense": []},

@@ -19,14 +19,18 @@ _AT_ONCE = 1 << 22  # samples of 16 bits that are converted at once: as indices 
 
 
 def decode(
-    image_bytes: tf.Tensor, size: int, resize: str = "stretch", max_megapixels: float = 100.0, value_range: Range | None = None
+    image_bytes: tf.Tensor,
+    size: int | tf.Tensor,
+    resize: str | tf.Tensor = "stretch",
+    max_megapixels: float = 100.0,
+    value_range: Range | None = None,
 ) -> tf.Tensor:
     """Decode one image.
 
     Args:
         image_bytes: string scalar, an encoded image.
-        size: side of the square result in pixels.
-        resize: `stretch`, `pad` or `crop` (see `resize.to_square`).
+        size: side of the square result in pixels; may be a tensor, int32 scalar.
+        resize: `stretch`, `pad` or `crop`; may be a tensor (see `resize.to_square`).
         max_megapixels: an image with more pixels is refused before any is allocated.
         value_range: values of a PNG of 16 bits that become 0 and 255; None: its upper 8 bits are kept.
 
@@ -70,7 +74,7 @@ def _refuse_larger(height: tf.Tensor, width: tf.Tensor, limit: tf.Tensor) -> lis
     return [check] if check is not None else []
 
 
-def _jpeg(image_bytes: tf.Tensor, size: int, limit: tf.Tensor) -> tf.Tensor:
+def _jpeg(image_bytes: tf.Tensor, size: int | tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
     """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 at which no side is smaller than the result."""
     shape = tf.image.extract_jpeg_shape(image_bytes)[:2]
     spare = tf.reduce_min(shape) // size

@@ -1,5 +1,6 @@
 """Pixels of any size -> a square RGB image, composited on white, in bounded memory."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,26 @@ _STRIP = 1 << 20  # pixels turned into floating point at a time
 
 
 def out_of_line(function: Any) -> Any:
-    """Compile a function that is called rather than copied into the graph around it.
+    """Compile a function that is called rather than copied into the graph around it; outside of a graph it is not compiled.
 
     TensorFlow visits every node of a branch that is not taken; a branch that is one call costs nothing then.
     """
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    compiled = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+    @functools.wraps(function)
+    def called(*arguments: Any) -> Any:
+        return (function if tf.executing_eagerly() else compiled)(*arguments)
+
+    return called
 
 
-def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Tensor], tf.Tensor] = lambda image: image) -> tf.Tensor:
+MODES = ("stretch", "pad", "crop")
+"""How an image becomes square: `stretch` (both sides to the size), `pad` (the longer side, white around), `crop` (the shorter, centre)."""
+
+
+def to_square(
+    pixels: tf.Tensor, size: int | tf.Tensor, resize: str | tf.Tensor, turned: Callable[[tf.Tensor], tf.Tensor] = lambda image: image
+) -> tf.Tensor:
     """Composite on white and resize.
 
     An image at least twice as large as the result is first reduced by whole factors (each pixel the mean of a block), in
@@ -25,8 +38,8 @@ def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Te
 
     Args:
         pixels: uint8 [h, w, c], c of 3 (RGB) or 4 (RGBA, not premultiplied).
-        size: side of the result in pixels.
-        resize: `stretch` (both sides to `size`), `pad` (the longer side, white around), `crop` (the shorter, centre).
+        size: side of the result in pixels; may be a tensor, int32 scalar.
+        resize: one of `MODES`, or its position as a tensor, int32 scalar.
         turned: turns the resized image upright before it is padded or cropped, so that an odd row is always on the same side.
 
     Returns:
@@ -35,23 +48,32 @@ def to_square(pixels: tf.Tensor, size: int, resize: str, turned: Callable[[tf.Te
     height, width = _resized_shape(tf.shape(pixels)[:2], size, resize)
     image = tf.image.resize(_composited(pixels, height, width), tf.stack([height, width]))
     image = turned(tf.cast(image + 0.5, tf.uint8))  # means and interpolations of 0..255 stay in 0..255
+    if isinstance(resize, str):
+        image = image if resize == "stretch" else _centred(image, size)
+    else:
+        image = tf.cond(resize == MODES.index("stretch"), lambda: image, lambda: _centred(image, size))
+    side = size if isinstance(size, int) else None
+    return tf.ensure_shape(image, [side, side, 3])
+
+
+def _centred(image: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
+    """Cut off what an image [h, w, 3] has too much, and add white where it has too little."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
-    if resize == "crop":
-        top, left = (height - size) // 2, (width - size) // 2
-        image = image[top : top + size, left : left + size]
-    elif resize == "pad":
-        above, before = (size - height) // 2, (size - width) // 2
-        around = [[above, size - height - above], [before, size - width - before], [0, 0]]
-        image = tf.pad(image, around, constant_values=tf.constant(255, tf.uint8))
-    return tf.ensure_shape(image, [size, size, 3])
+    top, left = tf.maximum(height - size, 0) // 2, tf.maximum(width - size, 0) // 2
+    above, before = tf.maximum(size - height, 0) // 2, tf.maximum(size - width, 0) // 2
+    below, behind = tf.maximum(size - height - above, 0), tf.maximum(size - width - before, 0)
+    image = image[top : top + size, left : left + size]
+    return tf.pad(image, [[above, below], [before, behind], [0, 0]], constant_values=tf.constant(255, tf.uint8))
 
 
-def _resized_shape(shape: tf.Tensor, size: int, resize: str) -> tuple[tf.Tensor, tf.Tensor]:
-    if resize == "stretch":
-        return tf.constant(size), tf.constant(size)
+def _resized_shape(shape: tf.Tensor, size: int | tf.Tensor, resize: str | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    if isinstance(resize, str) and resize == "stretch":
+        return tf.convert_to_tensor(size), tf.convert_to_tensor(size)
+    mode = MODES.index(resize) if isinstance(resize, str) else resize
     sides = tf.cast(shape, tf.float64)
-    reference = tf.reduce_max(sides) if resize == "pad" else tf.reduce_min(sides)
-    scaled = tf.maximum(tf.cast(tf.round(sides * (size / reference)), tf.int32), 1)
+    reference = tf.where(mode == MODES.index("pad"), tf.reduce_max(sides), tf.reduce_min(sides))
+    scaled = tf.maximum(tf.cast(tf.round(sides * (tf.cast(size, tf.float64) / reference)), tf.int32), 1)
+    scaled = tf.where(mode == MODES.index("stretch"), size, scaled)
     return scaled[0], scaled[1]
 
 

@@ -82,6 +82,11 @@ def read(export: Path, trust: bool = False) -> Source:
         raise RunError(
             f"The export could not be loaded: its signature {INPUT!r} is missing or another ({error}). Received {str(export)!r}."
         ) from None
+    return of(signature, size)
+
+
+def of(signature: Any, size: int) -> Source:
+    """Return what is converted of the signature `images` of a loaded SavedModel, for images of `size` x `size` pixels."""
     names = [name for name in OUTPUTS if name in signature.structured_outputs]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, name=INPUT)])

@@ -11,6 +11,9 @@ from transfer.data import dataset as manifests
 from transfer.data import pipeline
 from transfer.errors import DataError
 
+_KIND = ("format", "traits", "status", "value_range")
+"""Columns of the manifest that say how an image is decoded."""
+
 
 def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
     """Return for each row of the manifest the path whose bytes the decoder is given.
@@ -30,6 +33,34 @@ def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
             f"measured. Expected unchanged files; otherwise fit again. Received {path!r} in {str(root)!r}: {why}."
         )
     return pipeline.files_of(root, rows)
+
+
+def sample(rows: pd.DataFrame, most: int | None) -> np.ndarray:
+    """Choose the images with which an export is verified: as many kinds of files as there are, then the classes in turn.
+
+    First comes one image of each combination of format, traits, status and value range, since each may be decoded in another way, the
+    most frequent first. Images are taken in the order of their digests: neither the order of the rows nor their number moves one.
+
+    Args:
+        rows: of the manifest.
+        most: number of images; None: all.
+
+    Returns:
+        Positions in `rows` in the order of choice; all of them, in the order of the rows, if there are no more than `most`.
+    """
+    if most is None or len(rows) <= most:
+        return np.arange(len(rows))
+    table = rows[["digest", "path", "label"]].assign(
+        position=np.arange(len(rows)), kind=rows.groupby(list(_KIND), sort=False, dropna=False).ngroup().to_numpy()
+    )  # fmt: skip
+    table = table.sort_values(["digest", "path"], kind="stable")
+    images = table.groupby("kind")["kind"].transform("size")
+    first = table.assign(images=images)[~table.duplicated("kind")].sort_values("images", ascending=False, kind="stable").head(most)
+    rest = table.drop(index=first.index)
+    taken = first["label"].value_counts().reindex(rest["label"], fill_value=0).to_numpy()
+    turn = rest.groupby("label").cumcount().to_numpy() + taken
+    rest = rest.assign(turn=turn).sort_values(["turn", "label"], kind="stable").head(most - len(first))
+    return np.concatenate([first["position"].to_numpy(), rest["position"].to_numpy()])
 
 
 def decoded(files: Sequence[bytes], image_spec: pipeline.ImageSpec, batch_size: int) -> Iterator[np.ndarray]:

@@ -56,6 +56,7 @@ def render(
     thumbnails: Mapping[str, str] | None = None,
     images: Images | None = None,
     exports: Sequence[Mapping[str, Any]] = (),
+    engines: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page of a run.
 
@@ -65,9 +66,12 @@ def render(
         thumbnails: path -> data URI of images named by the findings.
         images: of the test split; none: they are named, not shown.
         exports: the table of the run's exports, as `exports.json` holds it.
+        engines: that can compute the SavedModel on this machine: `name`, `images_per_second`, `latency_ms`, `chosen`, and the second's
+            agreement with the first; empty: they were not measured.
     """
     shown = images or Images(choose(run), {}, {})
-    return templates.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), images=shown, exports=exports)
+    own = {"images": shown, "exports": exports, "engines": engines}
+    return templates.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), **own)
 
 
 def _findings(findings: Findings | None, thumbnails: Mapping[str, str]) -> dict[str, Any] | None:
@@ -96,7 +100,7 @@ def _content(run: Run) -> dict[str, Any]:
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
         "sentence": (
             f"{percent(test['accuracy'])} of {test['images']} test images were classified correctly (95 % interval: {percent(low)} to "
-            f"{percent(high)}), measured through the exported model; always answering '{printable(usual)}' would give {percent(most)}."
+            f"{percent(high)}), measured {text.measured(metrics)}; always answering '{printable(usual)}' would give {percent(most)}."
         ),
         "metrics": metrics,
         "test": test,

@@ -12,7 +12,8 @@ from itertools import chain, islice
 import numpy as np
 import tensorflow as tf
 
-from transfer.errors import RunError
+from transfer.errors import EngineError, RunError
+from transfer.exporters.compute.choice import Classifier
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
 from transfer.serving.batch.images import Decoded, Decoder, spec_of
@@ -26,20 +27,26 @@ _SEGMENT = 128  # files in a segment, rounded up to whole batches
 
 @dataclass(frozen=True)
 class Predictor:
-    """An export, and the decoder that works ahead of it.
+    """An export with its engine, and the decoder that works ahead of it.
 
     Attributes:
         batch_size: most images given to the network at once.
     """
 
-    served: Served
+    classifier: Classifier
     decoder: Decoder
     batch_size: int
 
     @classmethod
-    def of(cls, run: Run, served: Served, batch_size: int | None) -> "Predictor":
+    def of(cls, run: Run, classifier: Classifier, batch_size: int | None) -> "Predictor":
         """Return the predictor of a run whose export is loaded; `batch_size` None: depends on the size of its images."""
-        return cls(served, Decoder(spec_of(run, served.size)), batch_size or images_at_once(served.size))
+        size = classifier.served.size
+        return cls(classifier, Decoder(spec_of(run, size)), batch_size or images_at_once(size))
+
+    @property
+    def served(self) -> Served:
+        """The export."""
+        return self.classifier.served
 
     @property
     def segment(self) -> int:
@@ -98,10 +105,12 @@ class Predictor:
 
     def _classified(self, images: np.ndarray) -> Answers:
         try:
-            return self.served.answer_decoded(images)
+            return self.classifier.answer_decoded(images)
         except tf.errors.ResourceExhaustedError:
             what = "There is too little memory for a batch of this size. Choose a smaller --batch-size"
             raise RunError(f"{what}. Received {len(images)}.") from None
+        except EngineError as error:
+            raise RunError(f"{error} Received {len(images)} images.") from None
         except tf.errors.OpError as error:
             raise RunError(f"The export fails: {error.message.splitlines()[0]}. Received {len(images)} images.") from None
 

@@ -1,6 +1,5 @@
 """Prediction of any number of files into a table, in bounded memory; an interrupted one continues where it stopped."""
 
-import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,9 @@ from transfer import __version__
 from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.to_8_bits import range_text
 from transfer.errors import RunError
-from transfer.exporters.served import Served
+from transfer.exporters import foreign
+from transfer.exporters.compute import choice
+from transfer.exporters.compute.facts import Preference
 from transfer.reports.predicted import Summary
 from transfer.serving.batch import tables
 from transfer.serving.batch.answering import Predictor
@@ -40,7 +41,7 @@ def carry_out(request: PredictRequest, progress: Progress) -> Summary:
     shards = Shards(request.output)
     with shards.locked():
         require_free(request.output, request.overwrite)
-        predictor = _predictor(request)
+        predictor = _predictor(request, progress)
         done, damaged = shards.resume(_facts(request.run.export, predictor), request.files, predictor.segment)
         if damaged:
             progress.say(f"Stored answers are damaged: from file {done + 1:,} on, all are computed again.")
@@ -56,26 +57,20 @@ def carry_out(request: PredictRequest, progress: Progress) -> Summary:
     return summary
 
 
-def _predictor(request: PredictRequest) -> Predictor:
-    return Predictor.of(request.run, Served(request.run.export, request.run.trust), request.batch_size)
+def _predictor(request: PredictRequest, progress: Progress) -> Predictor:
+    run = request.run
+    classifier = choice.load(run.export, Preference.of(run, request.compute), progress.say, run.trust)
+    return Predictor.of(run, classifier, request.batch_size)
 
 
 def _facts(export: Path, predictor: Predictor) -> dict[str, Any]:
     """Return what the answers depend on, apart from the files."""
     settings = predictor.decoder.image_spec
     return {
-        "export": _digest_of(export), "batch_size": predictor.batch_size, "size": settings.size, "resize": settings.data.resize,
+        "export": foreign.digest(export), "batch_size": predictor.batch_size, "size": settings.size, "resize": settings.data.resize,
         "max_megapixels": settings.data.max_megapixels, "value_range": range_text(settings.value_range),
-        "decoder": DECODER_VERSION, "version": __version__,
+        "decoder": DECODER_VERSION, "version": __version__, "engine": predictor.classifier.engine,
     }  # fmt: skip
-
-
-def _digest_of(export: Path) -> str:
-    found = hashlib.sha256(export.name.encode())
-    for path in sorted(path for path in export.rglob("*") if path.is_file() and path.parent.name != "assets.extra"):
-        with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
 
 
 def _in_shards(answers: Iterator[tuple[Rows, str]], first: int) -> Iterator[tuple[int, Rows, str]]:
@@ -123,7 +118,7 @@ def _written(shards: Shards, request: PredictRequest, labels: list[str]) -> Summ
 
 
 def _summarised(request: PredictRequest, progress: Progress) -> Summary:
-    predictor, summary = _predictor(request), Summary()
+    predictor, summary = _predictor(request, progress), Summary()
     start = 0
     with progress.step("Predicting", len(request.files)) as advance:
         for rows in predictor.answers(request.files, advance):

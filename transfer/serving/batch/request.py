@@ -10,6 +10,7 @@ from transfer.data import sources
 from transfer.data.sources import left_out
 from transfer.errors import ConfigError, DataError, OutputError
 from transfer.runs import Run
+from transfer.serving.settings import AUTO, require_engine
 from transfer.system.files import require_place
 
 ENDINGS = (".csv", ".parquet")
@@ -23,6 +24,7 @@ class PredictRequest:
         output: the table to write, or None.
         batch_size: most images given to the network at once; None: depends on their size.
         overwrite: whether the table may replace a file.
+        compute: the engine: auto, tensorflow or openvino.
     """
 
     run: Run
@@ -30,10 +32,16 @@ class PredictRequest:
     output: Path | None
     batch_size: int | None
     overwrite: bool
+    compute: str
 
 
 def predict_request(
-    run: Run, paths: Sequence[Path], output: Path | None = None, batch_size: int | None = None, overwrite: bool = False
+    run: Run,
+    paths: Sequence[Path],
+    output: Path | None = None,
+    batch_size: int | None = None,
+    overwrite: bool = False,
+    compute: str = AUTO,
 ) -> PredictRequest:
     """Check the arguments and list the files.
 
@@ -43,20 +51,23 @@ def predict_request(
         output: a file that ends in .csv or .parquet; None: no table is written.
         batch_size: see `PredictRequest`.
         overwrite: whether a file at `output` is replaced, once the new one is complete.
+        compute: see `PredictRequest`.
 
     Raises:
-        ConfigError: if the batch size is below 1.
+        ConfigError: if the batch size is below 1, or there is no such engine.
         DataError: if a path does not exist, or there are no files.
+        EngineError: if OpenVINO is asked for and not installed, or is of another version.
         OutputError: if `output` is taken, among the images, or cannot be written.
     """
     require_batch_size(batch_size, "--batch-size")
+    require_engine(compute, "--compute")
     if output is not None:
         if output.suffix.lower() not in ENDINGS:
             raise OutputError(f"--output is a table. Expected a name that ends in {' or '.join(ENDINGS)}. Received {str(output)!r}.")
         require_free(output, overwrite, [run.path, *sources.own(build([run.config]).data), *paths])
     elif overwrite:
         raise ConfigError("--overwrite replaces the file of --output. Received no --output.")
-    return PredictRequest(run, listed(paths), output, batch_size, overwrite)
+    return PredictRequest(run, listed(paths), output, batch_size, overwrite, compute)
 
 
 def require_batch_size(batch_size: int | None, name: str) -> None:

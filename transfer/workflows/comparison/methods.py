@@ -38,7 +38,7 @@ class Method:
 
     @property
     def measured(self) -> dict[str, Any] | None:
-        """Measurements of `precision: auto`; None if nothing was measured."""
+        """Measurements of `compute: auto` and `precision: auto`; None if nothing was measured."""
         return self.extractor.measured if isinstance(self.extractor, BackboneExtractor) else None
 
 

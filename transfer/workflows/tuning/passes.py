@@ -18,9 +18,11 @@ from transfer.data.groups import units
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
 from transfer.features.arrays import StoredRows
-from transfer.features.extraction import ONLY_PLAIN, Views, compute_missing, count_missing, extract, views_of
+from transfer.features.extraction import compute_missing, extract
 from transfer.features.extractor import BackboneExtractor, load_extractor
-from transfer.features.store import key, open_store
+from transfer.features.keys import by_name
+from transfer.features.store import open_store
+from transfer.features.tasks import ONLY_PLAIN, Views, count_missing, views_of
 from transfer.models import heads
 from transfer.models.pretrained import head_specs
 from transfer.models.registry import Backbone, find
@@ -150,7 +152,7 @@ class _Reader:
         if (output, views) not in self.kept:
             method, extractor = self.method, self.method.extractor
             tags = [*_views(method, 0).tags(), *(_views(method, views).tags() if views else [])]
-            keys = [key(digest, tag, output) for tag in tags for digest in self.digests]
+            keys = by_name(self.digests, [(tag, output) for tag in tags])
             rows = StoredRows(method.store, [keys], [extractor.width(output)], extractor.dtype(output), memory_bytes=0)
             if sum(array.nbytes for array in self.kept.values()) > method.config.features.memory_mb << 20:
                 self.kept.clear()

@@ -17,6 +17,7 @@ from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
 from transfer.data.dataset import Dataset
 from transfer.data.folds import possible
+from transfer.models.pretrained import TENSORFLOW
 from transfer.models.registry import Backbone, Scratch
 from transfer.system.progress import Progress
 from transfer.training.feature_dataset import FeatureDataset
@@ -29,7 +30,7 @@ from transfer.workflows.tuning.scoring import HeadScorer, Images
 from transfer.workflows.tuning.spaces import head_space
 from transfer.workflows.tuning.study import Scorer
 
-_PRECISION = "precision of {} at {} px"
+_PRECISION, _ENGINE = "precision of {} at {} px", "engine of {} at {} px"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def prepare(request: TuneRequest, known: Mapping[str, Any], place: Path, progres
     configs = {}
     for key, config in request.configs.items():
         precision = known.get(_PRECISION.format(*key), config.precision)  # measured once; another one would be another search
-        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision)
+        engine = known.get(_ENGINE.format(*key), TENSORFLOW if known else config.compute)
+        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision, compute=engine)
     networks = networks_of(request.settings)
     from_scratch = [network for network in networks if isinstance(network, Scratch)]
     if from_scratch:
@@ -132,5 +134,7 @@ def _identity(
     found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith("data.")}
     for key, method in prepared.methods.items():
         found[_PRECISION.format(*key)] = method.extractor.precision
+        if method.extractor.engine != TENSORFLOW:  # once there was no other
+            found[_ENGINE.format(*key)] = method.extractor.engine
         found["features of {} at {} px".format(*key)] = method.extractor.feature_set.id
     return found
