@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Feature extraction (read, decode, network, store) against the backbone alone on batches that are already in memory.
+"""The frozen pass on batches that are in memory, with reading, decoding and storing around it, and as others compute it.
 
     python tests/benchmarks/frozen_pass.py --data FOLDER [--backbone vgg16] [--size 224] [--compute auto] [--precision auto] [--peers]
 
-All run in turn on the same images, several times; `ratio` is the median of the pairs. Without `--peers` the backbone alone is ours: 1
-would mean that reading, decoding and storing cost nothing. With `--peers` it is the fastest of Keras in a TensorFlow function, OpenVINO
-(as its documentation advises, for latency and for throughput) and ONNX Runtime; images/s of each are told. Weights may be random.
+All run in turn on the same images, several times; a ratio is the median of the pairs. `around` is extraction (read, decode, network,
+store) over the frozen pass alone: 1 would mean that what is around the network costs nothing. With `--peers`, `ratio` is the frozen pass
+over the fastest of Keras in a TensorFlow function, OpenVINO (as its documentation advises, for latency and for throughput) and ONNX
+Runtime on the same batches. Images/s of each are told. Weights may be random.
 """
 
 import argparse
@@ -64,12 +65,12 @@ def main() -> None:
     choosing = time.perf_counter() - started
     pretrained = load(chosen["precision"]).with_engine(chosen["compute"])
     extractor = BackboneExtractor(pretrained, image_spec, (FeatureSpec("top", "avg"),), args.batch)
-    others: dict[str, Callable[[list], list]] = {"ours": lambda given: [extractor(images) for images in given]}
+    runs: dict[str, Callable[[list], list]] = {"ours": lambda given: [extractor(images) for images in given]}
     if args.peers:
         from tests.benchmarks.frozen_pass_peers import peers
 
-        others = peers(pretrained, args.batch)
-    speeds: dict[str, list[float]] = {"extraction": [], **{name: [] for name in others}}
+        runs |= peers(pretrained, args.batch)
+    speeds: dict[str, list[float]] = {"extraction": [], **{name: [] for name in runs}}
     with tempfile.TemporaryDirectory() as folder:
         opened = store.Store(Path(folder))
         for number in range(args.rounds):
@@ -77,7 +78,7 @@ def main() -> None:
             in_memory = [images.numpy() for _, images in batches(files_of(args.data, part), image_spec, args.batch)]
             in_memory = [images for images in in_memory if len(images) == args.batch]
             extractor(in_memory[0])  # compiles
-            for name, run in others.items():
+            for name, run in [*list(runs.items())[number % len(runs) :], *list(runs.items())[: number % len(runs)]]:
                 run(in_memory[:1])
                 started = time.perf_counter()
                 run(in_memory)
@@ -89,11 +90,15 @@ def main() -> None:
             told = ", ".join(f"{name} {found[-1]:.1f}" for name, found in speeds.items())
             print(f"round {number + 1}: {told} images/s", file=sys.stderr)
         opened.close()
-    best = [max(speeds[name][number] for name in others) for number in range(args.rounds)]
+
+    def ratio(name: str, *others: str) -> float:
+        best = [max(found) for found in zip(*(speeds[other] for other in others), strict=True)]
+        return round(statistics.median(one / of for one, of in zip(speeds[name], best, strict=True)), 3)
+
     result = {
         "benchmark": "frozen_pass",
-        "ratio": round(statistics.median(whole / alone for whole, alone in zip(speeds["extraction"], best, strict=True)), 3),
-        "against": "the best peer" if args.peers else "the backbone alone",
+        **({"ratio": ratio("ours", *(set(runs) - {"ours"}))} if args.peers else {}),
+        "around": ratio("extraction", "ours"),
         "images_per_s": {name: round(statistics.median(found), 2) for name, found in speeds.items()},
         "chosen": chosen,
         "choosing_s": round(choosing, 1),

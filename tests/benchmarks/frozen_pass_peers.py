@@ -21,15 +21,19 @@ def peers(pretrained: Pretrained, batch: int) -> dict[str, Peer]:
     model = backbones.prefix(pretrained.model, pretrained.backbone, pretrained.backbone.cuts[-1])
     pooled = keras.Model(model.input, keras.layers.GlobalAveragePooling2D(dtype="float32")(model.output))
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([batch, pretrained.size, pretrained.size, 3], tf.uint8, name="images")])
+    @tf.function(autograph=False)
     def compute(images: tf.Tensor) -> tf.Tensor:
         return pooled(tf.cast(images, tf.float32), training=False)
 
+    def of(rows: int) -> Any:
+        images = tf.TensorSpec([rows, pretrained.size, pretrained.size, 3], tf.uint8, name="images")
+        return convert_variables_to_constants_v2(compute.get_concrete_function(images))
+
     found: dict[str, Peer] = {"tensorflow": lambda batches: [compute(tf.constant(images)).numpy() for images in batches]}
-    frozen = convert_variables_to_constants_v2(compute.get_concrete_function())
+    frozen = of(batch)
     if openvino_engine.version():
-        for hint in ("LATENCY", "THROUGHPUT"):
-            found[f"openvino, {hint.lower()}"] = _openvino(frozen, hint, pretrained)
+        found |= {"openvino, latency": _openvino(frozen, "LATENCY", pretrained)}
+        found |= {"openvino, throughput": _openvino(of(1), "THROUGHPUT", pretrained)}
     try:
         found["onnxruntime"] = _onnxruntime(frozen)
     except ImportError:
@@ -41,8 +45,8 @@ def _openvino(frozen: Any, hint: str, pretrained: Pretrained) -> Peer:
     """As OpenVINO's documentation advises: whole batches for latency; single images in as many requests as it proposes for throughput."""
     openvino = openvino_engine.load()
     model = openvino.convert_model(frozen.graph)
-    rows = 1 if hint == "THROUGHPUT" else int(frozen.inputs[0].shape[0])
-    model.reshape({0: [rows, pretrained.size, pretrained.size, 3]})
+    rows = int(frozen.inputs[0].shape[0])
+    model.reshape({0: list(frozen.inputs[0].shape)})
     precision = openvino_engine.PRECISIONS[pretrained.precision]
     network = openvino.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision})
     queue = openvino.AsyncInferQueue(network, network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))

@@ -85,7 +85,7 @@ def answering_at_once(loaded: Any, files: list[bytes]) -> Any:
         def run(self, inputs: Any) -> Any:
             return {name: value[: len(inputs["image_bytes"])] for name, value in made.items()}
 
-    ready = Ready(real.name, real.inputs, real.call)
+    ready = Ready(real.name, real.inputs, real.compute)
     return dataclasses.replace(loaded, signatures={**loaded.signatures, model.DEFAULT: ready})
 
 

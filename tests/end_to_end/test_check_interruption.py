@@ -114,10 +114,10 @@ def full_disk(*given: Any, **options: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "whole"),
     [
-        ("transfer.data.dataset.write_text", {"earlier"}),
-        ("transfer.quality.findings.write_text", {"earlier"}),
+        ("transfer.data.dataset.write_csv", {"earlier"}),
+        ("transfer.quality.findings.replacing", {"earlier"}),
         ("transfer.workflows.check.write_text", {"earlier"}),
-        ("transfer.quality.worksheet.write_bytes", FILES),
+        ("transfer.quality.worksheet.replacing", FILES),
     ],
 )
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(

@@ -319,7 +319,16 @@ def test_processes_that_measure_at_once_agree_on_the_first_result(machine: Machi
 
 @pytest.mark.parametrize(
     ("size", "batch", "threads", "expected"),
-    [(224, 16, 1, 2), (299, 16, 2, 4), (512, 16, 8, 16), (512, 16, 64, 16), (96, 16, 1, 5), (32, 16, 2, 16), (32, 1, 2, 1)],
+    [
+        (224, 16, 1, 8),
+        (299, 16, 2, 4),
+        (512, 16, 8, 8),
+        (512, 16, 64, 16),
+        (96, 64, 1, 32),
+        (32, 256, 2, 128),
+        (32, 16, 2, 16),
+        (32, 1, 2, 1),
+    ],
 )
 def test_few_images_are_measured_at_once(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, size: int, batch: int, threads: int, expected: int
@@ -331,7 +340,7 @@ def test_few_images_are_measured_at_once(
         return {one: Measured(EXACT, 1.0) for one in tried}, {}
 
     monkeypatch.setattr(compute, "measure", measure)
-    monkeypatch.setattr(compute.resources, "threads", lambda: {"intra_op": threads})
+    monkeypatch.setattr(candidates.resources, "threads", lambda: {"intra_op": threads})
     machine.choose(size=size, batch=batch)
     assert asked == [expected]
 
@@ -349,6 +358,8 @@ class Times:
 class Slow:
     """Stands for the compiled prefix of a network: its calls take a time of their own, the first one longer."""
 
+    rows = 2
+
     def __init__(self, clock: Times, seconds: float) -> None:
         self.clock, self.seconds, self.seen = clock, seconds, []  # type: ignore[var-annotated]
 
@@ -361,7 +372,7 @@ class Slow:
 BATCH = np.arange(16, dtype=np.uint8).repeat(3).reshape(16, 1, 1, 3)
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [((0.01, 0.02), 8), ((0.3, 0.3), 6), ((0.5, 1.1), 3), ((5.0, 1.0), 2)])
+@pytest.mark.parametrize(("seconds", "calls"), [((0.01, 0.02), 8), ((0.3, 0.3), 5), ((0.5, 1.1), 3), ((5.0, 1.0), 2)])
 def test_candidates_are_timed_in_turn_for_some_seconds_without_their_first_calls(
     monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, float], calls: int
 ) -> None:
@@ -383,6 +394,7 @@ def test_a_candidate_that_cannot_compute_is_left_out(monkeypatch: pytest.MonkeyP
     def broken(batch: np.ndarray) -> list[np.ndarray]:
         raise EngineError("cannot compile")
 
+    broken.rows = 2  # type: ignore[attr-defined]
     passes = {"tensorflow": Slow(clock, 1.0), "openvino": broken}
     monkeypatch.setattr(candidates, "time", clock)
     monkeypatch.setattr(candidates, "FrozenPass", lambda made, specs, in_call: passes[made.engine])

@@ -1,5 +1,6 @@
 """The compiled prefix: what the Keras model computes, at many cuts at once, for each image on its own."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -122,3 +123,22 @@ def test_the_precision_of_new_layers_is_restored() -> None:
     import keras
 
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(("size", "batch", "expected"), [(299, 16, 2), (224, 16, 4), (224, 3, 3), (96, 64, 16), (32, 256, 64), (2000, 8, 2)])
+def test_a_processor_computes_pieces_that_fit_into_its_caches(monkeypatch: pytest.MonkeyPatch, size: int, batch: int, expected: int) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert FrozenPass(dataclasses.replace(pretrained(), size=size), SPECS, batch).rows == expected
+
+
+def test_a_gpu_computes_a_batch_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert FrozenPass(pretrained(), SPECS, 500).rows == 500
+
+
+def test_pieces_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrozenPass, "rows", BATCH)
+    in_pieces = FrozenPass(pretrained(), SPECS, 19)(images(19))
+    for start in range(0, 19, BATCH):
+        for whole, piece in zip(in_pieces, frozen()(images(19)[start : start + BATCH]), strict=True):
+            np.testing.assert_array_equal(whole[start : start + BATCH], piece)

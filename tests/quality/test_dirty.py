@@ -43,7 +43,9 @@ def test_wrong_labels_lie_in_another_class(planted: dirty.Planted) -> None:
 def test_near_duplicates_have_other_bytes_and_half_of_them_lie_in_another_split(planted: dirty.Planted) -> None:
     assert {how for _, _, how in planted.near_duplicates} == set(dirty.HOW)
     digests = [[digest(planted, path) for path in pair[:2]] for pair in planted.near_duplicates]
-    split = assign({str(number): pair for number, pair in enumerate(digests)}, 0.15, 0.15, seed=0)
+    labels = [str(number) for number in range(len(digests)) for _ in range(2)]
+    units = [unit for pair in digests for unit in pair]
+    split = dict(zip(units, assign(labels, units, 0.15, 0.15, seed=0), strict=True))
     assert all(original != copy for original, copy in digests)
     assert sum(split[original] != split[copy] for original, copy in digests) >= 6
 

@@ -190,7 +190,7 @@ class FineTuningConfig(OptimizerConfig):
 class FeaturesConfig(Section):
     """Feature extraction."""
 
-    batch_size: int = Field(16, ge=1, description="images per forward pass")
+    batch_size: int | None = Field(None, ge=1, description="images in a batch; empty: 16 of 224 px, more of smaller ones, 256 at most")
     memory_mb: int = Field(
         512, ge=16, description="features up to this size (MB) are kept in memory; larger ones are read from disk in every epoch"
     )

@@ -8,11 +8,13 @@ import numpy as np
 
 from transfer.errors import EngineError
 from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.system import resources
 
 CALLS = 8
 """Calls of one candidate, at most: the first prepares, the others are timed."""
 
-_SECONDS = 3.0  # no further calls are timed after this, of all candidates together; preparing them takes 1 to 3 more
+_SECONDS = 2.0  # no further calls are timed after this, of all candidates together; preparing them takes 1 to 3 more
+_SPEC = FeatureSpec("top", "avg")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,12 @@ class _Measuring:
             self.seconds.append(time.perf_counter() - started)
 
 
+def calls_of(pretrained: Pretrained, batch_size: int) -> int:
+    """Return how many images of a batch are enough for one call: as many as an engine computes at once."""
+    pieces = 2 * FrozenPass(pretrained, [_SPEC], batch_size).rows
+    return min(max(pieces, resources.threads()["intra_op"]), batch_size)
+
+
 def measure(
     tried: Mapping[Candidate, Pretrained], batch: np.ndarray, in_call: int, advance: Callable[[int], None] = lambda count: None
 ) -> tuple[dict[Candidate, Measured], dict[Candidate, str]]:
@@ -69,9 +77,9 @@ def measure(
     measuring: dict[Candidate, _Measuring] = {}
     failed: dict[Candidate, str] = {}
     for one, pretrained in tried.items():
-        measuring[one] = _Measuring(FrozenPass(pretrained, [FeatureSpec("top", "avg")], in_call))
+        measuring[one] = _Measuring(FrozenPass(pretrained, [_SPEC], in_call))
         try:
-            measuring[one].call(batch[:in_call])
+            measuring[one].call(batch[: measuring[one].frozen.rows])
         except EngineError as error:
             del measuring[one]
             failed[one] = str(error)

@@ -19,7 +19,8 @@ from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import DataError, EngineError, ExportError
 from transfer.features.agreement import LEAST_COSINE, probability_difference, worst_cosine
-from transfer.features.candidates import CALLS, Candidate, Measured, measure
+from transfer.features.candidates import CALLS, Candidate, Measured, calls_of, measure
+from transfer.features.specs import batch_size
 from transfer.models import openvino_engine
 from transfer.models.pretrained import OPENVINO, TENSORFLOW, Pretrained
 from transfer.system import devices, resources
@@ -31,8 +32,6 @@ from transfer.system.sealed import read_json, write_json
 LEAST_GAIN = 1.1
 """A candidate is used only if it is this many times as fast as those before it: the times of two measurements of the same thing differ
 by a few per cent."""
-
-_PIXELS = 224**2  # in one call on a processor, where a batch of 16 images is hardly faster; but two images for each core
 
 Images = Callable[[int], np.ndarray]
 """Number of images -> that many real ones, uint8 [n, size, size, 3]."""
@@ -143,9 +142,8 @@ def _stored(path: Path, candidates: Sequence[Candidate]) -> dict[str, Any] | Non
 def _compared(
     candidates: Sequence[Candidate], config: Config, load: Callable[[str], Pretrained], images: Images, progress: Progress
 ) -> dict[str, Any]:
-    size, batch_size = load(candidates[0].precision).size, config.features.batch_size
-    enough = max(2 * resources.threads()["intra_op"], _PIXELS // size**2)
-    in_call = batch_size if _has_gpu() else min(batch_size, enough)
+    plainest = load(candidates[0].precision)
+    in_call = calls_of(plainest, batch_size(config, plainest.size))
     batch = images(in_call * CALLS)
     tried = {one: load(one.precision).with_engine(one.engine) for one in candidates}
     title = "Choosing how to compute (once for this machine, network and size)"

@@ -13,7 +13,7 @@ from transfer.config import Config
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
-from transfer.features import space
+from transfer.features import space, specs
 from transfer.features.extractor import FeatureExtractor
 from transfer.features.keys import key
 from transfer.features.store import Store
@@ -37,7 +37,7 @@ def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config:
         StoreError: if there is not enough free disk space.
     """
     _require_room(dataset, extractor, store, config, progress)
-    used, batch_size = dataset.used, config.features.batch_size
+    used, batch_size = dataset.used, specs.batch_size(config, extractor.image_spec.size)
     failures = compute_missing(
         used, dataset.root, extractor.image_spec, [*extractor.outputs, THUMBNAIL], lambda batch: [*extractor(batch), thumbnail(batch)],
         batch_size, store, progress, needed=extractor.outputs,
@@ -58,7 +58,7 @@ def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
     extractor = extractor.for_training()
     failures = compute_missing(
         dataset.rows(*config.fitted_splits), dataset.root, extractor.image_spec, extractor.outputs, extractor,
-        config.features.batch_size, store, progress, views_of(config), "Extracting features of views",
+        specs.batch_size(config, extractor.image_spec.size), store, progress, views_of(config), "Extracting features of views",
     )  # fmt: skip
     return dataset.skip(failures)
 

@@ -17,7 +17,7 @@ from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import EngineError
 from transfer.features import compute
-from transfer.features.specs import feature_specs, ood_specs
+from transfer.features.specs import batch_size, feature_specs, ood_specs
 from transfer.features.store import FeatureSet
 from transfer.models.pretrained import TENSORFLOW, FeatureSpec, FrozenPass, Pretrained
 from transfer.models.registry import Backbone, find
@@ -241,8 +241,8 @@ def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: L
     if measured:
         load_in.cache_clear()
         resources.give_back()  # the memory of the precision that was not chosen
-    specs, ood = tuple(feature_specs(config, network)), ood_specs(config, network)
-    return BackboneExtractor(pretrained, image_spec, specs, config.features.batch_size, config.unfreeze_from == "all", ood, measured)
+    specs, ood, together = tuple(feature_specs(config, network)), ood_specs(config, network), batch_size(config, image_spec.size)
+    return BackboneExtractor(pretrained, image_spec, specs, together, config.unfreeze_from == "all", ood, measured)
 
 
 def _flat(batch: tf.Tensor) -> np.ndarray:

@@ -25,7 +25,7 @@ from transfer.exporters.served import Served
 from transfer.features.arrays import StoredRows
 from transfer.features.extraction import PLAIN, compute_missing
 from transfer.features.extractor import BackboneExtractor
-from transfer.features.specs import ood_cuts
+from transfer.features.specs import batch_size, ood_cuts
 from transfer.features.store import key
 from transfer.models import backbones, parts
 from transfer.models.graph import Graph
@@ -157,7 +157,7 @@ def _other_images(features: FeatureDataset, outputs: Sequence[str], reference: R
         status = [path.stat() for path in paths]
         rows = rows.assign(size=[one.st_size for one in status], ctime_ns=[one.st_ctime_ns for one in status])
         failures = compute_missing(
-            rows, Path(folder), extractor.image_spec, outputs, compute, config.features.batch_size, store, progress,
+            rows, Path(folder), extractor.image_spec, outputs, compute, batch_size(config, extractor.image_spec.size), store, progress,
             title="Extracting features of other data",
         )  # fmt: skip
     scores = {}

@@ -13,6 +13,7 @@ from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.errors import DataError
 from transfer.features.extractor import PixelExtractor
+from transfer.features.specs import batch_size
 from transfer.system.devices import machine
 from transfer.system.energy import Meter
 from transfer.system.sealed import read_json, write_json
@@ -55,11 +56,11 @@ def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
     Raises:
         DataError: if they were deleted or damaged meanwhile.
     """
-    batch_size, rows = method.config.features.batch_size, dataset.used
-    count = _MOST_BATCHES * batch_size
+    together, rows = batch_size(method.config, method.extractor.image_spec.size), dataset.used
+    count = _MOST_BATCHES * together
     files = list(itertools.islice(itertools.cycle(pipeline.files_of(dataset.root, rows.head(count))), count))
     done, started, seconds = 0, 0.0, 0.0
-    batches = iter(pipeline.batches(files, method.extractor.image_spec, batch_size))
+    batches = iter(pipeline.batches(files, method.extractor.image_spec, together))
     for _, images in itertools.islice(batches, 1):
         method.extractor(images)  # warm-up
     with meter.measuring() as reading:
@@ -67,7 +68,7 @@ def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
         for _, images in batches:
             method.extractor(images)
             done, seconds = done + len(images), time.perf_counter() - started
-            if done >= _LEAST_BATCHES * batch_size and seconds >= _LEAST_SECONDS:
+            if done >= _LEAST_BATCHES * together and seconds >= _LEAST_SECONDS:
                 break
     if not done:
         raise DataError(

@@ -21,6 +21,7 @@ from transfer.features.arrays import StoredRows
 from transfer.features.extraction import compute_missing, extract
 from transfer.features.extractor import BackboneExtractor, load_extractor
 from transfer.features.keys import by_name
+from transfer.features.specs import batch_size
 from transfer.features.store import open_store
 from transfer.features.tasks import ONLY_PLAIN, Views, count_missing, views_of
 from transfer.models import heads
@@ -107,7 +108,8 @@ def prepare(configs: Mapping[Key, Config], dataset: Dataset, views: int, folder:
         source = method.extractor.for_training()
         failed = compute_missing(
             Prepared(methods, dataset).rows, dataset.root, source.image_spec, source.outputs, source,
-            method.config.features.batch_size, method.store, progress, _views(method, views), "Extracting features of views",
+            batch_size(method.config, source.image_spec.size), method.store, progress, _views(method, views),
+            "Extracting features of views",
         )  # fmt: skip
         dataset = dataset.skip(failed)
     return Prepared(methods, dataset)
