@@ -22,9 +22,9 @@ def used_rows(folder: Path, count: int | None = None, seed: int = 0) -> pd.DataF
     return rows.iloc[np.sort(chosen)].reset_index(drop=True)
 
 
-def run(command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end; where it fails, end with what it said."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+def run(command: list[str], environment: dict[str, str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end, in a folder; where it fails, end with what it said."""
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     return done

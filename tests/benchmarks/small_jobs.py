@@ -52,7 +52,7 @@ def fit(code: Path, home: Path, data: Path, output: Path, options: list[str]) ->
     """Run one command and return its seconds, processor seconds and stages."""
     command = [sys.executable, "-m", "transfer", "fit", str(data), "--output", str(output), "--name", "run", "--overwrite", *options]
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    run(command, os.environ | {"TRANSFER_HOME": str(home), "PYTHONPATH": str(code)})
+    run(command, os.environ | {"TRANSFER_HOME": str(home), "PYTHONPATH": str(code)}, code)  # where `-m` looks first
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     stages = json.loads((output / "run" / "metrics.json").read_text())["timing"]
