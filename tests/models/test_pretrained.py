@@ -125,8 +125,10 @@ def test_the_precision_of_new_layers_is_restored() -> None:
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize(("size", "batch", "expected"), [(299, 16, 2), (224, 16, 4), (224, 3, 3), (96, 64, 16), (32, 256, 64), (2000, 8, 2)])
-def test_a_processor_computes_pieces_that_fit_into_its_caches(monkeypatch: pytest.MonkeyPatch, size: int, batch: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "batch", "expected"), [(299, 16, 2), (224, 16, 4), (224, 3, 3), (96, 64, 16), (32, 256, 64), (2000, 8, 2)]
+)
+def test_a_processor_computes_pieces_that_fit_its_caches(monkeypatch: pytest.MonkeyPatch, size: int, batch: int, expected: int) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     assert FrozenPass(dataclasses.replace(pretrained(), size=size), SPECS, batch).rows == expected
 
