@@ -20,11 +20,13 @@ QUICK: dict[str, Any] = {
     "truncate_at": "block2_pool",
     "precision": "float32",
     "compute": "tensorflow",
+    "features.batch_size": 16,
     "training.epochs": 2,
     "head.dense": [],
     "energy": "off",
 }
-"""Two blocks of VGG16 with random weights: all stages, in seconds; without the meter, which each process looks for anew."""
+"""Two blocks of VGG16 with random weights: all stages, in seconds, several batches of a few images; without the meter, which each process
+looks for anew."""
 
 OTHERS = Config().ood.other_images
 """Images of each kind of other data that go through a network's prefix, once for each store; digits are none where they are the data."""
