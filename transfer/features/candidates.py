@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transfer.errors import EngineError
-from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.models.pretrained import IN_FLIGHT, FeatureSpec, FrozenPass, Pretrained
 from transfer.system import resources
 
 CALLS = 8
@@ -54,10 +54,10 @@ class _Measuring:
             self.seconds.append(time.perf_counter() - started)
 
 
-def calls_of(pretrained: Pretrained, batch_size: int) -> int:
+def images_in_call(pretrained: Pretrained, batch_size: int) -> int:
     """Return how many images of a batch are enough for one call: as many as an engine computes at once."""
-    pieces = 2 * FrozenPass(pretrained, [_SPEC], batch_size).rows
-    return min(max(pieces, resources.threads()["intra_op"]), batch_size)
+    in_flight = IN_FLIGHT * FrozenPass(pretrained, [_SPEC], batch_size).rows
+    return min(max(in_flight, resources.threads()["intra_op"]), batch_size)
 
 
 def measure(

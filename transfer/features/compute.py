@@ -19,7 +19,7 @@ from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import DataError, EngineError, ExportError
 from transfer.features.agreement import LEAST_COSINE, probability_difference, worst_cosine
-from transfer.features.candidates import CALLS, Candidate, Measured, calls_of, measure
+from transfer.features.candidates import CALLS, Candidate, Measured, images_in_call, measure
 from transfer.features.specs import batch_size
 from transfer.models import openvino_engine
 from transfer.models.pretrained import OPENVINO, TENSORFLOW, Pretrained
@@ -143,7 +143,7 @@ def _compared(
     candidates: Sequence[Candidate], config: Config, load: Callable[[str], Pretrained], images: Images, progress: Progress
 ) -> dict[str, Any]:
     plainest = load(candidates[0].precision)
-    in_call = calls_of(plainest, batch_size(config, plainest.size))
+    in_call = images_in_call(plainest, batch_size(config, plainest.size))
     batch = images(in_call * CALLS)
     tried = {one: load(one.precision).with_engine(one.engine) for one in candidates}
     title = "Choosing how to compute (once for this machine, network and size)"

@@ -114,8 +114,11 @@ class Pretrained:
         )
 
 
-_PIXELS_OF_PIECE, _LARGEST_PIECE = 4 * 224**2, 64
-_STREAM_ROWS = 4
+IN_FLIGHT = 2
+"""Pieces of a batch that TensorFlow computes at a time on a processor."""
+
+_PIXELS_OF_PIECE, _LARGEST_PIECE = 4 * 224**2, 64  # of all images of a piece; images
+_STREAM_ROWS = 4  # images that a stream of OpenVINO computes at a time
 
 
 class FrozenPass:
@@ -145,7 +148,7 @@ class FrozenPass:
 
     @cached_property
     def _in_flight(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(2, "frozen pass")
+        return ThreadPoolExecutor(IN_FLIGHT, "frozen pass")
 
     def prepare(self) -> None:
         """Compile it, which otherwise the first batch does.
