@@ -1,6 +1,7 @@
 """All settings: typed models with their defaults, and how they are loaded. Does not import TensorFlow."""
 
 from transfer.config.checks import CheckConfig
+from transfer.config.engines import EngineConfig
 from transfer.config.loading import build, flatten, keys, last_parts, parse_assignment, read_yaml
 from transfer.config.schema import Config
 from transfer.config.sections import (
@@ -20,7 +21,7 @@ from transfer.config.sections import (
 from transfer.config.yaml_text import option
 
 __all__ = [
-    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "CrossValidationConfig", "DataConfig", "ExportConfig", "OODConfig",
-    "FeaturesConfig", "FineTuningConfig", "HeadConfig", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "build", "flatten", "keys",
-    "last_parts", "option", "parse_assignment", "read_yaml",
+    "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "CrossValidationConfig", "DataConfig", "EngineConfig", "ExportConfig",
+    "FeaturesConfig", "FineTuningConfig", "HeadConfig", "NetworkConfig", "OODConfig", "OptimizerConfig", "TrainingConfig", "build",
+    "flatten", "keys", "last_parts", "option", "parse_assignment", "read_yaml",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from transfer.config import yaml_text
 from transfer.config.checks import CheckConfig
 from transfer.config.cut_points import CutPoints
+from transfer.config.engines import EngineConfig
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
@@ -70,6 +71,7 @@ class Config(Section):
     export: ExportConfig = ExportConfig()
     ood: OODConfig = OODConfig()
     check: CheckConfig = CheckConfig()
+    engine: EngineConfig = EngineConfig()
 
     @property
     def whole_from_random(self) -> bool:

@@ -16,6 +16,7 @@ _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
     "cross_validation": None,
     "data": None,
     "energy": None,
+    "engine": None,
     "export": None,
     "features": ("memory_mb",),
     "ood": None,

@@ -1,0 +1,154 @@
+"""The Ray cluster that workers run on: joined or started, and checked to run what this process runs."""
+
+import importlib.util
+import logging
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import transfer
+from transfer.config import EngineConfig
+from transfer.errors import EngineError
+from transfer.system import resources
+from transfer.system.progress import Progress
+
+if TYPE_CHECKING:
+    from transfer.engines.ray_engine import RayEngine
+
+_CHECKED = ("tensorflow", "keras", "numpy", "openvino")  # with another version, results may differ
+
+
+def require() -> None:
+    """Check that Ray is installed.
+
+    Raises:
+        EngineError: if it is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise EngineError(
+            'engine.kind (--engine): Ray is not installed. Install it with pip install "keras-transfer[ray]", or use --engine local. '
+            "Received engine.kind=ray."
+        )
+
+
+@contextmanager
+def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
+    """Yield the engine of the cluster at `engine.address`, `RAY_ADDRESS`, or started here; one started here ends with the block.
+
+    Raises:
+        EngineError: if Ray is not installed, no cluster answers, or its nodes have other versions.
+    """
+    require()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of it
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+
+    from transfer.engines.ray_engine import RayEngine
+
+    _silence()
+    ours = not ray.is_initialized()  # the caller may have joined a cluster, or another workflow of ours around this one
+    if ours:
+        _connect(config.address or os.environ.get("RAY_ADDRESS"), config)
+    try:
+        _require_same_versions()
+        engine = RayEngine(config, facts())
+        nodes = sum(1 for node in ray.nodes() if node["Alive"])
+        progress.say(f"Ray: {nodes} node{'' if nodes == 1 else 's'}, {ray.cluster_resources().get('CPU', 0):g} CPU cores.")
+        yield engine
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _connect(address: str | None, config: EngineConfig) -> None:
+    import ray
+
+    own: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": resources.cores()}
+    environment = {"py_modules": [str(Path(transfer.__file__).parent)], "env_vars": _threads()}
+    try:
+        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, OSError, ValueError, RuntimeError, TimeoutError) as error:
+        where = "engine.address" if config.address else "RAY_ADDRESS" if address else "engine.kind=ray"
+        raise EngineError(
+            f"{where}: the Ray cluster cannot be joined: {_short(error)} Expected the address of a running cluster (ray start --head, "
+            f"ray up), of the same Ray and Python; or neither engine.address nor RAY_ADDRESS, for a cluster of this machine alone. "
+            f"Received {address or 'none'}."
+        ) from None
+
+
+def _silence() -> None:
+    """Keep Ray's own reports of workers and nodes that ended off the terminal: the engine tells what could not be done."""
+    from ray._private import worker
+
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.setLevel(logging.CRITICAL + 1)
+    worker.print_to_stdstream = lambda *arguments, **named: None  # there is no setting for it
+
+
+def _threads() -> dict[str, str]:
+    """Return the variables that give each worker the numbers of threads of this process: with others, the last digits of results differ."""
+    counts = resources.threads()
+    algebra = ("OMP", "OPENBLAS", "MKL")
+    return {
+        "TF_NUM_INTRAOP_THREADS": str(counts["intra_op"]), "TF_NUM_INTEROP_THREADS": str(counts["inter_op"]),
+        **{f"{name}_NUM_THREADS": str(counts["linear_algebra"]) for name in algebra},
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+    }  # fmt: skip
+
+
+def facts() -> dict[str, str]:
+    """Return the versions of this process on which results depend; empty texts for packages that are not installed."""
+    found = {"Python": platform.python_version(), "keras-transfer": transfer.__version__}
+    for name in _CHECKED:
+        try:
+            found[name] = version("tensorflow" if name == "tensorflow" else name)
+        except PackageNotFoundError:
+            found[name] = version("tensorflow-cpu") if name == "tensorflow" and _installed("tensorflow-cpu") else ""
+    return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def require_same(ours: Mapping[str, str], theirs: Mapping[str, str], node: str) -> None:
+    """Check that a node has the versions of the driver.
+
+    Raises:
+        EngineError: if not; names the node and what differs.
+    """
+    differing = [name for name in ours if theirs.get(name) != ours[name]]
+    if differing:
+        shown = ", ".join(f"{name} {theirs.get(name) or 'none'} (here {ours[name] or 'none'})" for name in differing)
+        raise EngineError(
+            f"The node {node} of the Ray cluster has other versions than this machine, so results could differ. Expected the same on all "
+            f"nodes: install them there, or use a container image. Received {shown}."
+        )
+
+
+def _require_same_versions() -> None:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    task = ray.remote(num_cpus=0, max_retries=2)(facts)
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    calls = [task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote() for node in alive]
+    for node, call in zip(alive, calls, strict=True):
+        try:
+            theirs = ray.get(call)
+        except ray.exceptions.RayError:
+            continue  # the node has gone; its workers would be started elsewhere
+        require_same(facts(), theirs, str(node.get("NodeManagerHostname") or node["NodeID"][:8]))
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:197]}..."
