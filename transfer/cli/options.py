@@ -21,6 +21,7 @@ GROUP_BY = typer.Option(
 )
 TRUST = typer.Option("--trust", help="Load the run's models even if they can read or write files, or start programs.")
 COMPUTE = typer.Option("--compute", metavar="auto|tensorflow|openvino", help="Engine; auto: the faster one on this machine, if both agree.")
+ENGINE = typer.Option("--engine", metavar="local|ray", help="Where the work runs: this process, or a Ray cluster.")
 MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer images.")
 
 
