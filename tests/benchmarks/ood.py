@@ -39,7 +39,8 @@ def features_of(folder: Path, size: int, file: Path) -> Features:
     if not file.exists():
         from tests.benchmarks.common import used_rows
         from transfer.data.pipeline import ImageSpec, batches, files_of
-        from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+        from transfer.models.frozen_pass import FrozenPass
+        from transfer.models.pretrained import FeatureSpec, Pretrained
         from transfer.models.registry import find
         from transfer.system.progress import Silent
 

@@ -10,7 +10,7 @@ import pytest
 
 from transfer.config import Config
 from transfer.data import digits
-from transfer.models.pretrained import FrozenPass
+from transfer.models.frozen_pass import FrozenPass
 from transfer.runs import METRICS, PREDICTIONS, Run
 
 QUICK: dict[str, Any] = {

@@ -12,7 +12,7 @@ from transfer import TransferError, compare, fit
 from transfer.config import read_yaml
 from transfer.evaluation.ood import Reference
 from transfer.exporters.served import Served
-from transfer.models.pretrained import FrozenPass
+from transfer.models.frozen_pass import FrozenPass
 from transfer.runs import Run
 
 CUTS = ["block1_pool", "block2_pool"]

@@ -18,7 +18,8 @@ from transfer.errors import EngineError, ExportError
 from transfer.features import candidates, compute
 from transfer.features.candidates import CALLS, Candidate, Measured
 from transfer.models import openvino_engine
-from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.models.frozen_pass import FrozenPass
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system import devices
 from transfer.system.progress import Silent

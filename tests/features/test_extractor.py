@@ -11,7 +11,8 @@ from transfer.data import pipeline
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import WeightsError
 from transfer.features import extractor
-from transfer.features.extractor import BackboneExtractor, PixelExtractor
+from transfer.features.extractor import BackboneExtractor
+from transfer.features.pixels import PixelExtractor
 from transfer.models import openvino_engine
 from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import BACKBONES

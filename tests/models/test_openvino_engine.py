@@ -14,7 +14,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from transfer.errors import EngineError
 from transfer.features.agreement import probability_difference, worst_cosine
 from transfer.models import openvino_engine
-from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained, head_specs
+from transfer.models.frozen_pass import FrozenPass
+from transfer.models.pretrained import FeatureSpec, Pretrained, head_specs
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 

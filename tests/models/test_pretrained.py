@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from transfer.models import backbones, heads
-from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.models.frozen_pass import FrozenPass
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 

@@ -9,7 +9,8 @@ import pytest
 
 from transfer.config import HeadConfig
 from transfer.models import backbones, heads, tunable
-from transfer.models.pretrained import FeatureSpec, FrozenPass, Pretrained
+from transfer.models.frozen_pass import FrozenPass
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import BACKBONES
 from transfer.system.progress import Silent
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transfer.errors import EngineError
-from transfer.models.pretrained import IN_FLIGHT, FeatureSpec, FrozenPass, Pretrained
+from transfer.models.frozen_pass import IN_FLIGHT, FrozenPass
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.system import resources
 
 CALLS = 8

@@ -5,7 +5,7 @@ features are pixels.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Any, Protocol
 
@@ -17,15 +17,15 @@ from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
 from transfer.errors import EngineError
 from transfer.features import compute
+from transfer.features.pixels import PIXELS as PIXELS
+from transfer.features.pixels import PixelExtractor, flat
 from transfer.features.specs import batch_size, feature_specs, ood_specs
 from transfer.features.store import FeatureSet
-from transfer.models.pretrained import TENSORFLOW, FeatureSpec, FrozenPass, Pretrained
+from transfer.models.frozen_pass import FrozenPass
+from transfer.models.pretrained import FeatureSpec, Pretrained
 from transfer.models.registry import Backbone, find
 from transfer.system import resources
 from transfer.system.progress import Progress
-
-PIXELS = "pixels"
-"""Name of the output that holds the decoded image."""
 
 Load = Callable[[Backbone, str, int, str, int, Progress], Pretrained]
 """The signature of `Pretrained.load`."""
@@ -77,41 +77,6 @@ class FeatureExtractor(Protocol):
 
 
 @dataclass(frozen=True)
-class PixelExtractor:
-    """Decoding only: one output, `pixels`, uint8."""
-
-    image_spec: ImageSpec
-    precision: str = "float32"
-    engine: str = TENSORFLOW
-
-    @property
-    def feature_set(self) -> FeatureSet:
-        """The feature set for pixels of this size and resize mode."""
-        return FeatureSet(PIXELS, "", self.image_spec.size, self.image_spec.data.resize, self.image_spec.decoder, "uint8")
-
-    @property
-    def outputs(self) -> list[str]:
-        """The one output."""
-        return [PIXELS]
-
-    def width(self, output: str) -> int:
-        """Number of values per image."""
-        return self.image_spec.size**2 * 3
-
-    def dtype(self, output: str) -> np.dtype:
-        """8-bit pixels."""
-        return np.dtype(np.uint8)
-
-    def for_training(self) -> "PixelExtractor":
-        """All of it."""
-        return self
-
-    def __call__(self, batch: tf.Tensor) -> list[np.ndarray]:
-        """Flatten the pixels."""
-        return [_flat(batch)]
-
-
-@dataclass(frozen=True)
 class BackboneExtractor:
     """A frozen, truncated backbone: one output for each feature spec, plus the decoded images if `pixels`.
 
@@ -132,6 +97,10 @@ class BackboneExtractor:
     pixels: bool = False
     ood: tuple[FeatureSpec, ...] = ()
     measured: dict[str, Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to make the same extractor: the fields, and nothing that is compiled."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @property
     def precision(self) -> str:
@@ -201,7 +170,7 @@ class BackboneExtractor:
         for name, values in zip(self._by_name, features, strict=True):
             if not np.isfinite(values).all():
                 raise self.pretrained.not_finite(self._by_name[name])
-        return [*features, *([_flat(batch)] if self.pixels else [])]
+        return [*features, *([flat(batch)] if self.pixels else [])]
 
 
 def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: Load | None = None) -> FeatureExtractor:
@@ -243,8 +212,3 @@ def load_extractor(config: Config, dataset: Dataset, progress: Progress, load: L
         resources.give_back()  # the memory of the precision that was not chosen
     specs, ood, together = tuple(feature_specs(config, network)), ood_specs(config, network), batch_size(config, image_spec.size)
     return BackboneExtractor(pretrained, image_spec, specs, together, config.unfreeze_from == "all", ood, measured)
-
-
-def _flat(batch: tf.Tensor) -> np.ndarray:
-    rows: np.ndarray = batch.numpy()
-    return rows.reshape(len(rows), -1)

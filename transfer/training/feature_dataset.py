@@ -13,6 +13,7 @@ import pandas as pd
 from transfer.config import Config
 from transfer.data.dataset import Dataset
 from transfer.data.groups import places
+from transfer.engines import LOCAL, Engine
 from transfer.features.arrays import StoredRows
 from transfer.features.extractor import PIXELS, FeatureExtractor
 from transfer.features.keys import by_name
@@ -35,12 +36,14 @@ class FeatureDataset:
         extractor: computed the features.
         store: the open store that holds them.
         config: complete; decisions made on the way (precision, cut point) are not filled in.
+        engine: where features are computed that turn out to be needed only now.
     """
 
     dataset: Dataset
     extractor: FeatureExtractor
     store: Store
     config: Config
+    engine: Engine = LOCAL
 
     @property
     def classes(self) -> list[str]:

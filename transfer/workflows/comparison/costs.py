@@ -12,7 +12,7 @@ from pathlib import Path
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.errors import DataError
-from transfer.features.extractor import PixelExtractor
+from transfer.features.pixels import PixelExtractor
 from transfer.features.specs import batch_size
 from transfer.system.devices import machine
 from transfer.system.energy import Meter
