@@ -12,7 +12,9 @@ class DataConfig(Section):
     """Which images are used, and how they are split."""
 
     source: str | None = Field(
-        None, description="folder of images, table (.csv, .tsv, .parquet), or tfds:NAME; DATA on the command line overrides it"
+        None,
+        description="folder of images, table (.csv, .tsv, .parquet), both also in object storage (s3://BUCKET/FOLDER, gs://, az://, "
+        "hdfs://), or tfds:NAME; DATA on the command line overrides it",
     )
     root: str | None = Field(None, description="folder that the paths in a table are relative to; empty: the table's own folder")
     missing_files: Literal["error", "skip"] = Field(
@@ -47,4 +49,8 @@ class DataConfig(Section):
     )
     min_per_class: int | None = Field(
         None, ge=3, description="leave out classes with fewer images; empty: a class with fewer than three is an error"
+    )
+    connections: int = Field(32, ge=1, le=1000, description="requests at once to object storage (s3:// and the like)")
+    cache_gb: float = Field(
+        10.0, ge=0, description="size of the cache of objects' bytes on the local disk, in GB: what is read twice is fetched once; 0: none"
     )

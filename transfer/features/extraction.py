@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from transfer.config import Config
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
+from transfer.data.storage import Root
 from transfer.features import space, specs
 from transfer.features.extractor import FeatureExtractor
 from transfer.features.keys import key
@@ -74,7 +74,7 @@ def _require_room(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
 
 def compute_missing(
     rows: pd.DataFrame,
-    root: Path,
+    root: Root,
     image_spec: ImageSpec,
     outputs: Sequence[str],
     compute: Callable[[tf.Tensor], list[np.ndarray]],
@@ -143,7 +143,7 @@ def _without(rows: pd.DataFrame, failures: Mapping[int, str]) -> pd.DataFrame:
     return rows.drop(index=list(failures)) if failures else rows
 
 
-def _unchanged(task: Task, root: Path, failures: dict[int, str]) -> bool:
+def _unchanged(task: Task, root: Root, failures: dict[int, str]) -> bool:
     """Return whether the file is unchanged since it was hashed: otherwise its features would be stored under the wrong digest.
 
     The time of its content can be set, and is, by programs that copy; the one that is looked at cannot. It also tells of a new name or
@@ -166,7 +166,7 @@ def _digest(file: bytes) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _explain_missing(tasks: list[Task], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
+def _explain_missing(tasks: list[Task], root: Root, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
     undecodable = {}
     for task in tasks:
         if not _unchanged(task, root, failures):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from transfer.config import AugmentConfig, Config
 from transfer.data import pipeline
 from transfer.data.augment import settings_tag, view_seed
+from transfer.data.storage import Root, is_remote
 from transfer.features.keys import by_image
 from transfer.features.store import Store
 from transfer.system.progress import Progress
@@ -45,7 +45,8 @@ class Task:
     """One view of an image to compute.
 
     Attributes:
-        status: size and ctime_ns of its file when it was hashed; None: its file is a PNG in the cache.
+        status: size and ctime_ns of its file when it was hashed; None: its file is a PNG in the cache, or an object, whose content is
+            compared with its digest when it is read.
     """
 
     index: int
@@ -63,13 +64,14 @@ class Tasks:
         files: their files.
         lacking: bool [images, views].
         views: which views.
+        remote: whether the files are objects.
     """
 
-    def __init__(self, first: pd.DataFrame, files: Made[bytes], lacking: np.ndarray, views: Views) -> None:
+    def __init__(self, first: pd.DataFrame, files: Made[bytes], lacking: np.ndarray, views: Views, remote: bool = False) -> None:
         self._image, self._view = np.nonzero(lacking)
         self._index, self._digests, self._tags = first.index, first["digest"].to_numpy(object), views.tags()
         self._status = first[["size", "ctime_ns"]].to_numpy(np.int64)
-        self._in_cache = (first["status"] == "transcoded").to_numpy()
+        self._in_cache = (first["status"] == "transcoded").to_numpy() | remote
         self.files = Made(len(self), lambda numbers: files.at(self._image[numbers]))
         self.seeds = Made(len(self), lambda numbers: self._seeds(numbers, views.seed))
 
@@ -107,7 +109,7 @@ def _names(outputs: Sequence[str], views: Views) -> list[tuple[str, str]]:
     return [(tag, output) for tag in views.tags() for output in outputs]
 
 
-def missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> Tasks:
+def missing(rows: pd.DataFrame, root: Root, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> Tasks:
     """Return a task for each distinct content and view that lacks an output, or has a damaged one."""
     first = rows[[name for name in _FACTS if name in rows]].drop_duplicates("digest")
     stored = store.sound(by_image(first["digest"], _names(outputs, views)), progress)
@@ -115,4 +117,4 @@ def missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store
     some = np.flatnonzero(lacking.any(axis=1))
     first, lacking = first.iloc[some], lacking[some]
     pipeline.restore(root, first)
-    return Tasks(first, pipeline.names_of(root, first), lacking, views)
+    return Tasks(first, pipeline.names_of(root, first), lacking, views, is_remote(root))

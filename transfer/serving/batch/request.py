@@ -8,6 +8,7 @@ from pathlib import Path
 from transfer.config import build
 from transfer.data import sources
 from transfer.data.sources import left_out
+from transfer.data.storage import RemotePath, located
 from transfer.errors import ConfigError, DataError, OutputError
 from transfer.runs import Run
 from transfer.serving.settings import AUTO, require_engine
@@ -88,8 +89,10 @@ def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     """
     files: list[str] = []
     for given in paths:
-        path = Path(given)
-        if path.is_dir():
+        path = located(given)
+        if isinstance(path, RemotePath):
+            files += sources.objects(path)
+        elif path.is_dir():
             files += _below(str(path))
         elif path.exists():
             files.append(str(path))

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from transfer.data.reading import identity_of
+from transfer.data.reading import present_identity
 from transfer.errors import RunError
 from transfer.serving.batch.tables import Rows
 from transfer.system.files import write_text
@@ -138,14 +138,14 @@ class Shards:
 
 
 def files_digest(files: Sequence[str]) -> str:
-    """Return a digest of names and of what `identity_of` says: unchanged as long as no file is changed, added or removed.
+    """Return a digest of names and of what `present_identity` says: unchanged as long as no file is changed, added or removed.
 
     Another file may have the same size and time, which can be set; not the same inode and time of the last change of any kind.
     """
     found = hashlib.sha256()
     for file in files:
         try:
-            state = " ".join(map(str, identity_of(os.stat(file))))
+            state = " ".join(map(str, present_identity(file)))
         except OSError as error:
             state = f"error {error.errno}"
         found.update(b"%d " % len(name := os.fsencode(file)) + name + state.encode() + b"\n")
