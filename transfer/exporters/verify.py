@@ -1,6 +1,5 @@
 """An export is published only if it agrees with the trained model, on the bytes of test files and at two batch sizes."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from transfer.config import ExportConfig
 from transfer.data.pipeline import ImageSpec, batches
+from transfer.data.storage import read_bytes
 from transfer.errors import ExportError
 from transfer.exporters.served import Answers, Served
 from transfer.system.progress import Progress
@@ -124,7 +124,7 @@ def _by_keras(file: Path, files: Sequence[bytes], image_spec: ImageSpec) -> np.n
 
 
 def _read(file: bytes) -> bytes:
-    return Path(os.fsdecode(file)).read_bytes()
+    return read_bytes(file)
 
 
 def largest_difference(a: np.ndarray, b: np.ndarray) -> float:

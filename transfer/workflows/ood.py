@@ -16,6 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from transfer.config import Config
+from transfer.data import storage
 from transfer.data.pipeline import why_changed
 from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
@@ -239,7 +240,8 @@ def evaluate_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
     test = run.predictions[run.predictions["split"] == "test"]["ood_score"].to_numpy(float)
     found = ood.against(test, scores)
     metrics = run.metrics
-    name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
+    place = storage.located(other)
+    name = os.fsdecode(os.fsencode((place.resolve() if isinstance(place, Path) else place).name)) or str(other)
     metrics["ood"]["others"][name] = found
     run.rewrite(METRICS, metrics)
     return found

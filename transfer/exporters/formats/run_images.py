@@ -1,21 +1,20 @@
 """The images of a run, found again: an export is measured only on images that have not changed since they were scanned."""
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from transfer.data import dataset as manifests
 from transfer.data import pipeline
+from transfer.data.storage import Root, shown
 from transfer.errors import DataError
 
 _KIND = ("format", "traits", "status", "value_range")
 """Columns of the manifest that say how an image is decoded."""
 
 
-def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
+def find(root: Root, rows: pd.DataFrame) -> list[bytes]:
     """Return for each row of the manifest the path whose bytes the decoder is given.
 
     Args:
@@ -77,7 +76,7 @@ def decoded(files: Sequence[bytes], image_spec: pipeline.ImageSpec, batch_size: 
         expected += len(found)
         yield images.numpy()
     if expected < len(files):
-        name = os.fsdecode(files[expected])
+        name = shown(files[expected])
         raise DataError(f"An image could not be decoded: {pipeline.why_undecodable(files[expected], image_spec)}. Received {name!r}.")
 
 

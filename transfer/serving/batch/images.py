@@ -15,6 +15,7 @@ from transfer.data.decoding.decode import decode
 from transfer.data.decoding.to_8_bits import Range
 from transfer.data.pipeline import ImageSpec, refusal
 from transfer.data.reading import content, why_unread
+from transfer.data.storage import is_remote
 from transfer.runs import Run
 from transfer.serving import admission
 from transfer.serving.refusals import ImageError
@@ -71,11 +72,12 @@ class Decoder:
 
     def _read(self, file: str) -> bytes | np.ndarray:
         """Return the bytes of a small, ordinary image, or else its pixels [size, size, 3]."""
-        size = os.stat(file).st_size
+        size = 0 if is_remote(file) else os.stat(file).st_size
         with self._bytes.claim(size) if size > _SMALL_BYTES else nullcontext():
             _, data, reason = content(file, self._limit)
             if reason:
                 raise ImageError(reason)
+            size = len(data)
             ordinary = admission.ordinary(data, self._limit)
             pixels, transcodes = (ordinary.pixels, False) if ordinary else admission.examined(data, self._limit)
             if pixels <= _SMALL_PIXELS and size <= _SMALL_BYTES and not transcodes:

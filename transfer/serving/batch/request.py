@@ -10,6 +10,7 @@ from transfer import engines
 from transfer.config import EngineConfig, build, flatten, keys
 from transfer.data import sources
 from transfer.data.sources import left_out
+from transfer.data.storage import RemotePath, located
 from transfer.errors import ConfigError, DataError
 from transfer.runs import Run
 from transfer.serving.batch.outputs import Output
@@ -114,8 +115,10 @@ def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     """
     files: list[str] = []
     for given in paths:
-        path = Path(given)
-        if path.is_dir():
+        path = located(given)
+        if isinstance(path, RemotePath):
+            files += sources.objects(path)
+        elif path.is_dir():
             files += _below(str(path))
         elif path.exists():
             files.append(str(path))

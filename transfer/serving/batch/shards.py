@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from transfer.data.reading import identity_of
+from transfer.data.reading import present_identity
 from transfer.errors import RunError
 from transfer.serving.batch.outputs import Output
 from transfer.serving.batch.tables import ARRAYS, Rows
@@ -138,7 +138,7 @@ class Shards:
 
 
 def identities_of(files: Sequence[str]) -> np.ndarray:
-    """Return a digest of each file's name and what `reading.identity_of` says of it, V16 [n]: it changes if the file does.
+    """Return a digest of each file's name and what `reading.present_identity` says of it, V16 [n]: it changes if the file does.
 
     Another file may have the same size and time, which can be set; not the same inode and time of the last change of any kind.
     """
@@ -147,7 +147,7 @@ def identities_of(files: Sequence[str]) -> np.ndarray:
 
 def _identity(file: str) -> bytes:
     try:
-        state = " ".join(map(str, identity_of(os.stat(file))))
+        state = " ".join(map(str, present_identity(file)))
     except OSError as error:
         state = f"error {error.errno}"
     return hashlib.sha256(b"%d " % len(name := os.fsencode(file)) + name + state.encode()).digest()[: IDENTITY.itemsize]
