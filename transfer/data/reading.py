@@ -57,8 +57,8 @@ def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int]
         DataError: if the storage cannot be used.
     """
     if is_remote(file):
-        data = read_bytes(file, most=_most(max_megapixels) + 1)
-        return (len(data), 0, 0, 0), data, _too_large(len(data), max_megapixels)
+        data = read_bytes(file, most=most_bytes(max_megapixels) + 1)
+        return (len(data), 0, 0, 0), data, too_large(len(data), max_megapixels)
     # Without waiting: a pipe may have replaced the file.
     handle = os.open(file, _FLAGS)
     try:
@@ -78,16 +78,17 @@ def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int]
 def _unfit(status: os.stat_result, max_megapixels: float) -> str:
     if not stat.S_ISREG(status.st_mode):
         return _NOT_REGULAR
-    return _too_large(status.st_size, max_megapixels)
+    return too_large(status.st_size, max_megapixels)
 
 
-def _most(max_megapixels: float) -> int:
+def most_bytes(max_megapixels: float) -> int:
     """Return the most bytes that an image of so many megapixels takes."""
     return int(_BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA)
 
 
-def _too_large(size: int, max_megapixels: float) -> str:
-    if size > _most(max_megapixels):
+def too_large(size: int, max_megapixels: float) -> str:
+    """Return why a file of so many bytes cannot be an image; empty if it may be one."""
+    if size > most_bytes(max_megapixels):
         return f"too large: {size / 1e6:.0f} MB is more than an image of {max_megapixels:g} megapixels takes"
     return ""
 
@@ -131,7 +132,7 @@ def read_all(root: Root, paths: Sequence[str], max_megapixels: float, test: Deco
 def _contents(root: Root, files: Sequence[str], max_megapixels: float) -> Iterator[bytes | OSError | None]:
     """Yield the bytes of objects; None for local files, which are read when they are examined."""
     if isinstance(root, RemotePath):
-        return contents(files, root.connections, root.cache_gb, _most(max_megapixels) + 1)
+        return contents(files, root.connections, root.cache_gb, most_bytes(max_megapixels) + 1)
     return repeat(None, len(files))
 
 
@@ -142,7 +143,7 @@ def _read(file: str, fetched: bytes | OSError | None, max_megapixels: float) -> 
     if fetched is None:
         identity, data, reason = content(file, max_megapixels)
     else:
-        identity, data, reason = (len(fetched), 0, 0, 0), fetched, _too_large(len(fetched), max_megapixels)
+        identity, data, reason = (len(fetched), 0, 0, 0), fetched, too_large(len(fetched), max_megapixels)
     if reason:
         return Read(identity, verdict=Verdict(reason=reason)), b"", Header()
     digest = hashlib.sha256(data)

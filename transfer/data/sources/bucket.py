@@ -44,17 +44,19 @@ def require_folder(folder: RemotePath) -> None:
     raise DataError(f"The bucket is empty. Expected DATA/<class>/<image>. Received {str(folder)!r}.")
 
 
-def files(path: RemotePath) -> list[str]:
+def files(path: RemotePath) -> dict[str, tuple[int, int, int, int]]:
     """Return the URLs of the objects below a folder, sorted, except for hidden ones and what systems leave; or of one object, its own.
+
+    With the identity of each, as the folder lists it.
 
     Raises:
         DataError: if there is none, or the storage cannot be used.
     """
     try:
         if next(below(path, first=True), None) is None:
-            identity_of(path)
-            return [str(path)]
-        return [f"{path}/{one}" for one, reason, _ in walk(path, (), Silent())[0] if not reason]
+            return {str(path): identity_of(path)}
+        listed, identities = walk(path, (), Silent())
+        return {f"{path}/{one}": identities[one] for one, reason, _ in listed if not reason}
     except OSError as error:
         why = f" ({error.strerror})" if not isinstance(error, FileNotFoundError) else ""
         raise DataError(f"There is no such image or folder{why}. Received {str(path)!r}.") from None

@@ -5,6 +5,7 @@ A folder of a bucket is a `RemotePath` where a local one is a `Path`; both are a
 
 from transfer.data.storage.listing import Object, below, beside, identity_of
 from transfer.data.storage.paths import (
+    CONNECTIONS,
     RemotePath,
     Root,
     absolute,
@@ -18,6 +19,6 @@ from transfer.data.storage.reading import CHANGED, contents, read_bytes
 from transfer.data.storage.writing import write_bytes, write_file
 
 __all__ = [
-    "CHANGED", "Object", "RemotePath", "Root", "absolute", "below", "beside", "contents", "identity_of", "is_remote", "is_url", "located",
-    "name_with_digest", "read_bytes", "shown", "write_bytes", "write_file",
+    "CHANGED", "CONNECTIONS", "Object", "RemotePath", "Root", "absolute", "below", "beside", "contents", "identity_of", "is_remote",
+    "is_url", "located", "name_with_digest", "read_bytes", "shown", "write_bytes", "write_file",
 ]  # fmt: skip

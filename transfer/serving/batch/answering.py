@@ -17,7 +17,7 @@ from transfer.errors import EngineError, RunError
 from transfer.exporters.compute.choice import Classifier
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
-from transfer.serving.batch.images import Decoded, Decoder, spec_of
+from transfer.serving.batch.images import Decoded, Decoder, Fetched, spec_of
 from transfer.serving.batch.shards import identities_of
 from transfer.serving.batch.tables import Rows
 from transfer.serving.settings import images_at_once
@@ -70,14 +70,19 @@ class Predictor:
         together = self.decoder.together
         identities = deque[np.ndarray]()
 
-        def groups() -> Iterator[Sequence[str]]:
+        def groups() -> Iterator[tuple[Sequence[str], list[Fetched]]]:
             for segment in segments:
                 own = files[segment.start : segment.stop]
                 identities.append(identities_of(own))  # before they are read
-                yield from (own[start : start + together] for start in range(0, len(own), together))
+                for start in range(0, len(own), together):
+                    group = own[start : start + together]
+                    yield group, list(islice(fetched, len(group)))
 
         waiting = 2 * -(-self.batch_size // together) + 2 * self.threads
-        with closing(ahead(self.decoder.decode, groups(), self.threads, waiting)) as decoded:
+        with (
+            closing(self.decoder.fetched(files)) as fetched,
+            closing(ahead(lambda group: self.decoder.decode(*group), groups(), self.threads, waiting)) as decoded,
+        ):
             images = chain.from_iterable(decoded)
             for segment in segments:
                 errors, found = self._answered(islice(images, len(segment)), advance)

@@ -18,7 +18,7 @@ from transfer.reports.predicted import Summary
 from transfer.serving.batch import tables, workers
 from transfer.serving.batch.answering import Predictor
 from transfer.serving.batch.request import PredictRequest
-from transfer.serving.batch.shards import Shards
+from transfer.serving.batch.shards import Shards, identified
 from transfer.serving.batch.tables import Rows
 from transfer.system.progress import Progress
 
@@ -46,7 +46,7 @@ def carry_out(request: PredictRequest, progress: Progress) -> Summary:
     with shards.locked():
         request.output.require_free(request.overwrite)
         predictor = _predictor(request, progress)
-        missing, damaged = shards.resume(_facts(request.run.export, predictor), request.files, predictor.segment)
+        missing, damaged = shards.resume(_facts(request.run.export, predictor), request.files, predictor.segment, request.known)
         files = [file for first in missing for file in request.files[first : first + predictor.segment]]
         if damaged:
             progress.say("Stored answers are damaged: they are computed again.")
@@ -54,7 +54,7 @@ def carry_out(request: PredictRequest, progress: Progress) -> Summary:
             progress.say(f"Continued: {len(request.files) - len(files):,} of {len(request.files):,} files were done before.")
         if files:
             with _answered(request, predictor, files, progress) as found:
-                _collect(((missing[first // predictor.segment], rows) for first, rows in found), shards.add)
+                _collect(_numbered(found, missing, predictor.segment, request), shards.add)
         summary = _written(shards, request, predictor.served.labels)
         shards.publish()
     return summary
@@ -93,6 +93,15 @@ def _facts(export: Path, predictor: Predictor) -> dict[str, Any]:
         "max_megapixels": settings.data.max_megapixels, "value_range": range_text(settings.value_range),
         "decoder": DECODER_VERSION, "version": __version__, "engine": predictor.classifier.engine,
     }  # fmt: skip
+
+
+def _numbered(
+    found: Iterable[tuple[int, Rows]], missing: Sequence[int], segment: int, request: PredictRequest
+) -> Iterator[tuple[int, Rows]]:
+    """Yield segments of the files that were missing with their numbers among all files, and their identities."""
+    for position, rows in found:
+        first = missing[position // segment]
+        yield first, identified(rows, request.files[first : first + segment], request.known)
 
 
 def _collect(found: Iterable[tuple[int, Rows]], store: Callable[[int, Rows], None]) -> None:

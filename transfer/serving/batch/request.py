@@ -27,6 +27,7 @@ class PredictRequest:
         overwrite: whether the table may replace a file.
         compute: the library that computes: auto, tensorflow or openvino.
         engine: where the work runs.
+        known: of the files that are objects, what changes when they do.
     """
 
     run: Run
@@ -36,6 +37,7 @@ class PredictRequest:
     overwrite: bool
     compute: str
     engine: EngineConfig
+    known: Mapping[str, tuple[int, int, int, int]]
 
 
 def predict_request(
@@ -72,7 +74,8 @@ def predict_request(
         table.require_free(overwrite, [run.path, *sources.own(build([run.config]).data), *map(Path, paths)])
     elif overwrite:
         raise ConfigError("--overwrite replaces the file of --output. Received no --output.")
-    return PredictRequest(run, listed(paths), table, batch_size, overwrite, compute, engine)
+    files, known = identified(paths)
+    return PredictRequest(run, files, table, batch_size, overwrite, compute, engine, known)
 
 
 def engine_of(settings: Iterable[Mapping[str, Any]]) -> EngineConfig:
@@ -108,16 +111,26 @@ def require_batch_size(batch_size: int | None, name: str) -> None:
 
 
 def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the files of all paths; see `identified`."""
+    return identified(paths)[0]
+
+
+def identified(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, tuple[int, int, int, int]]]:
     """Return the files of all paths, in order; for a folder, all files below it except for hidden ones and what systems leave.
+
+    Of objects also what changes when they do (`storage.Object`), which their folders list.
 
     Raises:
         DataError: if a path does not exist or there are no files.
     """
     files: list[str] = []
+    known: dict[str, tuple[int, int, int, int]] = {}
     for given in paths:
         path = located(given)
         if isinstance(path, RemotePath):
-            files += sources.objects(path)
+            found = sources.objects(path)
+            files += found
+            known |= found
         elif path.is_dir():
             files += _below(str(path))
         elif path.exists():
@@ -126,7 +139,7 @@ def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
             raise DataError(f"There is no such image or folder. Received {str(given)!r}.")
     if not files:
         raise DataError("No file was found. Expected images, or folders of images.")
-    return files
+    return files, known
 
 
 def _below(folder: str) -> Iterator[str]:

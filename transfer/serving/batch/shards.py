@@ -13,14 +13,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from types import MappingProxyType
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
-from transfer.data.reading import present_identity
+from transfer.data.reading import identity_of
+from transfer.data.storage import is_remote
 from transfer.errors import RunError
 from transfer.serving.batch.outputs import Output
 from transfer.serving.batch.tables import ARRAYS, Rows
@@ -30,6 +33,11 @@ from transfer.system.sealed import read_arrays, write_arrays
 
 _LOCK, _FACTS, _TABLE, _ENDING = "lock", "facts.json", "table", ".npz"
 IDENTITY = np.dtype("V16")
+
+Identities: TypeAlias = Mapping[str, tuple[int, int, int, int]]
+"""Objects -> what changes when they do; see `storage.Object`."""
+
+NONE_KNOWN: Identities = MappingProxyType({})
 
 
 class Shards:
@@ -74,13 +82,14 @@ class Shards:
         except FileNotFoundError:
             return False
 
-    def resume(self, facts: dict[str, Any], paths: Sequence[str], segment: int) -> tuple[list[int], int]:
+    def resume(self, facts: dict[str, Any], paths: Sequence[str], segment: int, known: Identities = NONE_KNOWN) -> tuple[list[int], int]:
         """Keep the shards that are still valid and delete the rest.
 
         Args:
             facts: what the answers depend on.
             paths: all files.
             segment: files in a segment.
+            known: see `identities_of`.
 
         Returns:
             The first file of each segment that no shard covers, in order; and how many shards were damaged.
@@ -92,7 +101,7 @@ class Shards:
         for file in self._files():
             first, shard = int(file.stem), _read(file) if same else None
             damaged += same and shard is None
-            if shard and _covers(shard, paths, first, segment):
+            if shard and _covers(shard, paths, first, segment, known):
                 covered[first // segment : -(-(first + len(shard)) // segment)] = True
             else:
                 file.unlink()
@@ -137,28 +146,41 @@ class Shards:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def identities_of(files: Sequence[str]) -> np.ndarray:
+def identities_of(files: Sequence[str], known: Identities = NONE_KNOWN) -> np.ndarray:
     """Return a digest of each file's name and what `reading.present_identity` says of it, V16 [n]: it changes if the file does.
 
     Another file may have the same size and time, which can be set; not the same inode and time of the last change of any kind.
+
+    Args:
+        known: of objects, as their folders listed them; they are not asked again, and have none if it is not known.
     """
-    return np.frombuffer(b"".join(map(_identity, files)), IDENTITY)
+    return np.frombuffer(b"".join(_identity(file, known) for file in files), IDENTITY)
 
 
-def _identity(file: str) -> bytes:
+def identified(rows: Rows, files: Sequence[str], known: Identities) -> Rows:
+    """Return rows with the identities of objects, which are known where they were listed and not where they are read."""
+    objects = np.array([file in known for file in files], bool)
+    if not objects.any():
+        return rows
+    identities = rows.identities.copy()
+    identities[objects] = identities_of([file for file in files if file in known], known)
+    return replace(rows, identities=identities)
+
+
+def _identity(file: str, known: Identities) -> bytes:
     try:
-        state = " ".join(map(str, present_identity(file)))
+        state = " ".join(map(str, known.get(file, ()) if is_remote(file) else identity_of(os.stat(file))))
     except OSError as error:
         state = f"error {error.errno}"
     return hashlib.sha256(b"%d " % len(name := os.fsencode(file)) + name + state.encode()).digest()[: IDENTITY.itemsize]
 
 
-def _covers(shard: Rows, paths: Sequence[str], first: int, segment: int) -> bool:
+def _covers(shard: Rows, paths: Sequence[str], first: int, segment: int, known: Identities) -> bool:
     """Whether a shard holds the answers for the files from number `first` on, in complete segments."""
     stop = first + len(shard)
     if not len(shard) or first % segment or stop > len(paths) or (stop % segment and stop != len(paths)):
         return False
-    return shard.identities.tobytes() == identities_of(paths[first:stop]).tobytes()
+    return shard.identities.tobytes() == identities_of(paths[first:stop], known).tobytes()
 
 
 def _read(file: Path) -> Rows | None:
