@@ -16,9 +16,9 @@ from transfer.data.storage.paths import (
     shown,
 )
 from transfer.data.storage.reading import CHANGED, contents, read_bytes
-from transfer.data.storage.writing import write_bytes, write_file
+from transfer.data.storage.writing import delete, write_bytes, write_file
 
 __all__ = [
-    "CHANGED", "CONNECTIONS", "Object", "RemotePath", "Root", "absolute", "below", "beside", "contents", "identity_of", "is_remote",
-    "is_url", "located", "name_with_digest", "read_bytes", "shown", "write_bytes", "write_file",
+    "CHANGED", "CONNECTIONS", "Object", "RemotePath", "Root", "absolute", "below", "beside", "contents", "delete", "identity_of",
+    "is_remote", "is_url", "located", "name_with_digest", "read_bytes", "shown", "write_bytes", "write_file",
 ]  # fmt: skip

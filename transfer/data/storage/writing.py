@@ -16,6 +16,12 @@ def write_bytes(path: RemotePath, data: bytes) -> None:
     call(lambda: fs.pipe_file(str(path), data), path)
 
 
+def delete(path: RemotePath) -> None:
+    """Delete an object that was written here. Raises: as `write_bytes`."""
+    fs = filesystem(path)
+    call(lambda: fs.rm_file(str(path)), path)
+
+
 def write_file(path: RemotePath, file: Path) -> None:
     """Write a local file as an object, in pieces if it is large. Raises: as `write_bytes`."""
     fs = filesystem(path)

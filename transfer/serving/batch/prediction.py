@@ -141,6 +141,7 @@ def _written(shards: Shards, request: PredictRequest, labels: list[str]) -> Summ
     assert request.output is not None
     summary = Summary()
     start = 0
+    shards.discard_table()  # of a process that was killed while it wrote, or could not publish
     try:
         with tables.writing(shards.table, request.output.kind) as add:
             for rows in shards.read():

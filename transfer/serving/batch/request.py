@@ -3,14 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from transfer import engines
 from transfer.config import EngineConfig, build, flatten, keys
 from transfer.data import sources
 from transfer.data.sources import left_out
-from transfer.data.storage import RemotePath, located
+from transfer.data.storage import RemotePath, is_url, located
 from transfer.errors import ConfigError, DataError
 from transfer.runs import Run
 from transfer.serving.batch.outputs import Output
@@ -71,7 +70,8 @@ def predict_request(
     engine = engine_of(settings)
     table = None if output is None else Output.of(output)
     if table:
-        table.require_free(overwrite, [run.path, *sources.own(build([run.config]).data), *map(Path, paths)])
+        data = build([run.config]).data
+        table.require_free(overwrite, [run.path, *sources.own(data), *filter(is_url, filter(None, (data.source, data.root))), *paths])
     elif overwrite:
         raise ConfigError("--overwrite replaces the file of --output. Received no --output.")
     files, known = identified(paths)

@@ -134,7 +134,10 @@ class Shards:
 
     def discard_table(self) -> None:
         """Delete a table that is not complete: it may have filled the disk."""
-        self.table.unlink(missing_ok=True) if not self.table.is_dir() else shutil.rmtree(self.table)
+        if self.table.is_dir():
+            shutil.rmtree(self.table)
+        else:
+            self.table.unlink(missing_ok=True)
 
     def publish(self) -> None:
         """Move the table to its final name and delete everything else."""
