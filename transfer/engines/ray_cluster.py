@@ -4,6 +4,8 @@ import importlib.util
 import logging
 import os
 import platform
+import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from transfer.engines.ray_engine import RayEngine
 
 _CHECKED = ("tensorflow", "keras", "numpy", "openvino")  # with another version, results may differ
+_PATIENCE_S = 10.0
 
 
 def require() -> None:
@@ -65,11 +68,14 @@ def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
 
 
 def _connect(address: str | None, config: EngineConfig) -> None:
+    """Join a cluster, or start one. Where nothing answers, Ray itself would end the process after a minute."""
     import ray
 
     own: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": resources.cores()}
     environment = {"py_modules": [str(Path(transfer.__file__).parent)], "env_vars": _threads()}
     try:
+        if address and (place := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)):
+            socket.create_connection((place[1].strip("[]"), int(place[2])), _PATIENCE_S).close()
         with startup.quietly():
             ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, OSError, ValueError, RuntimeError, TimeoutError) as error:
