@@ -66,20 +66,26 @@ def examined(root: Root, found: Sequence[Found], max_megapixels: float, progress
         records[known] = earlier.records[rows[known]]
         advance(len(found) - len(unread))
         test = DecodeTest(max_megapixels) if decode_test else None
-        for part, reads in _read(root, paths, unread.tolist(), max_megapixels, test):
-            records[part] = _records(reads, numbers)
-            if listed is not None:  # as the next scan will find them
-                records["identity"][part] = [listed[number] or _NO_IDENTITY for number in part]
-            read_at[part] = [read.read_at_ns for read in reads]
-            advance(len(part))
-    latest = Memory(paths, records, list(numbers))
-    if read_at[unread].any():  # something new
         try:
-            scan_memory.save(root, max_megapixels, latest, read_at, earlier)
-        except OSError as error:
-            why = error.strerror or "it cannot be written"
-            progress.say(f"This scan cannot be remembered, the next one will read all files again: {why}.")
+            for part, reads in _read(root, paths, unread.tolist(), max_megapixels, test):
+                records[part] = _records(reads, numbers)
+                if listed is not None:  # as the next scan will find them
+                    records["identity"][part] = [listed[number] or _NO_IDENTITY for number in part]
+                read_at[part] = [read.read_at_ns for read in reads]
+                advance(len(part))
+        finally:  # what was read is remembered also where the rest could not be
+            latest = Memory(paths, records, list(numbers))
+            if read_at[unread].any():  # something new
+                _remember(root, max_megapixels, latest, read_at, earlier, progress)
     return _manifest(found, latest)
+
+
+def _remember(root: Root, max_megapixels: float, latest: Memory, read_at: np.ndarray, earlier: Memory, progress: Progress) -> None:
+    try:
+        scan_memory.save(root, max_megapixels, latest, read_at, earlier)
+    except OSError as error:
+        why = error.strerror or "it cannot be written"
+        progress.say(f"This scan cannot be remembered, the next one will read all files again: {why}.")
 
 
 def _recalled(
