@@ -41,7 +41,7 @@ class Server:
             time.sleep(self.latency)
         if code := self.refuse(method, path):
             start(f"{REFUSALS[code]} No", [("Content-Type", "application/xml")])
-            return [f"<Error><Code>{code}</Code><Message>a SECRET message</Message></Error>".encode() if method != "HEAD" else b""]
+            return [f"<Error><Code>{code}</Code><Message>a private message</Message></Error>".encode() if method != "HEAD" else b""]
         answer: Iterable[bytes] = self._moto(environ, start)
         return answer
 

@@ -1,11 +1,9 @@
 """Manifest rows -> tf.data: images are read and decoded in parallel with the network."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,12 +12,13 @@ import tensorflow as tf
 from transfer.config import AugmentConfig, DataConfig
 from transfer.data import threaded_batches
 from transfer.data.augment import augment
+from transfer.data.changed import Row, each, why_changed
 from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
 from transfer.data.decoding.resize import MODES
 from transfer.data.decoding.to_8_bits import Range, range_of, range_text
-from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
+from transfer.data.decoding.transcode import transcoded_path
 from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.data.storage import CHANGED, Root, is_remote, name_with_digest, read_bytes
 from transfer.system.resources import spread
@@ -49,10 +48,6 @@ class ImageSpec:
         return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}{values}"
 
 
-Row: TypeAlias = "Mapping[str, object] | pd.Series[object]"
-"""What a manifest says of an image: at least path, digest and status, and value_range if there is one."""
-
-
 def file_of(root: Root, row: Row) -> bytes:
     """Return the path of the bytes to decode: the user's file, or its PNG in the cache, which is made again if it is damaged."""
     if row["status"] != "transcoded":
@@ -66,12 +61,6 @@ def file_of(root: Root, row: Row) -> bytes:
 
 def _range_of(row: Row) -> Range | None:
     return range_of(str(row.get("value_range", "")))
-
-
-def each(rows: pd.DataFrame) -> Iterator[Mapping[str, object]]:
-    """Yield what the rows of a manifest say of their files; a hundred times faster than pandas' own rows."""
-    names = [name for name in ("path", "digest", "status", "value_range") if name in rows]
-    yield from (dict(zip(names, values, strict=True)) for values in zip(*(rows[name] for name in names), strict=True))
 
 
 def files_of(root: Root, rows: pd.DataFrame) -> list[bytes]:
@@ -112,22 +101,6 @@ def names_of(root: Root, rows: pd.DataFrame) -> Made[bytes]:
         return files
 
     return Made(len(rows), made)
-
-
-def why_changed(root: Root, row: Row) -> str:
-    """Return why a file differs from the manifest, or "" if it does not; if it needs a PNG in the cache, the PNG is restored."""
-    try:
-        data = (root / str(row["path"])).read_bytes()
-    except OSError as error:
-        return str(error.strerror)
-    if hashlib.sha256(data).hexdigest() != row["digest"]:
-        return "its content has changed"
-    if row["status"] == "transcoded":
-        try:
-            transcode(data, str(row["digest"]), _range_of(row))
-        except UnreadableError as error:
-            return str(error)
-    return ""
 
 
 def batches(

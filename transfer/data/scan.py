@@ -71,22 +71,28 @@ def examined(
         records[known] = earlier.records[rows[known]]
         advance(len(found) - len(unread))
         work, wanted = FileReading(root, max_megapixels, decode_test), [paths[number] for number in unread.tolist()]
-        for positions, found_out in engine.stream(work, wanted, _TOGETHER) if wanted else ():
-            reads = [Read((0, 0, 0, 0), verdict=Verdict(reason=found_out.reason))] if isinstance(found_out, Lost) else found_out
-            part = unread[positions]
-            records[part] = _records(reads, numbers)
-            if listed is not None:  # as the next scan will find them
-                records["identity"][part] = [listed[number] or _NO_IDENTITY for number in part]
-            read_at[part] = [read.read_at_ns for read in reads]
-            advance(len(part))
-    latest = Memory(paths, records, list(numbers))
-    if read_at[unread].any():  # something new
         try:
-            scan_memory.save(root, max_megapixels, latest, read_at, earlier)
-        except OSError as error:
-            why = error.strerror or "it cannot be written"
-            progress.say(f"This scan cannot be remembered, the next one will read all files again: {why}.")
+            for positions, found_out in engine.stream(work, wanted, _TOGETHER) if wanted else ():
+                reads = [Read((0, 0, 0, 0), verdict=Verdict(reason=found_out.reason))] if isinstance(found_out, Lost) else found_out
+                part = unread[positions]
+                records[part] = _records(reads, numbers)
+                if listed is not None:  # as the next scan will find them
+                    records["identity"][part] = [listed[number] or _NO_IDENTITY for number in part]
+                read_at[part] = [read.read_at_ns for read in reads]
+                advance(len(part))
+        finally:  # what was read is remembered also where the rest could not be
+            latest = Memory(paths, records, list(numbers))
+            if read_at[unread].any():  # something new
+                _remember(root, max_megapixels, latest, read_at, earlier, progress)
     return _manifest(found, latest)
+
+
+def _remember(root: Root, max_megapixels: float, latest: Memory, read_at: np.ndarray, earlier: Memory, progress: Progress) -> None:
+    try:
+        scan_memory.save(root, max_megapixels, latest, read_at, earlier)
+    except OSError as error:
+        why = error.strerror or "it cannot be written"
+        progress.say(f"This scan cannot be remembered, the next one will read all files again: {why}.")
 
 
 def _recalled(

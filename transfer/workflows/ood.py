@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from transfer.config import Config
 from transfer.data import storage
-from transfer.data.pipeline import why_changed
+from transfer.data.changed import why_changed
 from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
@@ -130,7 +130,8 @@ def _thumbnails(features: FeatureDataset, rows: pd.DataFrame) -> list[bytes]:
     new = {
         name: made[row["path"]]
         for name, (_, row) in zip(compress(names, lacking), rows[lacking].iterrows(), strict=True)
-        if row["path"] in made and not why_changed(root, row)  # another image would be stored under the digest of this one
+        # Another image would be stored under the digest of this one; objects are compared with it when they are read.
+        if row["path"] in made and (storage.is_remote(root) or not why_changed(root, row))
     }
     if new:
         features.store.put(new)

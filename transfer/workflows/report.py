@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from transfer.config import build
 from transfer.data import sources
-from transfer.data.pipeline import file_of, why_changed
+from transfer.data.changed import changes
+from transfer.data.pipeline import file_of
 from transfer.data.storage import Root, read_bytes
 from transfer.errors import DataError
 from transfer.exporters.compute import choice
@@ -82,7 +83,7 @@ def write(run: Run, root: Root | None, served: Served | None, engines: Sequence[
 
 def _unchanged(root: Root, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose files have not changed."""
-    return rows[[not why_changed(root, row) for _, row in rows.iterrows()]] if len(rows) else rows
+    return rows[[not why for why in changes(root, rows)]] if len(rows) else rows
 
 
 def _heated(served: Served, root: Root, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from transfer.data import dataset as manifests
 from transfer.data import pipeline
+from transfer.data.changed import changes
 from transfer.data.storage import Root, shown
 from transfer.errors import DataError
 
@@ -24,7 +25,7 @@ def find(root: Root, rows: pd.DataFrame) -> list[bytes]:
     Raises:
         DataError: if files are missing or have changed since they were scanned.
     """
-    problems = [(str(row["path"]), why) for _, row in rows.iterrows() if (why := pipeline.why_changed(root, row))]
+    problems = [(str(path), why) for path, why in zip(rows["path"], changes(root, rows), strict=True) if why]
     if problems:
         path, why = problems[0]
         raise DataError(
