@@ -141,8 +141,8 @@ def test_images_in_no_folder_are_told(bucket: Bucket, image_folder: object) -> N
 def test_files_to_predict(bucket: Bucket) -> None:
     for key in ("d/a.jpg", "d/.hidden", "d/b/c.jpg", "d/b/Thumbs.db", "d/.git/x"):
         bucket.put(key, b"x")
-    assert sources.objects(RemotePath("s3://images/d")) == ["s3://images/d/a.jpg", "s3://images/d/b/c.jpg"]
-    assert sources.objects(RemotePath("s3://images/d/a.jpg")) == ["s3://images/d/a.jpg"]
+    assert list(sources.objects(RemotePath("s3://images/d"))) == ["s3://images/d/a.jpg", "s3://images/d/b/c.jpg"]
+    assert list(sources.objects(RemotePath("s3://images/d/a.jpg"))) == ["s3://images/d/a.jpg"]
     for missing in ("s3://images/d/none", "s3://images/d/a"):
         with pytest.raises(DataError, match="no such image or folder"):
             sources.objects(RemotePath(missing))
