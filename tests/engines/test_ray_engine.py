@@ -64,15 +64,15 @@ def test_errors_of_the_user_are_raised_as_they_are(ray: Engine) -> None:
 
 
 def test_what_ends_its_worker_each_time_is_named_and_the_others_are_done(ray: Engine) -> None:
-    poisoned = {100: Lost("ended the worker that read it, 2 times"), 299: Lost("ended the worker that read it, 2 times")}
+    poisoned = {100: Lost("ended the worker that had it, 2 times"), 299: Lost("ended the worker that had it, 2 times")}
     assert streamed(ray, Doubling(ends=(100, 299))) == {number: 2 * number for number in NUMBERS} | poisoned
 
 
 def test_a_call_that_ends_its_worker_each_time_is_lost(ray: Engine) -> None:
-    assert list(ray.map(Doubling(ends=(3,)).doubled, range(6))) == [0, 2, 4, Lost("ended the worker that ran it, 2 times"), 8, 10]
+    assert list(ray.map(Doubling(ends=(3,)).doubled, range(6))) == [0, 2, 4, Lost("ended the worker that had it, 2 times"), 8, 10]
 
 
-def test_batches_too_large_for_the_memory_are_divided(ray: Engine) -> None:
+def test_items_of_a_batch_that_takes_too_much_memory_are_done_alone(ray: Engine) -> None:
     assert streamed(ray, Doubling(most=10)) == streamed(LOCAL, Doubling())
 
 

@@ -7,7 +7,7 @@ import platform
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,10 @@ def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
     if ours:
         _connect(config.address or os.environ.get("RAY_ADDRESS"), config)
     try:
-        _require_same_versions()
-        engine = RayEngine(config, facts())
         nodes = sum(1 for node in ray.nodes() if node["Alive"])
         progress.say(f"Ray: {nodes} node{'' if nodes == 1 else 's'}, {ray.cluster_resources().get('CPU', 0):g} CPU cores.")
-        yield engine
+        with closing(RayEngine(config, progress)) as engine:
+            yield engine
     finally:
         if ours:
             ray.shutdown()
@@ -88,12 +87,9 @@ def _connect(address: str | None, config: EngineConfig) -> None:
 
 
 def _silence() -> None:
-    """Keep Ray's own reports of workers and nodes that ended off the terminal: the engine tells what could not be done."""
+    """Keep Ray's reports of workers and nodes that ended off the terminal: the engine tells what could not be done."""
     from ray._private import worker
 
-    for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
-            handler.setLevel(logging.CRITICAL + 1)
     worker.print_to_stdstream = lambda *arguments, **named: None  # there is no setting for it
 
 
@@ -139,21 +135,6 @@ def require_same(ours: Mapping[str, str], theirs: Mapping[str, str], node: str) 
             f"The node {node} of the Ray cluster has other versions than this machine, so results could differ. Expected the same on all "
             f"nodes: install them there, or use a container image. Received {shown}."
         )
-
-
-def _require_same_versions() -> None:
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    task = ray.remote(num_cpus=0, max_retries=2)(facts)
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    calls = [task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote() for node in alive]
-    for node, call in zip(alive, calls, strict=True):
-        try:
-            theirs = ray.get(call)
-        except ray.exceptions.RayError:
-            continue  # the node has gone; its workers would be started elsewhere
-        require_same(facts(), theirs, str(node.get("NodeManagerHostname") or node["NodeID"][:8]))
 
 
 def _short(error: Exception) -> str:
