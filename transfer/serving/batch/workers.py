@@ -1,8 +1,8 @@
 """Files -> rows of whole segments, by the workers of an engine: this process, or others on any machine.
 
 Which images make a batch depends on the files alone, so each worker gets whole segments and the answers are the same bit for bit,
-wherever they were computed. One exception: an image that ends its worker again and again is found by dividing its segment, whose other
-images then come in smaller batches. TensorFlow may then give other last bits (OpenVINO does not).
+wherever they were computed. One exception: a segment whose worker ended twice is divided, to find the image that ends it, and its images
+are computed one by one. TensorFlow may then give other last bits than for a batch (it multiplies one row by other code).
 """
 
 import tempfile
