@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transfer.cli.options import BACKBONE, CONFIG, DATA, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
+from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
 
 
 def check(
@@ -19,6 +19,7 @@ def check(
     tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
     group_by: Annotated[str | None, GROUP_BY] = None,
     min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
+    engine: Annotated[str | None, ENGINE] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the result. Default: data_checks/<name of the data>.")] = None,
     files_only: Annotated[bool, typer.Option("--files-only", help="Check only the files, in seconds, without a network.")] = False,
     write_manifest: Annotated[
@@ -30,7 +31,7 @@ def check(
 
     from transfer.workflows.requests import check_request
 
-    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
+    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class, engine)
     request = check_request(data, given, output, files_only, write_manifest)
     from transfer.cli.terminal import started
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from transfer.cli.options import BACKBONE, CONFIG, DATA, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
+from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
 
 
 def fit(
@@ -17,6 +17,7 @@ def fit(
     tfds_data_dir: Annotated[Path | None, TFDS_DATA_DIR] = None,
     group_by: Annotated[str | None, GROUP_BY] = None,
     min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
+    engine: Annotated[str | None, ENGINE] = None,
     folds: Annotated[int | None, typer.Option(metavar="K", help="Also cross-validate: K folds, a prediction for every image.")] = None,
     average_folds: Annotated[bool, typer.Option("--average-folds", help="Export the average of the heads of all folds.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run. Default: data, backbone and time.")] = None,
@@ -26,7 +27,7 @@ def fit(
     """Train a classifier on images and export it."""
     from transfer.workflows.requests import cross_validation, fit_request
 
-    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class)
+    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class, engine)
     request = fit_request(data, [*given, cross_validation(folds, average_folds)], name, output, overwrite)
     from transfer.cli.terminal import started
     from transfer.system import energy

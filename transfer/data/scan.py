@@ -4,8 +4,9 @@ Files that did not change since an earlier scan (`scan_memory.py`) are not read 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from transfer.data.decoding.decodable import DecodeTest
 from transfer.data.decoding.transcode import transcoded_path
 from transfer.data.reading import Read, identity_of, read_all
 from transfer.data.scan_memory import RECORD, Memory, Verdict, now_ns
+from transfer.engines import LOCAL, Engine, Lost
 from transfer.system.progress import Progress
 
 _TOGETHER = 256  # files that one thread reads before it takes others
@@ -36,7 +38,9 @@ class Found(NamedTuple):
     group: str = ""
 
 
-def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress: Progress, decode_test: bool = False) -> pd.DataFrame:
+def examined(
+    root: Path, found: Sequence[Found], max_megapixels: float, progress: Progress, decode_test: bool = False, engine: Engine = LOCAL
+) -> pd.DataFrame:
     """Read every listed file once and return the manifest.
 
     Args:
@@ -45,6 +49,7 @@ def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress
         max_megapixels: larger images are skipped.
         progress: counts the files.
         decode_test: also decode the pixels, to find truncated and broken images.
+        engine: where they are read.
     """
     paths = [item.path for item in found if not item.reason]
     earlier = scan_memory.load(root, max_megapixels)
@@ -53,13 +58,15 @@ def examined(root: Path, found: Sequence[Found], max_megapixels: float, progress
     records = np.zeros(len(paths), RECORD)
     numbers = {verdict: number for number, verdict in enumerate(earlier.verdicts)}
     read_at = np.full(len(paths), now_ns(), np.int64)
-    with progress.step("Scanning", len(found), "files") as advance:
+    with progress.step(engine.titled("Scanning"), len(found), "files") as advance:
         rows = _recalled(earlier, root, paths, decode_test)
         known, unread = rows >= 0, np.flatnonzero(rows < 0)
         records[known] = earlier.records[rows[known]]
         advance(len(found) - len(unread))
-        test = DecodeTest(max_megapixels) if decode_test else None
-        for part, reads in _read(root, paths, unread.tolist(), max_megapixels, test):
+        work, wanted = FileReading(root, max_megapixels, decode_test), [paths[number] for number in unread.tolist()]
+        for positions, found_out in engine.stream(work, wanted, _TOGETHER) if wanted else ():
+            reads = [Read((0, 0, 0, 0), verdict=Verdict(reason=found_out.reason))] if isinstance(found_out, Lost) else found_out
+            part = unread[positions]
             records[part] = _records(reads, numbers)
             read_at[part] = [read.read_at_ns for read in reads]
             advance(len(part))
@@ -94,18 +101,28 @@ def _recalled(earlier: Memory, root: Path, paths: list[str], decode_test: bool) 
     return rows
 
 
-def _read(
-    root: Path, paths: list[str], unread: list[int], max_megapixels: float, test: DecodeTest | None
-) -> Iterator[tuple[list[int], list[Read]]]:
-    """Read files with several threads; yield the positions of some of them and what they are."""
-    parts = [unread[start : start + _TOGETHER] for start in range(0, len(unread), _TOGETHER)]
+@dataclass(frozen=True)
+class FileReading:
+    """Makes the worker that reads files and says what each is; see `examined` for the attributes."""
 
-    def read_part(part: list[int]) -> list[Read]:
-        return read_all(root, [paths[number] for number in part], max_megapixels, test)
+    root: Path
+    max_megapixels: float
+    decode_test: bool
 
-    # At least two threads: while one waits for the disk, the other examines. More threads than cores slow each other down.
-    with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
-        yield from zip(parts, pool.map(read_part, parts), strict=True)
+    def __call__(self) -> Callable[[Sequence[str]], Iterator[tuple[np.ndarray, list[Read]]]]:
+        test = DecodeTest(self.max_megapixels) if self.decode_test else None
+
+        def read(paths: Sequence[str]) -> Iterator[tuple[np.ndarray, list[Read]]]:
+            parts = [np.arange(start, min(start + _TOGETHER, len(paths))) for start in range(0, len(paths), _TOGETHER)]
+
+            def read_part(part: np.ndarray) -> list[Read]:
+                return read_all(self.root, paths[part[0] : part[-1] + 1], self.max_megapixels, test)
+
+            # At least two threads: while one waits for the disk, the other examines. More threads than cores slow each other down.
+            with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
+                yield from zip(parts, pool.map(read_part, parts), strict=True)
+
+        return read
 
 
 def _records(reads: Sequence[Read], numbers: dict[Verdict, int]) -> np.ndarray:

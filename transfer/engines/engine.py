@@ -12,6 +12,13 @@ Worker: TypeAlias = Callable[[Any], Iterator[tuple[np.ndarray, R]]]
 """Some items -> parts of them, as they are done: their positions among these items, int64 [m], and one result for the part."""
 
 
+class Items(Protocol):
+    """A sequence, or what can be sliced like one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Lost:
     """In place of a result: the worker ended each time that it was tried.
@@ -31,12 +38,12 @@ class Engine(Protocol):
     belongs into its result.
     """
 
-    def stream(self, make_worker: Callable[[], Worker[R]], items: Sequence[Any], batch_size: int) -> Iterator[tuple[np.ndarray, R | Lost]]:
+    def stream(self, make_worker: Callable[[], Worker[R]], items: Items, batch_size: int) -> Iterator[tuple[np.ndarray, R | Lost]]:
         """Give items to workers, and yield results as they come, in any order: positions among the items, and their result.
 
         Args:
             make_worker: called once for each worker, where it works.
-            items: any sequence whose slices are picklable and go to the workers.
+            items: their slices are picklable, and go to the workers.
             batch_size: items given to a worker at once, unless it gets all.
         """
         ...

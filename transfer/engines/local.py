@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from transfer.engines.engine import Worker
+from transfer.engines.engine import Items, Worker
 
 R = TypeVar("R")
 
@@ -13,7 +13,7 @@ R = TypeVar("R")
 class Local:
     """Runs everything here, in the order of the items; see `Engine`."""
 
-    def stream(self, make_worker: Callable[[], Worker[R]], items: Sequence[Any], batch_size: int) -> Iterator[tuple[np.ndarray, R]]:
+    def stream(self, make_worker: Callable[[], Worker[R]], items: Items, batch_size: int) -> Iterator[tuple[np.ndarray, R]]:
         yield from make_worker()(items)
 
     def map(self, function: Callable[[Any], R], items: Sequence[Any]) -> Iterator[R]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import transfer
 from transfer.config import EngineConfig
 from transfer.errors import EngineError
-from transfer.system import resources
+from transfer.system import resources, startup
 from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def _connect(address: str | None, config: EngineConfig) -> None:
     own: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": resources.cores()}
     environment = {"py_modules": [str(Path(transfer.__file__).parent)], "env_vars": _threads()}
     try:
-        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
+        with startup.quietly():
+            ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, OSError, ValueError, RuntimeError, TimeoutError) as error:
         where = "engine.address" if config.address else "RAY_ADDRESS" if address else "engine.kind=ray"
         raise EngineError(

@@ -18,7 +18,7 @@ from ray.data import ActorPoolStrategy, DataContext
 
 from transfer.config import EngineConfig
 from transfer.engines import ray_cluster
-from transfer.engines.engine import Lost, Worker
+from transfer.engines.engine import Items, Lost, Worker
 from transfer.errors import EngineError
 
 R = TypeVar("R")
@@ -40,7 +40,7 @@ class RayEngine:
         count = self._workers()[1]
         return f"{title} ({count} worker{'' if count == 1 else 's'})"
 
-    def stream(self, make_worker: Callable[[], Worker[R]], items: Sequence[Any], batch_size: int) -> Iterator[tuple[np.ndarray, R | Lost]]:
+    def stream(self, make_worker: Callable[[], Worker[R]], items: Items, batch_size: int) -> Iterator[tuple[np.ndarray, R | Lost]]:
         made = ray.put(make_worker)  # once, for all workers
         done = np.zeros(len(items), bool)
         size = batch_size
@@ -66,7 +66,7 @@ class RayEngine:
     def _lost(self) -> Lost:
         return Lost(f"ended the worker that read it, {self._config.retries + 1} times")
 
-    def _pass(self, made: "ray.ObjectRef[Any]", items: Sequence[Any], parts: Sequence[tuple[int, int]]) -> Iterator[tuple[np.ndarray, Any]]:
+    def _pass(self, made: "ray.ObjectRef[Any]", items: Items, parts: Sequence[tuple[int, int]]) -> Iterator[tuple[np.ndarray, Any]]:
         """Give parts of the items to workers once; those whose workers end too often are left out."""
         context = DataContext.get_current()
         context.max_errored_blocks = -1

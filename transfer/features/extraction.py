@@ -1,7 +1,5 @@
 """Feature extraction: the features of each image are computed once and stored."""
 
-import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,20 +8,23 @@ import pandas as pd
 import tensorflow as tf
 
 from transfer.config import Config
-from transfer.data import pipeline
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
+from transfer.engines import LOCAL, Engine, Lost
 from transfer.features import space, specs
 from transfer.features.extractor import FeatureExtractor
 from transfer.features.keys import key
 from transfer.features.store import Store
 from transfer.features.tasks import ONLY_PLAIN, Task, Views, count_missing, missing, views_of
 from transfer.features.tasks import PLAIN as PLAIN
-from transfer.features.thumbnails import THUMBNAIL, thumbnail
+from transfer.features.thumbnails import THUMBNAIL, WithThumbnails
+from transfer.features.work import Computed, ImageWork
 from transfer.system.progress import Progress
 
 
-def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
+def extract(
+    dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress, engine: Engine = LOCAL
+) -> Dataset:
     """Compute and store missing features and thumbnails; return the dataset without the images that failed.
 
     Args:
@@ -32,6 +33,7 @@ def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config:
         store: the extractor's feature set.
         config: batch size and views.
         progress: reports each image.
+        engine: where they are computed; the store is written here.
 
     Raises:
         StoreError: if there is not enough free disk space.
@@ -39,19 +41,21 @@ def extract(dataset: Dataset, extractor: FeatureExtractor, store: Store, config:
     _require_room(dataset, extractor, store, config, progress)
     used, batch_size = dataset.used, specs.batch_size(config, extractor.image_spec.size)
     failures = compute_missing(
-        used, dataset.root, extractor.image_spec, [*extractor.outputs, THUMBNAIL], lambda batch: [*extractor(batch), thumbnail(batch)],
-        batch_size, store, progress, needed=extractor.outputs,
+        used, dataset.root, extractor.image_spec, [*extractor.outputs, THUMBNAIL], WithThumbnails(extractor),
+        batch_size, store, progress, needed=extractor.outputs, engine=engine,
     )  # fmt: skip
     # Images whose features were stored before thumbnails were.
     rest = _without(used, failures)
     failures |= compute_missing(
-        rest, dataset.root, extractor.image_spec, [THUMBNAIL], lambda batch: [thumbnail(batch)],
-        batch_size, store, progress, title="Making thumbnails",
+        rest, dataset.root, extractor.image_spec, [THUMBNAIL], WithThumbnails(), batch_size, store, progress,
+        title="Making thumbnails", engine=engine,
     )  # fmt: skip
     return dataset.skip(failures)
 
 
-def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress) -> Dataset:
+def extract_views(
+    dataset: Dataset, extractor: FeatureExtractor, store: Store, config: Config, progress: Progress, engine: Engine = LOCAL
+) -> Dataset:
     """Like `extract`, for the augmented views of the training images, if the configuration requests any."""
     if not config.augment.views:
         return dataset
@@ -59,6 +63,7 @@ def extract_views(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
     failures = compute_missing(
         dataset.rows(*config.fitted_splits), dataset.root, extractor.image_spec, extractor.outputs, extractor,
         specs.batch_size(config, extractor.image_spec.size), store, progress, views_of(config), "Extracting features of views",
+        engine=engine,
     )  # fmt: skip
     return dataset.skip(failures)
 
@@ -84,6 +89,7 @@ def compute_missing(
     views: Views = ONLY_PLAIN,
     title: str = "Extracting features",
     needed: Sequence[str] | None = None,
+    engine: Engine = LOCAL,
 ) -> dict[int, str]:
     """Compute and store the outputs that are missing from the store.
 
@@ -101,6 +107,7 @@ def compute_missing(
         views: which views of each image.
         title: title of the progress bar.
         needed: an image is computed if it lacks any of these outputs; none: `outputs`.
+        engine: where they are computed.
 
     Returns:
         Images that could not be computed: index label -> reason.
@@ -109,24 +116,33 @@ def compute_missing(
     tasks = missing(_without(rows, failures), root, needed or outputs, store, views, progress)
     if not len(tasks):
         return failures
-    dataset = pipeline.batches(tasks.files, image_spec, batch_size, tasks.seeds if views.augmentation else None, views.augmentation)
-    seen = np.zeros(len(tasks), bool)
-    with progress.step(title, len(tasks)) as advance:
-        for positions, images in dataset:
-            batch = tasks.at(positions.numpy())
-            arrays = compute(images)
-            kept = [number for number, task in enumerate(batch) if _unchanged(task, root, failures)]
-            store.put(
-                {
-                    key(batch[number].digest, batch[number].tag, output): array[number].tobytes()
-                    for number in kept
-                    for output, array in zip(outputs, arrays, strict=True)
-                }
-            )
-            seen[positions.numpy()] = True
+    work = ImageWork(root, image_spec, compute, batch_size)
+    with progress.step(engine.titled(title), len(tasks)) as advance:
+        for positions, found in engine.stream(work, tasks, batch_size):
+            batch = tasks.at(positions)
+            if isinstance(found, Lost):
+                failures |= {task.index: found.reason for task in batch}
+            else:
+                failures |= {batch[number].index: reason for number, reason in found.failures.items()}
+                _put(store, batch, outputs, found)
             advance(len(batch))
-    _explain_missing(tasks.at(np.flatnonzero(~seen)), root, image_spec, store, failures)
     return _spread(failures, rows)
+
+
+def _put(store: Store, batch: Sequence[Task], outputs: Sequence[str], found: Computed) -> None:
+    """Store what was computed, and which files cannot be decoded."""
+    kept = [number for number in range(len(batch)) if number not in found.failures]
+    if kept:
+        store.put(
+            {
+                key(batch[number].digest, batch[number].tag, output): array[number].tobytes()
+                for number in kept
+                for output, array in zip(outputs, found.arrays, strict=True)
+            }
+        )
+    damaged = {batch[number].digest: reason for number, reason in found.failures.items() if reason.startswith("damaged")}
+    if damaged:
+        store.note_undecodable(damaged)
 
 
 def _known_failures(rows: pd.DataFrame, store: Store) -> dict[int, str]:
@@ -141,42 +157,6 @@ def _of_digests(reasons: Mapping[str, str], rows: pd.DataFrame) -> dict[int, str
 
 def _without(rows: pd.DataFrame, failures: Mapping[int, str]) -> pd.DataFrame:
     return rows.drop(index=list(failures)) if failures else rows
-
-
-def _unchanged(task: Task, root: Path, failures: dict[int, str]) -> bool:
-    """Return whether the file is unchanged since it was hashed: otherwise its features would be stored under the wrong digest.
-
-    The time of its content can be set, and is, by programs that copy; the one that is looked at cannot. It also tells of a new name or
-    new permissions: such a file is hashed again.
-    """
-    if task.status is None:
-        return True
-    try:
-        now = os.stat(task.file)
-        same = (now.st_size, now.st_ctime_ns) == task.status or (now.st_size == task.status[0] and _digest(task.file) == task.digest)
-    except OSError:
-        same = True  # it was deleted after it was read
-    if not same:
-        failures[task.index] = "changed while it was read"
-    return same
-
-
-def _digest(file: bytes) -> str:
-    with open(file, "rb") as opened:  # noqa: PTH123  (a path of any bytes)
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _explain_missing(tasks: list[Task], root: Path, image_spec: ImageSpec, store: Store, failures: dict[int, str]) -> None:
-    undecodable = {}
-    for task in tasks:
-        if not _unchanged(task, root, failures):
-            continue  # the damaged file is not the one that was hashed
-        reason = pipeline.why_undecodable(task.file, image_spec) or "could not be decoded"
-        failures[task.index] = reason
-        if reason.startswith("damaged"):
-            undecodable[task.digest] = reason
-    if undecodable:
-        store.note_undecodable(undecodable)
 
 
 def _spread(failures: dict[int, str], rows: pd.DataFrame) -> dict[int, str]:

@@ -5,7 +5,7 @@ features are pixels.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Any, Protocol
 
@@ -97,6 +97,10 @@ class BackboneExtractor:
     pixels: bool = False
     ood: tuple[FeatureSpec, ...] = ()
     measured: dict[str, Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to make the same extractor: the fields, and nothing that is compiled."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @property
     def precision(self) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,25 +58,46 @@ class Task:
 
 
 class Tasks:
-    """Views of images to compute, by image and by view; column by column, as a million are common.
+    """Views of images to compute, by image and by view; column by column, as a million are common. A slice of them is again `Tasks`,
+    and can be sent to another machine.
 
     Args:
         first: rows of distinct images, of a dataset's table.
-        files: their files.
-        lacking: bool [images, views].
+        root: folder that their paths are relative to.
+        image, view: int [n]: position in `first` and number of the view of each task.
         views: which views.
     """
 
-    def __init__(self, first: pd.DataFrame, files: Made[bytes], lacking: np.ndarray, views: Views) -> None:
-        self._image, self._view = np.nonzero(lacking)
+    def __init__(self, first: pd.DataFrame, root: Path, image: np.ndarray, view: np.ndarray, views: Views) -> None:
+        self._first, self._root, self._image, self._view, self.views = first, root, image, view, views
         self._index, self._digests, self._tags = first.index, first["digest"].to_numpy(object), views.tags()
         self._status = first[["size", "ctime_ns"]].to_numpy(np.int64)
         self._in_cache = (first["status"] == "transcoded").to_numpy()
-        self.files = Made(len(self), lambda numbers: files.at(self._image[numbers]))
-        self.seeds = Made(len(self), lambda numbers: self._seeds(numbers, views.seed))
+
+    @cached_property
+    def files(self) -> Made[bytes]:
+        """The file of each task."""
+        files = pipeline.names_of(self._root, self._first)
+        return Made(len(self), lambda numbers: files.at(self._image[numbers]))
+
+    @cached_property
+    def seeds(self) -> Made[tuple[int, int]]:
+        """The seed of the view of each task."""
+        return Made(len(self), self._seeds)
 
     def __len__(self) -> int:
         return len(self._image)
+
+    def __getitem__(self, part: slice) -> "Tasks":
+        rows, image = np.unique(self._image[part], return_inverse=True)
+        return Tasks(self._first.iloc[rows], self._root, image, self._view[part], self.views)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tasks, (self._first, self._root, self._image, self._view, self.views)
+
+    def restore(self) -> None:
+        """Make the PNGs in the cache of this machine again that are missing or damaged; see `pipeline.restore`."""
+        pipeline.restore(self._root, self._first)
 
     def at(self, numbers: np.ndarray) -> list[Task]:
         """Return the tasks of these numbers."""
@@ -85,9 +108,9 @@ class Tasks:
         rows = zip(self._index[images].tolist(), self._digests[images], tags, self.files.at(numbers), states, strict=True)
         return [Task(*row) for row in rows]
 
-    def _seeds(self, numbers: np.ndarray, seed: int) -> list[tuple[int, int]]:
+    def _seeds(self, numbers: np.ndarray) -> list[tuple[int, int]]:
         images, views = self._digests[self._image[numbers]], self._view[numbers] + 1
-        return [view_seed(digest, view, seed) for digest, view in zip(images, views.tolist(), strict=True)]
+        return [view_seed(digest, view, self.views.seed) for digest, view in zip(images, views.tolist(), strict=True)]
 
 
 def views_of(config: Config) -> Views:
@@ -113,6 +136,5 @@ def missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store
     stored = store.sound(by_image(first["digest"], _names(outputs, views)), progress)
     lacking = np.logical_not(np.array(stored, bool).reshape(len(first), len(views.tags()), len(outputs)).all(2))
     some = np.flatnonzero(lacking.any(axis=1))
-    first, lacking = first.iloc[some], lacking[some]
-    pipeline.restore(root, first)
-    return Tasks(first, pipeline.names_of(root, first), lacking, views)
+    image, view = np.nonzero(lacking[some])
+    return Tasks(first.iloc[some], root, image, view, views)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -54,6 +55,11 @@ class Pretrained:
         model = backbones.build(backbone, size, precision)
         weights_digest = weights.load(model, backbone, weights_from, seed, progress)
         return cls(backbone, model, weights_from, weights_digest, size, precision)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, it is built there anew, with these weights, which are checked."""
+        facts = (self.weights, self.weights_digest, self.size, self.precision, self.xla, self.engine)
+        return _rebuilt, (self.backbone, self.model.get_weights(), *facts)
 
     def with_xla(self) -> "Pretrained":
         """Return a copy that is compiled by XLA."""
@@ -108,3 +114,12 @@ class Pretrained:
             f"The features of {self.backbone.name} at {spec.cut} are NaN or infinite in {self.precision}: {advice}. "
             f"Received weights={self.weights}."
         )
+
+
+def _rebuilt(backbone: Backbone, arrays: list[np.ndarray], weights_from: str, expected: str, size: int, *how: Any) -> Pretrained:
+    precision, xla, engine = how
+    model = backbones.build(backbone, size, precision)
+    model.set_weights(arrays)
+    if (found := weights.digest(arrays)) != expected:
+        raise WeightsError(f"The weights of {backbone.name} were damaged on the way. Expected SHA-256 {expected}. Received {found}.")
+    return Pretrained(backbone, model, weights_from, expected, size, precision, xla, engine)

@@ -13,6 +13,7 @@ import pandas as pd
 from transfer.config import Config
 from transfer.data.dataset import Dataset
 from transfer.data.groups import places
+from transfer.engines import LOCAL, Engine
 from transfer.features.arrays import StoredRows
 from transfer.features.extractor import PIXELS, FeatureExtractor
 from transfer.features.keys import by_name
@@ -38,12 +39,14 @@ class FeatureDataset:
         extractor: computed the features.
         store: the open store that holds them; on another machine than the store's, a part of it (`sent`).
         config: complete; decisions made on the way (precision, cut point) are not filled in.
+        engine: where features are computed that turn out to be needed only now.
     """
 
     dataset: Dataset
     extractor: FeatureExtractor
     store: Readable
     config: Config
+    engine: Engine = LOCAL
 
     @property
     def classes(self) -> list[str]:
@@ -120,7 +123,7 @@ def sent(features: Mapping[K, FeatureDataset]) -> dict[K, FeatureDataset]:
 
     def light(one: FeatureDataset) -> FeatureDataset:
         dataset = replace(one.dataset, scanned=one.dataset.scanned.iloc[:0], table=one.dataset.used)
-        return replace(one, dataset=dataset, store=taken[one.store] if isinstance(one.store, Store) else one.store)
+        return replace(one, dataset=dataset, store=taken[one.store] if isinstance(one.store, Store) else one.store, engine=LOCAL)
 
     return {name: light(one) for name, one in features.items()}
 

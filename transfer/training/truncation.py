@@ -66,7 +66,7 @@ def choose_truncation(features: FeatureDataset, progress: Progress, clock: Clock
         pooling = config.head.pooling if config.head.pooling != "flatten" else "avg"
         pooled = {}
         for cut in candidates(config, backbone):
-            rows, _ = features.own_stored("train", tuple(spec.name for spec in head_specs([cut.name], pooling)))
+            rows, _ = features.stored("train", tuple(spec.name for spec in head_specs([cut.name], pooling)))
             pooled[cut.name] = rows.take(sample)
         several = config.head.pooling != "flatten"
         return Truncation(*select(pooled, labels[sample], list(groups[sample]), config.auto, config.seed, progress, several))
@@ -82,8 +82,8 @@ def with_whole_maps(features: FeatureDataset, truncation: Truncation | None, pro
     maps = [spec for spec in extractor.specs if spec.pooling == "map"]  # fine-tuning starts from them
     larger = extractor.with_specs(FeatureSpec(truncation.cuts[0], "flatten"), *maps)
     with clock("feature extraction"):
-        dataset = extract(features.dataset, larger, features.own_store, features.config, progress)
-        dataset = extract_views(dataset, larger, features.own_store, features.config, progress)
+        dataset = extract(features.dataset, larger, features.own_store, features.config, progress, features.engine)
+        dataset = extract_views(dataset, larger, features.own_store, features.config, progress, features.engine)
     return replace(features, dataset=dataset, extractor=larger)
 
 

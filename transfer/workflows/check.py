@@ -14,6 +14,7 @@ from transfer.data import sources
 from transfer.data.dataset import Dataset
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
+from transfer.engines import Engine, opened
 from transfer.errors import WeightsError
 from transfer.features.extraction import extract
 from transfer.features.extractor import load_extractor
@@ -89,12 +90,13 @@ def carry_out(request: CheckRequest, progress: Progress) -> Checked:
     """Carry out a request; see `check`."""
     config, clock = _with_all_cuts(request.config), Clock()
     devices.prepare(config.training.devices, progress)
-    with clock("scan"):
-        dataset = sources.read(config.data, progress, decode_test=True)
-    dataset = split(dataset, config.data, config.seed, required=dataset.used.empty)  # without usable images, the error says why
-    with clock("scan"):
-        dataset, config = choose_value_range(dataset, config, progress)
-    dataset, findings, unlooked = _look(dataset, config, request.files_only, clock, progress)
+    with opened(config.engine, progress) as engine:
+        with clock("scan"):
+            dataset = sources.read(config.data, progress, decode_test=True, engine=engine)
+        dataset = split(dataset, config.data, config.seed, required=dataset.used.empty)  # without usable images, the error says why
+        with clock("scan"):
+            dataset, config = choose_value_range(dataset, config, progress)
+        dataset, findings, unlooked = _look(dataset, config, request.files_only, clock, progress, engine)
     unsplit = f"The splits were not checked, because fit refuses this data: {dataset.unsplit}" if dataset.unsplit else ""
     shortcomings = [text for text in (unlooked, unsplit) if text]
     unchecked = [*findings.unchecked, *(["splits"] if unsplit else [])]
@@ -116,7 +118,9 @@ def _with_all_cuts(config: Config) -> Config:
     return config.updated(truncate_at="auto") if isinstance(find(config.backbone), Backbone) else config
 
 
-def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, progress: Progress) -> tuple[Dataset, Findings, str]:
+def _look(
+    dataset: Dataset, config: Config, files_only: bool, clock: Clock, progress: Progress, engine: Engine
+) -> tuple[Dataset, Findings, str]:
     """Return the dataset with its final splits, the findings, and why the images themselves were not checked, if so."""
     unlooked = ""
     if not files_only:
@@ -128,7 +132,7 @@ def _look(dataset: Dataset, config: Config, files_only: bool, clock: Clock, prog
         else:
             with open_store(extractor.feature_set, progress) as store:
                 with clock("feature extraction"):
-                    dataset = extract(dataset, extractor, store, config, progress)
+                    dataset = extract(dataset, extractor, store, config, progress, engine)
                 with clock("checks"):
                     return (*checks.check(dataset, extractor, store, config, progress, required=False), unlooked)
     return dataset, checks.collect(dataset.table, None, None, config.check, config.seed), unlooked

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from transfer import runs
 from transfer.config import Config
 from transfer.data import dataset as manifests
 from transfer.data import sources
@@ -17,6 +18,7 @@ from transfer.data.classes import describe_balance
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
 from transfer.drafts import Draft, drafting
+from transfer.engines import opened
 from transfer.evaluation import ood_images, predictions
 from transfer.evaluation.metrics import calibrated, evaluate
 from transfer.exporters import saved_model, warmup
@@ -31,20 +33,7 @@ from transfer.features.store import open_store
 from transfer.models import joined
 from transfer.quality.checks import check
 from transfer.quality.findings import Findings
-from transfer.runs import (
-    CONFIG,
-    CUT_POINTS,
-    DEFAULT_OUTPUT,
-    ENVIRONMENT,
-    EXPORT,
-    FINDINGS,
-    HISTORY,
-    MANIFEST,
-    METRICS,
-    OOF_PREDICTIONS,
-    PREDICTIONS,
-    Run,
-)  # fmt: skip
+from transfer.runs import DEFAULT_OUTPUT, Run
 from transfer.system import devices, environment
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Progress, Silent
@@ -100,11 +89,14 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)
     meter = Meter(wanted=config.energy == "auto", country=None)
-    with drafting(request.output, request.name, request.overwrite) as draft:  # published on success, deleted otherwise
+    with (
+        opened(config.engine, progress) as engine,
+        drafting(request.output, request.name, request.overwrite) as draft,
+    ):  # published on success, deleted otherwise
         with meter.measuring() as electricity:
             # Every file of the source, and the split of each that is used; `data.value_range: auto` is decided here.
             with clock("scan"):
-                dataset = sources.read(config.data, progress)
+                dataset = sources.read(config.data, progress, engine=engine)
                 dataset = split(dataset, config.data, config.seed)
                 dataset, config = choose_value_range(dataset, config, progress)
             progress.say(describe_balance(dataset.table, config.training.class_weights))
@@ -115,16 +107,16 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             with open_store(extractor.feature_set, progress) as store:
                 # Features that are not in the store yet. Images that fail are skipped, with the reason.
                 with clock("feature extraction"):
-                    dataset = extract(dataset, extractor, store, config, progress)
+                    dataset = extract(dataset, extractor, store, config, progress, engine)
                 # What is wrong with the data; near duplicates may now belong together, so it is split again.
                 with clock("checks"):
                     dataset, findings = check(dataset, extractor, store, config, progress)
                 with clock("feature extraction"):
-                    dataset = extract_views(dataset, extractor, store, config, progress)
+                    dataset = extract_views(dataset, extractor, store, config, progress, engine)
 
                 # The cut point (none from scratch), with whole maps where the head flattens; then the head, fine-tuning, or the
                 # network from scratch, and the classifier that is joined of what is frozen and what was trained.
-                features = FeatureDataset(dataset, extractor, store, config)
+                features = FeatureDataset(dataset, extractor, store, config, engine)
                 truncation = choose_truncation(features, progress, clock)
                 features = with_whole_maps(features, truncation, progress, clock)
                 trained, classifier = train(features, truncation, progress, clock)
@@ -159,15 +151,15 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
 
 def write_report(draft: Draft, metrics: Mapping[str, Any], root: Path, served: Served, clock: Clock) -> None:
     """Write the metrics and the report."""
-    draft.write_json(METRICS, {**metrics, "timing": clock.rounded()})  # the page reads it
+    draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # the page reads it
     with clock("report"):
         report.write(draft, root, served)
-    draft.write_json(METRICS, {**metrics, "timing": clock.rounded()})  # with the time of the page
+    draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # with the time of the page
 
 
 def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODReference) -> Served:
     """Write the Keras model, the SavedModel with its warm-up requests, and the OOD reference; return the SavedModel, loaded."""
-    features, folder = trained.features, draft.path / EXPORT / "1"
+    features, folder = trained.features, draft.path / runs.EXPORT / "1"
     classifier.save(draft.model)
     saved_model.write(classifier, features.classes, features.extractor.image_spec, ood.reference, folder)
     warmup.write(folder, ood_images.photographs(("JPEG", "PNG")))  # never the user's images: exports are shared
@@ -236,15 +228,17 @@ def write_records(
 ) -> None:
     """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
     features, extractor = trained.features, trained.features.extractor
-    draft.write_text(CONFIG, decided(trained, truncation).to_yaml())
-    manifests.write(features.dataset.table, draft.path / MANIFEST)
-    draft.write_table(HISTORY, trained.history)
+    draft.write_text(runs.CONFIG, decided(trained, truncation).to_yaml())
+    manifests.write(features.dataset.table, draft.path / runs.MANIFEST)
+    draft.write_table(runs.HISTORY, trained.history)
     rows, values = pd.concat([features.rows(split) for split in probabilities]), np.concatenate(list(probabilities.values()))
-    draft.write_table(PREDICTIONS, predictions.of_images(rows, values, features.classes, after={"ood_score": np.concatenate(ood_scores)}))
+    draft.write_table(
+        runs.PREDICTIONS, predictions.of_images(rows, values, features.classes, after={"ood_score": np.concatenate(ood_scores)})
+    )
     if validated:
-        draft.write_table(OOF_PREDICTIONS, validated.table(features.dataset, probabilities["test"]))
-    findings.write(draft.path / FINDINGS)
+        draft.write_table(runs.OOF_PREDICTIONS, validated.table(features.dataset, probabilities["test"]))
+    findings.write(draft.path / runs.FINDINGS)
     if truncation and truncation.table is not None:
-        draft.write_table(CUT_POINTS, truncation.table)
+        draft.write_table(runs.CUT_POINTS, truncation.table)
     measured = extractor.measured if isinstance(extractor, BackboneExtractor) else None
-    draft.write_json(ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))
+    draft.write_json(runs.ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))

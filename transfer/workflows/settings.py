@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer import engines
 from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
@@ -40,6 +41,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
         config = config.updated(data__root=sources.absolute(config.data.root))
     if config.data.tfds_data_dir is not None:
         config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
+    engines.require(config.engine)
     sources.require(config.data)
     place = Path(str(config.data.source))
     require_outside([place] if place.is_dir() else [])

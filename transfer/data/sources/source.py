@@ -15,6 +15,7 @@ from transfer.data.sources.tables import listing, reading
 from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
+from transfer.engines import LOCAL, Engine
 from transfer.errors import DataError
 from transfer.system.progress import Progress
 
@@ -119,7 +120,7 @@ def root(config: DataConfig, progress: Progress) -> Path:
     return listing.root_of(source, config.root) if reading.is_table(source) else source
 
 
-def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> Dataset:
+def read(config: DataConfig, progress: Progress, decode_test: bool = False, engine: Engine = LOCAL) -> Dataset:
     """List the images of `data.source`, read each once, and return them; none has a split but those that the source itself names.
 
     With `decode_test`, images whose pixels cannot be decoded are found now, not when features are extracted.
@@ -140,9 +141,9 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False) -> D
     else:
         root = source
         found, ready_made = folder.listing(root, config, progress)
-    manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test)
+    manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test, engine)
     if damaged := tfds_cache.delete_damaged(root, zip(manifest["path"], manifest["digest"], strict=True)):
         progress.say(f"Images of the data set were damaged in the cache ({damaged}): it is read again.")
-        return read(config, progress, decode_test)
+        return read(config, progress, decode_test, engine)
     table = groups.grouped(manifest, config.group_by, columns, progress)
     return Dataset(root, table, ready_made, table)
