@@ -4,6 +4,8 @@ A batch whose worker ends is tried again; after some times it is divided, so tha
 found and skipped alone. What work raises comes back as a value and is raised here.
 """
 
+import functools
+import gc
 import math
 import pickle
 import warnings
@@ -35,6 +37,7 @@ class RayEngine:
 
     def __init__(self, config: EngineConfig, versions: Mapping[str, str]) -> None:
         self._config, self._versions = config, dict(versions)
+        self._last: tuple[Any, ray.ObjectRef[Any]] | None = None
 
     def titled(self, title: str) -> str:
         count = self._workers()[1]
@@ -92,17 +95,27 @@ class RayEngine:
                 yield positions, result
 
     def map(self, function: Callable[[Any], R], items: Sequence[Any]) -> Iterator[R | Lost]:
-        made = ray.put(function)
+        made = self._sent(function)
         options = {"num_cpus": self._config.cpus_per_worker, "num_gpus": self._config.gpus_per_worker, "max_retries": self._config.retries}
         call = ray.remote(**options)(_called)
         waiting = deque[Any]()
         ahead = _AHEAD * self._workers()[1]
-        for item in items:
-            waiting.append(call.remote(made, self._versions, item))
-            if len(waiting) >= ahead:
+        try:
+            for item in items:
+                waiting.append(call.remote([made], self._versions, item))
+                if len(waiting) >= ahead:
+                    yield self._returned(waiting.popleft())
+            while waiting:
                 yield self._returned(waiting.popleft())
-        while waiting:
-            yield self._returned(waiting.popleft())
+        finally:
+            for unwanted in waiting:  # an error, or Ctrl-C
+                ray.cancel(unwanted)
+
+    def _sent(self, function: Any) -> "ray.ObjectRef[Any]":
+        """Return the function in the object store: put there once, though it is called with batch after batch."""
+        if self._last is None or self._last[0] is not function:
+            self._last = (function, ray.put(function))
+        return self._last[1]
 
     def _returned(self, call: "ray.ObjectRef[Any]") -> Any:
         try:
@@ -157,12 +170,21 @@ class _Raised:
         self.error = error
 
 
-def _called(function: Callable[[Any], Any], versions: Mapping[str, str], item: Any) -> Any:
+def _called(function: "Sequence[ray.ObjectRef[Any]]", versions: Mapping[str, str], item: Any) -> Any:
+    """Call a function, whose reference is in a list because Ray would fetch it for each call otherwise."""
     try:
         ray_cluster.require_same(versions, ray_cluster.facts(), ray.util.get_node_ip_address())
-        return function(item)
+        return _made_here(function[0])(item)
     except Exception as error:
         return _Raised(_portable(error))
+    finally:
+        gc.collect()  # networks and their graphs are reference cycles
+
+
+@functools.lru_cache(maxsize=1)
+def _made_here(function: "ray.ObjectRef[Any]") -> Any:
+    """Return a function as this worker keeps it: made once, with all that it holds."""
+    return ray.get(function)
 
 
 def _fetched(made: Any) -> Any:
