@@ -109,7 +109,8 @@ class RayEngine:
                 yield self._returned(waiting.popleft())
         finally:
             for unwanted in waiting:  # an error, or Ctrl-C
-                ray.cancel(unwanted)
+                if ray.is_initialized():
+                    ray.cancel(unwanted)
 
     def _sent(self, function: Any) -> "ray.ObjectRef[Any]":
         """Return the function in the object store: put there once, though it is called with batch after batch."""

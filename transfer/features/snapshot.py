@@ -44,7 +44,7 @@ class Snapshot:
         Raises:
             StoreError: if a record is missing or damaged.
         """
-        sorted_keys = [np.unique(np.concatenate(parts)) for parts in keys.values()]
+        sorted_keys = [np.unique(np.concatenate(parts)) for parts in keys.values() if parts]
         return cls(tuple((names, store.get(_listed(names), np.dtype(np.uint8))) for names in sorted_keys if len(names)))
 
     def get(self, keys: Sequence[bytes], dtype: np.dtype, out: np.ndarray | None = None) -> np.ndarray:

@@ -56,7 +56,7 @@ class Trainer:
         return cls({(trial.method, trial.seed): replace(trial.features, dataset=images) for trial in wanted}, rates, meter)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Trainer, (sent(self.features), self.rates, self.meter)
+        return type(self), (sent(self.features), self.rates, self.meter)
 
     def __call__(self, asked: Asked) -> Record | str:
         """Train and evaluate one trial; return its record, or why it failed."""
