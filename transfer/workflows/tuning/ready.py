@@ -106,6 +106,8 @@ def _of_networks(
         f"{settings.trials:,} trials of {', '.join(one.name for one in networks)}, each trained from scratch on {splits['train']:,} images "
         f"for at most {epochs:,} epochs, and judged on {splits['validation']:,} validation images."
     )
+    if engine is not LOCAL and settings.batch == 1:
+        progress.say("Each trial is proposed from all before it, so only one runs at a time: batch=8 gives 8 workers something to do.")
     named = {name: getattr(settings, name) for name in ("prune_epochs", "prune_trials")}
     identity = _identity(request, prepared, rows, named, ("digest", "label", "split"))
     facts = {"images": int(splits["validation"]), "train_images": int(splits["train"]), "classes": len(used.classes), "repeats": 1}
