@@ -63,8 +63,8 @@ def prepare(
     configs = {}
     for key, config in request.configs.items():
         precision = known.get(_PRECISION.format(*key), config.precision)  # measured once; another one would be another search
-        engine = known.get(_ENGINE.format(*key), TENSORFLOW if known else config.compute)
-        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision, compute=engine)
+        computed_by = known.get(_ENGINE.format(*key), TENSORFLOW if known else config.compute)
+        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision, compute=computed_by)
     networks = networks_of(request.settings)
     from_scratch = [network for network in networks if isinstance(network, Scratch)]
     if from_scratch:
