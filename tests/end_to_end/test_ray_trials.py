@@ -41,7 +41,7 @@ COMMON: dict[str, Any] = {
     "ood.other_images": 0, "training.epochs": 2,
 }  # fmt: skip
 COMPARED: dict[str, Any] = {
-    "sizes": [4, "all"], "seeds": [0, 1], "energy": "off", "common": COMMON,
+    "sizes": ["all"], "seeds": [0, 1], "energy": "off", "common": COMMON,
     "methods": {
         "dense": {"backbone": "vgg16", "truncate_at": "block1_pool", "head.dense": [8], "head.dropout": 0.5, "augment.views": 1},
         "lenet": {"backbone": "lenet"},
@@ -81,7 +81,7 @@ def cluster() -> Iterator[Cluster]:
     """Two nodes of one core, which this process has joined: workers stay from test to test."""
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     made.add_node(num_cpus=1)
-    with opened(EngineConfig(kind="ray", address=made.address, retries=3), Silent()):
+    with opened(EngineConfig(kind="ray", address=made.address), Silent()):
         yield made
     made.shutdown()
 
@@ -135,27 +135,38 @@ def joined(cluster: Cluster, **more: Any) -> EngineConfig:
     return EngineConfig(kind="ray", address=cluster.address, **more)
 
 
-def test_a_comparison_is_that_of_one_process_with_a_node_killed_and_after_the_driver_was(
-    data: Path, tmp_path: Path, cluster: Cluster
-) -> None:
-    local = compared(data, tmp_path, "local")
-    assert not local.failures
-    on_ray = {"common.engine.kind": "ray", "common.engine.address": cluster.address, "energy": "auto"}
+def on_ray(cluster: Cluster) -> dict[str, Any]:
+    return {"common.engine.kind": "ray", "common.engine.address": cluster.address}
+
+
+@pytest.fixture(scope="module")
+def alone(data: Path, shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """The comparison of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSFER_HOME", str(shared_home))
+        done = compared(data, tmp_path_factory.mktemp("alone"), "alone")
+    assert not done.failures and len(records(done)) == 4
+    return done
+
+
+def test_a_comparison_is_that_of_one_process_with_a_node_killed(data: Path, tmp_path: Path, cluster: Cluster, alone: Comparison) -> None:
     killing = Killing(cluster, seed=1)
-    there = compared(data, tmp_path, "there", killing, **on_ray)
+    there = compared(data, tmp_path, "there", killing, **on_ray(cluster), energy="auto")
     assert killing.killed and not there.failures
-    assert records(there) == records(local) and len(records(local)) == 8
-    assert there.predictions.equals(local.predictions) and there.paired.equals(local.paired)
+    assert records(there) == records(alone)
+    assert there.predictions.equals(alone.predictions) and there.paired.equals(alone.paired)
     assert any("Energy is not measured on a cluster" in note for note in there.facts["notes"])
     assert there.runs["energy_wh"].isna().all()
 
+
+def test_a_comparison_whose_driver_was_killed_goes_on(data: Path, tmp_path: Path, cluster: Cluster, alone: Comparison) -> None:
     settings = tmp_path / "compare.yaml"
-    settings.write_text(build([COMPARED, on_ray]).to_yaml(), encoding="utf-8")
+    settings.write_text(build([COMPARED, on_ray(cluster)]).to_yaml(), encoding="utf-8")
     command = [sys.executable, "-m", "tests.workflows.comparison.interrupted", "compare", str(data), "--config", str(settings)]
     ended = subprocess.run([*command, "--output", str(tmp_path), "--name", "killed"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert len(list((tmp_path / "killed" / comparison_folder.RECORDS).glob("*.json"))) == 1
-    assert records(compared(data, tmp_path, "killed", **on_ray)) == records(local)
+    assert records(compared(data, tmp_path, "killed", **on_ray(cluster))) == records(alone)
 
 
 @pytest.mark.parametrize(("settings", "trials", "seed"), [(HEADS, 7, 2), (NETWORKS, 5, 3)])
@@ -164,7 +175,7 @@ def test_a_search_is_that_of_one_process_with_a_node_killed(
 ) -> None:
     local = searched(data, tmp_path / "local", settings, trials)
     killing = Killing(cluster, seed)
-    with opened(joined(cluster, retries=3), Silent()) as engine:
+    with opened(joined(cluster), Silent()) as engine:
         assert searched(data, tmp_path / "there", settings, trials, engine, killing) == local
     assert killing.killed
     assert searched(data, tmp_path / "there", settings, trials) == local  # the journal is that of one process as well
@@ -194,10 +205,9 @@ class Ending(Trainer):
 
 def test_a_training_that_ends_its_worker_is_listed(data: Path, tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare_module, "Trainer", Ending)
-    engine = {"common.engine.kind": "ray", "common.engine.address": cluster.address, "common.engine.retries": 0}
-    done = compared(data, tmp_path, "ends", sizes=["all"], seeds=[0], **engine)
+    done = compared(data, tmp_path, "ends", seeds=[0], **on_ray(cluster))
     assert [failure["run"] for failure in done.failures] == ["lenet-all-0"]
-    assert "ended the worker that ran it" in done.failures[0]["reason"]
+    assert "ended the worker that had it" in done.failures[0]["reason"]
     assert list(done.runs["run"]) == ["dense-all-0"]
 
 
@@ -213,7 +223,7 @@ class EndingScorer:
 
 def test_a_trial_that_ends_its_worker_is_an_error_and_has_no_score(cluster: Cluster) -> None:
     with (
-        opened(joined(cluster, retries=0), Silent()) as engine,
-        pytest.raises(EngineError, match=r"Trial 4 has no score: it ended the worker that ran it.*run the same command again"),
+        opened(joined(cluster), Silent()) as engine,
+        pytest.raises(EngineError, match=r"Trial 4 has no score: it ended the worker that had it.*run the same command again"),
     ):
         list(BatchScorer(EndingScorer(), engine)([Proposal(4, {"head.dropout": 0.5}, {})], []))

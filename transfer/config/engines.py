@@ -11,8 +11,8 @@ def _workers(value: Any) -> Any:
     if value == "auto":
         return value
     try:
-        counts = [int(one) for one in (value if isinstance(value, list | tuple) else [value])]
-    except (TypeError, ValueError):
+        counts = [int(str(one)) for one in (value if isinstance(value, list | tuple) else [value])]
+    except ValueError:
         counts = []
     if len(counts) not in (1, 2) or counts[0] < 1 or counts[0] > counts[-1]:
         raise ValueError("expected auto, a number of workers, or the least and the most, such as [2, 64]")

@@ -4,8 +4,10 @@ import importlib.util
 import logging
 import os
 import platform
+import re
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from transfer.engines.ray_engine import RayEngine
 
 _CHECKED = ("tensorflow", "keras", "numpy", "openvino")  # with another version, results may differ
+_PATIENCE_S = 10.0
 
 
 def require() -> None:
@@ -35,13 +38,22 @@ def require() -> None:
         )
 
 
+_joined: list[tuple[EngineConfig, "RayEngine"]] = []
+
+
 @contextmanager
 def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
     """Yield the engine of the cluster at `engine.address`, `RAY_ADDRESS`, or started here; one started here ends with the block.
 
+    Inside another such block, as `fit` is inside `tune`, it is the same engine: its workers hold all the room there is.
+
     Raises:
         EngineError: if Ray is not installed, no cluster answers, or its nodes have other versions.
     """
+    for of, engine in _joined:
+        if of == config:
+            yield engine
+            return
     require()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of it
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -54,22 +66,28 @@ def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
     if ours:
         _connect(config.address or os.environ.get("RAY_ADDRESS"), config)
     try:
-        _require_same_versions()
-        engine = RayEngine(config, facts())
         nodes = sum(1 for node in ray.nodes() if node["Alive"])
         progress.say(f"Ray: {nodes} node{'' if nodes == 1 else 's'}, {ray.cluster_resources().get('CPU', 0):g} CPU cores.")
-        yield engine
+        with closing(RayEngine(config, progress)) as engine:
+            _joined.append((config, engine))
+            try:
+                yield engine
+            finally:
+                _joined.remove((config, engine))
     finally:
         if ours:
             ray.shutdown()
 
 
 def _connect(address: str | None, config: EngineConfig) -> None:
+    """Join a cluster, or start one. Where nothing answers, Ray itself would end the process after a minute."""
     import ray
 
     own: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": resources.cores()}
     environment = {"py_modules": [str(Path(transfer.__file__).parent)], "env_vars": _threads()}
     try:
+        if address and (place := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)):
+            socket.create_connection((place[1].strip("[]"), int(place[2])), _PATIENCE_S).close()
         with startup.quietly():
             ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, OSError, ValueError, RuntimeError, TimeoutError) as error:
@@ -82,12 +100,9 @@ def _connect(address: str | None, config: EngineConfig) -> None:
 
 
 def _silence() -> None:
-    """Keep Ray's own reports of workers and nodes that ended off the terminal: the engine tells what could not be done."""
+    """Keep Ray's reports of workers and nodes that ended off the terminal: the engine tells what could not be done."""
     from ray._private import worker
 
-    for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
-            handler.setLevel(logging.CRITICAL + 1)
     worker.print_to_stdstream = lambda *arguments, **named: None  # there is no setting for it
 
 
@@ -133,21 +148,6 @@ def require_same(ours: Mapping[str, str], theirs: Mapping[str, str], node: str) 
             f"The node {node} of the Ray cluster has other versions than this machine, so results could differ. Expected the same on all "
             f"nodes: install them there, or use a container image. Received {shown}."
         )
-
-
-def _require_same_versions() -> None:
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    task = ray.remote(num_cpus=0, max_retries=2)(facts)
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    calls = [task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote() for node in alive]
-    for node, call in zip(alive, calls, strict=True):
-        try:
-            theirs = ray.get(call)
-        except ray.exceptions.RayError:
-            continue  # the node has gone; its workers would be started elsewhere
-        require_same(facts(), theirs, str(node.get("NodeManagerHostname") or node["NodeID"][:8]))
 
 
 def _short(error: Exception) -> str:
