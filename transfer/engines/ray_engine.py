@@ -34,6 +34,7 @@ class RayEngine:
     def __init__(self, config: EngineConfig, progress: Progress) -> None:
         self._config, self._progress = config, progress
         self._pool = Pool(config, ray_cluster.facts())
+        self._latest: tuple[Any, Ref] | None = None
 
     def close(self) -> None:
         """End the workers."""
@@ -61,7 +62,7 @@ class RayEngine:
 
     def _done(self, method: str, made: Any, items: Items, parts: Sequence[Part]) -> Iterator[tuple[Part, Any]]:
         """Give parts to workers, and yield each with what it gave, or `Lost`."""
-        pool, shared, left = self._pool, ray.put(made), deque(parts)  # once, for all workers
+        pool, shared, left = self._pool, self._sent(made), deque(parts)
         least, most = (min(count, len(parts)) for count in self._count())
         finished = ended = 0
         try:
@@ -88,6 +89,12 @@ class RayEngine:
                     self._progress.say("Waiting for room in the Ray cluster: no worker could be started yet.")
         finally:
             pool.stop()
+
+    def _sent(self, made: Any) -> Ref:
+        """Put something into the object store: once for all workers, and once for all batches of a search."""
+        if self._latest is None or self._latest[0] is not made:
+            self._latest = (made, ray.put(made))
+        return self._latest[1]
 
     def _give(self, method: str, shared: Ref, items: Items, left: deque[Part]) -> None:
         for worker in self._pool.free():

@@ -1,5 +1,6 @@
 """Workers on a Ray cluster: actors that stay for all work of an engine, so that TensorFlow is imported once in each."""
 
+import gc
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -163,6 +164,8 @@ def _caught(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return work(), None
     except Exception as error:
         return None, _portable(error)
+    finally:
+        gc.collect()  # trained networks and their graphs are reference cycles
 
 
 def _portable(error: Exception) -> Exception:
