@@ -106,8 +106,6 @@ def test_the_extras_are_those_of_the_documents(required: dict[str, set[str]]) ->
     assert "keras-transfer[openvino]" in (ROOT / "README.md").read_text(encoding="utf-8")
     extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs` and `dev`"
     assert extras in " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
-        encoding="utf-8"
-    )
     assert "keras-transfer[ray]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "keras-transfer[cloud]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert required["openvino"] == {"openvino"}
