@@ -1,5 +1,6 @@
 """The commands, options and settings that the documents name exist."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def commands(document: str) -> list[list[str]]:
 
 def settings(words: list[str]) -> list[str]:
     """Return the keys that a command sets."""
-    given = [after for word, after in zip(words, words[1:], strict=False) if word == "--set"]
+    given = [after for word, after in itertools.pairwise(words) if word == "--set"]
     return [setting.partition("=")[0].removeprefix("common.") for setting in given]
 
 
@@ -69,7 +70,8 @@ def test_the_guide_lists_all_settings_of_the_engine_with_their_defaults() -> Non
 
 def test_files_that_the_documents_link_to_exist() -> None:
     for document in DOCUMENTS:
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text_of(document)):
+        text = re.sub(r"^ {4}.*$", "", text_of(document), flags=re.MULTILINE)
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
             assert ((ROOT / document).parent / link).exists(), (document, link)
 
 
