@@ -89,7 +89,7 @@ def _connect(address: str | None, config: EngineConfig) -> None:
         if address and (place := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)):
             socket.create_connection((place[1].strip("[]"), int(place[2])), _PATIENCE_S).close()
         with startup.quietly():
-            ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
+            ray.init(address=address or "local", runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, OSError, ValueError, RuntimeError, TimeoutError) as error:
         where = "engine.address" if config.address else "RAY_ADDRESS" if address else "engine.kind=ray"
         raise EngineError(
