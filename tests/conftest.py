@@ -5,12 +5,16 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.buckets import Bucket, Server
 
 
 def pytest_collection_finish() -> None:
@@ -52,6 +56,27 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[object]:
+    """S3 on this machine; see `buckets.py`."""
+    pytest.importorskip("moto")
+    pytest.importorskip("s3fs")
+    from tests.buckets import Server
+
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bucket(s3_server: "Server", monkeypatch: pytest.MonkeyPatch) -> Iterator["Bucket"]:
+    """An empty bucket of S3, which this process finds by its environment."""
+    from tests.buckets import served
+
+    with served(s3_server, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture

@@ -126,6 +126,11 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no output": (("{data}", "--overwrite"), "Received no --output"),
     "batch size": (("{data}", "--batch-size", "0"), "at least 1"),
     "no such engine": (("{data}", "--compute", "onnx"), "--compute: expected one of auto, tensorflow, openvino"),
+    "a setting of the run": (("{data}", "--set", "backbone=vgg16"), "Expected one of engine.kind, engine.address, "),
+    "a setting that there is not": (("{data}", "--set", "engine.worker=2"), "Unknown configuration key 'engine.worker'. Did you mean"),
+    "a value that is none": (("{data}", "--set", "engine.workers=none"), "engine.workers"),
+    "no such place to work": (("{data}", "--engine", "spark"), "engine.kind"),
+    "a folder with other files": (("{data}/a/0.png", "--output", "{tmp}/link/", "--overwrite"), "already exists"),
     "no such image": (("{data}/none.png",), "no such image"),
 }
 
@@ -144,6 +149,21 @@ def test_every_mistake_is_one_line_before_any_work(
     assert lines[0].startswith("error: ")
     assert said in lines[0]
     assert "Received" in lines[0] or "Expected" in lines[0]
+
+
+def test_without_ray_it_says_what_to_install(call: Call, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    status, printed, lines = call(data, "--engine", "ray")
+    assert (status, printed, len(lines)) == (2, "", 1)
+    assert 'pip install "keras-transfer[ray]"' in lines[0]
+
+
+def test_a_folder_of_parts_is_written(call: Call, data: Path, tmp_path: Path) -> None:
+    status, printed, _ = call(data, "--output", f"{tmp_path}/out/")
+    assert status == 0
+    assert printed.splitlines()[0] == f"5 images classified, 0 not: {tmp_path}/out/"
+    assert os.listdir(tmp_path / "out") == ["part-000000.parquet"]
+    assert list(pd.read_parquet(tmp_path / "out")["label"]) == ["red", "green", "blue", "red", "green"]
 
 
 def test_the_source_of_the_run_is_never_written_to(call: Call, data: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 DATA = typer.Argument(
-    metavar="DATA", help="Folder DATA/<class>/... or DATA/train|val|test/<class>/..., table (.csv, .parquet), or tfds:NAME."
+    metavar="DATA",
+    help="Folder DATA/<class>/... or DATA/train|val|test/<class>/..., table (.csv, .parquet), s3://BUCKET/..., or tfds:NAME.",
 )
 BACKBONE = typer.Option(help="vgg16, inception_v3, ..., or lenet.")
 CONFIG = typer.Option(help="Configuration file (YAML).")
@@ -37,6 +38,7 @@ def layers(
 ) -> list[dict[str, Any]]:
     """Return the settings of a command; later ones override earlier ones: file, --set, the other options."""
     from transfer.config import parse_assignment, read_yaml
+    from transfer.data.storage import absolute
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
@@ -44,7 +46,7 @@ def layers(
         "backbone": backbone, "data.root": root, "data.tfds_data_dir": tfds_data_dir, "data.group_by": group_by,
         "data.min_per_class": min_per_class, "engine.kind": engine,
     }  # fmt: skip
-    given = {key: str(value.absolute()) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
+    given = {key: absolute(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
     return [*layers, given]
 
 

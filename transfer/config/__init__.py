@@ -1,6 +1,7 @@
 """All settings: typed models with their defaults, and how they are loaded. Does not import TensorFlow."""
 
 from transfer.config.checks import CheckConfig
+from transfer.config.data import DataConfig
 from transfer.config.engines import EngineConfig
 from transfer.config.loading import build, flatten, keys, last_parts, parse_assignment, read_yaml
 from transfer.config.schema import Config
@@ -8,7 +9,6 @@ from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
     CrossValidationConfig,
-    DataConfig,
     ExportConfig,
     FeaturesConfig,
     FineTuningConfig,

@@ -12,13 +12,13 @@ from pydantic import Field, ValidationError
 from transfer.config import yaml_text
 from transfer.config.checks import CheckConfig
 from transfer.config.cut_points import CutPoints
+from transfer.config.data import DataConfig
 from transfer.config.engines import EngineConfig
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
     AutoOrOff,
     CrossValidationConfig,
-    DataConfig,
     ExportConfig,
     FeaturesConfig,
     FineTuningConfig,

@@ -5,7 +5,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
 from transfer.config import values
-from transfer.config.folders import Globs, SplitFolders, ValueRange
 
 AutoOrOff = Literal["auto", "off"]
 
@@ -46,48 +45,6 @@ class NetworkConfig(Section):
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout rate after each hidden dense layer")
     l1: float | None = Field(None, ge=0, description="L1 penalty on every kernel")
     l2: float | None = Field(None, ge=0, description="L2 penalty on every kernel")
-
-
-class DataConfig(Section):
-    """Which images are used, and how they are split."""
-
-    source: str | None = Field(
-        None, description="folder of images, table (.csv, .tsv, .parquet), or tfds:NAME; DATA on the command line overrides it"
-    )
-    root: str | None = Field(None, description="folder that the paths in a table are relative to; empty: the table's own folder")
-    missing_files: Literal["error", "skip"] = Field(
-        "error", description="rows of a table whose files are missing: stop with an error, or skip them"
-    )
-    exclude: Globs = Field(
-        (),
-        description="globs of files and folders to leave out, with everything in them: docs or *_mask.png wherever they lie; with a /, "
-        "cats/blurred*, from the data folder",
-    )
-    split_folders: SplitFolders = Field(
-        "auto",
-        description="folders of ready-made splits. auto: recognised by their names (train, val, test and the like); off: every folder is a "
-        "class; or {train: FOLDER, validation: FOLDER, test: FOLDER}, at least train, each one folder or several",
-    )
-    tfds_data_dir: str | None = Field(None, description="folder of TFDS data sets; empty: the default of tensorflow-datasets")
-    group_by: str | None = Field(
-        None,
-        description="keep all images of a group in the same split. Groups are: near-duplicates; or a column of the table; or a regular "
-        "expression searched in the path, whose (captures) name the group; empty: the column `group` of a table, if it has one",
-    )
-    validation: float = Field(0.15, gt=0, lt=0.5, description="fraction of the images used for validation")
-    test: float = Field(0.15, gt=0, lt=0.5, description="fraction of the images used for testing")
-    resize: Literal["stretch", "pad", "crop"] = Field(
-        "stretch", description="how an image is made square: stretched, padded with white, or cropped to its centre"
-    )
-    max_megapixels: float = Field(100.0, gt=0, le=400, description="larger images are skipped, before memory is allocated for their pixels")
-    value_range: ValueRange = Field(
-        "auto",
-        description="of images of more than 8 bits per sample: the values that become black and white, [low, high]; dtype: all of their "
-        "type (0 to 1 for floating-point numbers); auto: those that the training images use, if that is a small part of their type",
-    )
-    min_per_class: int | None = Field(
-        None, ge=3, description="leave out classes with fewer images; empty: a class with fewer than three is an error"
-    )
 
 
 class AugmentConfig(Section):

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from transfer.data.storage import Root
 from transfer.system.spreadsheet import write_csv
 
 COLUMNS = [
@@ -48,7 +49,7 @@ class Dataset:
         unsplit: why the images could not be split; empty if they are.
     """
 
-    root: Path
+    root: Root
     scanned: pd.DataFrame
     ready_made: bool
     table: pd.DataFrame

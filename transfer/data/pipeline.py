@@ -1,26 +1,26 @@
 """Manifest rows -> tf.data: images are read and decoded in parallel with the network."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from transfer.config import AugmentConfig, DataConfig
+from transfer.data import threaded_batches
 from transfer.data.augment import augment
+from transfer.data.changed import Row, each, why_changed
 from transfer.data.decoding import DECODER_VERSION
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.examination import not_whole
 from transfer.data.decoding.resize import MODES
 from transfer.data.decoding.to_8_bits import Range, range_of, range_text
-from transfer.data.decoding.transcode import UnreadableError, transcode, transcoded_path
+from transfer.data.decoding.transcode import transcoded_path
 from transfer.data.sources.tfds import cache as tfds_cache
+from transfer.data.storage import CHANGED, Root, is_remote, name_with_digest, read_bytes
 from transfer.system.resources import spread
 from transfer.system.sealed import is_whole
 from transfer.system.sequences import Made
@@ -48,14 +48,11 @@ class ImageSpec:
         return f"{DECODER_VERSION}/tensorflow-{'.'.join(tf.__version__.split('.')[:2])}{values}"
 
 
-Row: TypeAlias = "Mapping[str, object] | pd.Series[object]"
-"""What a manifest says of an image: at least path, digest and status, and value_range if there is one."""
-
-
-def file_of(root: Path, row: Row) -> bytes:
+def file_of(root: Root, row: Row) -> bytes:
     """Return the path of the bytes to decode: the user's file, or its PNG in the cache, which is made again if it is damaged."""
     if row["status"] != "transcoded":
-        return os.fsencode(root / str(row["path"]))
+        file = os.fsencode(root / str(row["path"]))
+        return name_with_digest(file, str(row["digest"])) if is_remote(root) else file
     png = transcoded_path(str(row["digest"]), _range_of(row))
     if not is_whole(png) and why_changed(root, row):  # which makes it again, if the user's file is as it was
         png.unlink(missing_ok=True)
@@ -66,13 +63,7 @@ def _range_of(row: Row) -> Range | None:
     return range_of(str(row.get("value_range", "")))
 
 
-def each(rows: pd.DataFrame) -> Iterator[Mapping[str, object]]:
-    """Yield what the rows of a manifest say of their files; a hundred times faster than pandas' own rows."""
-    names = [name for name in ("path", "digest", "status", "value_range") if name in rows]
-    yield from (dict(zip(names, values, strict=True)) for values in zip(*(rows[name] for name in names), strict=True))
-
-
-def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
+def files_of(root: Root, rows: pd.DataFrame) -> list[bytes]:
     """Return `file_of` for each row.
 
     Raises:
@@ -82,7 +73,7 @@ def files_of(root: Path, rows: pd.DataFrame) -> list[bytes]:
     return list(names_of(root, rows))
 
 
-def restore(root: Path, rows: pd.DataFrame) -> None:
+def restore(root: Root, rows: pd.DataFrame) -> None:
     """Make the PNGs in the cache again that are missing or damaged.
 
     Raises:
@@ -94,14 +85,16 @@ def restore(root: Path, rows: pd.DataFrame) -> None:
         spread(partial(file_of, root), each(transcoded.iloc[start : start + _TOGETHER]))
 
 
-def names_of(root: Path, rows: pd.DataFrame) -> Made[bytes]:
+def names_of(root: Root, rows: pd.DataFrame) -> Made[bytes]:
     """Return the paths that `file_of` returns, without a look at the files."""
     paths, digests, start = rows["path"].to_numpy(object), rows["digest"].to_numpy(object), os.fsencode(root / "x")[:-1]
     ranges = rows["value_range"].to_numpy(object) if "value_range" in rows else np.full(len(rows), "", object)
-    transcoded = (rows["status"] == "transcoded").to_numpy()
+    transcoded, remote = (rows["status"] == "transcoded").to_numpy(), is_remote(root)
 
     def made(numbers: np.ndarray) -> list[bytes]:
         files = [start + os.fsencode(path) for path in paths[numbers]]
+        if remote:
+            files = [name_with_digest(file, digest) for file, digest in zip(files, digests[numbers], strict=True)]
         for place in np.flatnonzero(transcoded[numbers]).tolist():
             number = numbers[place]
             files[place] = os.fsencode(transcoded_path(digests[number], range_of(ranges[number])))
@@ -110,42 +103,30 @@ def names_of(root: Path, rows: pd.DataFrame) -> Made[bytes]:
     return Made(len(rows), made)
 
 
-def why_changed(root: Path, row: Row) -> str:
-    """Return why a file differs from the manifest, or "" if it does not; if it needs a PNG in the cache, the PNG is restored."""
-    try:
-        data = (root / str(row["path"])).read_bytes()
-    except OSError as error:
-        return str(error.strerror)
-    if hashlib.sha256(data).hexdigest() != row["digest"]:
-        return "its content has changed"
-    if row["status"] == "transcoded":
-        try:
-            transcode(data, str(row["digest"]), _range_of(row))
-        except UnreadableError as error:
-            return str(error)
-    return ""
-
-
 def batches(
     files: Sequence[bytes],
     image_spec: ImageSpec,
     batch_size: int,
     views: Sequence[tuple[int, int]] | None = None,
     augmentation: AugmentConfig | None = None,
-) -> tf.data.Dataset:
+) -> Iterable[tuple[tf.Tensor, tf.Tensor]]:
     """Return batches (position int64 [b], image uint8 [b, size, size, 3]), in the order of `files`.
 
     Files that cannot be read or decoded are left out of the batches, and so are their positions.
 
     Args:
-        files: paths.
+        files: paths, names of objects, and PNGs in the cache.
         image_spec: size and settings of the decoder.
         batch_size: images per batch; the last batch may be smaller.
         views: seeds of the view of each file (`augment.view_seed`); None: the plain images.
         augmentation: limits of the views.
+
+    Raises:
+        DataError: while iterating, if object storage cannot be used any more.
     """
-    if augmentation is None and len(files) <= _FEW and len(files) * image_spec.size**2 <= _FEW_PIXELS:
-        return _few(files, image_spec, batch_size)
+    few = augmentation is None and len(files) <= _FEW and len(files) * image_spec.size**2 <= _FEW_PIXELS
+    if few or _are_remote(files):
+        return threaded_batches.batches(files, decoder_of(image_spec, len(files)), image_spec.data, batch_size, views, augmentation)
     decoder = decoder_of(image_spec)
 
     @tf.autograph.experimental.do_not_convert
@@ -180,21 +161,10 @@ def _listed(files: Sequence[bytes], views: Sequence[tuple[int, int]] | None) -> 
     return parts.flat_map(lambda *rows: tf.data.Dataset.from_tensor_slices(rows))
 
 
-def _few(files: Sequence[bytes], image_spec: ImageSpec, batch_size: int) -> tf.data.Dataset:
-    """Return `batches` of images that are decoded at once, on threads: to start tf.data takes longer than to decode dozens of images."""
-    decoder = decoder_of(image_spec, len(files))
-
-    def image(file: bytes) -> np.ndarray | None:
-        try:
-            decoded: np.ndarray = decoder(tf.constant(Path(os.fsdecode(file)).read_bytes())).numpy()
-        except (OSError, tf.errors.OpError):
-            return None
-        return decoded
-
-    images = dict(enumerate(spread(image, files)))
-    positions = np.array([position for position, one in images.items() if one is not None], np.int64)
-    pixels = np.array([images[position] for position in positions], np.uint8).reshape(-1, image_spec.size, image_spec.size, 3)
-    return tf.data.Dataset.from_tensor_slices((positions, pixels)).batch(batch_size)
+def _are_remote(files: Sequence[bytes]) -> bool:
+    """Return whether some are objects: the first one says so that is not a PNG in the cache."""
+    cache = os.fsencode(transcoded_path("").parents[1])
+    return is_remote(next((file for file in files if not file.startswith(cache)), b""))
 
 
 def decoder_of(image_spec: ImageSpec, images: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -230,11 +200,11 @@ def why_undecodable(file: bytes, image_spec: ImageSpec) -> str:
     """Decode one file again and return why it fails; empty if it does not."""
     try:
         # Not with TensorFlow, whose message would contain the path, which may not be valid Unicode.
-        data = Path(os.fsdecode(file)).read_bytes()
+        data = read_bytes(file)
     except FileNotFoundError:
         return "vanished while the folder was read"
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return CHANGED if error.strerror == CHANGED else f"cannot be read: {error.strerror}"
     try:
         decoder_of(image_spec, images=1)(tf.constant(data))
     except tf.errors.OpError as error:

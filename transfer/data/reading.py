@@ -4,14 +4,15 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from transfer.data.decoding.decodable import TOGETHER, DecodeTest
 from transfer.data.decoding.examination import examine, mislabelled
 from transfer.data.decoding.headers import Header
 from transfer.data.scan_memory import Verdict, now_ns
+from transfer.data.storage import CHANGED, RemotePath, Root, contents, is_remote, read_bytes
 
 BYTES_TOGETHER = 16_000_000
 """Bytes of encoded images that wait for the decode test; the last one may exceed it."""
@@ -20,7 +21,6 @@ _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed
 _METADATA = 64_000_000  # bytes that a file may have besides its pixels
 _NOT_REGULAR = "not a regular file"
 _VANISHED = "vanished while the folder was read"
-_CHANGED = "changed while it was read"
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -48,11 +48,16 @@ class Read(NamedTuple):
 def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int], bytes, str]:
     """Return the identity of a file, its bytes, and why it cannot be an image (empty: it may be one).
 
-    Only regular files are read, and only those not larger than an image of so many megapixels can be.
+    Only regular files are read, and only those not larger than an image of so many megapixels can be. Of an object only the size is
+    known: it is fetched by one request.
 
     Raises:
         OSError: if it cannot be read; see `why_unread`.
+        DataError: if the storage cannot be used.
     """
+    if is_remote(file):
+        data = read_bytes(file, most=most_bytes(max_megapixels) + 1)
+        return (len(data), 0, 0, 0), data, too_large(len(data), max_megapixels)
     # Without waiting: a pipe may have replaced the file.
     handle = os.open(file, _FLAGS)
     try:
@@ -64,7 +69,7 @@ def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int]
         while len(data) < before.st_size and (more := os.read(handle, before.st_size - len(data))):
             data += more
         changed = identity_of(before) != identity_of(os.fstat(handle)) or len(data) != before.st_size
-        return identity_of(before), data, _CHANGED if changed else ""
+        return identity_of(before), data, CHANGED if changed else ""
     finally:
         os.close(handle)
 
@@ -72,27 +77,43 @@ def content(file: str, max_megapixels: float) -> tuple[tuple[int, int, int, int]
 def _unfit(status: os.stat_result, max_megapixels: float) -> str:
     if not stat.S_ISREG(status.st_mode):
         return _NOT_REGULAR
-    if status.st_size > _BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA:
-        return f"too large: {status.st_size / 1e6:.0f} MB is more than an image of {max_megapixels:g} megapixels takes"
+    return too_large(status.st_size, max_megapixels)
+
+
+def most_bytes(max_megapixels: float) -> int:
+    """Return the most bytes that an image of so many megapixels takes."""
+    return int(_BYTES_PER_PIXEL * max_megapixels * 1e6 + _METADATA)
+
+
+def too_large(size: int, max_megapixels: float) -> str:
+    """Return why a file of so many bytes cannot be an image; empty if it may be one."""
+    if size > most_bytes(max_megapixels):
+        return f"too large: {size / 1e6:.0f} MB is more than an image of {max_megapixels:g} megapixels takes"
     return ""
 
 
 def why_unread(file: str, error: OSError) -> str:
     """Return the reason why a file could not be read."""
     if isinstance(error, FileNotFoundError):
-        return "broken link" if os.path.islink(file) else _VANISHED
+        return "broken link" if not is_remote(file) and os.path.islink(file) else _VANISHED
+    if error.strerror == CHANGED:
+        return CHANGED
     return _NOT_REGULAR if error.errno == errno.ENXIO else f"cannot be read: {error.strerror}"  # a socket
 
 
-def read_all(root: Path, paths: Sequence[str], max_megapixels: float, test: DecodeTest | None) -> list[Read]:
-    """Read files one by one, whatever happens to them meanwhile, and return what each is."""
+def read_all(root: Root, paths: Sequence[str], max_megapixels: float, test: DecodeTest | None) -> list[Read]:
+    """Read files one by one, whatever happens to them meanwhile, and return what each is; objects with many connections.
+
+    Raises:
+        DataError: if object storage cannot be used.
+    """
+    files = [f"{root}/{path}" for path in paths]
     done: list[Read] = []
     waiting: dict[int, tuple[bytes, Header]] = {}  # images for the decode test, by their place in `done`
     waiting_bytes = 0
-    for path in paths:
-        file = f"{root}/{path}"
+    for file, found in zip(files, _contents(root, files, max_megapixels), strict=True):
         try:
-            read, data, header = _read(file, max_megapixels)
+            read, data, header = _read(file, found, max_megapixels)
         except OSError as error:
             read, data, header = Read((0, 0, 0, 0), verdict=Verdict(reason=why_unread(file, error))), b"", Header()
         if test and not read.tested:
@@ -107,9 +128,21 @@ def read_all(root: Path, paths: Sequence[str], max_megapixels: float, test: Deco
     return done
 
 
-def _read(file: str, max_megapixels: float) -> tuple[Read, bytes, Header]:
+def _contents(root: Root, files: Sequence[str], max_megapixels: float) -> Iterator[bytes | OSError | None]:
+    """Yield the bytes of objects; None for local files, which are read when they are examined."""
+    if isinstance(root, RemotePath):
+        return contents(files, root.connections, root.cache_gb, most_bytes(max_megapixels) + 1)
+    return repeat(None, len(files))
+
+
+def _read(file: str, fetched: bytes | OSError | None, max_megapixels: float) -> tuple[Read, bytes, Header]:
     read_at = now_ns()
-    identity, data, reason = content(file, max_megapixels)
+    if isinstance(fetched, OSError):
+        raise fetched
+    if fetched is None:
+        identity, data, reason = content(file, max_megapixels)
+    else:
+        identity, data, reason = (len(fetched), 0, 0, 0), fetched, too_large(len(fetched), max_megapixels)
     if reason:
         return Read(identity, verdict=Verdict(reason=reason)), b"", Header()
     digest = hashlib.sha256(data)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from transfer.data.decoding.decodable import DecodeTest
 from transfer.data.decoding.transcode import transcoded_path
 from transfer.data.reading import Read, identity_of, read_all
 from transfer.data.scan_memory import RECORD, Memory, Verdict, now_ns
+from transfer.data.storage import Root, is_remote
 from transfer.engines import LOCAL, Engine, Lost
 from transfer.system.progress import Progress
 
@@ -29,17 +29,23 @@ _NOTHING = np.array([], object)
 
 
 class Found(NamedTuple):
-    """A file that a source lists; `reason` says why it is skipped without being opened."""
+    """A file that a source lists.
+
+    Attributes:
+        reason: why it is skipped without being opened.
+        identity: of an object, as its folder lists it (`storage.Object`); None: the file itself is asked.
+    """
 
     path: str
     label: str
     split: str
     reason: str = ""
     group: str = ""
+    identity: tuple[int, int, int, int] | None = None
 
 
 def examined(
-    root: Path, found: Sequence[Found], max_megapixels: float, progress: Progress, decode_test: bool = False, engine: Engine = LOCAL
+    root: Root, found: Sequence[Found], max_megapixels: float, progress: Progress, decode_test: bool = False, engine: Engine = LOCAL
 ) -> pd.DataFrame:
     """Read every listed file once and return the manifest.
 
@@ -52,6 +58,7 @@ def examined(
         engine: where they are read.
     """
     paths = [item.path for item in found if not item.reason]
+    listed = [item.identity for item in found if not item.reason] if is_remote(root) else None
     earlier = scan_memory.load(root, max_megapixels)
     if not earlier.paths and scan_memory.is_damaged(root):
         progress.say("What was remembered of earlier scans is damaged, or of an earlier version: all files are read again.")
@@ -59,35 +66,47 @@ def examined(
     numbers = {verdict: number for number, verdict in enumerate(earlier.verdicts)}
     read_at = np.full(len(paths), now_ns(), np.int64)
     with progress.step(engine.titled("Scanning"), len(found), "files") as advance:
-        rows = _recalled(earlier, root, paths, decode_test)
+        rows = _recalled(earlier, root, paths, listed, decode_test)
         known, unread = rows >= 0, np.flatnonzero(rows < 0)
         records[known] = earlier.records[rows[known]]
         advance(len(found) - len(unread))
         work, wanted = FileReading(root, max_megapixels, decode_test), [paths[number] for number in unread.tolist()]
-        for positions, found_out in engine.stream(work, wanted, _TOGETHER) if wanted else ():
-            reads = [Read((0, 0, 0, 0), verdict=Verdict(reason=found_out.reason))] if isinstance(found_out, Lost) else found_out
-            part = unread[positions]
-            records[part] = _records(reads, numbers)
-            read_at[part] = [read.read_at_ns for read in reads]
-            advance(len(part))
-    latest = Memory(paths, records, list(numbers))
-    if read_at[unread].any():  # something new
         try:
-            scan_memory.save(root, max_megapixels, latest, read_at, earlier)
-        except OSError as error:
-            why = error.strerror or "it cannot be written"
-            progress.say(f"This scan cannot be remembered, the next one will read all files again: {why}.")
+            for positions, found_out in engine.stream(work, wanted, _TOGETHER) if wanted else ():
+                reads = [Read((0, 0, 0, 0), verdict=Verdict(reason=found_out.reason))] if isinstance(found_out, Lost) else found_out
+                part = unread[positions]
+                records[part] = _records(reads, numbers)
+                if listed is not None:  # as the next scan will find them
+                    records["identity"][part] = [listed[number] or _NO_IDENTITY for number in part]
+                read_at[part] = [read.read_at_ns for read in reads]
+                advance(len(part))
+        finally:  # what was read is remembered also where the rest could not be
+            latest = Memory(paths, records, list(numbers))
+            if read_at[unread].any():  # something new
+                _remember(root, max_megapixels, latest, read_at, earlier, progress)
     return _manifest(found, latest)
 
 
-def _recalled(earlier: Memory, root: Path, paths: list[str], decode_test: bool) -> np.ndarray:
-    """Return the row of each file in the memory; -1 if it is to be read."""
+def _remember(root: Root, max_megapixels: float, latest: Memory, read_at: np.ndarray, earlier: Memory, progress: Progress) -> None:
+    try:
+        scan_memory.save(root, max_megapixels, latest, read_at, earlier)
+    except OSError as error:
+        why = error.strerror or "it cannot be written"
+        progress.say(f"This scan cannot be remembered, the next one will read all files again: {why}.")
+
+
+def _recalled(
+    earlier: Memory, root: Root, paths: list[str], listed: list[tuple[int, int, int, int] | None] | None, decode_test: bool
+) -> np.ndarray:
+    """Return the row of each file in the memory; -1 if it is to be read. `listed`: identities, where the files are not asked."""
     if not earlier.paths:
         return np.full(len(paths), -1)
     start = os.fspath(root) + "/"
 
     def identities() -> Iterator[int]:
-        for path in paths:
+        for identity in listed or ():
+            yield from identity or _NO_IDENTITY
+        for path in paths if listed is None else ():
             try:
                 yield from identity_of(os.stat(start + path))
             except OSError:
@@ -105,7 +124,7 @@ def _recalled(earlier: Memory, root: Path, paths: list[str], decode_test: bool) 
 class FileReading:
     """Makes the worker that reads files and says what each is; see `examined` for the attributes."""
 
-    root: Path
+    root: Root
     max_megapixels: float
     decode_test: bool
 
@@ -138,7 +157,8 @@ def _records(reads: Sequence[Read], numbers: dict[Verdict, int]) -> np.ndarray:
 
 def _manifest(found: Sequence[Found], scanned: Memory) -> pd.DataFrame:
     """Combine what the source says with what the files are, column by column: a million rows are common."""
-    paths, labels, splits, reasons, groups = (np.array(column, object) for column in zip(*found, strict=True)) if found else [_NOTHING] * 5
+    named = [item[:5] for item in found]
+    paths, labels, splits, reasons, groups = (np.array(column, object) for column in zip(*named, strict=True)) if found else [_NOTHING] * 5
     opened = reasons == ""
     numbers = scanned.records["verdict"]
 

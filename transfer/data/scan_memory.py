@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer.data.decoding import DECODER_VERSION, opening
+from transfer.data.storage import Root, is_remote
 from transfer.system.home import cache_home
 from transfer.system.sealed import is_whole, read_arrays, write_arrays
 
@@ -63,7 +64,7 @@ class Memory(NamedTuple):
 _EMPTY = Memory([], np.zeros(0, RECORD), [])
 
 
-def load(root: Path, max_megapixels: float) -> Memory:
+def load(root: Root, max_megapixels: float) -> Memory:
     """Return what earlier scans with this limit remember of a data folder; nothing if that is missing, old or damaged."""
     stored = read_arrays(memory_path(root))
     if stored is None:
@@ -82,7 +83,7 @@ def load(root: Path, max_megapixels: float) -> Memory:
     return _EMPTY
 
 
-def is_damaged(root: Path) -> bool:
+def is_damaged(root: Root) -> bool:
     """Return whether there is a memory of a data folder that cannot be read."""
     return memory_path(root).is_file() and not is_whole(memory_path(root))
 
@@ -109,8 +110,10 @@ def recall(memory: Memory, paths: Sequence[str], identities: np.ndarray, decode_
     return rows
 
 
-def save(root: Path, max_megapixels: float, latest: Memory, read_at_ns: np.ndarray, earlier: Memory) -> None:
+def save(root: Root, max_megapixels: float, latest: Memory, read_at_ns: np.ndarray, earlier: Memory) -> None:
     """Remember the files of this scan, and those of earlier scans that were not listed now and still exist.
+
+    Objects are not asked whether they exist: that would be a request for each.
 
     Args:
         root: the data folder.
@@ -125,7 +128,7 @@ def save(root: Path, max_megapixels: float, latest: Memory, read_at_ns: np.ndarr
     changed_at = latest.records["identity"][:, 1:3].max(1, initial=0)
     kept = np.flatnonzero(latest.records["digest"].any(1) & (changed_at < read_at_ns - RACY_NS))
     listed, start = set(latest.paths), os.fspath(root) + "/"
-    others = [n for n, path in enumerate(earlier.paths) if path not in listed and os.path.lexists(start + path)]
+    others = [n for n, path in enumerate(earlier.paths) if path not in listed and (is_remote(root) or os.path.lexists(start + path))]
     records = np.concatenate([latest.records[kept], earlier.records[others]])
     in_use, records["verdict"] = np.unique(records["verdict"], return_inverse=True)
     about = {"key": _key(root, max_megapixels), "verdicts": [latest.verdicts[number] for number in in_use]}
@@ -138,7 +141,7 @@ def save(root: Path, max_megapixels: float, latest: Memory, read_at_ns: np.ndarr
     write_arrays(memory_path(root), arrays)
 
 
-def memory_path(root: Path) -> Path:
+def memory_path(root: Root) -> Path:
     """Return the file that remembers the scans of a data folder."""
     return cache_home() / "scans" / f"{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]}.npz"
 
@@ -148,7 +151,7 @@ def now_ns() -> int:
     return time.time_ns()
 
 
-def _key(root: Path, max_megapixels: float) -> str:
+def _key(root: Root, max_megapixels: float) -> str:
     """Name everything that the verdict on a file depends on, apart from the file."""
     judges = [f"{name}-{_version(name)}" for name in _JUDGES] + [f"Pillow opens {' '.join(opening.FORMATS)}"]
     return json.dumps([FORMAT, DECODER_VERSION, os.fsencode(root.absolute()).hex(), max_megapixels, *judges])

@@ -5,7 +5,6 @@
 
 import hashlib
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from transfer.data.decoding.formats import UnreadableError, UnsupportedError
 from transfer.data.decoding.to_8_bits import DEEP_TYPES, Range, Spread, choose_range, range_text, spread, type_range, used_part
 from transfer.data.decoding.transcode import deep_of, transcode, transcoded_path
 from transfer.data.sources.tfds import cache as tfds_cache
+from transfer.data.storage import Root
 from transfer.system.progress import Progress
 from transfer.system.resources import spread as in_threads
 from transfer.system.sealed import is_whole
@@ -65,14 +65,14 @@ def _types(rows: pd.DataFrame) -> pd.Series:
     return rows["traits"].map(of).astype(object)
 
 
-def _spreads(root: Path, rows: pd.DataFrame) -> list[Spread]:
+def _spreads(root: Root, rows: pd.DataFrame) -> list[Spread]:
     """Return the values that some images use: those of the lowest digests, which hardly change when images are added."""
     some = rows.drop_duplicates("digest").sort_values("digest").head(_SAMPLE)
     tfds_cache.require_whole(root, zip(some["path"], some["digest"], strict=True))
     return [found for found in in_threads(partial(_spread, root), list(some["path"])) if found is not None]
 
 
-def _spread(root: Path, path: str) -> Spread | None:
+def _spread(root: Root, path: str) -> Spread | None:
     try:
         colors = _colors((root / path).read_bytes())
     except (OSError, UnreadableError):
@@ -107,7 +107,7 @@ def _told(types: pd.Series, spreads: list[Spread], chosen: Range) -> str:
     )
 
 
-def _converted(root: Path, rows: pd.DataFrame, value_range: Range, progress: Progress) -> dict[int, str]:
+def _converted(root: Root, rows: pd.DataFrame, value_range: Range, progress: Progress) -> dict[int, str]:
     """Write the PNG of each image with this range into the cache; return why some cannot be converted, by index label."""
     reasons: dict[int, str] = {}
     first = rows.drop_duplicates("digest")

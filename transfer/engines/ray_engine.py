@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import ray
 
 from transfer.config import EngineConfig
 from transfer.engines import ray_cluster
@@ -85,13 +84,15 @@ class RayEngine:
                             yield again, Lost(f"ended the worker that had it, {again.ended} times")
                         else:
                             left.appendleft(again)
-                if not (happened or pool.busy or pool.ready):
-                    self._progress.say("Waiting for room in the Ray cluster: no worker could be started yet.")
+                if not (happened or pool.busy):
+                    self._progress.say(f"Waiting for room in the Ray cluster: {pool.ready} of at least {least} workers have started.")
         finally:
             pool.stop()
 
     def _sent(self, made: Any) -> Ref:
         """Put something into the object store: once for all workers, and once for all batches of a search."""
+        import ray
+
         if self._latest is None or self._latest[0] is not made:
             self._latest = (made, ray.put(made))
         return self._latest[1]
@@ -126,6 +127,8 @@ class RayEngine:
         Raises:
             EngineError: if the cluster has no room for a single one.
         """
+        import ray
+
         there, config = ray.cluster_resources(), self._config
         room = [there.get("CPU", 0) / config.cpus_per_worker]
         room += [there.get("GPU", 0) / config.gpus_per_worker] if config.gpus_per_worker else []

@@ -1,6 +1,5 @@
 """An export is published only if it agrees with the trained model, on the bytes of test files and at two batch sizes."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from transfer.config import ExportConfig
 from transfer.data.pipeline import ImageSpec, batches
+from transfer.data.storage import contents, is_remote, read_bytes
 from transfer.errors import ExportError
 from transfer.exporters.served import Answers, Served
 from transfer.system.progress import Progress
@@ -65,7 +65,7 @@ def verify(
     answers = answer(served, files, pixels, settings.batch_size, progress)
     probabilities = answers.probabilities
     again = files[:_AGAIN]
-    single = np.concatenate([served.probabilities([_read(file)]) for file in again])
+    single = np.concatenate([served.probabilities([read_bytes(file)]) for file in again])
     differences = {
         "stored": largest_difference(probabilities, stored),
         "keras": largest_difference(probabilities[:_AGAIN], _by_keras(keras_file, again, image_spec)),
@@ -88,7 +88,7 @@ def answer(served: Served, files: Sequence[bytes], pixels: Sequence[int], batch_
     """Classify files, which must be decodable; `pixels` of each keep batches of large images small."""
     parts = []
     with progress.step("Testing the export", len(files)) as advance:
-        for positions, data in batched(files, batch_size, _read, pixels):
+        for positions, data in batched(files, batch_size, _reader(files), pixels):
             parts.append(served.answer(data))
             advance(len(positions))
     return Answers(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Answers)))
@@ -123,8 +123,19 @@ def _by_keras(file: Path, files: Sequence[bytes], image_spec: ImageSpec) -> np.n
     return np.concatenate([np.asarray(model(images.numpy().astype(np.float32))) for _, images in batches(files, image_spec, len(files))])
 
 
-def _read(file: bytes) -> bytes:
-    return Path(os.fsdecode(file)).read_bytes()
+def _reader(files: Sequence[bytes]) -> Callable[[bytes], bytes]:
+    """Return a function that reads the files, in turn; objects are read ahead."""
+    if not any(map(is_remote, files)):
+        return read_bytes
+    ahead = contents(files)
+
+    def following(file: bytes) -> bytes:
+        data = next(ahead)
+        if isinstance(data, OSError):
+            raise data
+        return data
+
+    return following
 
 
 def largest_difference(a: np.ndarray, b: np.ndarray) -> float:

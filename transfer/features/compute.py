@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def sample_images(dataset: Dataset, image_spec: ImageSpec, count: int) -> np.nda
     rows = dataset.used
     small = rows[rows["width"] * rows["height"] <= 4_000_000]
     files = pipeline.files_of(dataset.root, (small if len(small) else rows).head(4 * count))
-    for _, images in pipeline.batches(files, image_spec, count).take(1):
+    for _, images in islice(pipeline.batches(files, image_spec, count), 1):
         batch: np.ndarray = images.numpy()
         return np.concatenate([batch] * -(-count // len(batch)))[:count]
     raise DataError("No image could be decoded: the first images are all truncated or damaged.")

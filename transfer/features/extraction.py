@@ -1,7 +1,6 @@
 """Feature extraction: the features of each image are computed once and stored."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import tensorflow as tf
 from transfer.config import Config
 from transfer.data.dataset import Dataset
 from transfer.data.pipeline import ImageSpec
+from transfer.data.storage import Root
 from transfer.engines import LOCAL, Engine, Lost
 from transfer.features import space, specs
 from transfer.features.extractor import FeatureExtractor
@@ -79,7 +79,7 @@ def _require_room(dataset: Dataset, extractor: FeatureExtractor, store: Store, c
 
 def compute_missing(
     rows: pd.DataFrame,
-    root: Path,
+    root: Root,
     image_spec: ImageSpec,
     outputs: Sequence[str],
     compute: Callable[[tf.Tensor], list[np.ndarray]],

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from transfer.config import AugmentConfig, Config
 from transfer.data import pipeline
 from transfer.data.augment import settings_tag, view_seed
+from transfer.data.storage import Root, is_remote
 from transfer.features.keys import by_image
 from transfer.features.store import Store
 from transfer.system.progress import Progress
@@ -47,7 +47,8 @@ class Task:
     """One view of an image to compute.
 
     Attributes:
-        status: size and ctime_ns of its file when it was hashed; None: its file is a PNG in the cache.
+        status: size and ctime_ns of its file when it was hashed; None: its file is a PNG in the cache, or an object, whose content is
+            compared with its digest when it is read.
     """
 
     index: int
@@ -68,11 +69,11 @@ class Tasks:
         views: which views.
     """
 
-    def __init__(self, first: pd.DataFrame, root: Path, image: np.ndarray, view: np.ndarray, views: Views) -> None:
+    def __init__(self, first: pd.DataFrame, root: Root, image: np.ndarray, view: np.ndarray, views: Views) -> None:
         self._first, self._root, self._image, self._view, self.views = first, root, image, view, views
         self._index, self._digests, self._tags = first.index, first["digest"].to_numpy(object), views.tags()
         self._status = first[["size", "ctime_ns"]].to_numpy(np.int64)
-        self._in_cache = (first["status"] == "transcoded").to_numpy()
+        self._in_cache = (first["status"] == "transcoded").to_numpy() | is_remote(root)
 
     @cached_property
     def files(self) -> Made[bytes]:
@@ -130,7 +131,7 @@ def _names(outputs: Sequence[str], views: Views) -> list[tuple[str, str]]:
     return [(tag, output) for tag in views.tags() for output in outputs]
 
 
-def missing(rows: pd.DataFrame, root: Path, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> Tasks:
+def missing(rows: pd.DataFrame, root: Root, outputs: Sequence[str], store: Store, views: Views, progress: Progress) -> Tasks:
     """Return a task for each distinct content and view that lacks an output, or has a damaged one."""
     first = rows[[name for name in _FACTS if name in rows]].drop_duplicates("digest")
     stored = store.sound(by_image(first["digest"], _names(outputs, views)), progress)

@@ -4,13 +4,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from transfer.data import pipeline
 from transfer.data.pipeline import ImageSpec
+from transfer.data.storage import Root
 from transfer.features.tasks import Task, Tasks
 
 _CHANGED = "changed while it was read"
@@ -33,7 +33,7 @@ class Computed:
 class ImageWork:
     """Makes the worker that reads, decodes and computes; see `compute_missing` for the attributes."""
 
-    root: Path
+    root: Root
     image_spec: ImageSpec
     compute: Callable[[tf.Tensor], list[np.ndarray]]
     batch_size: int

@@ -57,7 +57,7 @@ class Summary:
             self.first = shown if self.first is None else pd.concat([self.first, shown], ignore_index=True)
 
 
-def block(summary: Summary, output: Path | None = None) -> str:
+def block(summary: Summary, output: str | Path | None = None) -> str:
     """Return what is printed.
 
     Args:

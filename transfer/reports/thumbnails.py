@@ -3,14 +3,13 @@
 import base64
 import dataclasses
 import io
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from transfer.config import DataConfig
+from transfer.data.storage import Root, read_bytes
 from transfer.quality.findings import Findings
 from transfer.reports import cards
 from transfer.system.resources import spread
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _OPTIONS: dict[str, dict[str, Any]] = {"jpeg": {"quality": 80}, "png": {"optimize": True}}
 
 
-def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, data: DataConfig | None = None) -> dict[str, str]:
+def thumbnails(root: Root, rows: pd.DataFrame, size: int = 96, most: int = 600, data: DataConfig | None = None) -> dict[str, str]:
     """Return thumbnails of images.
 
     Args:
@@ -40,14 +39,14 @@ def thumbnails(root: Path, rows: pd.DataFrame, size: int = 96, most: int = 600, 
     return {path: _uri(image) for path, image in _decoded(root, shown, size, data)}
 
 
-def jpegs(root: Path, rows: pd.DataFrame, size: int, data: DataConfig) -> dict[str, bytes]:
+def jpegs(root: Root, rows: pd.DataFrame, size: int, data: DataConfig) -> dict[str, bytes]:
     """Return thumbnails of used images, path -> JPEG; see `thumbnails`."""
     from PIL import Image
 
     return {path: _encoded(Image.fromarray(image), "jpeg") for path, image in _decoded(root, rows, size, data)}
 
 
-def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None) -> Iterator[tuple[str, "np.ndarray"]]:
+def _decoded(root: Root, rows: pd.DataFrame, size: int, data: DataConfig | None) -> Iterator[tuple[str, "np.ndarray"]]:
     """Yield path and uint8 [size, size, 3] of those that can be decoded.
 
     In threads, each calling the decoder: a tf.data pipeline takes longer to start than a page's images to decode.
@@ -61,7 +60,7 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
 
     def image(file: bytes) -> "np.ndarray | None":
         try:
-            decoded: np.ndarray = decoder(tf.constant(Path(os.fsdecode(file)).read_bytes())).numpy()
+            decoded: np.ndarray = decoder(tf.constant(read_bytes(file, settings.data.connections, settings.data.cache_gb))).numpy()
         except (OSError, tf.errors.OpError):
             return None
         return decoded
@@ -71,7 +70,7 @@ def _decoded(root: Path, rows: pd.DataFrame, size: int, data: DataConfig | None)
             yield path, found
 
 
-def of_findings(findings: Findings, root: Path, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
+def of_findings(findings: Findings, root: Root, manifest: pd.DataFrame, most: int, data: DataConfig) -> dict[str, str]:
     """Return thumbnails of the images on a page that shows about `most` per section; see `thumbnails`."""
     return thumbnails(root, manifest[manifest["path"].isin(cards.paths(findings, most))], data=data)
 

@@ -13,6 +13,7 @@ from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.dataset import Dataset
 from transfer.data.splits import split
+from transfer.data.storage import Root
 from transfer.data.value_range import choose_value_range
 from transfer.engines import Engine, opened
 from transfer.errors import WeightsError
@@ -45,7 +46,7 @@ class Checked:
         seconds: seconds of each stage.
     """
 
-    root: Path
+    root: Root
     path: Path
     findings: Findings = field(repr=False)
     manifest: pd.DataFrame = field(repr=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transfer.data.storage import RemotePath, Root
 from transfer.runs import Run
 from transfer.system.files import write_bytes
 from transfer.system.progress import Progress, Silent
@@ -32,7 +33,7 @@ class Image:
         error: why it could not be explained; empty if it was.
     """
 
-    path: Path
+    path: Root
     label: str = ""
     score: float = float("nan")
     files: tuple[str, ...] = ()
@@ -115,11 +116,11 @@ def carry_out(request: ExplainRequest, progress: Progress) -> Explanations:
     return Explanations(request.folder, filters, loaded.layers, images)
 
 
-def names_of(files: Sequence[Path], layers: Sequence[str]) -> list[list[str]]:
+def names_of(files: Sequence[Root], layers: Sequence[str]) -> list[list[str]]:
     """Return the file names of each image, heat maps first; they are unique, even if case is ignored."""
     taken, found = {FILTERS}, []
     for file in files:
-        wanted, number = safe(file.stem), 1
+        wanted, number = safe(Path(file.name).stem), 1
         names = _names(wanted, layers)
         while taken & {name.casefold() for name in names}:
             number += 1
@@ -167,7 +168,7 @@ def _write_filters(model: "keras.Model", folder: Path) -> str:
     return f"the {count} {'units' if found.whole else 'filters'} of {found.layer}, {height}x{width}"
 
 
-def _explain(file: Path, loaded: _Loaded, folder: Path, names: Sequence[str]) -> Image:
+def _explain(file: Root, loaded: _Loaded, folder: Path, names: Sequence[str]) -> Image:
     """Write the files of one image and return its explanation."""
     import tensorflow as tf
 
@@ -175,7 +176,7 @@ def _explain(file: Path, loaded: _Loaded, folder: Path, names: Sequence[str]) ->
     from transfer.serving.refusals import ImageError
 
     try:
-        content = file.read_bytes() if file.is_file() else b""
+        content = file.read_bytes() if isinstance(file, RemotePath) or file.is_file() else b""
     except OSError as error:
         return Image(file, error=f"cannot be read: {error.strerror}")
     try:

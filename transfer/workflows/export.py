@@ -14,6 +14,7 @@ import numpy as np
 from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.pipeline import ImageSpec
+from transfer.data.storage import Root, read_bytes
 from transfer.errors import ExportError, RunError
 from transfer.evaluation.ood import Reference
 from transfer.exporters import saved_model, warmup
@@ -77,7 +78,7 @@ class _Loaded:
 
     source: graph.Source
     labels: list[str]
-    root: Path
+    root: Root
     test_files: list[bytes]
     truth: np.ndarray
     image_spec: ImageSpec
@@ -183,7 +184,7 @@ def _complete(request: ExportRequest, loaded: _Loaded, measured: _Measurements, 
         model_file.add_facts(draft, request.to, facts)
         model_file.require_unchanged(draft, request.to, loaded.labels, measured.first, measured.new)
         return
-    encoded = [Path(os.fsdecode(file)).read_bytes() for file in loaded.test_files[:_AS_BYTES]]
+    encoded = [read_bytes(file) for file in loaded.test_files[:_AS_BYTES]]
     served = Served(draft, trust=True)
     difference = largest_difference(served.probabilities(encoded), measured.new.outputs["probabilities"][: len(encoded)])
     if not difference <= request.config.export.tolerance_16bit or served.labels != loaded.labels:

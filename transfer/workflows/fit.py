@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,6 +15,7 @@ from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.classes import describe_balance
 from transfer.data.splits import split
+from transfer.data.storage import Root
 from transfer.data.value_range import choose_value_range
 from transfer.drafts import Draft, drafting
 from transfer.engines import opened
@@ -149,7 +149,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
     return Run(request.output / request.name)
 
 
-def write_report(draft: Draft, metrics: Mapping[str, Any], root: Path, served: Served, clock: Clock) -> None:
+def write_report(draft: Draft, metrics: Mapping[str, Any], root: Root, served: Served, clock: Clock) -> None:
     """Write the metrics and the report."""
     draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # the page reads it
     with clock("report"):

@@ -16,7 +16,8 @@ import pandas as pd
 import tensorflow as tf
 
 from transfer.config import Config
-from transfer.data.pipeline import why_changed
+from transfer.data import storage
+from transfer.data.changed import why_changed
 from transfer.errors import DataError
 from transfer.evaluation import ood, ood_images
 from transfer.evaluation.ood import Reference
@@ -129,7 +130,8 @@ def _thumbnails(features: FeatureDataset, rows: pd.DataFrame) -> list[bytes]:
     new = {
         name: made[row["path"]]
         for name, (_, row) in zip(compress(names, lacking), rows[lacking].iterrows(), strict=True)
-        if row["path"] in made and not why_changed(root, row)  # another image would be stored under the digest of this one
+        # Another image would be stored under the digest of this one; objects are compared with it when they are read.
+        if row["path"] in made and (storage.is_remote(root) or not why_changed(root, row))
     }
     if new:
         features.own_store.put(new)
@@ -239,7 +241,8 @@ def evaluate_other(run: Run, other: Path, progress: Progress) -> dict[str, Any]:
     test = run.predictions[run.predictions["split"] == "test"]["ood_score"].to_numpy(float)
     found = ood.against(test, scores)
     metrics = run.metrics
-    name = os.fsdecode(os.fsencode(other.resolve().name)) or str(other)
+    place = storage.located(other)
+    name = os.fsdecode(os.fsencode((place.resolve() if isinstance(place, Path) else place).name)) or str(other)
     metrics["ood"]["others"][name] = found
     run.rewrite(METRICS, metrics)
     return found

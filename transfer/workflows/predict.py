@@ -1,16 +1,14 @@
 """Classify images with a run's export: files and folders in, a table out. `serving/batch` writes tables too large for memory."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
-from transfer.exporters.compute import choice
-from transfer.exporters.compute.facts import Preference
 from transfer.runs import Run
-from transfer.serving.batch.answering import Predictor
-from transfer.serving.batch.request import listed, require_batch_size
-from transfer.serving.batch.tables import Rows
+from transfer.serving.batch import prediction
+from transfer.serving.batch.request import PredictRequest, engine_of, identified, require_batch_size
 from transfer.serving.settings import AUTO, require_engine
 from transfer.system.progress import Progress, Silent
 
@@ -21,6 +19,7 @@ def predict(
     batch_size: int | None = None,
     progress: Progress | None = None,
     compute: str = AUTO,
+    engine: str | Mapping[str, Any] = "local",
 ) -> pd.DataFrame:
     """Classify images with the exported SavedModel.
 
@@ -29,7 +28,8 @@ def predict(
         paths: images, or folders whose files are all tried.
         batch_size: largest number of images per batch; None: depends on their size.
         progress: reports each image; None: nothing is printed.
-        compute: the engine: `tensorflow`, `openvino`, or `auto` for the faster one on this machine, if both agree.
+        compute: the library that computes: `tensorflow`, `openvino`, or `auto` for the faster one on this machine, if both agree.
+        engine: where the work runs: `local` for this process, `ray` for a cluster, or keys of the section `engine`, `{"kind": "ray", ...}`.
 
     Returns:
         One row per file: path, label, score, ood_score (float32, 1 is the threshold), is_ood (bool), error (empty if it
@@ -44,8 +44,8 @@ def predict(
     """
     require_batch_size(batch_size, "batch_size")
     require_engine(compute, "compute")
-    files, progress = listed(paths), progress or Silent()
-    predictor = Predictor.of(run, choice.load(run.export, Preference.of(run, compute), progress.say, run.trust), batch_size)
-    with progress.step("Predicting", len(files)) as advance:
-        rows = Rows.joined(list(predictor.answers(files, advance)))
-    return rows.table(files, predictor.served.labels)
+    where = engine_of([{"engine": {"kind": engine} if isinstance(engine, str) else engine}])
+    files, known = identified(paths)
+    request = PredictRequest(run, files, None, batch_size, False, compute, where, known)
+    rows, labels = prediction.rows_of(request, progress or Silent())
+    return rows.table(request.files, labels)

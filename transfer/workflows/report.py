@@ -1,8 +1,6 @@
 """report(): the report of a run, with images that are still available and heat maps of the mistakes."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +8,9 @@ import tensorflow as tf
 
 from transfer.config import build
 from transfer.data import sources
-from transfer.data.pipeline import file_of, why_changed
+from transfer.data.changed import changes
+from transfer.data.pipeline import file_of
+from transfer.data.storage import Root, read_bytes
 from transfer.errors import DataError
 from transfer.exporters.compute import choice
 from transfer.exporters.compute.facts import Preference
@@ -51,7 +51,7 @@ def again(run: Run, progress: Progress) -> list[str]:
     return [f"{missing} images are missing or have changed and are not shown."] if missing else []
 
 
-def write(run: Run, root: Path | None, served: Served | None, engines: Sequence[Mapping[str, Any]] = ()) -> int:
+def write(run: Run, root: Root | None, served: Served | None, engines: Sequence[Mapping[str, Any]] = ()) -> int:
     """Write the report of a run.
 
     Args:
@@ -81,17 +81,17 @@ def write(run: Run, root: Path | None, served: Served | None, engines: Sequence[
     return missing
 
 
-def _unchanged(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
+def _unchanged(root: Root, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose files have not changed."""
-    return rows[[not why_changed(root, row) for _, row in rows.iterrows()]] if len(rows) else rows
+    return rows[[not why for why in changes(root, rows)]] if len(rows) else rows
 
 
-def _heated(served: Served, root: Path, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:
+def _heated(served: Served, root: Root, rows: pd.DataFrame, chosen: Gallery) -> dict[str, page.Heated]:
     """Return for each mistake the evidence for the predicted class and for the right one, over the image as the network saw it."""
-    files = {str(row["path"]): os.fsdecode(file_of(root, row)) for _, row in rows.iterrows()}
+    files = {str(row["path"]): file_of(root, row) for _, row in rows.iterrows()}
     shown = [one for one in chosen.mistakes if one.path in files]
     try:
-        data = [Path(files[one.path]).read_bytes() for one in shown]
+        data = [read_bytes(files[one.path]) for one in shown]
         if not data:
             return {}
         asked = [served.labels.index(name) for one in shown for name in (one.predicted, one.label)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.config import Config, build
-from transfer.data import sources
+from transfer.data import sources, storage
 from transfer.errors import ConfigError, OutputError, named, unknown_name
 from transfer.exporters.formats import FORMATS, INT8, QUANTIZATIONS, SAVEDMODEL, SUFFIXES, require_packages
 from transfer.runs import EXPORT, Run
@@ -118,7 +118,7 @@ def require_report(run: Run, other: str | os.PathLike[str] | None = None) -> Non
     Raises:
         OutputError: if the run is among the user's data, or cannot be written.
     """
-    protected = [*sources.own(build([run.config]).data), *([Path(other)] if other is not None else [])]
+    protected = [*sources.own(build([run.config]).data), *([Path(other)] if other is not None and not storage.is_url(other) else [])]
     require_place(run.report, protected, "RUN", replaces=Path.is_file, expected="a file")
 
 
@@ -135,7 +135,7 @@ class ExplainRequest:
     """
 
     run: Run
-    files: tuple[Path, ...]
+    files: tuple[storage.Root, ...]
     folder: Path
     classes: tuple[str, ...]
     layers: tuple[str, ...]
@@ -159,8 +159,9 @@ def explain_request(
         if name not in run.labels:
             raise ConfigError(unknown_name("class", name, run.labels))
     folder = Path(output) if output is not None else Path(DEFAULT_EXPLANATIONS) / run.path.resolve().name
-    given = [Path(path) for path in paths]
+    named = [storage.located(path) for path in paths]
+    given = [path for path in named if isinstance(path, Path)]
     beside = [path.parent for path in given if path.parent.resolve() == folder.resolve()]
     protected = [*sources.own(build([run.config]).data), *(path for path in given if path.is_dir()), *beside]
     require_place(folder, protected, replaces=Path.is_dir, expected="a folder")
-    return ExplainRequest(run, tuple(map(Path, listed(given))), folder, tuple(classes), tuple(layers))
+    return ExplainRequest(run, tuple(map(storage.located, listed(named))), folder, tuple(classes), tuple(layers))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer import engines
 from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
-from transfer.data import sources
+from transfer.data import sources, storage
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.errors import ConfigError, named
 from transfer.models import openvino_engine
@@ -37,6 +37,8 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
             "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
             "(or data.source in the configuration)."
         )
+    if storage.is_url(config.data.source):
+        config = config.updated(data__source=sources.absolute(config.data.source))
     if config.data.root is not None:
         config = config.updated(data__root=sources.absolute(config.data.root))
     if config.data.tfds_data_dir is not None:

@@ -22,7 +22,7 @@ from transfer.serving import admission
 from transfer.serving.batch import images
 from transfer.serving.batch.images import Decoded, Decoder, Room
 from transfer.serving.batch.request import listed
-from transfer.serving.batch.shards import files_digest as digest
+from transfer.serving.batch.shards import identities_of
 from transfer.system.resources import ahead
 
 
@@ -158,6 +158,10 @@ def _enter(room: Room, amount: int, order: list[object]) -> None:
 
 def test_a_digest_follows_names_sizes_and_times(tmp_path: Path) -> None:
     files = names(tmp_path, 2)
+
+    def digest(files: list[str]) -> bytes:
+        return identities_of(files).tobytes()
+
     digests = [digest(files), digest(files[::-1]), digest(files[:1])]
     os.utime(files[0], ns=(0, 0))
     digests.append(digest(files))

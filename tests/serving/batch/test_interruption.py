@@ -21,7 +21,7 @@ from transfer.errors import OutputError, RunError
 from transfer.exporters.compute import choice
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
-from transfer.serving.batch import answering, prediction, shards
+from transfer.serving.batch import answering, prediction, shards, tables
 from transfer.serving.batch.request import predict_request
 from transfer.system.progress import Silent
 
@@ -39,6 +39,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of four files, each in a shard of its own."""
     monkeypatch.setattr(answering, "_SEGMENT", SEGMENT)
     monkeypatch.setattr(prediction, "_SECONDS", 0.0)
+    monkeypatch.setattr(tables, "_PART", 8)  # rows in each file of a folder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,6 +75,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 Write = Callable[..., bytes]
 
 
+def content_of(output: Path) -> bytes:
+    """The bytes of a file, or of all files in a folder with their names."""
+    if output.is_file():
+        return output.read_bytes()
+    return b"".join(os.fsencode(path.name) + path.read_bytes() for path in sorted(output.iterdir()))
+
+
 @pytest.fixture
 def write(run: Run, data: Path, tmp_path: Path) -> Write:
     """Return a function that predicts the folder into a file and returns its bytes."""
@@ -81,10 +89,11 @@ def write(run: Run, data: Path, tmp_path: Path) -> Write:
     def predicted(name: str = "out.csv", batch_size: int = 2, overwrite: bool = False) -> bytes:
         (tmp_path / "results").mkdir(exist_ok=True)
         output = tmp_path / "results" / name
-        summary = prediction.carry_out(predict_request(run, [data], output, batch_size, overwrite, compute="tensorflow"), Silent())
+        request = predict_request(run, [data], f"{tmp_path}/results/{name}", batch_size, overwrite, compute="tensorflow")
+        summary = prediction.carry_out(request, Silent())
         assert (summary.files, summary.failed) == (FILES, 1)
-        assert os.listdir(output.parent) == [name], "nothing hidden is left"
-        return output.read_bytes()
+        assert os.listdir(output.parent) == [name.rstrip("/")], "nothing hidden is left"
+        return content_of(output)
 
     return predicted
 
@@ -103,18 +112,18 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, batches: int, error: BaseExceptio
     monkeypatch.setattr(Served, "answer_decoded", answer)
 
 
-@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out/"])
 def test_an_interrupted_prediction_continues_and_ends_with_the_same_bytes(
     write: Write, asked: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     interrupt(monkeypatch, 5, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         write(name)
-    assert os.listdir(tmp_path / "results") == [f".{name}.unfinished"]
+    assert os.listdir(tmp_path / "results") == [f".{name.rstrip('/')}.unfinished"]
     assert asked == [2] * 5
     continued = write(name)
     assert sum(asked[5:]) == FILES - 1 - 2 * SEGMENT, "two segments of four were kept"
-    (tmp_path / "results" / name).unlink()
+    (tmp_path / "results" / name).rename(tmp_path / "aside")
     assert write(name) == continued
 
 
@@ -162,7 +171,7 @@ def test_answers_for_a_file_that_was_changed_are_computed_again(
     made_up_image(3, tint=2).save(data / "05.png")
     os.utime(data / "05.png", ns=(1, 1))
     changed = write()
-    assert sum(asked) == FILES - 1 - SEGMENT, "what comes before it is kept"
+    assert sum(asked) == FILES - 3 * SEGMENT, "the other three segments that were done are kept, one of them with the damaged file"
     assert write(overwrite=True) == changed
 
 
@@ -183,7 +192,7 @@ def test_another_file_of_the_same_size_and_time_is_noticed(
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert file.stat().st_size == before.st_size
     changed = write()
-    assert sum(asked) == FILES - 1 - SEGMENT, "what comes before it is kept"
+    assert sum(asked) == FILES - 3 * SEGMENT, "the other three segments that were done are kept, one of them with the damaged file"
     assert write(overwrite=True) == changed
 
 
@@ -201,7 +210,8 @@ def test_answers_that_are_no_longer_valid_are_computed_again(
     elif how == "shard":
         (hidden / "000000000000.npz").write_bytes(b"PK\3\4 damaged")
     write(batch_size=4 if how == "batch size" else 2)
-    assert sum(asked) == FILES - 1
+    kept = 3 * SEGMENT - 1 if how == "shard" else 0  # the other three, one of them with the damaged file
+    assert sum(asked) == FILES - 1 - kept
 
 
 def test_files_added_at_the_end_are_all_that_is_computed(

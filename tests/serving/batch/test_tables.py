@@ -25,7 +25,8 @@ def rows(count: int, labels: int = 3) -> Rows:
     errors = ["damaged" if number % 5 == 4 else "" for number in range(count)]
     bad = np.array([bool(error) for error in errors])
     probabilities[bad] = np.nan
-    return Rows(errors, probabilities, np.where(bad, np.nan, generator.random(count, np.float32)), ~bad & (np.arange(count) % 2 == 0))
+    scores = np.where(bad, np.nan, generator.random(count, np.float32))
+    return Rows(errors, probabilities, scores, ~bad & (np.arange(count) % 2 == 0), np.zeros(count, "V16"))
 
 
 def write(file: Path, table: pd.DataFrame, parts: list[int]) -> bytes:

@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import translate
 
 from transfer.data.scan import Found
+from transfer.errors import nearest
+from transfer.system.progress import Progress
 
 _NETWORK_DISK = "left by a network disk"
 _WINDOWS, _MACOS, _LINUX = "left by Windows", "left by macOS", "left by the file system"
@@ -58,6 +60,14 @@ def _plain(pattern: str) -> str:
 def reason(pattern: str) -> str:
     """Return the reason of a file that a pattern of `data.exclude` leaves out."""
     return f"excluded by data.exclude: {pattern}"
+
+
+def tell_unused(patterns: Iterable[str], paths: Iterable[str], progress: Progress) -> None:
+    """Say which patterns matched nothing, with what may have been meant among the paths from the data folder."""
+    names = {part for path in paths for part in path.split("/")[:2] if part} if (unused := list(patterns)) else set()
+    for pattern in unused:
+        near = nearest(pattern, names)
+        progress.say(f"data.exclude: {pattern!r} matches nothing.{f' Did you mean {near!r}?' if near else ''}")
 
 
 def without(found: Sequence[Found], patterns: Sequence[str]) -> list[Found]:

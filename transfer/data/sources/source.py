@@ -3,11 +3,12 @@
 import os
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from transfer.config import DataConfig, option
-from transfer.data import groups, scan
+from transfer.data import groups, scan, storage
 from transfer.data.classes import require_unlike
 from transfer.data.dataset import Dataset
 from transfer.data.sources import folder, left_out
@@ -15,6 +16,7 @@ from transfer.data.sources.tables import listing, reading
 from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
+from transfer.data.storage import RemotePath, Root
 from transfer.engines import LOCAL, Engine
 from transfer.errors import DataError
 from transfer.system.progress import Progress
@@ -39,7 +41,17 @@ def settings(data: "str | os.PathLike[str] | DatasetBuilder") -> dict[str, str]:
 
 def absolute(source: str) -> str:
     """Return a source with its path made absolute, so that a configuration means the same everywhere."""
-    return source if source.startswith(TFDS) else os.fspath(Path(source).absolute())
+    return source if source.startswith(TFDS) else storage.absolute(source)
+
+
+def _located(config: DataConfig) -> Root:
+    """Return the folder or the table of a source that is not a TFDS data set."""
+    return storage.located(str(config.source), config.connections, config.cache_gb)
+
+
+def _as_configured(root: Root, config: DataConfig) -> Root:
+    """Return a root whose objects are read with the settings of the configuration."""
+    return replace(root, connections=config.connections, cache_gb=config.cache_gb) if isinstance(root, RemotePath) else root
 
 
 def options(config: DataConfig) -> str:
@@ -60,15 +72,15 @@ def own(config: DataConfig) -> list[Path]:
     """Return the user's own places, in which nothing is written, as far as they can be known at once.
 
     The data folder, and folders that links in it lead to; a table, the folder where its paths start (`data.root`) or, where that
-    is the table's own, those of its images; the folder of TFDS data sets.
+    is the table's own, those of its images; the folder of TFDS data sets. Not what lies in object storage: results are written to the disk.
     """
     source, root = str(config.source), config.root
     if source.startswith(TFDS):
         default = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
         return [Path(os.path.expanduser(config.tfds_data_dir or default))]  # noqa: PTH111 - there may be no home
-    places = [Path(place) for place in (root, config.source) if place]
-    if not root and places and reading.is_table(source):
-        return [*places, *listing.image_folders(places[0])]
+    places = [found for place in (root, config.source) if place and isinstance(found := storage.located(place), Path)]
+    if not root and config.source and reading.is_table(source):
+        return [*places, *(folder for folder in listing.image_folders(storage.located(source)) if isinstance(folder, Path))]
     return [*places, *(link for place in places[:1] for link in _links(place))]
 
 
@@ -91,14 +103,13 @@ def require(config: DataConfig) -> None:
     Raises:
         DataError: if it does not exist or cannot be used.
     """
-    source = Path(str(config.source))
     columns = None
     if str(config.source).startswith(TFDS):
         tfds_name.require(str(config.source), config.tfds_data_dir)
-    elif reading.is_table(source):
-        columns = listing.require(source, config.root)
+    elif reading.is_table(str(config.source)):
+        columns = listing.require(_located(config), config.root)
     else:
-        folder.require_folder(source)
+        folder.require(_located(config))
     if config.split_folders != "auto" and (columns is not None or str(config.source).startswith(TFDS)):
         raise DataError(
             "data.split_folders is for folders. A table names its splits in the column split, and a TFDS data set has its own. "
@@ -107,17 +118,17 @@ def require(config: DataConfig) -> None:
     groups.column(config.group_by, columns)
 
 
-def root(config: DataConfig, progress: Progress) -> Path:
+def root(config: DataConfig, progress: Progress) -> Root:
     """Return where the paths of a manifest of `data.source` start, without reading images; prepares a TFDS set.
 
     Raises:
         DataError: if the source does not exist.
     """
     require(config)
-    source = Path(str(config.source))
     if str(config.source).startswith(TFDS):
         return tfds_listing.listing(config, progress)[2]
-    return listing.root_of(source, config.root) if reading.is_table(source) else source
+    source = _located(config)
+    return _as_configured(listing.root_of(source, config.root), config) if reading.is_table(source) else source
 
 
 def read(config: DataConfig, progress: Progress, decode_test: bool = False, engine: Engine = LOCAL) -> Dataset:
@@ -128,12 +139,13 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False, engi
     Raises:
         DataError: if the source cannot be used.
     """
-    source, columns = Path(str(config.source)), None
+    columns = None
+    root: Root
     if str(config.source).startswith(TFDS):
         found, ready_made, root = tfds_listing.listing(config, progress)
         found = left_out.without(found, config.exclude)
         require_unlike(dict.fromkeys((item.label for item in found if item.label), "the classes"), str(config.source))
-    elif reading.is_table(source):
+    elif reading.is_table(source := _located(config)):
         columns = reading.columns(source)
         found, ready_made, root = listing.listing(
             source, config.root, groups.column(config.group_by, columns), config.missing_files, config.exclude
@@ -141,6 +153,7 @@ def read(config: DataConfig, progress: Progress, decode_test: bool = False, engi
     else:
         root = source
         found, ready_made = folder.listing(root, config, progress)
+    root = _as_configured(root, config)
     manifest = scan.examined(root, found, config.max_megapixels, progress, decode_test, engine)
     if damaged := tfds_cache.delete_damaged(root, zip(manifest["path"], manifest["digest"], strict=True)):
         progress.say(f"Images of the data set were damaged in the cache ({damaged}): it is read again.")

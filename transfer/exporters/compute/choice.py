@@ -66,6 +66,29 @@ class Classifier:
         }
 
 
+def alike(folder: Path, precision: str | None, trust: bool = False) -> Classifier:
+    """Load an export for the engine that another process has chosen, which may run on another machine.
+
+    Args:
+        folder, trust: see `load`.
+        precision: in which OpenVINO computes there; None: TensorFlow computes.
+
+    Raises:
+        RunError: if the export cannot be loaded.
+        EngineError: if OpenVINO computes there and cannot do the same here.
+    """
+    served = Served(folder, trust)
+    if precision is None:
+        return Classifier(served)
+    source = served.source()
+    network = Network.of(source.definition, source.outputs, served.size, precision)
+    if network.precision != precision:
+        raise EngineError(
+            f"OpenVINO does not compute in {precision} on this processor, as it does where it was chosen. Use another --compute."
+        )
+    return Classifier(served, network)
+
+
 def load(folder: Path, preference: Preference, say: Say, trust: bool = False) -> Classifier:
     """Load an export and choose its engine. `auto` is TensorFlow on a GPU, and where OpenVINO is not installed.
 

@@ -26,11 +26,13 @@ class Network:
 
     Attributes:
         names: of its outputs.
+        precision: in which it computes.
         single: computes one image on all cores.
         batch: computes several, each core its own.
     """
 
     names: tuple[str, ...]
+    precision: str
     single: openvino_engine.Compiled
     batch: openvino_engine.Compiled
 
@@ -51,7 +53,7 @@ class Network:
         tensors, threads = list(outputs.values()), cores()
         single = openvino_engine.compiled(definition, tensors, own, 1, threads, 1)
         batch = openvino_engine.compiled(definition, tensors, own, max(1, _PIXELS // size**2), threads, threads)
-        return cls(tuple(outputs), single, batch)
+        return cls(tuple(outputs), own, single, batch)
 
     def __call__(self, images: np.ndarray) -> Answers:
         """Classify n decoded images, RGB in 0..255, [n, size, size, 3].

@@ -1,21 +1,21 @@
 """The images of a run, found again: an export is measured only on images that have not changed since they were scanned."""
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from transfer.data import dataset as manifests
 from transfer.data import pipeline
+from transfer.data.changed import changes
+from transfer.data.storage import Root, shown
 from transfer.errors import DataError
 
 _KIND = ("format", "traits", "status", "value_range")
 """Columns of the manifest that say how an image is decoded."""
 
 
-def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
+def find(root: Root, rows: pd.DataFrame) -> list[bytes]:
     """Return for each row of the manifest the path whose bytes the decoder is given.
 
     Args:
@@ -25,7 +25,7 @@ def find(root: Path, rows: pd.DataFrame) -> list[bytes]:
     Raises:
         DataError: if files are missing or have changed since they were scanned.
     """
-    problems = [(str(row["path"]), why) for _, row in rows.iterrows() if (why := pipeline.why_changed(root, row))]
+    problems = [(str(path), why) for path, why in zip(rows["path"], changes(root, rows), strict=True) if why]
     if problems:
         path, why = problems[0]
         raise DataError(
@@ -77,7 +77,7 @@ def decoded(files: Sequence[bytes], image_spec: pipeline.ImageSpec, batch_size: 
         expected += len(found)
         yield images.numpy()
     if expected < len(files):
-        name = os.fsdecode(files[expected])
+        name = shown(files[expected])
         raise DataError(f"An image could not be decoded: {pipeline.why_undecodable(files[expected], image_spec)}. Received {name!r}.")
 
 

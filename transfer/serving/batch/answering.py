@@ -4,9 +4,10 @@ Which images make a batch depends on the files alone, never on timing: the same 
 whatever was interrupted in between.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
@@ -16,7 +17,8 @@ from transfer.errors import EngineError, RunError
 from transfer.exporters.compute.choice import Classifier
 from transfer.exporters.served import Answers, Served
 from transfer.runs import Run
-from transfer.serving.batch.images import Decoded, Decoder, spec_of
+from transfer.serving.batch.images import Decoded, Decoder, Fetched, spec_of
+from transfer.serving.batch.shards import identities_of
 from transfer.serving.batch.tables import Rows
 from transfer.serving.settings import images_at_once
 from transfer.system.progress import Advance
@@ -31,11 +33,13 @@ class Predictor:
 
     Attributes:
         batch_size: most images given to the network at once.
+        threads: that read and decode.
     """
 
     classifier: Classifier
     decoder: Decoder
     batch_size: int
+    threads: int = field(default_factory=cores)
 
     @classmethod
     def of(cls, run: Run, classifier: Classifier, batch_size: int | None) -> "Predictor":
@@ -53,34 +57,39 @@ class Predictor:
         """Files whose answers are yielded together."""
         return self.batch_size * -(-_SEGMENT // self.batch_size)
 
-    def answers(
-        self, files: Sequence[str], advance: Advance, before: Callable[[Sequence[str]], object] = lambda files: None
-    ) -> Iterator[Rows]:
-        """Yield the rows of each segment of files.
+    def answers(self, files: Sequence[str], advance: Advance = lambda count: None) -> Iterator[tuple[np.ndarray, Rows]]:
+        """Yield the positions of the files of each segment, int64 [m], and their rows: a worker of an engine.
 
         Args:
             advance: called with the number of files in each batch.
-            before: called with each segment before its files are read.
 
         Raises:
             RunError: if the network fails, for example for lack of memory.
         """
-        segments = [files[start : start + self.segment] for start in range(0, len(files), self.segment)]
-        together, threads = self.decoder.together, cores()
+        segments = [range(start, min(start + self.segment, len(files))) for start in range(0, len(files), self.segment)]
+        together = self.decoder.together
+        identities = deque[np.ndarray]()
 
-        def groups() -> Iterator[Sequence[str]]:
+        def groups() -> Iterator[tuple[Sequence[str], list[Fetched]]]:
             for segment in segments:
-                before(segment)
-                yield from (segment[start : start + together] for start in range(0, len(segment), together))
+                own = files[segment.start : segment.stop]
+                identities.append(identities_of(own))  # before they are read
+                for start in range(0, len(own), together):
+                    group = own[start : start + together]
+                    yield group, list(islice(fetched, len(group)))
 
-        waiting = 2 * -(-self.batch_size // together) + 2 * threads
-        with closing(ahead(self.decoder.decode, groups(), threads, waiting)) as decoded:
+        waiting = 2 * -(-self.batch_size // together) + 2 * self.threads
+        with (
+            closing(self.decoder.fetched(files)) as fetched,
+            closing(ahead(lambda group: self.decoder.decode(*group), groups(), self.threads, waiting)) as decoded,
+        ):
             images = chain.from_iterable(decoded)
             for segment in segments:
-                yield self._rows(islice(images, len(segment)), advance)
+                errors, found = self._answered(islice(images, len(segment)), advance)
+                yield np.arange(segment.start, segment.stop), _filled(errors, found, len(self.served.labels), identities.popleft())
 
-    def _rows(self, images: Iterator[Decoded], advance: Advance) -> Rows:
-        """Classify the images of one segment, batch by batch."""
+    def _answered(self, images: Iterator[Decoded], advance: Advance) -> tuple[list[str], list[Answers]]:
+        """Classify the images of one segment, batch by batch; return the reason for each file that is none, and the answers."""
         errors: list[str] = []
         batch: list[np.ndarray] = []
         answers: list[Answers] = []
@@ -101,7 +110,7 @@ class Predictor:
                 classify()
         if batch:
             classify()
-        return _filled(errors, answers, len(self.served.labels))
+        return errors, answers
 
     def _classified(self, images: np.ndarray) -> Answers:
         try:
@@ -115,10 +124,9 @@ class Predictor:
             raise RunError(f"The export fails: {error.message.splitlines()[0]}. Received {len(images)} images.") from None
 
 
-def _filled(errors: list[str], answers: Sequence[Answers], classes: int) -> Rows:
+def _filled(errors: list[str], answers: Sequence[Answers], classes: int, identities: np.ndarray) -> Rows:
     """Return one row for each file: the answers in order, NaN and False if there is an error."""
-    count = len(errors)
-    rows = Rows(errors, np.full((count, classes), np.nan, np.float32), np.full(count, np.nan, np.float32), np.zeros(count, bool))
+    rows = Rows.refused(errors, classes, identities)
     if answers:
         good = np.array([not error for error in errors])
         for name in ("probabilities", "ood_score", "is_ood"):

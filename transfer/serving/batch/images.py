@@ -3,8 +3,8 @@
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from transfer.config import DataConfig
 from transfer.data.decoding.decode import decode
 from transfer.data.decoding.to_8_bits import Range
 from transfer.data.pipeline import ImageSpec, refusal
-from transfer.data.reading import content, why_unread
+from transfer.data.reading import content, most_bytes, too_large, why_unread
+from transfer.data.storage import CONNECTIONS, contents, is_remote
 from transfer.runs import Run
 from transfer.serving import admission
 from transfer.serving.refusals import ImageError
@@ -24,6 +25,9 @@ _DECODED_BYTES = 1 << 26  # most bytes that the decoded images of one call take
 _SMALL_BYTES, _SMALL_PIXELS = 4_000_000, 1_000_000  # larger images are decoded alone
 _FILE_BYTES = 1 << 28  # of larger files in memory at once
 _PIXELS = 1 << 27  # of larger images being decoded at once: about 6 bytes each
+
+Fetched = bytes | OSError | None
+"""The content of an object, or why it could not be read; None for a local file, which is read when it is decoded."""
 
 Decoded = np.ndarray | str
 """One file: its image uint8 [size, size, 3], or the reason why there is none."""
@@ -50,13 +54,17 @@ class Decoder:
         self._bytes, self._pixels = Room(_FILE_BYTES), Room(_PIXELS)
         self._graph = _graph(image_spec.size, image_spec.data.resize, self._limit, image_spec.value_range)
 
-    def decode(self, files: Sequence[str]) -> list[Decoded]:
-        """Read and decode some files; safe to call from several threads at once."""
+    def decode(self, files: Sequence[str], fetched: Sequence[Fetched] | None = None) -> list[Decoded]:
+        """Read and decode some files; safe to call from several threads at once.
+
+        Args:
+            fetched: the bytes of objects; None for files that are read here, and for all of them.
+        """
         decoded: list[Decoded] = [""] * len(files)
         small: dict[int, bytes] = {}
-        for number, file in enumerate(files):
+        for number, (file, own) in enumerate(zip(files, fetched or [None] * len(files), strict=True)):
             try:
-                found = self._read(file)
+                found = self._read(file, own)
                 if isinstance(found, bytes):
                     small[number] = found
                 else:
@@ -69,13 +77,26 @@ class Decoder:
             decoded[number] = image
         return decoded
 
-    def _read(self, file: str) -> bytes | np.ndarray:
+    def fetched(self, files: Sequence[str]) -> Generator[Fetched, None, None]:
+        """Yield what `decode` needs of each file: the bytes of objects are read ahead, with many connections.
+
+        Raises:
+            DataError: if object storage cannot be used.
+        """
+        with closing(contents(filter(is_remote, files), CONNECTIONS, most=most_bytes(self._limit) + 1)) as found:
+            for file in files:
+                yield next(found) if is_remote(file) else None
+
+    def _read(self, file: str, fetched: Fetched) -> bytes | np.ndarray:
         """Return the bytes of a small, ordinary image, or else its pixels [size, size, 3]."""
-        size = os.stat(file).st_size
+        if isinstance(fetched, OSError):
+            raise fetched
+        size = len(fetched) if fetched is not None else os.stat(file).st_size
         with self._bytes.claim(size) if size > _SMALL_BYTES else nullcontext():
-            _, data, reason = content(file, self._limit)
+            data, reason = (fetched, too_large(size, self._limit)) if fetched is not None else content(file, self._limit)[1:]
             if reason:
                 raise ImageError(reason)
+            size = len(data)
             ordinary = admission.ordinary(data, self._limit)
             pixels, transcodes = (ordinary.pixels, False) if ordinary else admission.examined(data, self._limit)
             if pixels <= _SMALL_PIXELS and size <= _SMALL_BYTES and not transcodes:

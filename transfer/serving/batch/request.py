@@ -1,19 +1,19 @@
 """A checked request for batch prediction: which files, by which run, into which table. Imports no TensorFlow."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from transfer.config import build
+from transfer import engines
+from transfer.config import EngineConfig, build, flatten, keys
 from transfer.data import sources
 from transfer.data.sources import left_out
-from transfer.errors import ConfigError, DataError, OutputError
+from transfer.data.storage import RemotePath, is_url, located
+from transfer.errors import ConfigError, DataError
 from transfer.runs import Run
+from transfer.serving.batch.outputs import Output
 from transfer.serving.settings import AUTO, require_engine
-from transfer.system.files import require_place
-
-ENDINGS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -24,50 +24,80 @@ class PredictRequest:
         output: the table to write, or None.
         batch_size: most images given to the network at once; None: depends on their size.
         overwrite: whether the table may replace a file.
-        compute: the engine: auto, tensorflow or openvino.
+        compute: the library that computes: auto, tensorflow or openvino.
+        engine: where the work runs.
+        known: of the files that are objects, what changes when they do.
     """
 
     run: Run
     files: list[str]
-    output: Path | None
+    output: Output | None
     batch_size: int | None
     overwrite: bool
     compute: str
+    engine: EngineConfig
+    known: Mapping[str, tuple[int, int, int, int]]
 
 
 def predict_request(
     run: Run,
-    paths: Sequence[Path],
-    output: Path | None = None,
+    paths: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
     overwrite: bool = False,
     compute: str = AUTO,
+    settings: Iterable[Mapping[str, Any]] = (),
 ) -> PredictRequest:
     """Check the arguments and list the files.
 
     Args:
         run: whose export is used.
         paths: images, or folders of which all files are tried.
-        output: a file that ends in .csv or .parquet; None: no table is written.
+        output: a file that ends in .csv or .parquet, or a folder, whose name ends in /; None: no table is written.
         batch_size: see `PredictRequest`.
         overwrite: whether a file at `output` is replaced, once the new one is complete.
         compute: see `PredictRequest`.
+        settings: layers of the configuration; see `engine_of`.
 
     Raises:
-        ConfigError: if the batch size is below 1, or there is no such engine.
+        ConfigError: if the batch size is below 1, there is no such engine, or a setting is none of the engine's.
         DataError: if a path does not exist, or there are no files.
-        EngineError: if OpenVINO is asked for and not installed, or is of another version.
+        EngineError: if OpenVINO or Ray is asked for and not installed, or is of another version.
         OutputError: if `output` is taken, among the images, or cannot be written.
     """
     require_batch_size(batch_size, "--batch-size")
     require_engine(compute, "--compute")
-    if output is not None:
-        if output.suffix.lower() not in ENDINGS:
-            raise OutputError(f"--output is a table. Expected a name that ends in {' or '.join(ENDINGS)}. Received {str(output)!r}.")
-        require_free(output, overwrite, [run.path, *sources.own(build([run.config]).data), *paths])
+    engine = engine_of(settings)
+    table = None if output is None else Output.of(output)
+    if table:
+        data = build([run.config]).data
+        table.require_free(overwrite, [run.path, *sources.own(data), *filter(is_url, filter(None, (data.source, data.root))), *paths])
     elif overwrite:
         raise ConfigError("--overwrite replaces the file of --output. Received no --output.")
-    return PredictRequest(run, listed(paths), output, batch_size, overwrite, compute)
+    files, known = identified(paths)
+    return PredictRequest(run, files, table, batch_size, overwrite, compute, engine, known)
+
+
+def engine_of(settings: Iterable[Mapping[str, Any]]) -> EngineConfig:
+    """Return where the work runs; what it needs is installed.
+
+    Args:
+        settings: layers of the configuration, with keys of the section `engine` alone: all others are those of the run.
+
+    Raises:
+        ConfigError: for another key, or a value that is not allowed.
+        EngineError: if the engine's package is not installed.
+    """
+    layers = [flatten(layer) for layer in settings]
+    for key, value in (item for layer in layers for item in layer.items()):
+        if not key.startswith("engine."):
+            raise ConfigError(
+                f"A prediction has only the settings of the section engine: {key!r} is part of the run, and stays as it was trained. "
+                f"Expected one of {', '.join(name for name in keys() if name.startswith('engine.'))}. Received {key}={value}."
+            )
+    found = build(layers).engine
+    engines.require(found)
+    return found
 
 
 def require_batch_size(batch_size: int | None, name: str) -> None:
@@ -81,15 +111,27 @@ def require_batch_size(batch_size: int | None, name: str) -> None:
 
 
 def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the files of all paths; see `identified`."""
+    return identified(paths)[0]
+
+
+def identified(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, tuple[int, int, int, int]]]:
     """Return the files of all paths, in order; for a folder, all files below it except for hidden ones and what systems leave.
+
+    Of objects also what changes when they do (`storage.Object`), which their folders list.
 
     Raises:
         DataError: if a path does not exist or there are no files.
     """
     files: list[str] = []
+    known: dict[str, tuple[int, int, int, int]] = {}
     for given in paths:
-        path = Path(given)
-        if path.is_dir():
+        path = located(given)
+        if isinstance(path, RemotePath):
+            found = sources.objects(path)
+            files += found
+            known |= found
+        elif path.is_dir():
             files += _below(str(path))
         elif path.exists():
             files.append(str(path))
@@ -97,7 +139,7 @@ def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
             raise DataError(f"There is no such image or folder. Received {str(given)!r}.")
     if not files:
         raise DataError("No file was found. Expected images, or folders of images.")
-    return files
+    return files, known
 
 
 def _below(folder: str) -> Iterator[str]:
@@ -105,9 +147,3 @@ def _below(folder: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not left_out.by_name(name, is_folder=True))
         place = "" if parent == os.curdir else parent.removeprefix("./")
         yield from (os.path.join(place, name) for name in sorted(names) if not left_out.by_name(name, is_folder=False))  # noqa: PTH118 - many paths
-
-
-def require_free(output: Path, overwrite: bool, protected: Iterable[Path] = ()) -> None:
-    """Check that the output would replace nothing unintended; see `require_place`."""
-    expected = "the name of a file" if overwrite else "another name, or --overwrite to replace a file"
-    require_place(output, protected, replaces=Path.is_file if overwrite else None, expected=expected)

@@ -7,7 +7,7 @@ not classified are empty (null).
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,14 @@ from transfer.system import spreadsheet
 FACTS = ["path", "label", "score", "ood_score", "is_ood", "error"]
 """The first columns of the table; one for each class follows."""
 
+ARRAYS = ("probabilities", "ood_score", "is_ood", "identities")
+"""The attributes of `Rows` that are arrays, in the order of its arguments."""
+
 _GROUP = 8192  # rows in a row group of a Parquet file
+_PART = 16 * _GROUP  # rows in a file of a folder of them
+
+FOLDER = "/"
+"""The kind of a table that is a folder of Parquet files; the names of others end in theirs."""
 
 Add = Callable[[pd.DataFrame], None]
 
@@ -35,12 +42,14 @@ class Rows:
         probabilities: float32 [n, classes]; NaN if there is an error.
         ood_score: float32 [n]; NaN if there is an error.
         is_ood: bool [n]; False if there is an error.
+        identities: V16 [n], of each file before it was read; see `shards.identities_of`.
     """
 
     errors: list[str]
     probabilities: np.ndarray
     ood_score: np.ndarray
     is_ood: np.ndarray
+    identities: np.ndarray
 
     def __len__(self) -> int:
         return len(self.errors)
@@ -48,14 +57,24 @@ class Rows:
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        return int(self.probabilities.nbytes + self.ood_score.nbytes + self.is_ood.nbytes)
+        return sum(int(getattr(self, name).nbytes) for name in ARRAYS)
 
     @classmethod
     def joined(cls, parts: Sequence["Rows"]) -> "Rows":
         """Concatenate the rows of at least one part."""
         errors = [error for part in parts for error in part.errors]
-        arrays = ([getattr(part, name) for part in parts] for name in ("probabilities", "ood_score", "is_ood"))
-        return cls(errors, *(np.concatenate(own) for own in arrays))
+        return cls(errors, *(np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS))
+
+    @classmethod
+    def refused(cls, errors: Sequence[str], classes: int, identities: np.ndarray) -> "Rows":
+        """Return the rows of files none of which was classified."""
+        count = len(errors)
+        empty = np.full((count, classes), np.nan, np.float32), np.full(count, np.nan, np.float32), np.zeros(count, bool)
+        return cls(list(errors), *empty, identities)
+
+    def taken(self, numbers: np.ndarray) -> "Rows":
+        """Return some of the rows, in this order."""
+        return Rows([self.errors[number] for number in numbers], *(getattr(self, name)[numbers] for name in ARRAYS))
 
     def table(self, paths: Sequence[str | os.PathLike[str]], labels: list[str]) -> pd.DataFrame:
         """Return path, label, score, ood_score, is_ood, error, and one column for each class.
@@ -78,14 +97,14 @@ class Rows:
 
 
 @contextmanager
-def writing(file: Path, ending: str) -> Iterator[Add]:
-    """Yield a function that adds rows (`Rows.table`) to a new file, which is complete when the block ends.
+def writing(place: Path, kind: str) -> Iterator[Add]:
+    """Yield a function that adds rows (`Rows.table`) to a new file or folder, which is complete when the block ends.
 
     Args:
-        file: replaced if it exists.
-        ending: the format, `.csv` or `.parquet`.
+        place: a file is replaced if it exists; a folder must not exist.
+        kind: `.csv` or `.parquet`; `FOLDER`: a folder of Parquet files, each but the last with the same number of rows.
     """
-    with (_csv if ending == ".csv" else _parquet)(file) as add:
+    with {".csv": _csv, FOLDER: _parts}.get(kind, _parquet)(place) as add:
         yield add
 
 
@@ -128,3 +147,28 @@ def _parquet(file: Path) -> Iterator[Add]:
             write(waiting.combine_chunks())
         if writer is not None:
             writer.close()
+
+
+@contextmanager
+def _parts(folder: Path) -> Iterator[Add]:
+    folder.mkdir()
+    with ExitStack() as stack:
+        number, room, add_here = -1, 0, None
+
+        def add(table: pd.DataFrame) -> None:
+            nonlocal number, room, add_here
+            while len(table):
+                if not room:
+                    stack.close()  # the part before is complete
+                    number, room = number + 1, _PART
+                    add_here = stack.enter_context(_parquet(folder / part_name(number)))
+                assert add_here is not None
+                add_here(table.iloc[:room])
+                table, room = table.iloc[room:], room - min(room, len(table))
+
+        yield add
+
+
+def part_name(number: int) -> str:
+    """Return the name of a file of a folder; `number` from 0."""
+    return f"part-{number:06}.parquet"

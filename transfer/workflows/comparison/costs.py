@@ -4,13 +4,13 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from transfer.data import pipeline
 from transfer.data.dataset import Dataset
+from transfer.data.storage import shown
 from transfer.errors import DataError
 from transfer.features.pixels import PixelExtractor
 from transfer.features.specs import batch_size
@@ -73,7 +73,7 @@ def _measured(method: Method, dataset: Dataset, meter: Meter) -> Rate:
     if not done:
         raise DataError(
             "The images cannot be read any more, so the cost of feature extraction cannot be measured. Expected unchanged files. "
-            f"Received {os.fsdecode(files[0])!r} and others."
+            f"Received {shown(files[0])!r} and others."
         )
     return Rate(seconds / done, _per_image(reading.wh, done), _per_image(reading.co2_g, done))
 

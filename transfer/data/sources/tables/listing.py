@@ -6,33 +6,31 @@ through a link inside it: links are the user's own work, as in an image folder, 
 does not exist but `a/b.png` does, that file is used; so is one whose name only encodes accents otherwise (NFC, NFD: macOS
 writes the one, most others the other).
 
+Where the first path is a URL (`s3://...`), all paths start in its bucket.
+
 `exclude` (yes, y, true, 1, x) takes a row out, and so does `data.exclude`; its label and split may then be empty, and its file
 may be missing. A class with only excluded rows is ignored. Other columns are ignored.
 """
 
 import os
-import posixpath
-import stat
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache, partial
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from transfer.data.classes import require_unlike
 from transfer.data.scan import Found
-from transfer.data.sources import left_out
+from transfer.data.sources import bucket, left_out
 from transfer.data.sources.split_names import split_of
-from transfer.data.sources.tables import reading
+from transfer.data.sources.tables import places, reading
+from transfer.data.storage import RemotePath, Root, is_url, located
 from transfer.errors import DataError, nearest
-from transfer.system.spreadsheet import unescaped
 
 _EXCLUDE = dict.fromkeys(("yes", "y", "true", "1", "x"), True) | dict.fromkeys(("", "no", "n", "false", "0"), False)
 
 
-def require(path: Path, root: str | None) -> list[str]:
+def require(path: Root, root: str | None) -> list[str]:
     """Check a table without reading its rows: the file, its columns, and the folder where its paths start.
 
     Returns:
@@ -50,35 +48,51 @@ def require(path: Path, root: str | None) -> list[str]:
             f"The first row of a table holds the names of its columns, at least path and label. Missing: {', '.join(lacking)}.{hint} "
             f"Received {', '.join(repr(name) for name in names[:20])} in {str(path)!r}."
         )
-    if not os.path.isdir(root_of(path, root)):
-        raise DataError(f"The paths of a table start in an existing folder (data.root). Received {str(root_of(path, root))!r}.")
+    start = root_of(path, root)
+    if isinstance(start, RemotePath):
+        bucket.require_folder(start)
+    elif not os.path.isdir(start):
+        raise DataError(f"The paths of a table start in an existing folder (data.root). Received {str(start)!r}.")
     return names
 
 
-def root_of(path: Path, root: str | None) -> Path:
-    """Return the folder where the paths of a table start: `root`, or the table's own folder."""
-    return (Path(root) if root else path.parent).absolute()
+def root_of(path: Root, root: str | None) -> Root:
+    """Return the folder where the paths of a table start: `root`; the bucket of its first path, if that is a URL; or its own folder.
+
+    Raises:
+        DataError: if the table cannot be read, or a URL cannot be.
+    """
+    if root:
+        return located(root).absolute()
+    column = _column(reading.columns(path), "path")
+    _, (first,) = next(reading.rows(path, [column]), (0, [""]))
+    if not is_url(first):
+        return path.parent.absolute()
+    start = located(first)
+    return RemotePath(f"{start.scheme}://{start.bucket}") if isinstance(start, RemotePath) else Path("/")
 
 
-def image_folders(path: Path) -> list[Path]:
+def image_folders(path: Root) -> list[Path]:
     """Return the folders beside a table in which its images lie; none for a table that cannot be read, which `listing` reports."""
-    reader = _Reader(path, root_of(path, None), True, ())
     firsts: set[str] = set()
     try:
+        reader = _Reader(path, root_of(path, None), True, ())
+        if isinstance(reader.root, RemotePath):
+            return []
         for _, (place,) in reading.rows(path, [_column(reading.columns(path), "path")]):
-            firsts.update(meant.partition("/")[0] for meant in reader.inside(place) if meant and "/" in meant and "\0" not in meant)
+            firsts.update(meant.partition("/")[0] for meant in reader.places.inside(place) if meant and "/" in meant and "\0" not in meant)
     except DataError:
-        pass
+        return []
     return [reader.root / name for name in sorted(firsts)]
 
 
 def listing(
-    path: Path,
+    path: Root,
     root: str | None = None,
     group: str | None = None,
     missing_files: Literal["error", "skip"] = "error",
     exclude: Sequence[str] = (),
-) -> tuple[list[Found], bool, Path]:
+) -> tuple[list[Found], bool, Root]:
     """Return the files that a table lists, sorted by path: the order of its rows does not matter.
 
     Args:
@@ -116,7 +130,7 @@ def _word(value: str) -> str:
 class _Reader:
     """Collects the rows of one table and what is wrong with them."""
 
-    def __init__(self, table: Path, root: Path, skip_missing: bool, exclude: Sequence[str]) -> None:
+    def __init__(self, table: Root, root: Root, skip_missing: bool, exclude: Sequence[str]) -> None:
         self.table, self.root, self.skip_missing = table, root, skip_missing
         self.found: list[Found] = []
         self.rows: dict[str, int] = {}  # path -> its row
@@ -126,9 +140,7 @@ class _Reader:
         self.counts: Counter[str] = Counter()
         self.plain = cache(partial(reading.plain, table))  # a million rows share a few labels: one object for each
         self.excluding = left_out.excluding(exclude)
-        self.composed = lru_cache(256)(_composed)  # names of folders that were looked through
-        own = os.fspath(root)
-        self.starts = tuple(dict.fromkeys(start.rstrip("/") + "/" for start in (own, os.path.realpath(own))))
+        self.places = places.of(root)
 
     def read(self, number: int, path: str, label: str, split: str, exclude: str, group: str) -> None:
         """Check one row and keep it."""
@@ -136,7 +148,7 @@ class _Reader:
         if excluded is None:
             self._wrong(number, "the column exclude holds yes or nothing", exclude)
             return
-        pattern = self.excluding(self._relative(path) or "")
+        pattern = self.excluding(self.places.relative(path) or "")
         place, missing = self._place(number, path, excluded or bool(pattern) or self.skip_missing)
         if not place:
             return
@@ -156,7 +168,7 @@ class _Reader:
             elif "\0" in label + group:
                 self._wrong(number, "a label or group holds a NUL byte", label + group)
             self.labels.setdefault(label, number)
-        self.found.append(Found(place, label, "" if reason else named, reason, group))
+        self.found.append(Found(place, label, "" if reason else named, reason, group, self.places.identities.pop(place, None)))
 
     def _wrong(self, row: int, rule: str, received: str) -> None:
         """Note that a row breaks a rule; rules with the same words before a comma are of one kind."""
@@ -188,55 +200,10 @@ class _Reader:
         if not path or "\0" in path:
             self._wrong(number, "the path holds a NUL byte" if path else "the path is empty", path)
             return "", False
-        places = self.inside(path)
-        for place in chain(places, (self._encoded_otherwise(place) for place in places if place and not place.isascii())):
-            try:
-                if place and not stat.S_ISDIR(os.stat(self.starts[0] + place).st_mode):
-                    return place, False
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                if place and "too long" not in str(error.strerror):
-                    return place, False  # the scan reports what is wrong with it
-                continue
-            if place:
-                self._wrong(number, "the path is a folder, not an image", path)
-                return "", False
-        if None in places:
-            self._wrong(number, "the path leads out of the folder where paths start", path)
-        elif not may_be_missing:
-            self._wrong(number, "the file does not exist (data.missing_files=skip skips such rows)", path)
-        else:
-            return str(places[0]), True
-        return "", False
-
-    def _encoded_otherwise(self, place: str) -> str:
-        """Return the path of the file whose name differs only in how its characters are encoded; empty: there is none."""
-        parts: list[str] = []
-        for part in place.split("/"):
-            folder = self.starts[0] + "/".join(parts)
-            exact = part.isascii() or os.path.lexists(os.path.join(folder, part))  # noqa: PTH118
-            parts.append(part if exact else self.composed(folder).get(unicodedata.normalize("NFC", part), ""))
-            if not parts[-1]:
-                return ""
-        return "/".join(parts)
-
-    def inside(self, path: str) -> list[str | None]:
-        """Return the possible meanings of a path, relative to the root; None if one leads out of it."""
-        meant = dict.fromkeys((path, unescaped(path), path.replace("\\", "/"))) if "\\" in path else [path]
-        return [self._relative(one) for one in meant]
-
-    def _relative(self, path: str) -> str | None:
-        path = posixpath.normpath(path)
-        if path.startswith("/"):
-            start = next((start for start in self.starts if path.startswith(start)), None)
-            return None if start is None else path[len(start) :]
-        return None if path == ".." or path.startswith("../") else path
-
-
-def _composed(folder: str) -> dict[str, str]:
-    """Return the names in a folder whose characters could be encoded otherwise: composed (NFC) -> as it is."""
-    try:
-        return {unicodedata.normalize("NFC", name): name for name in sorted(os.listdir(folder)) if not name.isascii()}
-    except OSError:
-        return {}
+        place, problem = self.places.find(path)
+        if problem == places.MISSING and may_be_missing:
+            return place, True
+        if problem:
+            self._wrong(number, problem, path)
+            return "", False
+        return place, False

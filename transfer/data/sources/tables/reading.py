@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transfer.data.storage import Root
 from transfer.errors import DataError
 from transfer.system import spreadsheet
 
@@ -29,7 +30,7 @@ def is_table(source: str | os.PathLike[str]) -> bool:
     return Path(source).suffix.lower() in SUFFIXES and not os.path.isdir(source)
 
 
-def columns(path: Path) -> list[str]:
+def columns(path: Root) -> list[str]:
     """Return the names of the columns in order, without white space around them.
 
     Raises:
@@ -43,7 +44,7 @@ def columns(path: Path) -> list[str]:
     return names
 
 
-def rows(path: Path, names: Sequence[str | None]) -> Iterator[tuple[int, list[str]]]:
+def rows(path: Root, names: Sequence[str | None]) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of each row and its cells in the named columns; a column None gives empty cells.
 
     Raises:
@@ -54,14 +55,13 @@ def rows(path: Path, names: Sequence[str | None]) -> Iterator[tuple[int, list[st
     return _parquet_rows(path, places) if _is_parquet(path) else _csv_rows(path, places, len(where))
 
 
-def _is_parquet(path: Path) -> bool:
+def _is_parquet(path: Root) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def _require_file(path: Path) -> None:
+def _require_file(path: Root) -> None:
     try:
-        kind = os.stat(path).st_mode
-        if not stat.S_ISREG(kind):  # a pipe would wait for ever
+        if isinstance(path, Path) and not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for ever
             raise DataError(f"A table is a file. Received {str(path)!r}.")
         with path.open("rb"):
             pass
@@ -71,7 +71,7 @@ def _require_file(path: Path) -> None:
         raise DataError(f"The table cannot be read: {error.strerror}. Received {str(path)!r}.") from None
 
 
-def _header(path: Path) -> tuple[str, list[str], bool]:
+def _header(path: Root) -> tuple[str, list[str], bool]:
     """Return the separator, the names of the columns, and whether to skip the spaces after separators.
 
     The separator is the one that gives the most columns, with `path` and `label` among them if possible.
@@ -90,7 +90,7 @@ def _header(path: Path) -> tuple[str, list[str], bool]:
     return separator, names, count > 1 and all(name.startswith(" ") for name in row[1:])
 
 
-def _records(path: Path, separator: str, skip_blanks: bool, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Root, separator: str, skip_blanks: bool, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -112,7 +112,7 @@ def _csv_fault(message: str) -> str:
     return "a quotation mark inside a cell is not doubled" if "expected after" in message else message
 
 
-def _not_utf8(path: Path, separator: str) -> DataError:
+def _not_utf8(path: Root, separator: str) -> DataError:
     """Return the error with the row and the byte that are not UTF-8."""
     with path.open("rb") as binary:
         start = binary.read(4)
@@ -131,7 +131,7 @@ def _not_utf8(path: Path, separator: str) -> DataError:
     )
 
 
-def _csv_rows(path: Path, places: Sequence[int | None], width: int) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(path: Root, places: Sequence[int | None], width: int) -> Iterator[tuple[int, list[str]]]:
     separator, _, skip_blanks = _header(path)
     records = _records(path, separator, skip_blanks)
     next(records)
@@ -148,7 +148,7 @@ def _csv_rows(path: Path, places: Sequence[int | None], width: int) -> Iterator[
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator["pyarrow.parquet.ParquetFile"]:
+def _parquet(path: Root) -> Iterator["pyarrow.parquet.ParquetFile"]:
     import pyarrow
     import pyarrow.parquet
 
@@ -160,16 +160,16 @@ def _parquet(path: Path) -> Iterator["pyarrow.parquet.ParquetFile"]:
         yield file
 
 
-def _parquet_names(path: Path) -> list[str]:
+def _parquet_names(path: Root) -> list[str]:
     with _parquet(path) as file:
         return [str(name).strip() for name in file.schema_arrow.names]
 
 
-def _broken_parquet(path: Path, error: Exception) -> DataError:
+def _broken_parquet(path: Root, error: Exception) -> DataError:
     return DataError(f"The table is not a complete Parquet file: {' '.join(str(error).split())[:200]}. Received {str(path)!r}.")
 
 
-def _parquet_rows(path: Path, places: Sequence[int | None]) -> Iterator[tuple[int, list[str]]]:
+def _parquet_rows(path: Root, places: Sequence[int | None]) -> Iterator[tuple[int, list[str]]]:
     import pyarrow
 
     number = 1
@@ -192,7 +192,7 @@ def _parquet_rows(path: Path, places: Sequence[int | None]) -> Iterator[tuple[in
             raise _broken_parquet(path, error) from None
 
 
-def _require_plain(path: Path, name: str, kind: "pyarrow.DataType") -> None:
+def _require_plain(path: Root, name: str, kind: "pyarrow.DataType") -> None:
     import pyarrow.types as types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -210,6 +210,6 @@ def _text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def plain(path: Path, value: str) -> str:
+def plain(path: Root, value: str) -> str:
     """Return the text that a cell of this table stands for: cells of CSV files are written for spreadsheets."""
     return value if _is_parquet(path) else spreadsheet.text(value)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from transfer.data.decoding.examination import announced
 from transfer.data.scan import Found
 from transfer.data.sources.tfds.task import Task
+from transfer.data.storage import RemotePath, Root
 from transfer.errors import DataError
 from transfer.system import files
 from transfer.system.home import cache_home
@@ -116,7 +117,7 @@ def fill(folder: Path, print_: str, splits: Mapping[str, str], examples: Iterabl
     return [_found(row) for row in rows]
 
 
-def require_whole(root: Path, rows: Iterable[tuple[str, str]]) -> None:
+def require_whole(root: Root, rows: Iterable[tuple[str, str]]) -> None:
     """Check images that are about to be decoded, if they are copies in this cache.
 
     Args:
@@ -126,7 +127,7 @@ def require_whole(root: Path, rows: Iterable[tuple[str, str]]) -> None:
     Raises:
         DataError: if one is damaged. It is deleted, so that the set is read again next time.
     """
-    if not root.is_relative_to(_home()):
+    if isinstance(root, RemotePath) or not root.is_relative_to(_home()):
         return
 
     read = [row for row in rows if row[1]]
@@ -141,7 +142,7 @@ def require_whole(root: Path, rows: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def delete_damaged(root: Path, rows: Iterable[tuple[str, str]]) -> int:
+def delete_damaged(root: Root, rows: Iterable[tuple[str, str]]) -> int:
     """Delete the images of a folder of this cache whose content, as it was scanned, is not what was written.
 
     Args:
@@ -151,6 +152,8 @@ def delete_damaged(root: Path, rows: Iterable[tuple[str, str]]) -> int:
     Returns:
         Their number; the set is then to be read again.
     """
+    if isinstance(root, RemotePath):
+        return 0
     index = read_json(root / _INDEX) if root.is_relative_to(_home()) else None
     if index is None:
         return 0
