@@ -1,17 +1,21 @@
 """What the end-to-end tests share: digits as an image folder, settings that are quick, and runs as they can be compared."""
 
+import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from transfer.config import Config
 from transfer.data import digits
+from transfer.engines.local import Local
 from transfer.models.frozen_pass import FrozenPass
 from transfer.runs import METRICS, PREDICTIONS, Run
+
+R = TypeVar("R")
 
 QUICK: dict[str, Any] = {
     "backbone": "vgg16",
@@ -35,6 +39,13 @@ RUN_FILES = {
     "config.yaml", "environment.json", "manifest.csv", "history.csv", "metrics.json", "predictions.csv", "model.keras", "ood_reference.npz",
     "export", "report.html", "findings.json", "checksums.json",
 }  # fmt: skip
+
+
+class Sending(Local):
+    """Runs what is mapped here, but as it would arrive on another machine."""
+
+    def map(self, function: Callable[[Any], R], items: Sequence[Any]) -> Iterator[R]:
+        yield from super().map(*pickle.loads(pickle.dumps((function, items))))
 
 
 def quick_arguments(data: Path, output: Path, name: str = "run") -> list[str]:

@@ -1,12 +1,13 @@
 """Trials of `tune` and trainings of `compare` on a Ray cluster of two nodes: bit for bit those of this process, whatever ends meanwhile."""
 
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ from transfer.workflows.tuning.proposals import Proposal
 
 pytest.importorskip("ray")
 from ray.cluster_utils import Cluster
+
+from tests.engines.cluster import a_node_killed, two_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON: dict[str, Any] = {
@@ -78,34 +81,25 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Two nodes of one core, which this process has joined: workers stay from test to test."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    made.add_node(num_cpus=1)
-    with opened(EngineConfig(kind="ray", address=made.address), Silent()):
+    """Two nodes of one core, which this process has joined."""
+    with two_nodes() as made, opened(joined(made), Silent()):
         yield made
-    made.shutdown()
 
 
-class Killing(Silent):
-    """Kills a node of the cluster with SIGKILL, at a moment within the first seconds of the trials, and puts another in its place."""
+class Moment(Silent):
+    """Says when a moment within the first seconds of the trials has come."""
 
-    def __init__(self, cluster: Cluster, seed: int) -> None:
-        self._cluster, self._seconds, self.killed = cluster, random.Random(seed).uniform(0, 4), False
+    def __init__(self, seed: int) -> None:
+        self._seconds, self._begun = random.Random(seed).uniform(0, 4), math.inf
 
     @contextmanager
-    def step(self, title: str, total: int | None = None, unit: str = "images") -> Iterator[Advance]:
-        if not title.startswith(("Comparing", "Searching")):
-            yield lambda count: None
-            return
-        node = self._cluster.list_all_nodes()[-1]
-        raylet = next(one.process.pid for kind, ones in node.all_processes.items() for one in ones if kind == "raylet")
-        timer = threading.Timer(self._seconds, os.kill, (raylet, signal.SIGKILL))
-        timer.start()
+    def step(self, title: str, total: int | None, unit: str = "images") -> Iterator[Advance]:
+        if title.startswith(("Comparing", "Searching")):
+            self._begun = time.monotonic()
         yield lambda count: None
-        timer.join()
-        self.killed = True
-        self._cluster.remove_node(node, allow_graceful=False)
-        self._cluster.add_node(num_cpus=1)
+
+    def has_come(self) -> bool:
+        return time.monotonic() >= self._begun + self._seconds
 
 
 def records(done: Comparison) -> list[dict[str, Any]]:
@@ -150,9 +144,10 @@ def alone(data: Path, shared_home: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_a_comparison_is_that_of_one_process_with_a_node_killed(data: Path, tmp_path: Path, cluster: Cluster, alone: Comparison) -> None:
-    killing = Killing(cluster, seed=1)
-    there = compared(data, tmp_path, "there", killing, **on_ray(cluster), energy="auto")
-    assert killing.killed and not there.failures
+    moment = Moment(seed=1)
+    with a_node_killed(cluster, moment.has_come):
+        there = compared(data, tmp_path, "there", moment, **on_ray(cluster), energy="auto")
+    assert not there.failures
     assert records(there) == records(alone)
     assert there.predictions.equals(alone.predictions) and there.paired.equals(alone.paired)
     assert any("Energy is not measured on a cluster" in note for note in there.facts["notes"])
@@ -174,10 +169,9 @@ def test_a_search_is_that_of_one_process_with_a_node_killed(
     data: Path, tmp_path: Path, cluster: Cluster, settings: dict[str, Any], trials: int, seed: int
 ) -> None:
     local = searched(data, tmp_path / "local", settings, trials)
-    killing = Killing(cluster, seed)
-    with opened(joined(cluster), Silent()) as engine:
-        assert searched(data, tmp_path / "there", settings, trials, engine, killing) == local
-    assert killing.killed
+    moment = Moment(seed)
+    with opened(joined(cluster), Silent()) as engine, a_node_killed(cluster, moment.has_come):
+        assert searched(data, tmp_path / "there", settings, trials, engine, moment) == local
     assert searched(data, tmp_path / "there", settings, trials) == local  # the journal is that of one process as well
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 import transfer
-from tests.end_to_end.common import three_digits
+from tests.end_to_end.common import Sending, three_digits
 from transfer.cli import main
+from transfer.engines import LOCAL, Engine
 from transfer.errors import ConfigError, DataError, OutputError, RunError
 from transfer.runs import STUDY, TRIALS, TUNING
 from transfer.system.progress import Silent
@@ -47,13 +48,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return three_digits(tmp_path_factory.mktemp("data"), 8, 3, 4)
 
 
-def searched(data: Path, output: Path, trials: int, **changes: Any) -> list[dict[str, Any]]:
+def searched(data: Path, output: Path, trials: int, engine: Engine = LOCAL, **changes: Any) -> list[dict[str, Any]]:
     """The trials of a search without its run, without the seconds they took."""
     request = tune_request(data, [QUICK, {"trials": trials}, changes], "name", output)
     from contextlib import ExitStack
 
     with folder.locked(output, "name") as place, ExitStack() as stack:
-        found, _, _ = module._search(request, folder.begun(place, output / "name", False), place, Silent(), stack)
+        found, _, _ = module._search(request, folder.begun(place, output / "name", False), place, Silent(), stack, engine)
     return [{"settings": one.settings, "value": one.score.value, "facts": one.score.facts} for one in found.trials]
 
 
@@ -106,6 +107,7 @@ def test_a_search_of_other_images_is_refused(data: Path, tmp_path: Path) -> None
 
 def test_several_sizes_and_views_have_passes_of_their_own(data: Path, tmp_path: Path) -> None:
     found = searched(data, tmp_path, 6, sizes=[32, 48], views=[0, 1])
+    assert searched(data, tmp_path / "sent", 6, Sending(), sizes=[32, 48], views=[0, 1]) == found
     assert {row["settings"]["image_size"] for row in found} == {32, 48}
     assert {row["settings"]["augment.views"] for row in found} == {0, 1}
 

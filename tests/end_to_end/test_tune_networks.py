@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import transfer
-from tests.end_to_end.common import three_digits
+from tests.end_to_end.common import Sending, three_digits
+from transfer.engines import LOCAL, Engine
 from transfer.errors import ConfigError
 from transfer.system.progress import Silent
 from transfer.workflows import tune as module
@@ -40,11 +41,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return three_digits(tmp_path_factory.mktemp("data"), 20, 10, 4)
 
 
-def searched(data: Path, output: Path, trials: int) -> list[dict[str, Any]]:
+def searched(data: Path, output: Path, trials: int, engine: Engine = LOCAL) -> list[dict[str, Any]]:
     """The trials of a search without its run, without the seconds they took."""
     request = tune_request(data, [QUICK, {"trials": trials}], "name", output)
     with folder.locked(output, "name") as place, ExitStack() as stack:
-        found, _, _ = module._search(request, folder.begun(place, output / "name", False), place, Silent(), stack)
+        found, _, _ = module._search(request, folder.begun(place, output / "name", False), place, Silent(), stack, engine)
     scores = [(one.settings, one.score) for one in found.trials]
     return [{"settings": settings, "value": one.value, "pruned": one.pruned, "facts": one.facts} for settings, one in scores]
 
@@ -89,6 +90,12 @@ def test_labels_of_the_test_images_change_nothing(data: Path, tmp_path: Path) ->
     for number in range(3):
         (other / "test" / f"{number} moved").rename(other / "test" / str((number + 1) % 3))
     assert searched(data, tmp_path / "one", 3) == searched(other, tmp_path / "two", 3)
+
+
+def test_networks_that_are_trained_elsewhere_have_the_same_scores_and_stop_as_early(data: Path, tmp_path: Path) -> None:
+    found = searched(data, tmp_path / "here", 5)
+    assert any(row["pruned"] for row in found)
+    assert searched(data, tmp_path / "there", 5, Sending()) == found
 
 
 def test_both_kinds_of_network_together_are_refused(tmp_path: Path, image_folder: Callable[..., Path]) -> None:

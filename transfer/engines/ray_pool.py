@@ -181,7 +181,10 @@ class _Host:
 
     def call(self, made: list[Ref], items: Any) -> tuple[Any, Exception | None]:
         """Return what the function returns for the only item, or what it raised."""
-        return _caught(lambda: self._fetched(made[0], lambda function: function)(items[0]))
+        try:
+            return _caught(lambda: self._fetched(made[0], lambda function: function)(items[0]))
+        finally:
+            gc.collect()  # trained networks and their graphs are reference cycles
 
     def _fetched(self, made: Ref, prepare: Callable[[Any], Any]) -> Any:
         import ray
@@ -197,8 +200,6 @@ def _caught(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return work(), None
     except Exception as error:
         return None, _portable(error)
-    finally:
-        gc.collect()  # trained networks and their graphs are reference cycles
 
 
 def _portable(error: Exception) -> Exception:
