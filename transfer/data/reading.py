@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
-from transfer.data import storage
 from transfer.data.decoding.decodable import TOGETHER, DecodeTest
 from transfer.data.decoding.examination import examine, mislabelled
 from transfer.data.decoding.headers import Header
@@ -168,13 +167,3 @@ def _decode(waiting: dict[int, tuple[bytes, Header]], done: list[Read], test: De
 def identity_of(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return what changes when a file changes: size, both times, inode."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & 0x7FFFFFFFFFFFFFFF
-
-
-def present_identity(file: str) -> tuple[int, int, int, int]:
-    """Return the identity of a file or an object as it is now; of an object by a request.
-
-    Raises:
-        OSError: if there is none.
-        DataError: if object storage cannot be used.
-    """
-    return storage.identity_of(storage.RemotePath(file)) if is_remote(file) else identity_of(os.stat(file))
