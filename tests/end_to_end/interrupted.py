@@ -40,12 +40,14 @@ def arm(moment: str, number: int) -> None:
     from transfer.reports.check import page
     from transfer.system import files
     from transfer.training import fitting
+    from transfer.workflows.tuning.journal import Journal
 
     places: dict[str, tuple[Any, str, int, bool]] = {
         "scan": (reading, "examine", 20, False),
         "feature extraction": (Store, "put", 2, False),
         "inside a write": (Store, "put", 3, True),
         "training": (fitting._Recorder, "on_epoch_end", 1, False),
+        "trial": (Journal, "append", 2, False),
         "other data": (Store, "put", 7, False),  # after five batches of features, and the thumbnails of the OOD reference
         "export": (tf.saved_model, "save", 1, False),
         "publishing": (files, "publish_folder", 1, True),

@@ -4,15 +4,23 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import made_up_image
-from tests.features.passes import SIZE, a_set, damage, decode_quickly, run, scan, stored
+from tests.features.passes import BATCH, SIZE, FeatureExtractor, a_set, damage, decode_quickly, run, scan, stored
+from transfer.config import DataConfig
+from transfer.data import sources
+from transfer.data.pipeline import ImageSpec
+from transfer.engines import Lost
+from transfer.engines.local import Local
+from transfer.features.extraction import compute_missing
 from transfer.features.store import Store, key, open_store
 from transfer.features.tasks import PLAIN
+from transfer.system.progress import Silent
 
 Folder = Callable[..., Path]
 
@@ -163,3 +171,31 @@ def test_a_image_that_vanishes_after_the_scan_is_reported(image_folder: Folder, 
     (root / "red" / "002.png").write_bytes(original)
     again, extractor = run(scan(root), root, store)
     assert (again, extractor.batches) == ({}, [1]), "it is not remembered as damaged"
+
+
+def test_images_whose_worker_ended_are_named_and_the_others_stored(image_folder: Folder, store: Store) -> None:
+    class Losing(Local):
+        """Ends a worker with the third image."""
+
+        def stream(self, make_worker: Any, items: Any, batch_size: int) -> Iterator[Any]:
+            yield from make_worker()(items[:2])
+            yield np.array([2]), Lost("ended the worker that had it, 3 times")
+            yield from ((positions + 3, result) for positions, result in make_worker()(items[3:]))
+
+    root = image_folder(count=4, size=(SIZE, SIZE))
+    rows, extractor = scan(root), FeatureExtractor()
+    outputs, image_spec = extractor.outputs, ImageSpec(SIZE)
+    failures = compute_missing(rows, root, image_spec, outputs, extractor, BATCH, store, Silent(), engine=Losing())
+    assert failures == {int(rows.index[2]): "ended the worker that had it, 3 times"}
+    assert store.has([key(digest, PLAIN, "means") for digest in rows["digest"]]) == [number != 2 for number in range(8)]
+
+
+def test_a_file_whose_worker_ended_is_skipped_with_the_reason(image_folder: Folder) -> None:
+    class Losing(Local):
+        def stream(self, make_worker: Any, items: Any, batch_size: int) -> Iterator[Any]:
+            yield np.array([0]), Lost("ended the worker that had it, 3 times")
+            yield from ((positions + 1, result) for positions, result in make_worker()(items[1:]))
+
+    table = sources.read(DataConfig(source=str(image_folder(count=4))), Silent(), engine=Losing()).table
+    assert table["reason"].tolist() == ["ended the worker that had it, 3 times", *[""] * 7]
+    assert table["digest"].tolist()[0] == "" and all(table["digest"].tolist()[1:])

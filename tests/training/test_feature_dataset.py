@@ -1,6 +1,7 @@
 """From stored rows of a divided manifest to a fitted classifier: the right rows for each split, and their predictions."""
 
 import dataclasses
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from transfer.models.registry import SCRATCH
 from transfer.system.progress import Silent
 from transfer.training import feature_dataset as module
 from transfer.training import from_scratch, head
-from transfer.training.feature_dataset import FeatureDataset, infer
+from transfer.training.feature_dataset import FeatureDataset, infer, sent
 from transfer.workflows.settings import resolve
 
 CLASSES = ["blue", "green", "red"]
@@ -37,6 +38,9 @@ class FeatureExtractor:
         self.image_spec, self.precision = ImageSpec(16), "float32"
         self.outputs = [output]
         self._width, self._dtype = width, np.dtype(dtype)
+
+    def for_training(self) -> "FeatureExtractor":
+        return self
 
     def width(self, output: str) -> int:
         return self._width
@@ -109,6 +113,27 @@ def test_augmented_views_are_trained_on_and_nothing_else(store: Store) -> None:
     np.testing.assert_allclose(rows.everything()[2 * plain :] - rows.everything()[:plain], 2.0, atol=1e-5)
     assert len(made.batches(("top:avg",), (5,), 32).labels) == 3 * plain
     assert len(made.evaluation_batches("validation", ("top:avg",), (5,)).labels) == len(made.rows("validation"))
+
+
+def test_what_is_sent_to_another_machine_holds_the_same_rows_and_needs_no_store(store: Store) -> None:
+    config = CONFIG.updated(augment__views=2)
+    here = {"plain": features(store), "views": features(store, config=config), "pixels": features(store, PIXELS)}
+    there = pickle.loads(pickle.dumps(sent(here)))
+    assert there["plain"].store is there["views"].store  # records that several read travel once
+    for name, one in here.items():
+        outputs = tuple(one.extractor.outputs)
+        for split, augmented in (("train", True), ("train", False), ("validation", False), ("test", False)):
+            expected, received = (made.stored(split, outputs, augmented) for made in (one, there[name]))
+            assert received[0].everything().tobytes() == expected[0].everything().tobytes()
+            assert (received[1] == expected[1]).all()
+        folder = there[name].checkpoint(outputs).parent
+        assert folder != one.checkpoint(outputs).parent and not list(folder.iterdir())
+        assert there[name].checkpoint(outputs).name == one.checkpoint(outputs).name
+    alone = head.train(there["views"], ("top:avg",), Silent())
+    beside = head.train(here["views"], ("top:avg",), Silent())
+    assert alone.logits["test"].tobytes() == beside.logits["test"].tobytes()
+    with pytest.raises(AssertionError):
+        _ = there["plain"].own_store
 
 
 def test_only_batches_to_train_on_are_shuffled_and_weighted(store: Store) -> None:

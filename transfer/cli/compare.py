@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli.options import ENGINE
+
 _DATA = typer.Argument(metavar="DATA", help="Folder, table, or tfds:NAME, as for transfer fit.")
 _CONFIG = typer.Option(help="Settings of the comparison (YAML), such as configs/compare.yaml; none: usual methods.")
 _SETTINGS = typer.Option(
@@ -16,6 +18,7 @@ def compare(
     data: Annotated[str | None, _DATA] = None,
     config: Annotated[Path | None, _CONFIG] = None,
     settings: Annotated[list[str] | None, _SETTINGS] = None,
+    engine: Annotated[str | None, ENGINE] = None,
     name: Annotated[str | None, typer.Option(help="Name of the comparison. Default: that of the data.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of all comparisons.")] = Path("comparisons"),
 ) -> None:
@@ -27,6 +30,7 @@ def compare(
 
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
+    layers += [{"common.engine.kind": engine}] if engine is not None else []
     request = compare_request(data, layers, name, output)
     from transfer.cli.terminal import started
 

@@ -20,7 +20,7 @@ from transfer.errors import ConfigError, nearest
 ALL: Literal["all"] = "all"
 _OPEN = ("common", "methods")
 _NAME = r"[^\W_][\w .+-]{0,39}"
-_SHARED = ("data.", "seed")
+_SHARED = ("data.", "engine.", "seed")
 
 
 def _size(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -178,7 +178,7 @@ def _method(value: Any, name: str) -> dict[str, Any]:
     shared = [key for key in keys if key.startswith(_SHARED)]
     if shared:
         raise ConfigError(
-            f"methods.{name}: all methods share the same images and seeds. Set {shared[0]} in common"
+            f"methods.{name}: all methods share the same images, seeds and engine. Set {shared[0]} in common"
             f"{' (it splits the data), and the seeds of the trials in seeds' if shared[0] == 'seed' else ''}. "
             f"Received methods.{name}.{shared[0]}={keys[shared[0]]!r}."
         )

@@ -38,13 +38,22 @@ def require() -> None:
         )
 
 
+_joined: list[tuple[EngineConfig, "RayEngine"]] = []
+
+
 @contextmanager
 def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
     """Yield the engine of the cluster at `engine.address`, `RAY_ADDRESS`, or started here; one started here ends with the block.
 
+    Inside another such block, as `fit` is inside `tune`, it is the same engine: its workers hold all the room there is.
+
     Raises:
         EngineError: if Ray is not installed, no cluster answers, or its nodes have other versions.
     """
+    for of, engine in _joined:
+        if of == config:
+            yield engine
+            return
     require()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of it
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -60,7 +69,11 @@ def joined(config: EngineConfig, progress: Progress) -> Iterator["RayEngine"]:
         nodes = sum(1 for node in ray.nodes() if node["Alive"])
         progress.say(f"Ray: {nodes} node{'' if nodes == 1 else 's'}, {ray.cluster_resources().get('CPU', 0):g} CPU cores.")
         with closing(RayEngine(config, progress)) as engine:
-            yield engine
+            _joined.append((config, engine))
+            try:
+                yield engine
+            finally:
+                _joined.remove((config, engine))
     finally:
         if ours:
             ray.shutdown()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import ray
 
 from transfer.config import EngineConfig
 from transfer.engines import ray_cluster
@@ -34,6 +33,7 @@ class RayEngine:
     def __init__(self, config: EngineConfig, progress: Progress) -> None:
         self._config, self._progress = config, progress
         self._pool = Pool(config, ray_cluster.facts())
+        self._latest: tuple[Any, Ref] | None = None
 
     def close(self) -> None:
         """End the workers."""
@@ -61,7 +61,7 @@ class RayEngine:
 
     def _done(self, method: str, made: Any, items: Items, parts: Sequence[Part]) -> Iterator[tuple[Part, Any]]:
         """Give parts to workers, and yield each with what it gave, or `Lost`."""
-        pool, shared, left = self._pool, ray.put(made), deque(parts)  # once, for all workers
+        pool, shared, left = self._pool, self._sent(made), deque(parts)
         least, most = (min(count, len(parts)) for count in self._count())
         finished = ended = 0
         try:
@@ -84,10 +84,18 @@ class RayEngine:
                             yield again, Lost(f"ended the worker that had it, {again.ended} times")
                         else:
                             left.appendleft(again)
-                if not (happened or pool.busy or pool.ready):
-                    self._progress.say("Waiting for room in the Ray cluster: no worker could be started yet.")
+                if not (happened or pool.busy):
+                    self._progress.say(f"Waiting for room in the Ray cluster: {pool.ready} of at least {least} workers have started.")
         finally:
             pool.stop()
+
+    def _sent(self, made: Any) -> Ref:
+        """Put something into the object store: once for all workers, and once for all batches of a search."""
+        import ray
+
+        if self._latest is None or self._latest[0] is not made:
+            self._latest = (made, ray.put(made))
+        return self._latest[1]
 
     def _give(self, method: str, shared: Ref, items: Items, left: deque[Part]) -> None:
         for worker in self._pool.free():
@@ -119,6 +127,8 @@ class RayEngine:
         Raises:
             EngineError: if the cluster has no room for a single one.
         """
+        import ray
+
         there, config = ray.cluster_resources(), self._config
         room = [there.get("CPU", 0) / config.cpus_per_worker]
         room += [there.get("GPU", 0) / config.gpus_per_worker] if config.gpus_per_worker else []

@@ -1,23 +1,21 @@
 """Workers on a Ray cluster: actors that stay for all work of an engine, so that TensorFlow is imported once in each."""
 
-import pickle
+import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
-import ray
-
 from transfer.config import EngineConfig
 from transfer.engines import ray_cluster
 from transfer.engines.engine import Items
+from transfer.errors import TransferError
 
 Ref: TypeAlias = Any
 """A reference to what a call will return."""
 
 _AHEAD = 2  # parts that a worker has: while one is on its way back, it works on the next
-_ENDED = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.ObjectLostError)
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,30 @@ class Part:
     start: int
     stop: int
     ended: int = 0
+
+
+def _received(call: Ref) -> Any:
+    """Return what a call returned.
+
+    Raises:
+        _EndedError: if its worker ended.
+    """
+    import ray
+
+    ended = (
+        ray.exceptions.RayActorError,
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.ObjectLostError,
+    )
+    try:
+        return ray.get(call)
+    except ended:
+        raise _EndedError from None
+
+
+class _EndedError(Exception):
+    """A worker ended."""
 
 
 class State(Enum):
@@ -57,6 +79,8 @@ class Pool:
 
     def grow(self, wanted: int) -> None:
         """Start workers until there are so many; those for which the cluster has no room yet wait for it."""
+        import ray
+
         options = {"num_cpus": self._config.cpus_per_worker, "num_gpus": self._config.gpus_per_worker}
         while len(self._given) + len(self._starting) < wanted:
             worker = ray.remote(**options)(_Host).remote()
@@ -85,6 +109,8 @@ class Pool:
             EngineError: if a worker has other versions.
             Exception: what the work itself raises.
         """
+        import ray
+
         first = {given[0][0]: worker for worker, given in self._given.items() if given}
         calls = [*first, *self._starting]
         done, _ = ray.wait(calls, num_returns=1, timeout=seconds) if calls else ([], [])
@@ -94,20 +120,22 @@ class Pool:
                 continue
             worker = self._starting.pop(call)
             try:
-                theirs, node = ray.get(call)
-            except _ENDED:
+                theirs, node = _received(call)
+            except _EndedError:
                 yield None, State.ENDED, None
                 continue
             ray_cluster.require_same(self._versions, theirs, node)
             self._given[worker] = deque()
 
     def _collected(self, worker: Any) -> Iterator[tuple[Part, State, Any]]:
+        import ray
+
         given = self._given[worker]
         while given and ray.wait([given[0][0]], timeout=0)[0]:
             call, part = given.popleft()
             try:
-                results, error = ray.get(call)
-            except _ENDED:
+                results, error = _received(call)
+            except _EndedError:
                 self.end(worker)
                 yield part, State.ENDED, None
                 yield from ((after, State.UNTRIED, None) for _, after in given)
@@ -118,6 +146,8 @@ class Pool:
 
     def end(self, worker: Any) -> None:
         """End a worker, whatever it is at."""
+        import ray
+
         self._given.pop(worker, None)
         ray.kill(worker)
 
@@ -141,6 +171,8 @@ class _Host:
 
     def facts(self) -> tuple[dict[str, str], str]:
         """Return the versions here, and the name of the node."""
+        import ray
+
         return ray_cluster.facts(), ray.util.get_node_ip_address()
 
     def work(self, made: list[Ref], items: Any) -> tuple[list[Any] | None, Exception | None]:
@@ -152,6 +184,8 @@ class _Host:
         return _caught(lambda: self._fetched(made[0], lambda function: function)(items[0]))
 
     def _fetched(self, made: Ref, prepare: Callable[[Any], Any]) -> Any:
+        import ray
+
         if self._name != made:  # the latest alone: it may hold a network
             self._made = None
             self._name, self._made = made, prepare(ray.get(made))
@@ -163,12 +197,10 @@ def _caught(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return work(), None
     except Exception as error:
         return None, _portable(error)
+    finally:
+        gc.collect()  # trained networks and their graphs are reference cycles
 
 
 def _portable(error: Exception) -> Exception:
-    """Return an exception that can be sent: itself, or its text."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+    """Return an exception that can be sent: one of ours, or its text."""
+    return error if isinstance(error, TransferError) else RuntimeError(f"{type(error).__name__}: {error}")

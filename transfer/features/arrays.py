@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from transfer.features.store import Store
+from transfer.features.snapshot import Readable
 from transfer.system.sequences import taken
 
 _ALIGNMENT = 64  # bytes
@@ -17,14 +17,14 @@ class StoredRows:
     """Rows [n, width] of float32 features (or uint8 pixels), read from a store.
 
     Attributes:
-        store: where they are stored; must stay open.
+        store: where they are stored, or a part of it in memory; must stay open.
         keys: for each output, whose columns stand side by side, the key of each row.
         widths: values of each output in a row.
         dtype: dtype of the records.
         memory_bytes: a table of at most this size is kept in memory; larger ones are read from the store at each use.
     """
 
-    store: Store
+    store: Readable
     keys: Sequence[Sequence[bytes]]
     widths: Sequence[int]
     dtype: np.dtype

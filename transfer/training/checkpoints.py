@@ -5,8 +5,10 @@ the optimizer, the state of early stopping, and the history so far. The order of
 (`batches.py`), so nothing else is needed. Plain NumPy arrays and JSON, never pickle; a damaged file counts as missing.
 """
 
+import functools
 import hashlib
 import json
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -21,9 +23,20 @@ from transfer.system.sealed import read_arrays, write_arrays
 _KEPT_DAYS = 30
 
 
-def path_of(identity: str, output: str) -> Path:
-    """Return the checkpoint file of one stage: training on one output, with this result identity."""
-    return cache_home() / "checkpoints" / f"{identity}-{hashlib.sha256(output.encode()).hexdigest()[:8]}.npz"
+def path_of(identity: str, output: str, folder: Path | None = None) -> Path:
+    """Return the checkpoint file of one stage: training on one output, with this result identity; no folder: that of all processes."""
+    name = f"{identity}-{hashlib.sha256(output.encode()).hexdigest()[:8]}.npz"
+    return (cache_home() / "checkpoints" if folder is None else folder) / name
+
+
+def own_folder() -> Path:
+    """Return a folder of this process alone, which ends with it: for a worker, whose lost trainings begin anew elsewhere."""
+    return Path(_temporary().name)
+
+
+@functools.cache
+def _temporary() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="transfer-checkpoints-", ignore_cleanup_errors=True)
 
 
 class Stopping(keras.callbacks.EarlyStopping):

@@ -1,10 +1,10 @@
 """Feature datasets: the stored rows of a dataset by split, for every kind of training."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import keras
 import numpy as np
@@ -17,11 +17,14 @@ from transfer.engines import LOCAL, Engine
 from transfer.features.arrays import StoredRows
 from transfer.features.extractor import PIXELS, FeatureExtractor
 from transfer.features.keys import by_name
+from transfer.features.snapshot import Readable, Snapshot, packed
 from transfer.features.store import Store
 from transfer.features.tasks import PLAIN, views_of
 from transfer.training import checkpoints
 from transfer.training.batches import Batches, Live, class_weights
 from transfer.training.identity import result_identity
+
+K = TypeVar("K")
 
 Outputs: TypeAlias = tuple[str, ...]
 """Names of outputs of the feature extractor, whose columns stand side by side."""
@@ -34,14 +37,14 @@ class FeatureDataset:
     Attributes:
         dataset: split, with the features of its images in the store.
         extractor: computed the features.
-        store: the open store that holds them.
+        store: the open store that holds them; on another machine than the store's, a part of it (`sent`).
         config: complete; decisions made on the way (precision, cut point) are not filled in.
         engine: where features are computed that turn out to be needed only now.
     """
 
     dataset: Dataset
     extractor: FeatureExtractor
-    store: Store
+    store: Readable
     config: Config
     engine: Engine = LOCAL
 
@@ -50,10 +53,16 @@ class FeatureDataset:
         """Class names; a class number is a position in this list."""
         return self.dataset.classes
 
+    @property
+    def own_store(self) -> Store:
+        """The store itself, which can be written to: only on its machine."""
+        assert isinstance(self.store, Store)
+        return self.store
+
     def checkpoint(self, outputs: Outputs) -> Path:
         """Return the checkpoint file of training on these outputs."""
         identity = result_identity(self.config, self.extractor.feature_set.id, self.dataset)
-        return checkpoints.path_of(identity, "+".join(outputs))
+        return checkpoints.path_of(identity, "+".join(outputs), checkpoints.own_folder() if isinstance(self.store, Snapshot) else None)
 
     def rows(self, split: str) -> pd.DataFrame:
         """Return the used rows of a split."""
@@ -73,6 +82,12 @@ class FeatureDataset:
         rows = StoredRows(self.store, keys, widths, self.extractor.dtype(outputs[0]), self.config.features.memory_mb << 20)
         return rows, np.tile(labels, len(tags))
 
+    def keys(self, output: str) -> list[np.ndarray]:
+        """Return the keys of all records of an output that training may read, `S48` arrays."""
+        views, train = views_of(self.config), self.dataset.column("digest", "train")
+        augmented = [by_name(train, [(tag, output)]) for tag in views.tags()] if views.augmentation else []
+        return [packed(keys) for keys in (by_name(self.dataset.used["digest"], [(PLAIN, output)]), *augmented)]
+
     def batches(self, outputs: Outputs, shape: tuple[int, ...], batch_size: int, dtype: str = "float32", in_turns: bool = False) -> Batches:
         """Return training batches: shuffled, weighted, with augmented views, all in each epoch or one of each image in turns."""
         rows, labels = self.stored("train", outputs, augmented=True)
@@ -88,6 +103,29 @@ class FeatureDataset:
         rows, labels = self.stored(split, outputs)
         ones = class_weights(labels, len(self.classes), "none")
         return Batches(rows, labels, len(self.classes), evaluation_batch_size(outputs, shape), shape, ones, dtype=dtype)
+
+
+def sent(features: Mapping[K, FeatureDataset]) -> dict[K, FeatureDataset]:
+    """Return feature datasets as they are sent to other machines: with their used rows alone, and the records of these in memory.
+
+    Records that several of them read are sent once. What only the OOD score is made of stays here.
+
+    Raises:
+        StoreError: if a record is missing or damaged.
+    """
+    needed: dict[Store, dict[str, list[np.ndarray]]] = {}
+    for one in features.values():
+        if isinstance(one.store, Store):
+            keys = needed.setdefault(one.store, {})
+            for output in one.extractor.for_training().outputs:
+                keys.setdefault(output, []).extend(one.keys(output))
+    taken = {store: Snapshot.of(store, keys) for store, keys in needed.items()}
+
+    def light(one: FeatureDataset) -> FeatureDataset:
+        dataset = replace(one.dataset, scanned=one.dataset.scanned.iloc[:0], table=one.dataset.used)
+        return replace(one, dataset=dataset, store=taken[one.store] if isinstance(one.store, Store) else one.store, engine=LOCAL)
+
+    return {name: light(one) for name, one in features.items()}
 
 
 def evaluation_batch_size(outputs: Outputs, shape: tuple[int, ...]) -> int:

@@ -82,8 +82,8 @@ def with_whole_maps(features: FeatureDataset, truncation: Truncation | None, pro
     maps = [spec for spec in extractor.specs if spec.pooling == "map"]  # fine-tuning starts from them
     larger = extractor.with_specs(FeatureSpec(truncation.cuts[0], "flatten"), *maps)
     with clock("feature extraction"):
-        dataset = extract(features.dataset, larger, features.store, features.config, progress, features.engine)
-        dataset = extract_views(dataset, larger, features.store, features.config, progress, features.engine)
+        dataset = extract(features.dataset, larger, features.own_store, features.config, progress, features.engine)
+        dataset = extract_views(dataset, larger, features.own_store, features.config, progress, features.engine)
     return replace(features, dataset=dataset, extractor=larger)
 
 

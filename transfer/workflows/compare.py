@@ -8,9 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig
 from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
+from transfer.engines import Engine, opened
 from transfer.errors import TransferError
 from transfer.reports.words import counted
 from transfer.system import environment
@@ -19,10 +21,10 @@ from transfer.system.files import write_text
 from transfer.system.progress import Progress, Silent
 from transfer.system.startup import hearing
 from transfer.workflows.comparison import costs, folder, records, tables, tuning
-from transfer.workflows.comparison import trials as trials_module
 from transfer.workflows.comparison.folder import Comparison
 from transfer.workflows.comparison.methods import Method, prepare
 from transfer.workflows.comparison.records import Record
+from transfer.workflows.comparison.training import Trainer, outcomes
 from transfer.workflows.comparison.trials import Trial, trials
 from transfer.workflows.comparison.tuning import Tuned
 from transfer.workflows.requests import CompareRequest, Data, compare_request
@@ -65,9 +67,9 @@ def compare(
 def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
     """Carry out a request; see `compare`."""
     # TensorFlow warns about repeated tracing; here each trial has its own graph.
-    with folder.locked(request.folder), hearing("ERROR"), ExitStack() as stack:
-        methods, dataset = prepare(request.configs, progress, stack)
-        wanted, note = trials(request.settings, methods, dataset)
+    with folder.locked(request.folder), hearing("ERROR"), opened(_first(request).engine, progress) as engine, ExitStack() as stack:
+        methods, dataset = prepare(request.configs, request.settings.seeds, progress, stack, engine)
+        wanted, note = trials(request.settings, methods, dataset, engine)
         if note:
             progress.say(note)
         progress.say(_extent(request.settings, methods, wanted))
@@ -81,7 +83,7 @@ def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
             progress.say(f"{len(results.found)} of {len(wanted)} trials have a record and are not repeated.")
         lacking = [trial for trial in wanted if trial.identity not in results.found]
         if lacking:
-            results = _train(request, methods, dataset, wanted, lacking, results, progress)
+            results = _train(request, methods, dataset, wanted, lacking, results, progress, engine)
         _write(request, methods, dataset, wanted, results)
     return Comparison(request.folder)
 
@@ -124,37 +126,50 @@ def _recorded(request: CompareRequest, wanted: Sequence[Trial], notes: Sequence[
 
 def _train(
     request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], lacking: Sequence[Trial],
-    results: _Results, progress: Progress,
+    results: _Results, progress: Progress, engine: Engine,
 ) -> _Results:  # fmt: skip
     """Train the missing trials, size by size, and write the tables after each size."""
-    meter = Meter(request.settings.energy == "auto", request.settings.country)
+    meter, trouble = _meter(request)
     found, failures, notes = dict(results.found), list(results.failures), list(results.notes)
-    if meter.trouble:
-        notes.append(meter.trouble)
-        progress.say(meter.trouble)
-    needed = {trial.method.name for trial in lacking}
+    if trouble:
+        notes.append(trouble)
+        progress.say(trouble)
+    needed = {trial.method for trial in lacking}
     rates = {method.name: costs.rate(method, dataset, request.folder, meter) for method in methods if method.name in needed}
     size = lacking[0].size
-    with progress.step("Comparing", len(lacking), "trials") as advance:
+    trained = outcomes(lacking, Trainer.of(lacking, dataset, rates, meter), engine)
+    with progress.step(engine.titled("Comparing"), len(lacking), "trials") as advance:
         for number, trial in enumerate(lacking, start=1):
             if trial.size != size:
                 size = trial.size
                 _write(request, methods, dataset, wanted, _Results(found, tuple(failures), tuple(notes), results.searches))
-            try:
-                record = trials_module.train_trial(trial, rates[trial.method.name], meter)
-            except TransferError as error:
-                failures.append({"run": trial.name, "reason": " ".join(str(error).split())})
-                progress.say(f"Trial {trial.name} failed and is left out: {error}")
+            outcome = next(trained)
+            if isinstance(outcome, Record):
+                about = {"method": trial.method, "size": trial.size, "seed": trial.seed}
+                records.write(request.folder, trial.identity, outcome, about)
+                found[trial.identity] = outcome
             else:
-                about = {"method": trial.method.name, "size": trial.size, "seed": trial.seed}
-                records.write(request.folder, trial.identity, record, about)
-                found[trial.identity] = record
+                failures.append({"run": trial.name, "reason": " ".join(outcome.split())})
+                progress.say(f"Trial {trial.name} failed and is left out: {outcome}")
             advance(1)
             if number % _COLLECT_AFTER == 0:
                 gc.collect()  # networks and their graphs are reference cycles
     if meter.source == "estimate":
         progress.say("Energy is an estimate: this machine has no readable energy counter.")
     return _Results(found, tuple(failures), tuple(notes), results.searches)
+
+
+def _meter(request: CompareRequest) -> tuple[Meter, str]:
+    """Return what measures the energy of trainings, and why nothing is measured although it was requested."""
+    wanted = request.settings.energy == "auto"
+    if wanted and _first(request).engine.kind != "local":
+        return Meter(False, None), "Energy is not measured on a cluster: its counters count whole machines, on which several trials run"
+    meter = Meter(wanted, request.settings.country)
+    return meter, meter.trouble
+
+
+def _first(request: CompareRequest) -> Config:
+    return next(iter(request.configs.values()))
 
 
 def _write(request: CompareRequest, methods: Sequence[Method], dataset: Dataset, wanted: Sequence[Trial], results: _Results) -> None:

@@ -124,7 +124,7 @@ def choose_reference(trained: Trained, truncation: Truncation | None, classifier
 def _thumbnails(features: FeatureDataset, rows: pd.DataFrame) -> list[bytes]:
     """Return a JPEG of each image, empty where it cannot be read; they are stored beside the features: decoding takes long."""
     root, names = features.dataset.root, [key(digest, PLAIN, f"jpeg:{_THUMBNAIL}") for digest in rows["digest"]]
-    found = features.store.contents(names)
+    found = features.own_store.contents(names)
     lacking = [content is None for content in found]
     made = jpegs(root, rows[lacking], _THUMBNAIL, features.config.data)
     new = {
@@ -134,13 +134,13 @@ def _thumbnails(features: FeatureDataset, rows: pd.DataFrame) -> list[bytes]:
         if row["path"] in made and (storage.is_remote(root) or not why_changed(root, row))
     }
     if new:
-        features.store.put(new)
+        features.own_store.put(new)
     return [new.get(name, b"") if content is None else content for name, content in zip(names, found, strict=True)]
 
 
 def _other_images(features: FeatureDataset, outputs: Sequence[str], reference: Reference, progress: Progress) -> dict[str, np.ndarray]:
     """Return `ood_score` of images of other data by kind, from features that are stored like those of any image."""
-    config, extractor, store = features.config, features.extractor, features.store
+    config, extractor, store = features.config, features.extractor, features.own_store
     kinds = ood_images.images(config.ood.other_images, set(features.dataset.table["digest"]), config.seed)
     files = [(kind, file) for kind, of_kind in kinds.items() for file in of_kind]
     if not files:

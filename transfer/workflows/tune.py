@@ -9,6 +9,7 @@ from typing import Any
 
 from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
+from transfer.engines import LOCAL, Engine, opened
 from transfer.runs import DEFAULT_OUTPUT, STUDY, TRIALS, TUNING, Run, to_json
 from transfer.system.progress import Progress, Silent
 from transfer.system.spreadsheet import to_csv
@@ -61,10 +62,11 @@ def tune(
 
 def carry_out(request: TuneRequest, progress: Progress) -> Run:
     """Carry out a request; see `tune`."""
-    with folder.locked(request.output, request.name) as place, hearing("ERROR"):
+    engine_config = next(iter(request.configs.values())).engine
+    with folder.locked(request.output, request.name) as place, hearing("ERROR"), opened(engine_config, progress) as engine:
         file = folder.begun(place, request.output / request.name, request.overwrite)
         with ExitStack() as stack:
-            searched, space, facts = _search(request, file, place, progress, stack)
+            searched, space, facts = _search(request, file, place, progress, stack, engine)
         chosen = choice.choose(searched, request.settings.choose)
         progress.say(_said(searched, chosen))
         earlier = _published(request, searched, chosen)
@@ -78,10 +80,12 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
     return earlier
 
 
-def _search(request: TuneRequest, file: Path, place: Path, progress: Progress, stack: ExitStack) -> tuple[Searched, Space, dict[str, Any]]:
+def _search(
+    request: TuneRequest, file: Path, place: Path, progress: Progress, stack: ExitStack, engine: Engine = LOCAL
+) -> tuple[Searched, Space, dict[str, Any]]:
     """Prepare the images, and try heads or networks."""
     settings = request.settings
-    ready = prepare(request, journal.identity_of(file), place, progress, stack)
+    ready = prepare(request, journal.identity_of(file), place, progress, stack, engine)
     searched = run_study(
         ready.space, ready.scorer, Budget(settings.trials, settings.timeout), file, ready.identity, progress,
         seed=settings.seed, batch=settings.batch, random_trials=settings.random_trials, anew=request.overwrite,

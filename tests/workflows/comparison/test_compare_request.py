@@ -1,5 +1,6 @@
 """What is known to be wrong with a comparison is said before TensorFlow starts."""
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.workflows.comparison.tiny import pair
+from transfer.cli import main
 from transfer.errors import ConfigError, DataError, OutputError, RunError
 from transfer.workflows.comparison import folder
 from transfer.workflows.comparison.folder import Comparison
@@ -35,6 +37,8 @@ def test_the_folder_is_called_like_the_data(image_folder: Callable[..., Path], t
         ({"common.data.test": 0.9}, r"methods\.linear: .*data\.test"),
         ({"methods.twin": {"backbone": "mlp", "network.dense": []}}, "Received identical methods.linear and methods.twin"),
         ({"energy": "auto", "country": "QQQ"}, "Unknown country"),
+        ({"methods.hidden.engine.kind": "ray"}, "share the same images, seeds and engine. Set engine.kind in common"),
+        ({"common.engine.kind": "spark"}, r"engine\.kind"),
     ],
 )
 def test_a_method_that_cannot_be_is_refused_by_its_name(
@@ -42,6 +46,20 @@ def test_a_method_that_cannot_be_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         compare_request(image_folder(count=3), [pair(), wrong], output=tmp_path / "out")
+
+
+def test_without_ray_the_commands_say_what_to_install(
+    image_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find, data = importlib.util.find_spec, str(image_folder(count=3))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "ray" else find(name, *more))
+    for command in ("compare", "tune"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, data, "--engine", "ray", "--output", str(tmp_path / "out")])
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and said.count("\n") == 1
+        assert 'pip install "keras-transfer[ray]"' in said and "Received engine.kind=ray." in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -58,3 +58,10 @@ def test_a_comparison_from_end_to_end(image_folder: Callable[..., Path], tmp_pat
     assert row["log_loss"] == pytest.approx(run.metrics["test"]["log_loss"], rel=1e-4)
     assert row["parameters_trained"] == run.metrics["parameters"]["trained"]
     assert row["parameters_total"] == run.metrics["parameters"]["total"]
+
+
+def test_each_seed_trains_on_views_of_its_own(image_folder: Callable[..., Path], tmp_path: Path) -> None:
+    data, common = image_folder(count=10), SETTINGS["common"] | {"augment.views": 1}
+    methods = {"top": SETTINGS["methods"]["top"], "lower": SETTINGS["methods"]["lower"]}
+    done = compare(data, SETTINGS | {"sizes": ["all"], "seeds": [0, 1], "common": common, "methods": methods}, output=tmp_path / "out")
+    assert not done.failures and len(done.runs) == 4

@@ -196,7 +196,8 @@ def test_the_test_split_chooses_nothing(image_folder: Callable[..., Path], tmp_p
         table = made[0].dataset.table.copy()
         test = table["split"] == "test"
         table.loc[test, "label"] = list(table.loc[test, "label"])[::-1]
-        return [replace(trial, dataset=replace(trial.dataset, table=table)) for trial in made], note
+        parts = [replace(trial.features, dataset=replace(trial.dataset, table=table)) for trial in made]
+        return [replace(trial, features=part) for trial, part in zip(made, parts, strict=True)], note
 
     monkeypatch.setattr("transfer.workflows.compare.trials", turned)
     other = compare(data, few, name="other", output=tmp_path / "out").tuning

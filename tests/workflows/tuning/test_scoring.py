@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from transfer.config import Config
 from transfer.config.tuning import TuningConfig
 from transfer.models import heads
+from transfer.models.registry import BACKBONES
 from transfer.training.many_heads import dense_curves
+from transfer.workflows.tuning.batches import BatchScorer
 from transfer.workflows.tuning.proposals import Proposal
 from transfer.workflows.tuning.scoring import (
     EPOCH,
@@ -47,16 +49,12 @@ def scorer(settings: TuningConfig = SETTINGS, count: int = 120) -> HeadScorer:
         tables[name] = (strength * np.eye(CLASSES, WIDTH)[labels] + random.normal(size=(count, WIDTH))).astype(np.float32)
     images = Images.divided(labels, [str(number) for number in range(count)], CLASSES, settings)
 
-    def outputs(config: Config) -> tuple[str, ...]:
-        cuts = (config.truncate_at,) if isinstance(config.truncate_at, str) else config.truncate_at
-        return tuple(f"{cut}:avg" for cut in cuts)
-
     def read(names: tuple[str, ...], views: int) -> np.ndarray:
         plain = np.concatenate([tables[name] for name in names], axis=1)
         return np.concatenate([plain, *(plain + 0.01 * (view + 1) for view in range(views))])
 
     base = Config().updated(training__epochs=12, training__patience=4)
-    return HeadScorer(settings, images, {("vgg16", 224): Pass(base, outputs, lambda name: WIDTH, read)})
+    return HeadScorer(settings, images, {("vgg16", 224): Pass(base, BACKBONES["vgg16"], dict.fromkeys(tables, WIDTH), read)})
 
 
 def leader(of: HeadScorer, settings: dict[str, Any]) -> Finished:
@@ -105,9 +103,9 @@ def test_a_hopeless_trial_is_stopped_after_the_first_folds_and_a_good_one_is_not
 def test_the_leader_is_the_best_of_earlier_batches() -> None:
     of = scorer()
     poor = Finished(1, {}, {}, Score(0.9, pruned=True))
-    scores = list(of([Proposal(2, WORTHLESS, {}), Proposal(3, LINEAR, {})], [leader(of, LINEAR), poor]))
+    scores = list(BatchScorer(of)([Proposal(2, WORTHLESS, {}), Proposal(3, LINEAR, {})], [leader(of, LINEAR), poor]))
     assert [score.pruned for score in scores] == [True, False]
-    assert [score.pruned for score in of([Proposal(2, WORTHLESS, {})], [poor])] == [False]  # nobody leads yet
+    assert [score.pruned for score in BatchScorer(of)([Proposal(2, WORTHLESS, {})], [poor])] == [False]  # nobody leads yet
 
 
 def test_repeats_divide_the_images_anew_and_their_mean_counts() -> None:

@@ -69,7 +69,7 @@ def filesystem(path: RemotePath) -> Any:
     Raises:
         DataError: if a package is missing, or the settings of the storage are.
     """
-    return _made(path.scheme, path.bucket if path.scheme == "hdfs" else "", path.connections)
+    return _made(path.scheme, path.bucket if _PACKAGES[path.scheme] in ("fsspec", "adlfs") else "", path.connections)
 
 
 @functools.cache
@@ -89,9 +89,8 @@ def _made(scheme: str, host: str, connections: int) -> Any:
         if needed == "s3fs":
             kind = type("S3", (module.S3FileSystem,), {"retries": 1})  # it is tried again here
             return kind(**options, config_kwargs={**_TIMEOUTS, "max_pool_connections": connections, "retries": {"max_attempts": 0}})
-        if scheme == "hdfs" and host:
-            name, _, port = host.partition(":")
-            options |= {"host": name, "port": int(port or 8020)}
+        if host:  # the server of hdfs, the account of abfs
+            options |= fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(f"{scheme}://{host}/x")
         return fsspec.filesystem(scheme, **options)
     except Exception as error:
         raise _about_credentials(

@@ -150,7 +150,7 @@ class Shards:
 
 
 def identities_of(files: Sequence[str], known: Identities = NONE_KNOWN) -> np.ndarray:
-    """Return a digest of each file's name and what `reading.present_identity` says of it, V16 [n]: it changes if the file does.
+    """Return a digest of each file's name and its identity (`reading.identity_of`), V16 [n]: it changes if the file does.
 
     Another file may have the same size and time, which can be set; not the same inode and time of the last change of any kind.
 

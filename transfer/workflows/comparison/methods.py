@@ -1,5 +1,6 @@
 """The methods of a comparison: they share one scan and one split, and the features of each frozen prefix."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from transfer.data.classes import describe_balance
 from transfer.data.dataset import Dataset
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
+from transfer.engines import LOCAL, Engine
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, FeatureExtractor, Load, load_extractor
 from transfer.features.store import Store, open_store
@@ -42,7 +44,9 @@ class Method:
         return self.extractor.measured if isinstance(self.extractor, BackboneExtractor) else None
 
 
-def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack) -> tuple[list[Method], Dataset]:
+def prepare(
+    configs: Mapping[str, Config], seeds: Sequence[int], progress: Progress, stack: ExitStack, engine: Engine = LOCAL
+) -> tuple[list[Method], Dataset]:
     """Scan and split the images, and extract their features for every method.
 
     The splits are those of `fit` with the same data, configuration and seed; if near duplicates are grouped, those of the
@@ -50,15 +54,17 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
 
     Args:
         configs: method -> complete configuration; their data sections are the same.
+        seeds: of the trials: each has views of its own.
         progress: reports each step.
         stack: closes the stores.
+        engine: where the frozen passes run.
 
     Returns:
         The methods, and the split dataset.
     """
     first = next(iter(configs.values()))
     devices.prepare(first.training.devices, progress)
-    dataset = sources.read(first.data, progress)
+    dataset = sources.read(first.data, progress, engine=engine)
     dataset = split(dataset, first.data, first.seed)
     progress.say(describe_balance(dataset.table, first.training.class_weights))
     dataset, first = choose_value_range(dataset, first, progress)
@@ -69,10 +75,10 @@ def prepare(configs: Mapping[str, Config], progress: Progress, stack: ExitStack)
         extractor = load_extractor(config, dataset, progress, load)
         methods.append(Method(name, config, extractor, stack.enter_context(open_store(extractor.feature_set, progress))))
     for group in _sharing_features(methods):
-        dataset = extract(dataset, _joined([method.extractor for method in group]), group[0].store, group[0].config, progress)
+        dataset = extract(dataset, _joined([method.extractor for method in group]), group[0].store, group[0].config, progress, engine)
     dataset = split_again(dataset, methods[0].extractor, methods[0].store, first)
-    for method in methods:
-        dataset = extract_views(dataset, method.extractor, method.store, method.config, progress)
+    for method, seed in itertools.product(methods, seeds):
+        dataset = extract_views(dataset, method.extractor, method.store, method.config.updated(seed=seed), progress, engine)
     return methods, dataset
 
 

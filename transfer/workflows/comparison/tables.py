@@ -28,14 +28,14 @@ COLUMNS = [
 
 def runs(found: Sequence[tuple[Trial, Record]], methods: Sequence[str], classes: int) -> pd.DataFrame:
     """Return one row per run (columns `COLUMNS`), ordered by method, then size, then seed."""
-    ordered = sorted(found, key=lambda pair: methods.index(pair[0].method.name))  # stable: sizes and seeds stay in order
+    ordered = sorted(found, key=lambda pair: methods.index(pair[0].method))  # stable: sizes and seeds stay in order
     rows = []
     tested: dict[str, Any] = {}
     for trial, record in ordered:
         if not tested:  # always the same images
             counts = trial.dataset.rows("test")["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
             tested = {"majority": counts.iloc[0] / counts.sum(), "majority_class": counts.index[0]}
-        facts: dict[str, Any] = {"run": trial.name, "method": trial.method.name, "size": trial.size, "seed": trial.seed}
+        facts: dict[str, Any] = {"run": trial.name, "method": trial.method, "size": trial.size, "seed": trial.seed}
         facts |= asdict(record) | tested | {"images_per_class": record.train_images / classes}
         rows.append(facts | {"seconds": record.seconds_frozen + record.seconds_training})
     table = pd.DataFrame(rows, columns=COLUMNS)

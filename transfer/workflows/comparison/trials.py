@@ -12,6 +12,7 @@ from transfer.config.comparison import ComparisonConfig
 from transfer.config.cut_points import listed
 from transfer.data import subsets
 from transfer.data.dataset import Dataset
+from transfer.engines import LOCAL, Engine
 from transfer.evaluation.metrics import evaluate
 from transfer.models import joined
 from transfer.system.energy import Meter
@@ -32,25 +33,34 @@ class Trial:
     """One trial of a comparison.
 
     Attributes:
-        config: configuration of the method, with the seed of the trial.
-        dataset: the images of all three splits that the trial uses.
+        method: its name.
+        features: of the images of all three splits that the trial uses.
         identity: name of its record.
     """
 
-    method: Method
+    method: str
     size: str
     seed: int
-    config: Config = field(repr=False)
-    dataset: Dataset = field(repr=False)
+    features: FeatureDataset = field(repr=False)
     identity: str
 
     @property
     def name(self) -> str:
         """Its name in the tables."""
-        return f"{self.method.name}-{self.size}-{self.seed}"
+        return f"{self.method}-{self.size}-{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        """Configuration of the method, with the seed of the trial."""
+        return self.features.config
+
+    @property
+    def dataset(self) -> Dataset:
+        """Its images."""
+        return self.features.dataset
 
 
-def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Dataset) -> tuple[list[Trial], str]:
+def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Dataset, engine: Engine = LOCAL) -> tuple[list[Trial], str]:
     """Return all trials, size by size, so that an interrupted comparison already has complete sizes.
 
     Returns:
@@ -70,7 +80,8 @@ def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Datas
             for method in methods:
                 config = method.config.updated(seed=seed)
                 name = result_identity(config, method.extractor.feature_set.id, part)
-                made.append(Trial(method, str(size), seed, config, part, name))
+                features = FeatureDataset(part, method.extractor, method.store, config, engine)
+                made.append(Trial(method.name, str(size), seed, features, name))
     return made, _beyond(beyond, most)
 
 
@@ -92,8 +103,7 @@ def train_trial(trial: Trial, rate: Rate, meter: Meter) -> Record:
     Raises:
         TransferError: for any error that the user can fix, such as a learning rate at which training diverges.
     """
-    method, clock, silent = trial.method, Clock(), Silent()
-    features = FeatureDataset(trial.dataset, method.extractor, method.store, trial.config)
+    features, clock, silent = trial.features, Clock(), Silent()
     started = time.perf_counter()
     with meter.measuring() as reading:
         truncation = choose_truncation(features, silent, clock)

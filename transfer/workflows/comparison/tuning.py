@@ -1,4 +1,7 @@
-"""`tune: N` of a comparison: N settings are tried for each method, on training and validation images alone; the best is compared."""
+"""`tune: N` of a comparison: N settings are tried for each method, on training and validation images alone; the best is compared.
+
+Each trial is proposed from those before it, one after the other, so that they run in this process whatever the engine is.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,6 @@ from transfer.config.search_space import Choices, Range, Space, label
 from transfer.config.tuning import TuningConfig
 from transfer.models.registry import Scratch, find
 from transfer.system.progress import Progress
-from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.identity import result_identity
 from transfer.workflows.comparison import folder as names
 from transfer.workflows.comparison.trials import Trial
@@ -102,21 +104,21 @@ def tune(settings: ComparisonConfig, wanted: Sequence[Trial], folder: Path, prog
         return list(wanted), []
     last = wanted[-1].size
     searches = {
-        (trial.method.name, trial.size): _search(settings, trial, folder, progress)
+        (trial.method, trial.size): _search(settings, trial, folder, progress)
         for trial in wanted
         if trial.seed == settings.seeds[0] and (settings.tune_at == "each" or trial.size == last)
     }
     kept = {key: found for key, found in searches.items() if found is not None}
     retuned = []
     for trial in wanted:
-        found = kept.get((trial.method.name, trial.size if settings.tune_at == "each" else last))
+        found = kept.get((trial.method, trial.size if settings.tune_at == "each" else last))
         retuned.append(with_settings(trial, found.best.settings) if found and found.best.number else trial)
     return retuned, list(kept.values())
 
 
 def _search(settings: ComparisonConfig, trial: Trial, folder: Path, progress: Progress) -> Tuned | None:
     """Search settings for the method and the images of a trial; None if nothing is left to try."""
-    name = trial.method.name
+    name = trial.method
     space = space_of(trial.config, settings.common | settings.methods[name])
     if not space.parameters:
         progress.say(f"{name}: all its settings are given or found by itself: nothing to tune.")
@@ -128,8 +130,7 @@ def _search(settings: ComparisonConfig, trial: Trial, folder: Path, progress: Pr
     def score(batch: Sequence[Proposal], before: Sequence[Finished]) -> Iterator[Score]:
         for proposal in batch:
             wanted = with_settings(trial, proposal.settings) if proposal.number else trial
-            method = wanted.method
-            features = FeatureDataset(without_test(wanted.dataset), method.extractor, method.store, wanted.config)
+            features = replace(wanted.features, dataset=without_test(wanted.dataset))
             yield network_scoring.score(features, watching(before, _PRUNING))
 
     progress.say(f"Tuning {name} on {trial.size} images per class: {settings.tune} trials.")
@@ -145,7 +146,8 @@ def _search(settings: ComparisonConfig, trial: Trial, folder: Path, progress: Pr
 def with_settings(trial: Trial, settings: Mapping[str, Any]) -> Trial:
     """Return a trial with other settings, and with the identity that belongs to them."""
     config = trial.config.updated(**{key.replace(".", "__"): value for key, value in settings.items()})
-    return replace(trial, config=config, identity=result_identity(config, trial.method.extractor.feature_set.id, trial.dataset))
+    features = replace(trial.features, config=config)
+    return replace(trial, features=features, identity=result_identity(config, features.extractor.feature_set.id, trial.dataset))
 
 
 def told(facts: Mapping[str, Any]) -> str:

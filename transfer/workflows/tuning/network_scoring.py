@@ -6,19 +6,21 @@ finished trials before it had reached in as many epochs (the median stopping rul
 same trials.
 """
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from transfer.config.tuning import TuningConfig
 from transfer.data.dataset import Dataset
 from transfer.errors import TransferError
-from transfer.training.feature_dataset import FeatureDataset
+from transfer.training.feature_dataset import FeatureDataset, sent
 from transfer.training.fitting import HopelessError, Watch
 from transfer.workflows.comparison.trials import validated
-from transfer.workflows.tuning.proposals import Proposal
+from transfer.workflows.tuning.batches import Asked
 from transfer.workflows.tuning.scoring import EPOCH, ERROR
 from transfer.workflows.tuning.spaces import key_of, of_trial
 from transfer.workflows.tuning.study import Finished, Score
@@ -31,7 +33,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class NetworkScorer:
-    """Scores trials; see `study.Scorer`.
+    """Scores trials; see `batches.TrialScorer`. Sent to another machine, it takes the pixels with it; see `feature_dataset.sent`.
 
     Attributes:
         features: network and size -> stored pixels, without the test images; the configuration but for what the trials choose.
@@ -40,11 +42,36 @@ class NetworkScorer:
     settings: TuningConfig
     features: Mapping[tuple[str, int], FeatureDataset]
 
-    def __call__(self, batch: Sequence[Proposal], before: Sequence[Finished]) -> Iterator[Score]:
-        watch = watching(before, self.settings)
-        for proposal in batch:
-            source = self.features[key_of(self.features, proposal.settings)]
-            yield score(replace(source, config=of_trial(source.config, proposal.settings)), watch)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NetworkScorer, (self.settings, sent(self.features))
+
+    def against(self, before: Sequence[Finished]) -> Watch | None:
+        """Return the rule by which a trial ends early."""
+        return watching(before, self.settings)
+
+    def __call__(self, asked: Asked) -> Score:
+        settings, watch = asked
+        source = self.features[key_of(self.features, settings)]
+        return score(replace(source, config=of_trial(source.config, settings)), watch)
+
+
+@dataclass(frozen=True)
+class MedianRule:
+    """Whether a training goes on; see `fitting.Watch`.
+
+    Attributes:
+        reached: for each finished trial, the best accuracy so far after each epoch.
+        first: epoch from which on trainings are stopped.
+    """
+
+    reached: tuple[tuple[float, ...], ...]
+    first: int
+
+    def __call__(self, accuracies: Sequence[float]) -> bool:
+        epoch = len(accuracies)
+        if epoch < self.first:
+            return True
+        return bool(round(max(accuracies), _DIGITS) >= np.median([best[min(epoch, len(best)) - 1] for best in self.reached]))
 
 
 def watching(before: Sequence[Finished], settings: TuningConfig) -> Watch | None:
@@ -55,17 +82,10 @@ def watching(before: Sequence[Finished], settings: TuningConfig) -> Watch | None
         settings: `prune_epochs` and `prune_trials`.
     """
     curves = [one.score.facts.get(BY_EPOCH) for one in before if not one.score.pruned]
-    reached = [np.maximum.accumulate(curve) for curve in curves if curve]
+    reached = [tuple(itertools.accumulate(curve, max)) for curve in curves if curve]
     if not settings.prune_epochs or len(reached) < settings.prune_trials:
         return None
-
-    def go_on(accuracies: Sequence[float]) -> bool:
-        epoch = len(accuracies)
-        if epoch < settings.prune_epochs:
-            return True
-        return bool(round(max(accuracies), _DIGITS) >= np.median([best[min(epoch, len(best)) - 1] for best in reached]))
-
-    return go_on
+    return MedianRule(tuple(reached), settings.prune_epochs)
 
 
 def score(features: FeatureDataset, watch: Watch | None = None) -> Score:

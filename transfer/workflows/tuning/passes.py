@@ -17,6 +17,7 @@ from transfer.data.dataset import Dataset
 from transfer.data.groups import units
 from transfer.data.splits import split
 from transfer.data.value_range import choose_value_range
+from transfer.engines import LOCAL, Engine
 from transfer.features.arrays import StoredRows
 from transfer.features.extraction import compute_missing, extract
 from transfer.features.extractor import BackboneExtractor, load_extractor
@@ -25,7 +26,6 @@ from transfer.features.specs import batch_size
 from transfer.features.store import open_store
 from transfer.features.tasks import ONLY_PLAIN, Views, count_missing, views_of
 from transfer.models import heads
-from transfer.models.pretrained import head_specs
 from transfer.models.registry import Backbone, find
 from transfer.quality.checks import split_again
 from transfer.system import devices
@@ -74,15 +74,17 @@ def whole(config: Config, space: Space) -> Config:
     return config.updated(truncate_at=tuple(cut for cut in backbone.cut_names if cut in cuts), head__pooling=pooling)
 
 
-def scanned(config: Config, progress: Progress) -> tuple[Dataset, Config]:
+def scanned(config: Config, progress: Progress, engine: Engine = LOCAL) -> tuple[Dataset, Config]:
     """Read and split the images, as `fit` does; `data.value_range: auto` is decided here."""
     devices.prepare(config.training.devices, progress)
-    dataset = split(sources.read(config.data, progress), config.data, config.seed)
+    dataset = split(sources.read(config.data, progress, engine=engine), config.data, config.seed)
     progress.say(describe_balance(dataset.table, config.training.class_weights))
     return choose_value_range(dataset, config, progress)
 
 
-def prepare(configs: Mapping[Key, Config], dataset: Dataset, views: int, folder: Path, progress: Progress, stack: ExitStack) -> Prepared:
+def prepare(
+    configs: Mapping[Key, Config], dataset: Dataset, views: int, folder: Path, progress: Progress, stack: ExitStack, engine: Engine = LOCAL
+) -> Prepared:
     """Make the frozen passes, after telling what they cost.
 
     Args:
@@ -92,6 +94,7 @@ def prepare(configs: Mapping[Key, Config], dataset: Dataset, views: int, folder:
         folder: keeps the measured costs.
         progress: reports each step.
         stack: closes the stores.
+        engine: where the frozen passes run.
     """
     methods = {}
     for name, config in configs.items():
@@ -101,7 +104,7 @@ def prepare(configs: Mapping[Key, Config], dataset: Dataset, views: int, folder:
         )
     _tell(methods, dataset, views, folder, progress)
     for method in methods.values():
-        dataset = extract(dataset, method.extractor, method.store, method.config, progress)
+        dataset = extract(dataset, method.extractor, method.store, method.config, progress, engine)
     first = next(iter(methods.values()))
     dataset = split_again(dataset, first.extractor, first.store, first.config)
     for method in methods.values() if views else ():
@@ -109,7 +112,7 @@ def prepare(configs: Mapping[Key, Config], dataset: Dataset, views: int, folder:
         failed = compute_missing(
             Prepared(methods, dataset).rows, dataset.root, source.image_spec, source.outputs, source,
             batch_size(method.config, source.image_spec.size), method.store, progress, _views(method, views),
-            "Extracting features of views",
+            "Extracting features of views", engine=engine,
         )  # fmt: skip
         dataset = dataset.skip(failed)
     return Prepared(methods, dataset)
@@ -136,19 +139,25 @@ def _tell(methods: Mapping[Key, Method], dataset: Dataset, views: int, folder: P
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads stored features, and keeps what fits into `features.memory_mb`.
+    """Reads stored features, and keeps what fits into `features.memory_mb`. Sent to another machine, it becomes `_Columns`.
 
     Attributes:
         digests: of the images that trials are scored on, in order.
+        most_views: that a trial may ask for.
     """
 
     method: Method
     digests: tuple[str, ...]
+    most_views: int
     kept: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     def __call__(self, outputs: tuple[str, ...], views: int) -> np.ndarray:
         """See `scoring.Read`."""
         return np.concatenate([self._column(output, views) for output in outputs], axis=1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        outputs = self.method.extractor.for_training().outputs
+        return _Columns, ({output: self._column(output, self.most_views) for output in outputs}, len(self.digests))
 
     def _column(self, output: str, views: int) -> np.ndarray:
         if (output, views) not in self.kept:
@@ -162,6 +171,23 @@ class _Reader:
         return self.kept[output, views]
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """All features that the trials of a search can ask for, in memory: on other machines than the store's, once for all workers of each.
+
+    Attributes:
+        columns: output -> float32 [(1 + most views) * n, width]; the first rows are those for fewer views.
+        images: n.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    images: int
+
+    def __call__(self, outputs: tuple[str, ...], views: int) -> np.ndarray:
+        """See `scoring.Read`."""
+        return np.concatenate([self.columns[output][: (1 + views) * self.images] for output in outputs], axis=1)
+
+
 def sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     """Return the images that trials are scored on: all, or so many drawn at random, in order."""
     if len(rows) <= most:
@@ -169,27 +195,23 @@ def sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     return rows.iloc[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]
 
 
-def sources_of(prepared: Prepared, configs: Mapping[Key, Config], rows: pd.DataFrame) -> dict[tuple[Any, Any], Pass]:
+def sources_of(prepared: Prepared, configs: Mapping[Key, Config], rows: pd.DataFrame, views: int) -> dict[tuple[Any, Any], Pass]:
     """Return what trials read: backbone and size -> stored features.
 
     Args:
         prepared: the passes.
         configs: the configuration that the trials of each change.
         rows: the images that trials are scored on.
+        views: the most that a trial has.
     """
-    return {name: _source(method, configs[name], tuple(rows["digest"])) for name, method in prepared.methods.items()}
+    return {name: _source(method, configs[name], tuple(rows["digest"]), views) for name, method in prepared.methods.items()}
 
 
-def _source(method: Method, config: Config, digests: tuple[str, ...]) -> Pass:
+def _source(method: Method, config: Config, digests: tuple[str, ...], views: int) -> Pass:
     extractor = method.extractor
     assert isinstance(extractor, BackboneExtractor)
-    backbone = extractor.pretrained.backbone
-
-    def outputs(trial: Config) -> tuple[str, ...]:
-        cuts = [cut.name for cut in backbone.cuts_of(trial.truncate_at)]
-        return tuple(spec.name for spec in head_specs(cuts, trial.head.pooling))
-
-    return Pass(config, outputs, extractor.width, _Reader(method, digests))
+    widths = {output: extractor.width(output) for output in extractor.for_training().outputs}
+    return Pass(config, extractor.pretrained.backbone, widths, _Reader(method, digests, views))
 
 
 def groups(rows: pd.DataFrame) -> list[str]:

@@ -17,12 +17,14 @@ from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
 from transfer.data.dataset import Dataset
 from transfer.data.folds import possible
+from transfer.engines import LOCAL, Engine
 from transfer.models.pretrained import TENSORFLOW
 from transfer.models.registry import Backbone, Scratch
 from transfer.system.progress import Progress
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.workflows.requests import TuneRequest
 from transfer.workflows.tuning import passes
+from transfer.workflows.tuning.batches import BatchScorer
 from transfer.workflows.tuning.network_scoring import NetworkScorer, without_test
 from transfer.workflows.tuning.network_spaces import network_space, networks_of
 from transfer.workflows.tuning.passes import Key, Prepared
@@ -43,7 +45,9 @@ class Ready:
     facts: dict[str, Any]
 
 
-def prepare(request: TuneRequest, known: Mapping[str, Any], place: Path, progress: Progress, stack: ExitStack) -> Ready:
+def prepare(
+    request: TuneRequest, known: Mapping[str, Any], place: Path, progress: Progress, stack: ExitStack, engine: Engine = LOCAL
+) -> Ready:
     """Read the images, and store what all trials share: the features of frozen passes, or pixels.
 
     Args:
@@ -52,47 +56,48 @@ def prepare(request: TuneRequest, known: Mapping[str, Any], place: Path, progres
         place: folder of the search; keeps the measured costs.
         progress: reports each step.
         stack: closes the stores.
+        engine: where the frozen passes and the trials run.
     """
     first = next(iter(request.configs.values()))
-    dataset, first = passes.scanned(first, progress)
+    dataset, first = passes.scanned(first, progress, engine)
     configs = {}
     for key, config in request.configs.items():
         precision = known.get(_PRECISION.format(*key), config.precision)  # measured once; another one would be another search
-        engine = known.get(_ENGINE.format(*key), TENSORFLOW if known else config.compute)
-        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision, compute=engine)
+        computed_by = known.get(_ENGINE.format(*key), TENSORFLOW if known else config.compute)
+        configs[key] = config.updated(data__value_range=first.data.value_range, precision=precision, compute=computed_by)
     networks = networks_of(request.settings)
     from_scratch = [network for network in networks if isinstance(network, Scratch)]
     if from_scratch:
-        return _of_networks(request, configs, from_scratch, dataset, place, progress, stack)
-    return _of_heads(request, configs, [one for one in networks if isinstance(one, Backbone)], dataset, place, progress, stack)
+        return _of_networks(request, configs, from_scratch, dataset, place, progress, stack, engine)
+    return _of_heads(request, configs, [one for one in networks if isinstance(one, Backbone)], dataset, place, progress, stack, engine)
 
 
 def _of_heads(
     request: TuneRequest, configs: Mapping[Key, Config], backbones: Sequence[Backbone], dataset: Dataset, place: Path,
-    progress: Progress, stack: ExitStack,
+    progress: Progress, stack: ExitStack, engine: Engine,
 ) -> Ready:  # fmt: skip
     """Make the frozen passes."""
     settings = request.settings
     counts = dataset.used.loc[dataset.used["split"] != "test", "label"].value_counts()
     space = head_space(settings, backbones, counts.max() / counts.min())
     pooled = {key: passes.whole(config, space) for key, config in configs.items()}
-    prepared = passes.prepare(pooled, dataset, max(settings.views), place, progress, stack)
+    prepared = passes.prepare(pooled, dataset, max(settings.views), place, progress, stack, engine)
     rows = passes.sample(prepared.rows, settings.max_images, settings.seed)
     images = _divided(settings, prepared.dataset, rows, progress)
-    scorer = HeadScorer(settings, images, passes.sources_of(prepared, configs, rows))
+    scorer = HeadScorer(settings, images, passes.sources_of(prepared, configs, rows, max(settings.views)))
     named = {name: getattr(settings, name) for name in ("folds", "repeats", "metric", "prune_after", "prune_errors")}
     identity = _identity(request, prepared, rows, named | {"views": list(settings.views)})
     facts = {"images": len(rows), "classes": images.classes, "folds": len(images.divisions[0]), "repeats": settings.repeats}
-    return Ready(space, scorer, identity, facts)
+    return Ready(space, BatchScorer(scorer, engine), identity, facts)
 
 
 def _of_networks(
     request: TuneRequest, configs: Mapping[Key, Config], networks: Sequence[Scratch], dataset: Dataset, place: Path,
-    progress: Progress, stack: ExitStack,
+    progress: Progress, stack: ExitStack, engine: Engine,
 ) -> Ready:  # fmt: skip
     """Decode the images, and tell what a search will train."""
     settings = request.settings
-    prepared = passes.prepare(configs, dataset, 0, place, progress, stack)
+    prepared = passes.prepare(configs, dataset, 0, place, progress, stack, engine)
     rows, used = prepared.rows, without_test(prepared.dataset)
     features = {key: FeatureDataset(used, method.extractor, method.store, configs[key]) for key, method in prepared.methods.items()}
     splits = rows["split"].value_counts()
@@ -101,10 +106,12 @@ def _of_networks(
         f"{settings.trials:,} trials of {', '.join(one.name for one in networks)}, each trained from scratch on {splits['train']:,} images "
         f"for at most {epochs:,} epochs, and judged on {splits['validation']:,} validation images."
     )
+    if engine is not LOCAL and settings.batch == 1:
+        progress.say("Each trial is proposed from all before it, so only one runs at a time: batch=8 gives 8 workers something to do.")
     named = {name: getattr(settings, name) for name in ("prune_epochs", "prune_trials")}
     identity = _identity(request, prepared, rows, named, ("digest", "label", "split"))
     facts = {"images": int(splits["validation"]), "train_images": int(splits["train"]), "classes": len(used.classes), "repeats": 1}
-    return Ready(network_space(settings, networks), NetworkScorer(settings, features), identity, facts)
+    return Ready(network_space(settings, networks), BatchScorer(NetworkScorer(settings, features), engine), identity, facts)
 
 
 def _divided(settings: TuningConfig, dataset: Dataset, rows: pd.DataFrame, progress: Progress) -> Images:
@@ -131,7 +138,7 @@ def _identity(
     digest = hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     found: dict[str, Any] = {"version": __version__, "images": f"{len(rows)} ({digest})", "classes": len(prepared.dataset.classes)}
     found |= named
-    found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith("data.")}
+    found |= {f"common.{key}": value for key, value in settings.common.items() if not key.startswith(("data.", "engine."))}
     for key, method in prepared.methods.items():
         found[_PRECISION.format(*key)] = method.extractor.precision
         if method.extractor.engine != TENSORFLOW:  # once there was no other

@@ -8,7 +8,7 @@ right less often than the best finished trial of earlier batches by more than `p
 import base64
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,10 @@ from transfer.config.tuning import TuningConfig
 from transfer.data import folds
 from transfer.data.folds import Fold
 from transfer.models import heads
+from transfer.models.pretrained import head_specs
+from transfer.models.registry import Backbone
 from transfer.training.many_heads import Curve, dense_curves, linear_curves
-from transfer.workflows.tuning.proposals import Proposal
+from transfer.workflows.tuning.batches import Asked
 from transfer.workflows.tuning.spaces import key_of, of_trial
 from transfer.workflows.tuning.study import Finished, Score
 
@@ -66,29 +68,35 @@ class Pass:
 
     Attributes:
         config: complete, but for what the trials choose.
-        outputs: cut points and pooling of a trial -> names of the outputs.
         widths: output -> number of its features.
         read: reads outputs.
     """
 
     config: Config
-    outputs: Callable[[Config], tuple[str, ...]]
-    widths: Callable[[str], int]
+    backbone: Backbone
+    widths: Mapping[str, int]
     read: Read
+
+    def outputs(self, trial: Config) -> tuple[str, ...]:
+        """Return the names of the outputs that a trial uses, by its cut points and pooling."""
+        cuts = [cut.name for cut in self.backbone.cuts_of(trial.truncate_at)]
+        return tuple(spec.name for spec in head_specs(cuts, trial.head.pooling))
 
 
 @dataclass(frozen=True)
 class HeadScorer:
-    """Scores trials; see `study.Scorer`."""
+    """Scores trials; see `batches.TrialScorer`."""
 
     settings: TuningConfig
     images: Images
     passes: Mapping[tuple[Any, Any], Pass]
 
-    def __call__(self, batch: Sequence[Proposal], before: Sequence[Finished]) -> Iterator[Score]:
-        leader = max((one for one in before if not one.score.pruned), key=lambda one: (one.score.value, -one.number), default=None)
-        for proposal in batch:
-            yield self.score(proposal.settings, leader)
+    def against(self, before: Sequence[Finished]) -> Finished | None:
+        """Return the best finished trial."""
+        return max((one for one in before if not one.score.pruned), key=lambda one: (one.score.value, -one.number), default=None)
+
+    def __call__(self, asked: Asked) -> Score:
+        return self.score(*asked)
 
     def score(self, settings: Mapping[str, Any], leader: Finished | None) -> Score:
         """Score one configuration."""
@@ -97,7 +105,7 @@ class HeadScorer:
         config = of_trial(source.config, settings)
         outputs = source.outputs(config)
         rows = standardised(
-            source.read(outputs, config.augment.views), [source.widths(name) for name in outputs], len(self.images.labels), config
+            source.read(outputs, config.augment.views), [source.widths[name] for name in outputs], len(self.images.labels), config
         )
         trial, divided = _Trial(self.settings, self.images, config, rows), [fold for division in self.images.divisions for fold in division]
         first = self.settings.prune_after if leader is not None and self.settings.prune_after < len(self.images.divisions[0]) else 0

@@ -55,10 +55,10 @@ class Finished:
 
 
 Scorer = Callable[[Sequence[Proposal], Sequence[Finished]], Iterable[Score]]
-"""Scores a batch, in its order: (the proposals of the whole batch, all trials of earlier batches) -> a score for each.
+"""Scores a batch, in its order: (its proposals, all trials of earlier batches) -> a score for each.
 
-It is called again with the same arguments if the batch was cut off, and then has to give the same values. Each score is written as
-soon as it is yielded."""
+If the batch was cut off, it is called with those that were not scored, and the same earlier trials. Each score is written as soon as it is
+yielded."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,10 @@ def run_study(
             before = journal.finished[: done - done % batch]
             proposals = propose(space, before, batch, seed, random_trials)
             _require_proposed(journal.finished[len(before) :], proposals, file)
-            scores = score(proposals, [_finished(space, trial) for trial in before])
-            for proposal, found in zip(proposals, scores, strict=False):
-                if done <= proposal.number < budget.trials:
-                    journal.append([_frozen(space, proposal, found)])
-                    advance(1)
+            lacking = proposals[done - len(before) : budget.trials - len(before)]
+            for proposal, found in zip(lacking, score(lacking, [_finished(space, trial) for trial in before]), strict=False):
+                journal.append([_frozen(space, proposal, found)])
+                advance(1)
             if len(journal.finished) < min(len(before) + batch, budget.trials):
                 raise ValueError("the scorer gave too few scores")
             out_of_time = budget.seconds is not None and time.monotonic() - started >= budget.seconds
