@@ -127,10 +127,12 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "batch size": (("{data}", "--batch-size", "0"), "at least 1"),
     "no such engine": (("{data}", "--compute", "onnx"), "--compute: expected one of auto, tensorflow, openvino"),
     "a setting of the run": (("{data}", "--set", "backbone=vgg16"), "Expected one of engine.kind, engine.address, "),
-    "a setting that there is not": (("{data}", "--set", "engine.worker=2"), "Unknown configuration key 'engine.worker'. Did you mean"),
     "a value that is none": (("{data}", "--set", "engine.workers=none"), "engine.workers"),
     "no such place to work": (("{data}", "--engine", "spark"), "engine.kind"),
-    "a folder with other files": (("{data}/a/0.png", "--output", "{tmp}/link/", "--overwrite"), "already exists"),
+    "a folder with other files": (
+        ("{data}/a/0.png", "--output", "{tmp}/some.csv/", "--overwrite"),
+        "Expected a folder that holds nothing but",
+    ),
     "no such image": (("{data}/none.png",), "no such image"),
 }
 

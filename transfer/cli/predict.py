@@ -10,7 +10,7 @@ from transfer.cli import options
 _OUTPUT = typer.Option(
     metavar="FILE.csv|FILE.parquet|FOLDER/", help="Write a table of all files. If interrupted, run the same command to continue."
 )
-_SETTINGS = typer.Option("--set", metavar="engine.KEY=VALUE", help="A key of the section engine of the configuration.")
+_SETTINGS = typer.Option("--set", metavar="engine.KEY=VALUE", help="A key of the section engine of the configuration, or data.connections.")
 _BATCH = typer.Option("--batch-size", metavar="N", help="Most images given to the network at once. Default: depends on their size.")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from transfer.runs import Run
 from transfer.serving.batch import prediction
-from transfer.serving.batch.request import PredictRequest, engine_of, identified, require_batch_size
+from transfer.serving.batch.request import PredictRequest, config_of, identified, require_batch_size
 from transfer.serving.settings import AUTO, require_engine
 from transfer.system.progress import Progress, Silent
 
@@ -44,8 +44,8 @@ def predict(
     """
     require_batch_size(batch_size, "batch_size")
     require_engine(compute, "compute")
-    where = engine_of([{"engine": {"kind": engine} if isinstance(engine, str) else engine}])
+    config = config_of([{"engine": {"kind": engine} if isinstance(engine, str) else engine}])
     files, known = identified(paths)
-    request = PredictRequest(run, files, None, batch_size, False, compute, where, known)
+    request = PredictRequest(run, files, None, batch_size, False, compute, config.engine, known, config.data.connections)
     rows, labels = prediction.rows_of(request, progress or Silent())
     return rows.table(request.files, labels)

@@ -106,7 +106,7 @@ def test_a_killed_driver_continues_and_ends_with_the_same_parts(
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert os.listdir(tmp_path / "ray") == [".out.unfinished"]
-    assert len(list((tmp_path / "ray" / ".out.unfinished").glob("*.npz"))) == 1
+    assert len(list((tmp_path / "ray" / ".out.unfinished").glob("[0-9]*.npz"))) == 1
     progress = Counting()
     written = write("out/", "ray", progress)[1]
     assert progress.done == FILES - SEGMENT, "one segment was kept"
@@ -127,7 +127,7 @@ def test_an_interrupted_driver_ends_at_once_and_keeps_what_was_done(write: Write
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         write("out.csv", "ray", Interrupting())
-    assert len(list((tmp_path / "ray" / ".out.csv.unfinished").glob("*.npz"))) == 2
+    assert len(list((tmp_path / "ray" / ".out.csv.unfinished").glob("[0-9]*.npz"))) == 2
     assert threading.active_count() <= before + 2
     assert write("out.csv", "ray")[1] == write("out.csv", "local")[1]
 

@@ -13,6 +13,7 @@ from itertools import chain, islice
 import numpy as np
 import tensorflow as tf
 
+from transfer.data.storage import CONNECTIONS
 from transfer.errors import EngineError, RunError
 from transfer.exporters.compute.choice import Classifier
 from transfer.exporters.served import Answers, Served
@@ -42,10 +43,15 @@ class Predictor:
     threads: int = field(default_factory=cores)
 
     @classmethod
-    def of(cls, run: Run, classifier: Classifier, batch_size: int | None) -> "Predictor":
-        """Return the predictor of a run whose export is loaded; `batch_size` None: depends on the size of its images."""
+    def of(cls, run: Run, classifier: Classifier, batch_size: int | None, connections: int = CONNECTIONS) -> "Predictor":
+        """Return the predictor of a run whose export is loaded.
+
+        Args:
+            batch_size: None: depends on the size of its images.
+            connections: see `spec_of`.
+        """
         size = classifier.served.size
-        return cls(classifier, Decoder(spec_of(run, size)), batch_size or images_at_once(size))
+        return cls(classifier, Decoder(spec_of(run, size, connections)), batch_size or images_at_once(size))
 
     @property
     def served(self) -> Served:

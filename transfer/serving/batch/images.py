@@ -33,11 +33,16 @@ Decoded = np.ndarray | str
 """One file: its image uint8 [size, size, 3], or the reason why there is none."""
 
 
-def spec_of(run: Run, size: int) -> ImageSpec:
-    """Return how a run's export decodes images; `size` is the side that its network sees, in pixels."""
+def spec_of(run: Run, size: int, connections: int = CONNECTIONS) -> ImageSpec:
+    """Return how a run's export decodes images.
+
+    Args:
+        size: side of the images that its network sees, in pixels.
+        connections: requests at once to object storage.
+    """
     keys = ("resize", "max_megapixels", "value_range")
     own = {key: run.config[f"data.{key}"] for key in keys if f"data.{key}" in run.config}
-    return ImageSpec(size, DataConfig(**own))
+    return ImageSpec(size, DataConfig(**own, connections=connections))
 
 
 class Decoder:
@@ -83,7 +88,7 @@ class Decoder:
         Raises:
             DataError: if object storage cannot be used.
         """
-        with closing(contents(filter(is_remote, files), CONNECTIONS, most=most_bytes(self._limit) + 1)) as found:
+        with closing(contents(filter(is_remote, files), self.image_spec.data.connections, most=most_bytes(self._limit) + 1)) as found:
             for file in files:
                 yield next(found) if is_remote(file) else None
 

@@ -81,7 +81,7 @@ def rows_of(request: PredictRequest, progress: Progress) -> tuple[Rows, list[str
 def _predictor(request: PredictRequest, progress: Progress) -> Predictor:
     run = request.run
     classifier = choice.load(run.export, Preference.of(run, request.compute), progress.say, run.trust)
-    return Predictor.of(run, classifier, request.batch_size)
+    return Predictor.of(run, classifier, request.batch_size, request.connections)
 
 
 def _facts(export: Path, predictor: Predictor) -> dict[str, Any]:

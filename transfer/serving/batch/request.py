@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfer import engines
-from transfer.config import EngineConfig, build, flatten, keys
+from transfer.config import Config, EngineConfig, build, flatten, keys
 from transfer.data import sources
 from transfer.data.sources import left_out
 from transfer.data.storage import RemotePath, is_url, located
@@ -14,6 +14,8 @@ from transfer.errors import ConfigError, DataError
 from transfer.runs import Run
 from transfer.serving.batch.outputs import Output
 from transfer.serving.settings import AUTO, require_engine
+
+_CONNECTIONS = "data.connections"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class PredictRequest:
         compute: the library that computes: auto, tensorflow or openvino.
         engine: where the work runs.
         known: of the files that are objects, what changes when they do.
+        connections: requests at once to object storage.
     """
 
     run: Run
@@ -37,6 +40,7 @@ class PredictRequest:
     compute: str
     engine: EngineConfig
     known: Mapping[str, tuple[int, int, int, int]]
+    connections: int
 
 
 def predict_request(
@@ -57,7 +61,7 @@ def predict_request(
         batch_size: see `PredictRequest`.
         overwrite: whether a file at `output` is replaced, once the new one is complete.
         compute: see `PredictRequest`.
-        settings: layers of the configuration; see `engine_of`.
+        settings: layers of the configuration; see `config_of`.
 
     Raises:
         ConfigError: if the batch size is below 1, there is no such engine, or a setting is none of the engine's.
@@ -67,7 +71,7 @@ def predict_request(
     """
     require_batch_size(batch_size, "--batch-size")
     require_engine(compute, "--compute")
-    engine = engine_of(settings)
+    config = config_of(settings)
     table = None if output is None else Output.of(output)
     if table:
         data = build([run.config]).data
@@ -75,14 +79,14 @@ def predict_request(
     elif overwrite:
         raise ConfigError("--overwrite replaces the file of --output. Received no --output.")
     files, known = identified(paths)
-    return PredictRequest(run, files, table, batch_size, overwrite, compute, engine, known)
+    return PredictRequest(run, files, table, batch_size, overwrite, compute, config.engine, known, config.data.connections)
 
 
-def engine_of(settings: Iterable[Mapping[str, Any]]) -> EngineConfig:
-    """Return where the work runs; what it needs is installed.
+def config_of(settings: Iterable[Mapping[str, Any]]) -> Config:
+    """Return where and how the work runs; what it needs is installed.
 
     Args:
-        settings: layers of the configuration, with keys of the section `engine` alone: all others are those of the run.
+        settings: layers of the configuration, with keys of the section `engine` and `data.connections`: all others are those of the run.
 
     Raises:
         ConfigError: for another key, or a value that is not allowed.
@@ -90,13 +94,14 @@ def engine_of(settings: Iterable[Mapping[str, Any]]) -> EngineConfig:
     """
     layers = [flatten(layer) for layer in settings]
     for key, value in (item for layer in layers for item in layer.items()):
-        if not key.startswith("engine."):
+        if not (key == _CONNECTIONS or key.startswith("engine.")):
+            own = [name for name in keys() if name.startswith("engine.")]
             raise ConfigError(
-                f"A prediction has only the settings of the section engine: {key!r} is part of the run, and stays as it was trained. "
-                f"Expected one of {', '.join(name for name in keys() if name.startswith('engine.'))}. Received {key}={value}."
+                f"A prediction takes no {key!r}: it is computed as the run was trained, and reads each image once. "
+                f"Expected one of {', '.join([*own, _CONNECTIONS])}. Received {key}={value}."
             )
-    found = build(layers).engine
-    engines.require(found)
+    found = build(layers)
+    engines.require(found.engine)
     return found
 
 
