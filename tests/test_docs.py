@@ -14,7 +14,8 @@ from transfer.config import Config, keys
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ["README.md", "docs/scale.md"]
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+PROGRAM: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = PROGRAM.commands
 SECTIONS = {key.split(".")[0] for key in keys() if "." in key}
 
 

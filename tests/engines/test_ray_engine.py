@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 from tests.engines.cluster import Doubling, a_node_killed, two_nodes
 from transfer import engines
 from transfer.config import EngineConfig
-from transfer.engines import LOCAL, Engine, Lost
+from transfer.engines import LOCAL, Engine, Lost, ray_cluster
 from transfer.errors import DataError, EngineError
 from transfer.system import resources
 from transfer.system.progress import Silent
@@ -123,3 +123,11 @@ def test_a_worker_larger_than_the_cluster_is_refused(cluster: Cluster) -> None:
     config = EngineConfig(kind="ray", address=cluster.address, cpus_per_worker=64)
     with engines.opened(config, Silent()) as engine, pytest.raises(EngineError, match="no room for a worker of 64 CPU cores"):
         list(engine.stream(Doubling(), NUMBERS, 8))
+
+
+def test_without_an_address_a_cluster_is_started_also_where_one_runs_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+    monkeypatch.setattr("ray.init", lambda **named: given.update(named))
+    monkeypatch.setattr(ray_cluster, "_threads", dict)
+    ray_cluster._connect(None, EngineConfig(kind="ray"))
+    assert given["address"] == "local"  # None is the cluster that was started last on this machine
