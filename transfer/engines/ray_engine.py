@@ -9,6 +9,7 @@ giving them work for minutes.
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -69,9 +70,8 @@ class RayEngine:
                 pool.grow(min(most, max(len(left), pool.ready)))
                 if pool.ready >= least or finished:
                     self._give(method, shared, items, left)
-                happened = False
+                since = time.monotonic()
                 for part, state, results in pool.wait(_PATIENCE_S):
-                    happened = True
                     if state is State.DONE and part is not None:
                         finished += 1
                         yield part, results
@@ -84,7 +84,7 @@ class RayEngine:
                             yield again, Lost(f"ended the worker that had it, {again.ended} times")
                         else:
                             left.appendleft(again)
-                if not (happened or pool.busy):
+                if time.monotonic() - since >= _PATIENCE_S and not pool.busy:
                     self._progress.say(f"Waiting for room in the Ray cluster: {pool.ready} of at least {least} workers have started.")
         finally:
             pool.stop()

@@ -89,15 +89,12 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
     config, clock = request.config, Clock()
     devices.prepare(config.training.devices, progress)
     meter = Meter(wanted=config.energy == "auto", country=None)
-    with (
-        opened(config.engine, progress) as engine,
-        drafting(request.output, request.name, request.overwrite) as draft,
-    ):  # published on success, deleted otherwise
+    place = drafting(request.output, request.name, request.overwrite)  # published on success, deleted otherwise
+    with opened(config.engine, progress) as engine, place as draft:
         with meter.measuring() as electricity:
             # Every file of the source, and the split of each that is used; `data.value_range: auto` is decided here.
             with clock("scan"):
-                dataset = sources.read(config.data, progress, engine=engine)
-                dataset = split(dataset, config.data, config.seed)
+                dataset = split(sources.read(config.data, progress, engine=engine), config.data, config.seed)
                 dataset, config = choose_value_range(dataset, config, progress)
             progress.say(describe_balance(dataset.table, config.training.class_weights))
 
