@@ -2,7 +2,7 @@
 
 Which images make a batch depends on the files alone, so each worker gets whole segments and the answers are the same bit for bit,
 wherever they were computed. One exception: a segment whose worker ended twice is divided, to find the image that ends it, and its images
-are computed one by one. TensorFlow may then give other last bits than for a batch (it multiplies one row by other code).
+are computed one by one. TensorFlow may then give other last bits than for a batch.
 """
 
 import tempfile
