@@ -23,13 +23,16 @@ class Server:
         from moto.server import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
+        class Handler(MotoRequestHandler):
+            protocol_version = "HTTP/1.1"  # connections are kept, as S3 keeps them
+
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.refuse: Callable[[str, str], str] = lambda method, path: ""
         self.latency = 0.0
         self.requests: Counter[str] = Counter()
         self._counting = threading.Lock()
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
