@@ -77,6 +77,14 @@ def test_the_check_is_that_of_one_process(data: Path, cluster: Cluster, tmp_path
     assert by_workers.manifest.equals(here.manifest) and by_workers.exceeded == here.exceeded
 
 
+def test_two_drivers_share_a_cluster_and_a_store(data: Path, local: Run, cluster: Cluster, tmp_path: Path) -> None:
+    commands = [[sys.executable, "-m", "transfer", *command(data, tmp_path / "runs", cluster, name)] for name in ("one", "other")]
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(lambda given: subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=280), commands))
+    assert [done.returncode for done in ended] == [0, 0], [done.stderr for done in ended]
+    assert all(same(Run(tmp_path / "runs" / name), local) for name in ("one", "other"))
+
+
 @pytest.mark.parametrize("moment", [3, 6], ids=["features", "views"])
 def test_a_node_that_is_killed_changes_nothing(
     moment: int, data: Path, local: Run, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -107,11 +115,3 @@ def test_a_driver_that_was_killed_continues_from_the_store(data: Path, local: Ru
     assert again.returncode == 0, again.stderr
     assert "Extracting features (2 workers): 48 images" in again.stderr, again.stderr  # of 80; two batches of 16 were stored
     assert same(Run(tmp_path / "runs" / "run"), local)
-
-
-def test_two_drivers_share_a_cluster_and_a_store(data: Path, local: Run, cluster: Cluster, tmp_path: Path) -> None:
-    commands = [[sys.executable, "-m", "transfer", *command(data, tmp_path / "runs", cluster, name)] for name in ("one", "other")]
-    with ThreadPoolExecutor(2) as pool:
-        ended = list(pool.map(lambda given: subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=280), commands))
-    assert [done.returncode for done in ended] == [0, 0], [done.stderr for done in ended]
-    assert all(same(Run(tmp_path / "runs" / name), local) for name in ("one", "other"))
