@@ -8,7 +8,6 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import transfer
 from transfer.config import EngineConfig
 from transfer.errors import EngineError
 from transfer.system import resources, startup
+from transfer.system.environment import versions
 from transfer.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -119,20 +119,10 @@ def _threads() -> dict[str, str]:
 
 def facts() -> dict[str, str]:
     """Return the versions of this process on which results depend; empty texts for packages that are not installed."""
-    found = {"Python": platform.python_version(), "keras-transfer": transfer.__version__}
-    for name in _CHECKED:
-        try:
-            found[name] = version("tensorflow" if name == "tensorflow" else name)
-        except PackageNotFoundError:
-            found[name] = version("tensorflow-cpu") if name == "tensorflow" and _installed("tensorflow-cpu") else ""
-    return found
-
-
-def _installed(name: str) -> bool:
-    try:
-        return bool(version(name))
-    except PackageNotFoundError:
-        return False
+    installed = versions((*_CHECKED, "tensorflow-cpu"))
+    installed.setdefault("tensorflow", installed.pop("tensorflow-cpu", ""))
+    packages = {name: installed.get(name, "") for name in _CHECKED}
+    return {"Python": platform.python_version(), "keras-transfer": transfer.__version__} | packages
 
 
 def require_same(ours: Mapping[str, str], theirs: Mapping[str, str], node: str) -> None:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,10 @@ def describe(engine: str, precision: str, measured: dict[str, Any] | None) -> di
         precision: precision of feature extraction.
         measured: measurements of `compute: auto` and `precision: auto`; None if both were given.
     """
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            pass  # TensorFlow is also distributed as tensorflow-cpu and under other names
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": versions,
+        "packages": versions(_PACKAGES),
         "machine": machine(),
         "threads": threads(),
         "compute": engine,
@@ -37,6 +32,17 @@ def describe(engine: str, precision: str, measured: dict[str, Any] | None) -> di
         "compute_measured": measured,
         "git_commit": _commit(),
     }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the version of each package that is installed; TensorFlow is also distributed as tensorflow-cpu and under other names."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return found
 
 
 def _commit() -> str | None:

@@ -58,20 +58,6 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of images in each batch given to the network."""
-    seen: list[int] = []
-    really = Served.answer_decoded
-
-    def answer(self: Served, images: np.ndarray) -> Answers:
-        seen.append(len(images))
-        return really(self, images)
-
-    monkeypatch.setattr(Served, "answer_decoded", answer)
-    return seen
-
-
 Write = Callable[..., bytes]
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,7 +14,7 @@ from tests.conftest import made_up_image
 from tests.reports.made_up_run import write_run
 from transfer.errors import DataError, OutputError, TransferError
 from transfer.exporters.compute import choice
-from transfer.exporters.served import Answers, Served
+from transfer.exporters.served import Served
 from transfer.reports.predicted import Summary
 from transfer.runs import Run
 from transfer.serving.batch import answering, prediction, tables
@@ -51,20 +50,6 @@ def data(tmp_path: Path) -> Path:
         made_up_image(number, tint=number).save(tmp_path / "data" / "a" / f"{number:02}.png")
     (tmp_path / "data" / "a" / "07.png").write_text("not an image")
     return tmp_path / "data"
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of images in each batch given to the network."""
-    seen: list[int] = []
-    really = Served.answer_decoded
-
-    def answer(self: Served, images: np.ndarray) -> Answers:
-        seen.append(len(images))
-        return really(self, images)
-
-    monkeypatch.setattr(Served, "answer_decoded", answer)
-    return seen
 
 
 Predict = Callable[..., Summary]
