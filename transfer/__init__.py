@@ -15,38 +15,41 @@ if TYPE_CHECKING:
     from transfer.config import Config
     from transfer.errors import TransferError
     from transfer.models.anatomy.layer_table import anatomy
-    from transfer.runs import Run
     from transfer.workflows.check import Checked, check
     from transfer.workflows.compare import compare
     from transfer.workflows.comparison.folder import Comparison
     from transfer.workflows.explain import explain
     from transfer.workflows.fit import fit
+    from transfer.workflows.listing import ListedRun, list_runs
     from transfer.workflows.predict import predict
+    from transfer.workflows.run import Run
     from transfer.workflows.tune import tune
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Checked", "Comparison", "Config", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain", "fit", "predict",
-    "tune",
+    "Checked", "Comparison", "Config", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain", "fit",
+    "list_runs", "predict", "tune",
 ]  # fmt: skip
 
 _HOMES = {
     "Checked": "transfer.workflows.check",
     "Comparison": "transfer.workflows.comparison.folder",
     "Config": "transfer.config",
-    "Run": "transfer.runs",
+    "ListedRun": "transfer.workflows.listing",
+    "Run": "transfer.workflows.run",
     "TransferError": "transfer.errors",
     "anatomy": "transfer.models.anatomy.layer_table",
     "check": "transfer.workflows.check",
     "compare": "transfer.workflows.compare",
     "explain": "transfer.workflows.explain",
     "fit": "transfer.workflows.fit",
+    "list_runs": "transfer.workflows.listing",
     "predict": "transfer.workflows.predict",
     "tune": "transfer.workflows.tune",
 }
 
-_WITHOUT_TENSORFLOW = ("Config", "Run", "TransferError")
+_WITHOUT_TENSORFLOW = ("Config", "ListedRun", "Run", "TransferError", "list_runs")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.errors import RunError
+from transfer.errors import RunError, nearest
 from transfer.system import sealed
 from transfer.system.spreadsheet import read_csv
 
@@ -60,15 +60,13 @@ class Run:
         trust: load its models unseen, whatever they could do.
     """
 
-    def __init__(self, path: Path | str, trust: bool = False) -> None:
-        """Open a run.
+    def __init__(self, path: str | os.PathLike[str], trust: bool = False) -> None:
+        """Open a run by its folder, or by its bare name under `saved_models`.
 
         Raises:
             RunError: if the folder is not a run.
         """
-        self.path, self.trust = Path(path), trust
-        if not self.path.is_dir():
-            raise RunError(f"There is no such run. Expected the folder of a run, such as {DEFAULT_OUTPUT}/NAME. Received {str(path)!r}.")
+        self.path, self.trust = _located(path), trust
         missing = [name for name in _COMPLETE if not (self.path / name).exists()]
         if missing:
             raise RunError(f"The folder is not a run: it lacks {', '.join(missing)}. Received {str(path)!r}.")
@@ -198,6 +196,24 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, test accuracy {self.metrics['test']['accuracy']:.3f})"
+
+
+def _located(given: str | os.PathLike[str]) -> Path:
+    """Return the folder that a path or a bare name stands for; of two of one name, that which is a run."""
+    if not isinstance(given, str | os.PathLike):
+        raise RunError(f"A run is named by its folder, or its name under {DEFAULT_OUTPUT}. Received {given!r:.100}.")
+    path = Path(given)
+    named = Path(DEFAULT_OUTPUT) / path
+    if len(path.parts) == 1 and named.is_dir() and not (path / METRICS).is_file():
+        return named
+    if not path.is_dir():
+        near = nearest(path.name, (entry.name for entry in Path(DEFAULT_OUTPUT).glob("*") if (entry / METRICS).is_file()))
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise RunError(
+            f"There is no such run.{hint} Expected the folder of a run, such as {DEFAULT_OUTPUT}/NAME, or NAME alone "
+            f"(transfer runs lists them). Received {str(given)!r}."
+        )
+    return path
 
 
 def to_json(content: Any) -> str:

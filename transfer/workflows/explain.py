@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer.data.storage import RemotePath, Root
 from transfer.runs import Run
+from transfer.serving.batch.request import Paths
 from transfer.system.files import write_bytes
 from transfer.system.progress import Progress, Silent
+from transfer.workflows.run import opened
 from transfer.workflows.run_requests import ExplainRequest, explain_request
 
 if TYPE_CHECKING:
@@ -77,8 +79,8 @@ class _Loaded:
 
 
 def explain(
-    run: Run,
-    paths: Iterable[str | os.PathLike[str]],
+    run: Run | str | os.PathLike[str],
+    paths: Paths,
     *,
     output: str | os.PathLike[str] | None = None,
     classes: Sequence[str] = (),
@@ -88,8 +90,8 @@ def explain(
     """Draw where a run's network looks in images (heat maps), its first filters, and the activation maps of its layers.
 
     Args:
-        run: its export (heat maps) and Keras model (filters, activations) are used.
-        paths: images, or folders of images.
+        run: a run, its folder, or its name under `saved_models`; its export (heat maps) and Keras model (filters, activations) are used.
+        paths: images, or folders of images; or a single one.
         output: folder for the PNG files; none: `explanations/<name of the run>`. Files of the same names are replaced.
         classes: classes whose heat maps are drawn in addition to that of the most probable class.
         layers: layers whose activation maps are drawn; none: three along the network.
@@ -101,7 +103,7 @@ def explain(
         OutputError: if the output is among the images.
         RunError: if the run cannot be loaded, or its export was made by an earlier version.
     """
-    return carry_out(explain_request(run, paths, output, classes, layers), progress or Silent())
+    return carry_out(explain_request(opened(run), paths, output, classes, layers), progress or Silent())
 
 
 def carry_out(request: ExplainRequest, progress: Progress) -> Explanations:

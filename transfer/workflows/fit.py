@@ -33,7 +33,7 @@ from transfer.features.store import open_store
 from transfer.models import joined
 from transfer.quality.checks import check
 from transfer.quality.findings import Findings
-from transfer.runs import DEFAULT_OUTPUT, Run
+from transfer.runs import DEFAULT_OUTPUT
 from transfer.system import devices, environment
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Progress, Silent
@@ -45,6 +45,7 @@ from transfer.training.truncation import Truncation, choose_truncation, with_who
 from transfer.workflows import report
 from transfer.workflows.ood import OODReference, choose_reference, evaluate_ood
 from transfer.workflows.requests import Data, FitRequest, cross_validation, fit_request
+from transfer.workflows.run import Run
 
 
 def fit(

@@ -1,21 +1,22 @@
 """Classify images with a run's export: files and folders in, a table out. `serving/batch` writes tables too large for memory."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from transfer.runs import Run
 from transfer.serving.batch import prediction
-from transfer.serving.batch.request import PredictRequest, config_of, identified, require_batch_size
+from transfer.serving.batch.request import Paths, PredictRequest, config_of, identified, require_batch_size
 from transfer.serving.settings import AUTO, require_engine
 from transfer.system.progress import Progress, Silent
+from transfer.workflows.run import opened
 
 
 def predict(
-    run: Run,
-    paths: Iterable[str | os.PathLike[str]],
+    run: Run | str | os.PathLike[str],
+    paths: Paths,
     batch_size: int | None = None,
     progress: Progress | None = None,
     compute: str = AUTO,
@@ -24,8 +25,8 @@ def predict(
     """Classify images with the exported SavedModel.
 
     Args:
-        run: its export is used.
-        paths: images, or folders whose files are all tried.
+        run: a run, its folder, or its name under `saved_models`; its export is used.
+        paths: images, or folders whose files are all tried; or a single one.
         batch_size: largest number of images per batch; None: depends on their size.
         progress: reports each image; None: nothing is printed.
         compute: the library that computes: `tensorflow`, `openvino`, or `auto` for the faster one on this machine, if both agree.
@@ -39,13 +40,13 @@ def predict(
     Raises:
         ConfigError: if the batch size is below 1, or there is no such engine.
         DataError: if a path does not exist or there are no files.
-        RunError: if the export cannot be loaded.
+        RunError: if there is no such run, or its export cannot be loaded.
         EngineError: if OpenVINO is asked for, and is missing, fails, or gives other answers.
     """
     require_batch_size(batch_size, "batch_size")
     require_engine(compute, "compute")
     config = config_of([{"engine": {"kind": engine} if isinstance(engine, str) else engine}])
     files, known = identified(paths)
-    request = PredictRequest(run, files, None, batch_size, False, compute, config.engine, known, config.data.connections)
+    request = PredictRequest(opened(run), files, None, batch_size, False, compute, config.engine, known, config.data.connections)
     rows, labels = prediction.rows_of(request, progress or Silent())
     return rows.table(request.files, labels)

@@ -1,7 +1,7 @@
 """Requests for a finished run (export, explain), completed and checked before TensorFlow starts."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from transfer.data import sources, storage
 from transfer.errors import ConfigError, OutputError, named, unknown_name
 from transfer.exporters.formats import FORMATS, INT8, QUANTIZATIONS, SAVEDMODEL, SUFFIXES, require_packages
 from transfer.runs import EXPORT, Run
-from transfer.serving.batch.request import listed
+from transfer.serving.batch.request import Paths, listed, one_or_more
 from transfer.system.files import require_place
 
 DEFAULT_EXPLANATIONS = "explanations"
@@ -143,7 +143,7 @@ class ExplainRequest:
 
 def explain_request(
     run: Run,
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Paths,
     output: str | os.PathLike[str] | None = None,
     classes: Sequence[str] = (),
     layers: Sequence[str] = (),
@@ -159,7 +159,7 @@ def explain_request(
         if name not in run.labels:
             raise ConfigError(unknown_name("class", name, run.labels))
     folder = Path(output) if output is not None else Path(DEFAULT_EXPLANATIONS) / run.path.resolve().name
-    named = [storage.located(path) for path in paths]
+    named = [storage.located(path) for path in one_or_more(paths)]
     given = [path for path in named if isinstance(path, Path)]
     beside = [path.parent for path in given if path.parent.resolve() == folder.resolve()]
     protected = [*sources.own(build([run.config]).data), *(path for path in given if path.is_dir()), *beside]

@@ -10,12 +10,13 @@ from typing import Any
 from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
 from transfer.engines import LOCAL, Engine, opened
-from transfer.runs import DEFAULT_OUTPUT, STUDY, TRIALS, TUNING, Run, to_json
+from transfer.runs import DEFAULT_OUTPUT, STUDY, TRIALS, TUNING, to_json
 from transfer.system.progress import Progress, Silent
 from transfer.system.spreadsheet import to_csv
 from transfer.system.startup import hearing
 from transfer.workflows import fit
 from transfer.workflows.requests import Data, FitRequest, TuneRequest, tune_request
+from transfer.workflows.run import Run
 from transfer.workflows.settings import with_source
 from transfer.workflows.tuning import choice, folder, journal
 from transfer.workflows.tuning.choice import Chosen

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from transfer import engines
 from transfer.config import Config, EngineConfig, build, flatten, keys
@@ -14,6 +14,9 @@ from transfer.errors import ConfigError, DataError
 from transfer.runs import Run
 from transfer.serving.batch.outputs import Output
 from transfer.serving.settings import AUTO, require_engine
+
+Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""Images or folders of images, or a single one."""
 
 _CONNECTIONS = "data.connections"
 
@@ -115,22 +118,27 @@ def require_batch_size(batch_size: int | None, name: str) -> None:
         raise ConfigError(f"{name}: expected at least 1. Received {batch_size!r}.")
 
 
-def listed(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+def one_or_more(paths: Paths) -> Iterable[str | os.PathLike[str]]:
+    """Return paths, also of a single one: the letters of a text would otherwise be taken for paths."""
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
+
+
+def listed(paths: Paths) -> list[str]:
     """Return the files of all paths; see `identified`."""
     return identified(paths)[0]
 
 
-def identified(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, tuple[int, int, int, int]]]:
+def identified(paths: Paths) -> tuple[list[str], dict[str, tuple[int, int, int, int]]]:
     """Return the files of all paths, in order; for a folder, all files below it except for hidden ones and what systems leave.
 
-    Of objects also what changes when they do (`storage.Object`), which their folders list.
+    A single path may stand for a list of one. Of objects also what changes when they do (`storage.Object`), which their folders list.
 
     Raises:
         DataError: if a path does not exist or there are no files.
     """
     files: list[str] = []
     known: dict[str, tuple[int, int, int, int]] = {}
-    for given in paths:
+    for given in one_or_more(paths):
         path = located(given)
         if isinstance(path, RemotePath):
             found = sources.objects(path)

@@ -1,0 +1,56 @@
+"""`transfer.Run`: a finished run with the verbs of the API. What it can do lives in the workflows; where its files are, in `runs.py`."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from transfer import runs
+from transfer.serving.batch.request import Paths
+from transfer.system.startup import import_tensorflow_quietly
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Run(runs.Run):
+    """One finished training: `run.predict(...)` is `transfer.predict(run, ...)`, and so are the others.
+
+    A run that somebody else made is a program to TensorFlow: its SavedModel and its Keras file can hold instructions to read and write
+    files. Those that do are refused when they are loaded, unless the run is trusted: `Run(path, trust=True)`.
+    """
+
+    def predict(self, paths: Paths, **options: Any) -> pd.DataFrame:
+        """Classify images with the exported SavedModel; see `transfer.predict` for the options and the table."""
+        import_tensorflow_quietly()
+        from transfer.workflows.predict import predict
+
+        return predict(self, paths, **options)
+
+    def load_model(self) -> "keras.Model":
+        """Return the Keras model: RGB images float32 [n, size, size, 3] in 0..255 -> probabilities [n, classes], in the order of `labels`.
+
+        It is loaded in Keras's safe mode.
+
+        Raises:
+            RunError: if it cannot be loaded, or could do more than compute and the run is not trusted.
+        """
+        import_tensorflow_quietly()
+        from transfer.models import keras_file
+
+        return keras_file.load(self.model, self.trust)
+
+
+def opened(run: runs.Run | str | os.PathLike[str], trust: bool = False) -> Run:
+    """Return a run that is given as such, by its folder, or by its bare name under `saved_models`.
+
+    Args:
+        run: trusted as it is, if it is a run.
+        trust: load its models unseen; see `Run`.
+
+    Raises:
+        RunError: if there is no such run.
+    """
+    if isinstance(run, Run) and (run.trust or not trust):
+        return run
+    return Run(run.path, trust or run.trust) if isinstance(run, runs.Run) else Run(run, trust)
