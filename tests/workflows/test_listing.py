@@ -13,7 +13,8 @@ from transfer.errors import RunError
 
 
 def test_runs_are_listed_with_their_figures_the_newest_first(tmp_path: Path) -> None:
-    old, new = write_run(tmp_path / "old", data__source="/data/flowers"), write_run(tmp_path / "new")
+    old = write_run(tmp_path / "old", data__source="/data/flowers")
+    write_run(tmp_path / "new")
     hours = time.time() - 7200
     os.utime(old.path / "config.yaml", (hours, hours))
     first, second = transfer.list_runs(tmp_path)
