@@ -26,8 +26,8 @@ def main() -> None:
     args = parser.parse_args()
 
     import transfer
-    from transfer.cli.terminal import Terminal
     from transfer.data import digits
+    from transfer.system.terminal import Terminal
 
     sizes = [size if size == "all" else int(size) for size in args.sizes]
     settings = {

@@ -1,9 +1,12 @@
-"""Progress of long-running work: the interface that the library calls. The bars of the terminal are in `cli/terminal.py`."""
+"""Progress of long-running work: the interface that the library calls. What people see of it is in `terminal.py`."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
+
+from transfer.errors import ConfigError
 
 Advance = Callable[[int], None]
 
@@ -21,7 +24,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Reports nothing: the default of the Python functions."""
+    """Reports nothing."""
 
     @contextmanager
     def step(self, title: str, total: int | None, unit: str = "images") -> Iterator[Advance]:
@@ -29,6 +32,33 @@ class Silent:
 
     def say(self, text: str) -> None:
         pass
+
+
+def shown(progress: Progress | bool | None) -> Progress:
+    """Return where progress is reported.
+
+    Args:
+        progress: True: bars on a terminal, lines in a notebook, a pipe or a log, all on standard error; False: nothing. None: as True on a
+            terminal or in a notebook, nothing elsewhere. An object of one's own is taken as it is.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(progress, bool | None):
+        if progress is False or (progress is None and not (_in_notebook() or (sys.stderr is not None and sys.stderr.isatty()))):
+            return Silent()
+        from transfer.system.terminal import Notebook, Terminal  # imports rich
+
+        return Notebook() if _in_notebook() else Terminal()
+    if not (callable(getattr(progress, "step", None)) and callable(getattr(progress, "say", None))):
+        raise ConfigError(f"progress: expected True, False, None or an object with the methods step and say. Received {progress!r:.100}.")
+    return progress
+
+
+def _in_notebook() -> bool:
+    """Return whether this is the kernel of a notebook, which has imported IPython."""
+    module: Any = sys.modules.get("IPython")
+    return module is not None and hasattr(module.get_ipython(), "kernel")
 
 
 class Clock:

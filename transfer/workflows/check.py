@@ -27,7 +27,7 @@ from transfer.reports import thumbnails
 from transfer.reports.check import page
 from transfer.system import devices
 from transfer.system.files import write_text
-from transfer.system.progress import Clock, Progress, Silent
+from transfer.system.progress import Clock, Progress, shown
 from transfer.workflows.requests import CheckRequest, Data, check_request
 from transfer.workflows.settings import data_name
 
@@ -66,7 +66,7 @@ def check(
     output: str | os.PathLike[str] | None = None,
     files_only: bool = False,
     write_manifest: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Checked:
     """Find problems of a data set: unusable files, duplicates, leaks between splits, wrong labels, outliers.
@@ -77,14 +77,14 @@ def check(
         output: folder for the result; none: `data_checks/<name of the data>`.
         files_only: check only the files, without a network.
         write_manifest: also write a table (`.csv`) that can be edited and used as a source.
-        progress: reports each step; none: nothing is printed.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
         **settings: further configuration keys; they override `config`.
 
     Raises:
         TransferError: if the data cannot be checked.
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return carry_out(check_request(data, [given, settings], output, files_only, write_manifest), progress or Silent())
+    return carry_out(check_request(data, [given, settings], output, files_only, write_manifest), shown(progress))
 
 
 def carry_out(request: CheckRequest, progress: Progress) -> Checked:

@@ -18,7 +18,7 @@ from transfer.reports.words import counted
 from transfer.system import environment
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
-from transfer.system.progress import Progress, Silent
+from transfer.system.progress import Progress, shown
 from transfer.system.startup import hearing
 from transfer.workflows.comparison import costs, folder, records, tables, tuning
 from transfer.workflows.comparison.folder import Comparison
@@ -38,7 +38,7 @@ def compare(
     *,
     name: str | None = None,
     output: str | os.PathLike[str] = folder.DEFAULT_OUTPUT,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Comparison:
     """Train several methods on nested subsets of the same training images and compare them on the same test images.
@@ -50,7 +50,7 @@ def compare(
         config: settings of a comparison (`config/comparison.py`), nested or dotted.
         name: name of the comparison; none: the name of the data.
         output: folder of all comparisons; this one is written to `output/name`.
-        progress: reports each step; none: nothing is printed.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
         **settings: further settings, `sizes=[1, 10]`, `methods={"top": {...}}`; they override `config`.
 
     Returns:
@@ -61,7 +61,7 @@ def compare(
             error is left out and listed in `Comparison.failures`.
     """
     given = config.model_dump() if isinstance(config, ComparisonConfig) else dict(config or {})
-    return carry_out(compare_request(data, [given, settings], name, output), progress or Silent())
+    return carry_out(compare_request(data, [given, settings], name, output), shown(progress))
 
 
 def carry_out(request: CompareRequest, progress: Progress) -> Comparison:

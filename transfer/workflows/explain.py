@@ -11,7 +11,7 @@ from transfer.data.storage import RemotePath, Root
 from transfer.runs import Run
 from transfer.serving.batch.request import Paths
 from transfer.system.files import write_bytes
-from transfer.system.progress import Progress, Silent
+from transfer.system.progress import Progress, shown
 from transfer.workflows.run import opened
 from transfer.workflows.run_requests import ExplainRequest, explain_request
 
@@ -85,7 +85,7 @@ def explain(
     output: str | os.PathLike[str] | None = None,
     classes: Sequence[str] = (),
     layers: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Explanations:
     """Draw where a run's network looks in images (heat maps), its first filters, and the activation maps of its layers.
 
@@ -95,7 +95,7 @@ def explain(
         output: folder for the PNG files; none: `explanations/<name of the run>`. Files of the same names are replaced.
         classes: classes whose heat maps are drawn in addition to that of the most probable class.
         layers: layers whose activation maps are drawn; none: three along the network.
-        progress: reports each image; none: nothing is printed.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
 
     Raises:
         ConfigError: for an unknown class or layer.
@@ -103,7 +103,7 @@ def explain(
         OutputError: if the output is among the images.
         RunError: if the run cannot be loaded, or its export was made by an earlier version.
     """
-    return carry_out(explain_request(opened(run), paths, output, classes, layers), progress or Silent())
+    return carry_out(explain_request(opened(run), paths, output, classes, layers), shown(progress))
 
 
 def carry_out(request: ExplainRequest, progress: Progress) -> Explanations:

@@ -36,7 +36,7 @@ from transfer.quality.findings import Findings
 from transfer.runs import DEFAULT_OUTPUT
 from transfer.system import devices, environment
 from transfer.system.energy import Meter
-from transfer.system.progress import Clock, Progress, Silent
+from transfer.system.progress import Clock, Progress, shown
 from transfer.training.cross_validation import CrossValidated, cross_validate
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.stages import decided, train
@@ -57,7 +57,7 @@ def fit(
     overwrite: bool = False,
     folds: int | None = None,
     average_folds: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Run:
     """Train a classifier on a folder of images and publish it as a run.
@@ -71,7 +71,7 @@ def fit(
         overwrite: replace a run of this name.
         folds: also train on as many folds, so that each image is predicted by a model that never saw it: `cross_validation.folds`.
         average_folds: export the average of the heads of the folds: `cross_validation.average`.
-        progress: reports each step; none: nothing is printed.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
         **settings: further keys, `backbone="vgg16"`, `head={"dropout": 0.3}`; they override `config`.
 
     Returns:
@@ -82,7 +82,7 @@ def fit(
     """
     given = config.model_dump() if isinstance(config, Config) else dict(config or {})
     layers = [given, settings, cross_validation(folds, average_folds)]
-    return carry_out(fit_request(data, layers, name, output, overwrite), progress or Silent())
+    return carry_out(fit_request(data, layers, name, output, overwrite), shown(progress))
 
 
 def carry_out(request: FitRequest, progress: Progress) -> Run:

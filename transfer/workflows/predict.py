@@ -10,7 +10,7 @@ from transfer.runs import Run
 from transfer.serving.batch import prediction
 from transfer.serving.batch.request import Paths, PredictRequest, config_of, identified, require_batch_size
 from transfer.serving.settings import AUTO, require_engine
-from transfer.system.progress import Progress, Silent
+from transfer.system.progress import Progress, shown
 from transfer.workflows.run import opened
 
 
@@ -18,7 +18,7 @@ def predict(
     run: Run | str | os.PathLike[str],
     paths: Paths,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     compute: str = AUTO,
     engine: str | Mapping[str, Any] = "local",
 ) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def predict(
         run: a run, its folder, or its name under `saved_models`; its export is used.
         paths: images, or folders whose files are all tried; or a single one.
         batch_size: largest number of images per batch; None: depends on their size.
-        progress: reports each image; None: nothing is printed.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
         compute: the library that computes: `tensorflow`, `openvino`, or `auto` for the faster one on this machine, if both agree.
         engine: where the work runs: `local` for this process, `ray` for a cluster, or keys of the section `engine`, `{"kind": "ray", ...}`.
 
@@ -48,5 +48,5 @@ def predict(
     config = config_of([{"engine": {"kind": engine} if isinstance(engine, str) else engine}])
     files, known = identified(paths)
     request = PredictRequest(opened(run), files, None, batch_size, False, compute, config.engine, known, config.data.connections)
-    rows, labels = prediction.rows_of(request, progress or Silent())
+    rows, labels = prediction.rows_of(request, shown(progress))
     return rows.table(request.files, labels)

@@ -11,7 +11,7 @@ from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
 from transfer.engines import LOCAL, Engine, opened
 from transfer.runs import DEFAULT_OUTPUT, STUDY, TRIALS, TUNING, to_json
-from transfer.system.progress import Progress, Silent
+from transfer.system.progress import Progress, shown
 from transfer.system.spreadsheet import to_csv
 from transfer.system.startup import hearing
 from transfer.workflows import fit
@@ -32,7 +32,7 @@ def tune(
     name: str | None = None,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Run:
     """Search the best head on stored features by cross-validation on training and validation images, and fit it.
@@ -47,7 +47,7 @@ def tune(
         name: name of the search and of its run; none: that of the data, and `-tuned`.
         output: folder of all runs; this one is written to `output/name`.
         overwrite: begin anew, and replace the run of this name.
-        progress: reports each step; none: nothing is printed.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
         **settings: further settings, `trials=50`, `space={"head.dropout": [0.3, 0.5]}`; they override `config`.
 
     Returns:
@@ -58,7 +58,7 @@ def tune(
     """
     # Only what was set: networks from scratch have other defaults.
     given = config.model_dump(exclude_unset=True) if isinstance(config, TuningConfig) else dict(config or {})
-    return carry_out(tune_request(data, [given, settings], name, output, overwrite), progress or Silent())
+    return carry_out(tune_request(data, [given, settings], name, output, overwrite), shown(progress))
 
 
 def carry_out(request: TuneRequest, progress: Progress) -> Run:

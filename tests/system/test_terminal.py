@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
-from transfer.cli.terminal import Terminal
 from transfer.system.startup import hearing, import_tensorflow_quietly
+from transfer.system.terminal import Terminal
 
 
 def test_without_a_terminal_each_step_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
