@@ -10,7 +10,8 @@ import typer
 
 DATA = typer.Argument(
     metavar="DATA",
-    help="Folder DATA/<class>/... or DATA/train|val|test/<class>/..., table (.csv, .parquet), s3://BUCKET/..., or tfds:NAME.",
+    help="Folder DATA/<class>/... or DATA/train|val|test/<class>/..., also as a .zip or .tar; table (.csv, .parquet), s3://BUCKET/..., or "
+    "tfds:NAME.",
 )
 BACKBONE = typer.Option(help="vgg16, inception_v3, ..., or lenet.")
 CONFIG = typer.Option(help="Configuration file (YAML).")

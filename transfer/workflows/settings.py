@@ -13,6 +13,7 @@ from transfer import engines
 from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
 from transfer.data import sources, storage
 from transfer.data.groups import NEAR_DUPLICATES
+from transfer.data.storage import archives
 from transfer.errors import ConfigError, named
 from transfer.models import openvino_engine
 from transfer.models.registry import Backbone, Scratch, find, require_size
@@ -34,7 +35,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     config = resolve([*layers, sources.settings(data) if data is not None else {}])
     if config.data.source is None or (isinstance(data, str) and not data):
         raise ConfigError(
-            "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), or tfds:NAME "
+            "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), a .zip or .tar, or tfds:NAME "
             "(or data.source in the configuration)."
         )
     if storage.is_url(config.data.source):
@@ -56,6 +57,7 @@ def data_name(source: str) -> str:
         return source.removeprefix(sources.TFDS).replace("/", "-").replace(":", "-")[:40]
     place = Path(source)
     last = place.resolve().name if place.name == ".." else place.name
+    last = archives.stem(last)
     return re.sub(r"[\\\0\n\r:]", "-", last).lstrip(".")[:40] or "data"
 
 

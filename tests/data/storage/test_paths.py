@@ -64,7 +64,8 @@ def test_credentials_in_a_url_are_refused_and_not_shown(given: str) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("http://host/x", r"s3://, gs://, az://, hdfs://, file://\."),
+        ("ftps://host/x", r"s3://, gs://, az://, hdfs://, file://\."),
+        ("http://host/x", r"Download it first .* then give the file"),
         ("s4://bucket/x", "Did you mean s3://"),
         ("s3:///x", "names no bucket"),
         ("s3://", "names no bucket"),

@@ -1,4 +1,5 @@
-"""A folder of object storage -> the objects in it, as `folder.py` lists files: every one, with the reason if it is skipped.
+"""A folder of object storage, or of an archive -> the objects in it, as `folder.py` lists files: every one, with the reason if it
+is skipped.
 
 A bucket has no folders: they are the parts of the objects' names. An object whose name ends in `/`, as the provider's web page makes
 for a new folder, is a folder.
@@ -9,7 +10,7 @@ from functools import cache
 
 from transfer.data.sources import left_out
 from transfer.data.sources.folder_classes import Listed
-from transfer.data.storage import RemotePath, below, identity_of
+from transfer.data.storage import RemotePath, archives, below, identity_of
 from transfer.errors import DataError
 from transfer.system.progress import Progress, Silent
 
@@ -25,7 +26,7 @@ def require_folder(folder: RemotePath) -> None:
     try:
         if next(below(folder, first=True), None) is not None:
             return
-        if folder.key:
+        if folder.key and folder.scheme not in archives.SCHEMES:
             identity_of(folder)
     except PermissionError:
         raise DataError(
@@ -36,9 +37,11 @@ def require_folder(folder: RemotePath) -> None:
         raise DataError(f"The data folder does not exist: no object's name begins with it. Received {str(folder)!r}.") from None
     except OSError as error:
         raise DataError(f"The data folder cannot be read: {error.strerror}. Received {str(folder)!r}.") from None
+    if folder.scheme in archives.SCHEMES:
+        raise DataError(f"The archive is empty. Expected <class>/<image> in it. Received {str(folder)!r}.")
     if folder.key:
         raise DataError(
-            "DATA must be a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), or tfds:NAME, "
+            "DATA must be a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), a .zip or .tar, or tfds:NAME, "
             f"not a file of another kind. Received {str(folder)!r}."
         )
     raise DataError(f"The bucket is empty. Expected DATA/<class>/<image>. Received {str(folder)!r}.")

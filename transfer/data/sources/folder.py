@@ -59,7 +59,7 @@ def require_folder(folder: Path) -> None:
     if not os.path.isdir(folder):
         spreadsheet = " Save the spreadsheet as CSV (UTF-8)." if folder.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
         raise DataError(
-            "DATA must be a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), or tfds:NAME, "
+            "DATA must be a folder with one sub-folder for each class, a table (.csv, .tsv, .parquet), a .zip or .tar, or tfds:NAME, "
             f"not a file of another kind.{spreadsheet} Received {str(folder)!r}."
         )
     try:

@@ -16,7 +16,7 @@ from transfer.data.sources.tables import listing, reading
 from transfer.data.sources.tfds import cache as tfds_cache
 from transfer.data.sources.tfds import listing as tfds_listing
 from transfer.data.sources.tfds import name as tfds_name
-from transfer.data.storage import RemotePath, Root
+from transfer.data.storage import RemotePath, Root, archives
 from transfer.engines import LOCAL, Engine
 from transfer.errors import DataError
 from transfer.system.progress import Progress
@@ -45,13 +45,17 @@ def absolute(source: str) -> str:
 
 
 def _located(config: DataConfig) -> Root:
-    """Return the folder or the table of a source that is not a TFDS data set."""
+    """Return the folder, the archive or the table of a source that is not a TFDS data set."""
+    if archives.is_archive(str(config.source)):
+        return archives.root_of(str(config.source))
     return storage.located(str(config.source), config.connections, config.cache_gb)
 
 
 def _as_configured(root: Root, config: DataConfig) -> Root:
     """Return a root whose objects are read with the settings of the configuration."""
-    return replace(root, connections=config.connections, cache_gb=config.cache_gb) if isinstance(root, RemotePath) else root
+    if isinstance(root, RemotePath) and root.scheme not in archives.SCHEMES:
+        return replace(root, connections=config.connections, cache_gb=config.cache_gb)
+    return root
 
 
 def options(config: DataConfig) -> str:

@@ -1,4 +1,4 @@
-"""Images in object storage: `s3://`, `gs://`, `az://`, `hdfs://`, by fsspec. A bucket is only read.
+"""Images in object storage (`s3://`, `gs://`, `az://`, `hdfs://`, by fsspec) and in archives. A bucket is only read.
 
 A folder of a bucket is a `RemotePath` where a local one is a `Path`; both are a `Root`. Whoever reads a user's file calls `read_bytes`.
 """

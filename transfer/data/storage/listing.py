@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from transfer.data.storage import archives
 from transfer.data.storage.connections import FEW_PAUSES, call, filesystem, package
 from transfer.data.storage.paths import RemotePath
 
@@ -31,7 +32,10 @@ def below(folder: RemotePath, first: bool = False) -> Iterator[Object]:
         PermissionError: if it may not be listed.
         DataError, OSError: see `connections.call`.
     """
-    yield from _keys(folder, "", first) if package(folder) == "s3fs" else _walked(folder, first)
+    if folder.scheme in archives.SCHEMES:
+        yield from (Object(*one) for one in archives.below(folder))
+    else:
+        yield from _keys(folder, "", first) if package(folder) == "s3fs" else _walked(folder, first)
 
 
 def beside(folder: RemotePath) -> Iterator[Object]:
@@ -45,6 +49,8 @@ def identity_of(path: RemotePath) -> tuple[int, int, int, int]:
     Raises:
         FileNotFoundError, PermissionError, DataError, OSError: see `connections.call`.
     """
+    if path.scheme in archives.SCHEMES:
+        return archives.identity_of(path)
     fs = filesystem(path)
     facts: Mapping[str, Any] = call(lambda: fs.info(str(path)), path)
     if facts.get("type") == "directory":

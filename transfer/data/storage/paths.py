@@ -152,6 +152,11 @@ def _normal(text: str) -> str:
             "A URL must not hold credentials: they would be kept in the run. Expected them where the provider's own tools read them "
             f"(environment, configuration files), and a URL without. Received {hidden!r}."
         )
+    if scheme in ("http", "https", "ftp"):
+        raise DataError(
+            "Data sets are not downloaded. Download it first (curl -LO URL), then give the file: a .zip or .tar is read as it is. "
+            f"Received {text!r}."
+        )
     if scheme not in SCHEMES:
         near = nearest(scheme, SCHEMES)
         hint = f" Did you mean {near}://?" if near else ""

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from transfer.data.storage import byte_cache
+from transfer.data.storage import archives, byte_cache
 from transfer.data.storage.connections import call, code_of, filesystem
 from transfer.data.storage.paths import CONNECTIONS, RemotePath, is_remote, parts
 
@@ -51,6 +51,8 @@ def read_bytes(name: str | bytes | os.PathLike[str], connections: int = CONNECTI
 
 def _fetched(path: RemotePath, most: int) -> bytes:
     """Return an object's bytes by one request: without a range, some libraries ask for its size first."""
+    if path.scheme in archives.SCHEMES:
+        return archives.read(path, most)
     fs = filesystem(path)
 
     def request() -> bytes:

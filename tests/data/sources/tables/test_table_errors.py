@@ -175,7 +175,8 @@ def test_a_folder_may_be_called_like_a_table(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["data.txt", "data", "data.xlsx"])
 def test_another_file_is_refused_with_the_kinds_of_sources(tmp_path: Path, name: str) -> None:
     path = table(tmp_path, "path,label\n", name)
-    with pytest.raises(DataError, match=r"a table \(.csv, .tsv, .parquet\), or tfds:NAME, not a file of another kind") as caught:
+    expected = r"a table \(.csv, .tsv, .parquet\), a .zip or .tar, or tfds:NAME, not a file of another kind"
+    with pytest.raises(DataError, match=expected) as caught:
         sources.require(DataConfig(source=str(path)))
     assert ("Save the spreadsheet as CSV" in str(caught.value)) == name.endswith("xlsx")
 
