@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 
-def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ...")]) -> None:
+def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ..., or keras.applications.NAME")]) -> None:
     """Download the ImageNet weights of a backbone in advance."""
     from transfer.errors import WeightsError
     from transfer.models.registry import Backbone, find

@@ -35,7 +35,11 @@ from transfer.errors import ConfigError
 class Config(Section):
     """The complete configuration of one run."""
 
-    backbone: str = Field("vgg16", description="a pretrained backbone (vgg16, ...), or a network trained from scratch (lenet, ...)")
+    backbone: str = Field(
+        "vgg16",
+        description="a pretrained backbone (vgg16, ...), any other of Keras (keras.applications.NAME), or a network trained from scratch "
+        "(lenet, ...)",
+    )
     weights: str = Field("imagenet", description="weights of the backbone: imagenet, random, or a file (.weights.h5, .h5, .keras)")
     image_size: int | None = Field(None, ge=8, le=2048, description="side of the square input in pixels; empty: the network's own")
     truncate_at: CutPoints = Field(

@@ -92,7 +92,7 @@ def prefix(model: keras.Model, backbone: Backbone, *cuts: Cut) -> keras.Model:
     images = keras.Input(model.input_shape[1:], name="images", dtype="float32")
     tensors = [tensor_at(model, cut) for cut in cuts]
     below = keras.Model(model.input, tensors if len(cuts) > 1 else tensors[0], name="prefix")
-    name = "_".join([backbone.name, *(cut.name for cut in cuts)])
+    name = "_".join([backbone.identifier, *(cut.name for cut in cuts)])
     made = keras.Model(images, below(preprocess(images, backbone), training=False), name=name)
     made.trainable = False
     return made

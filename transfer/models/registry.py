@@ -8,6 +8,7 @@ from typing import Any
 
 from transfer.config import NetworkConfig
 from transfer.errors import ConfigError, named, unknown_name
+from transfer.models import applications
 from transfer.models.rows import Backbone, Cut, Scratch
 
 
@@ -149,12 +150,20 @@ def names() -> list[str]:
 def find(name: str) -> Backbone | Scratch:
     """Return a network by name, without regard to case; a backbone also by its name in Keras (`InceptionV3`).
 
+    `keras.applications.NAME` is the row of the table, or one that is made by a look at the network (`applications.py`), which
+    imports TensorFlow.
+
     Raises:
         ConfigError: with the valid names and the nearest one.
     """
-    found = named(name, names()) or {row.builder.lower(): row.name for row in BACKBONES.values()}.get(name.strip().lower())
+    plain = name.strip().lower()
+    found = named(name, names()) or {row.builder.lower(): row.name for row in BACKBONES.values()}.get(
+        plain.removeprefix(applications.PREFIX)
+    )
+    if found is None and plain.startswith(applications.PREFIX):
+        return applications.row(plain.removeprefix(applications.PREFIX))
     if found is None:
-        raise ConfigError("backbone: " + unknown_name("network", name, names()))
+        raise ConfigError("backbone: " + unknown_name("network", name, [*names(), f"{applications.PREFIX}NAME"]))
     return BACKBONES.get(found) or SCRATCH[found]
 
 

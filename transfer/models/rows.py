@@ -1,5 +1,6 @@
 """The rows of the table of networks. Imports no TensorFlow."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -35,7 +36,7 @@ class Backbone:
         size: side of the images it was trained on, in pixels.
         smallest: smallest side it accepts.
         cuts: cut points, from the shallowest to the top.
-        paper: its publication.
+        paper: its publication; empty if it is not known here.
         defaults: configuration keys that differ from the general defaults.
         layers: names of all layers from the first on, cut points included, if they form a single chain: the freeze boundary
             may then lie between any two of them.
@@ -50,6 +51,11 @@ class Backbone:
     paper: str
     defaults: dict[str, Any] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+
+    @property
+    def identifier(self) -> str:
+        """Its name as Keras models and files can be called."""
+        return re.sub(r"[^A-Za-z0-9_]", "_", self.name)
 
     @property
     def cut_names(self) -> list[str]:

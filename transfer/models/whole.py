@@ -45,4 +45,4 @@ def assemble(
     trunk = keras.Model(base.input, backbones.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
     vector = heads.pool_all([trunk(backbones.preprocess(images, backbone))], head.pooling)
     logits = heads.build(vector.shape[-1], classes, head, seed)(vector)
-    return keras.Model(images, logits, name=backbone.name)
+    return keras.Model(images, logits, name=backbone.identifier)

@@ -228,6 +228,7 @@ def tune_request(
         network_space(settings, from_scratch)
         kept = settings.common | {"seed": settings.seed}
     else:
+        settings = settings.model_copy(update={"backbones": tuple(network.name for network in networks)})  # as they are spelt
         head_space(settings, [network for network in networks if isinstance(network, Backbone)])
         kept = fixed(settings) | {"seed": settings.seed, "augment.views": settings.views[0]}
     configs = {}
