@@ -46,6 +46,10 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         _ = transfer.fti
 
 
+def test_completion_shows_the_public_names_and_nothing_else() -> None:
+    assert dir(transfer) == sorted(transfer.__all__)
+
+
 NOT_IMPORTED = """
 import sys
 {statement}

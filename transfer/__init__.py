@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from transfer.workflows.compare import compare
     from transfer.workflows.comparison.folder import Comparison
     from transfer.workflows.explain import explain
+    from transfer.workflows.export import export
     from transfer.workflows.fit import fit
     from transfer.workflows.listing import ListedRun, list_runs
     from transfer.workflows.predict import predict
+    from transfer.workflows.report import report
     from transfer.workflows.run import Run
+    from transfer.workflows.serve import serve
     from transfer.workflows.tune import tune
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Checked", "Comparison", "Config", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain", "fit",
-    "list_runs", "predict", "tune",
+    "Checked", "Comparison", "Config", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain",
+    "export", "fit", "list_runs", "predict", "report", "serve", "tune",
 ]  # fmt: skip
 
 _HOMES = {
@@ -43,13 +46,21 @@ _HOMES = {
     "check": "transfer.workflows.check",
     "compare": "transfer.workflows.compare",
     "explain": "transfer.workflows.explain",
+    "export": "transfer.workflows.export",
     "fit": "transfer.workflows.fit",
     "list_runs": "transfer.workflows.listing",
     "predict": "transfer.workflows.predict",
+    "report": "transfer.workflows.report",
+    "serve": "transfer.workflows.serve",
     "tune": "transfer.workflows.tune",
 }
 
-_WITHOUT_TENSORFLOW = ("Config", "ListedRun", "Run", "TransferError", "list_runs")
+_WITHOUT_TENSORFLOW = ("Config", "ListedRun", "Run", "TransferError", "list_runs", "serve")
+
+
+def __dir__() -> list[str]:
+    """Return the public names: completion shows nothing else."""
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

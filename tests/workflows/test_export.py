@@ -8,13 +8,14 @@ import numpy as np
 import onnx
 import pytest
 
+import transfer
 from tests.exporters.formats import tiny_run
 from transfer.errors import ExportError
 from transfer.exporters import warmup
 from transfer.exporters.formats import graph, measure, model_file, onnx_file, table
 from transfer.runs import Run
 from transfer.system.progress import Silent
-from transfer.workflows.export import export
+from transfer.workflows.export import carry_out
 from transfer.workflows.run_requests import export_request
 
 FILES = [(to, quantize) for to in ("litert", "onnx") for quantize in (None, "float16", "int8")]
@@ -27,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def exported(run: Run) -> dict[tuple[str, str | None], Path]:
-    return {key: export(export_request(run, key[0], key[1]), Silent()).path for key in FILES}
+    return {key: transfer.export(run.path, key[0], quantize=key[1]).path for key in FILES}
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_the_table_has_one_line_for_each_and_the_savedmodel_first(run: Run, expo
 
 def test_an_export_made_again_replaces_its_file_and_its_line(run: Run, exported: dict[tuple[str, str | None], Path]) -> None:
     before = exported["onnx", None].stat().st_ino
-    done = export(export_request(run, "onnx"), Silent())
+    done = carry_out(export_request(run, "onnx"), Silent())
     assert len(done.entries) == 1 + len(FILES)
     assert done.path == exported["onnx", None]
     assert done.path.stat().st_ino != before
@@ -115,7 +116,7 @@ def test_below_the_accuracy_asked_for_nothing_is_published(run: Run, tmp_path: P
     output = tmp_path / name
     kept = table.read(run)
     with pytest.raises(ExportError, match=r"of 9 test images .* Expected at least 0.99 .*Nothing was published"):
-        export(export_request(run, to, output=output, assert_accuracy=0.99), Silent())
+        carry_out(export_request(run, to, output=output, assert_accuracy=0.99), Silent())
     assert list(tmp_path.iterdir()) == []
     assert table.read(run) == kept
 
@@ -143,14 +144,14 @@ def collapses(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
 
 def test_a_file_that_collapsed_is_not_published_unless_that_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, to, other = tiny_run.write(tmp_path, tiny_run.colours), "litert", "onnx"
-    before = export(export_request(run, to, "float16"), Silent())
+    before = carry_out(export_request(run, to, "float16"), Silent())
     content = before.path.read_bytes()
     collapses(monkeypatch, to)
     with pytest.raises(ExportError, match=rf"float16 {to} export classifies 0.000 of 9 .* the SavedModel 1.000: a loss of 1.000"):
-        export(export_request(run, to, "float16"), Silent())
+        carry_out(export_request(run, to, "float16"), Silent())
     assert before.path.read_bytes() == content and table.read(run) == before.entries, "what was there is kept"
-    assert export(export_request(run, other, "float16"), Silent()).entries[-1]["accuracy"] == 1, "another format is published"
-    accepted = export(export_request(run, to, "float16", max_accuracy_loss=1), Silent())
+    assert carry_out(export_request(run, other, "float16"), Silent()).entries[-1]["accuracy"] == 1, "another format is published"
+    accepted = carry_out(export_request(run, to, "float16", max_accuracy_loss=1), Silent())
     (entry,) = [entry for entry in accepted.entries if entry["format"] == to]
     assert accepted.path.is_file() and entry["accuracy"] == 0
 
@@ -159,9 +160,9 @@ def test_the_accepted_loss_is_a_setting_of_the_run(tmp_path: Path, monkeypatch: 
     run = tiny_run.write(tmp_path, tiny_run.colours, export__max_accuracy_loss=1.0)
     collapses(monkeypatch, "onnx")
     assert export_request(run, "onnx", "float16").max_accuracy_loss == 1
-    assert export(export_request(run, "onnx", "float16"), Silent()).path.is_file()
+    assert carry_out(export_request(run, "onnx", "float16"), Silent()).path.is_file()
     with pytest.raises(ExportError, match=r"Expected at most 0.1 \(export.max_accuracy_loss\)"):
-        export(export_request(run, "onnx", "float16", max_accuracy_loss=0.1), Silent())
+        carry_out(export_request(run, "onnx", "float16", max_accuracy_loss=0.1), Silent())
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), OSError(28, "No space left on device")])
@@ -173,17 +174,17 @@ def test_an_interruption_or_a_full_disk_leaves_nothing(
 
     monkeypatch.setattr(onnx_file, "convert", convert)
     with pytest.raises(type(raised)):
-        export(export_request(run, "onnx", output=tmp_path / "a.onnx"), Silent())
+        carry_out(export_request(run, "onnx", output=tmp_path / "a.onnx"), Silent())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_savedmodel_made_again_is_the_next_version(tmp_path: Path) -> None:
     run = tiny_run.write(tmp_path, precision="float32")
     requests = warmup.write(run.export, [b"an image"]).read_bytes()
-    done = export(export_request(run, "savedmodel"), Silent())
+    done = carry_out(export_request(run, "savedmodel"), Silent())
     assert done.path == run.export == run.path / "export" / "2"
     assert (done.path / warmup.FILE).read_bytes() == requests
     assert [(entry["format"], entry["file"]) for entry in done.entries] == [("savedmodel", "export/2")]
-    elsewhere = export(export_request(run, "savedmodel", output=tmp_path / "deep" / "er"), Silent())
+    elsewhere = carry_out(export_request(run, "savedmodel", output=tmp_path / "deep" / "er"), Silent())
     assert (elsewhere.path / "saved_model.pb").is_file()
     assert run.export.name == "2"

@@ -1,19 +1,26 @@
 """A run opened in any of the ways that people name one, and what can be done with it."""
 
+import asyncio
 import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 import transfer
+from tests.reports.made_up_findings import HOSTILE
 from tests.reports.made_up_run import COLOURS, SIZE, write_run
+from tests.reports.page import Page
 from transfer import runs
-from transfer.errors import RunError
+from transfer.errors import ConfigError, RunError
 from transfer.exporters.served import Served
 from transfer.models import openvino_engine
+from transfer.serving import server
+from transfer.serving.settings import Settings
+from transfer.system.progress import Silent
 from transfer.workflows.run import Run, opened
 
 
@@ -92,3 +99,64 @@ def test_the_keras_model_of_a_run_answers_as_its_export() -> None:
     run = transfer.Run("art")
     answers = np.asarray(run.load_model()(np.full((1, SIZE, SIZE, 3), (10, 250, 20), np.float32)))
     assert run.labels[int(answers.argmax())] == COLOURS[1]
+
+
+def test_the_report_of_a_named_run_is_written_again_and_says_what_is_missing() -> None:
+    said: list[str] = []
+
+    class Told(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    page = transfer.report("art", progress=Told())
+    assert page == Path("saved_models/art/report.html") and page.is_file()
+    assert said and said[0].startswith("The report shows no images of the data")
+
+
+def test_an_export_of_a_named_run_is_refused_as_on_the_command_line() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown format\. Did you mean 'onnx'"):
+        transfer.export("art", "onx")
+
+
+def test_a_named_run_is_served_with_its_own_name_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[runs.Run, Settings]] = []
+    monkeypatch.setattr(server, "serve", lambda run, own, taken: (taken.close(), served.append((run, own))))
+    monkeypatch.setenv("TRANSFER_API_KEY", "secret")
+    transfer.serve("art", port=0, max_images=16)
+    ((run, own),) = served
+    assert (run.path, own.name, own.max_images, own.max_megapixels) == (
+        Path("saved_models/art"),
+        "art",
+        16,
+        run.config["data.max_megapixels"],
+    )
+    assert own.api_key is not None and own.api_key.get_secret_value() == "secret"
+    with pytest.raises(ConfigError, match=r"Received --max-imags|max_imags"):
+        transfer.serve("art", port=0, max_imags=16)
+
+
+def test_a_server_in_the_cell_of_a_notebook_is_refused_with_what_to_do() -> None:
+    async def cell() -> None:
+        transfer.serve("art", port=0)
+
+    with pytest.raises(ConfigError, match="transfer serve in a terminal"):
+        asyncio.run(cell())
+
+
+def test_figures_of_a_run_are_matplotlib_figures_which_a_notebook_shows() -> None:
+    run = transfer.Run("art")
+    for figure, axes in ((run.plot_history(), 2), (run.plot_confusion(), 1), (run.plot_confusion("validation"), 1)):
+        assert isinstance(figure, Figure) and len(figure.axes) == axes
+        data, size = figure._repr_png_()  # type: ignore[attr-defined]
+        assert data.startswith(b"\x89PNG") and size["width"] > 200
+    with pytest.raises(ConfigError, match="expected test or validation"):
+        run.plot_confusion("train")
+
+
+def test_a_notebook_shows_a_run_with_hostile_names_escaped(tmp_path: Path) -> None:
+    write_run(tmp_path / "<b>run", classes=HOSTILE[:4])
+    source = transfer.Run(tmp_path / "<b>run")._repr_html_()
+    assert "<script" not in source and "<img" not in source and "<b>" not in source
+    shown = " ".join(Page(source).texts)
+    for text in ("Run <b>run", "lenet, 16 px", "0.000 (95 %:", "on 4 images", "<script>alert(1)</script>.png", "caf\\xe9.png"):
+        assert text in shown, text

@@ -12,7 +12,7 @@ from tests.exporters.formats import tiny_run
 from transfer.errors import ConfigError, DataError, ExportError, OutputError
 from transfer.runs import Run
 from transfer.system.progress import Silent
-from transfer.workflows.export import export
+from transfer.workflows.export import carry_out
 from transfer.workflows.run_requests import export_request
 
 
@@ -133,5 +133,5 @@ def test_images_that_are_missing_or_have_changed_stop_the_export(
         file.write_bytes(file.read_bytes() + b"more")
     why = "No such file" if gone else "content has changed"
     with pytest.raises(DataError, match=rf"1 of \d+ images are missing or have changed.*blue/{split}0.png.*{why}"):
-        export(export_request(run, "onnx", quantize), Silent())
+        carry_out(export_request(run, "onnx", quantize), Silent())
     assert [path.name for path in (run.path / "export").iterdir()] == ["1"]

@@ -37,9 +37,9 @@ def export(
     from transfer.cli.terminal import started
 
     terminal = started()
-    from transfer.workflows.export import export as carried_out
+    from transfer.workflows.export import carry_out
 
-    done = carried_out(request, terminal)
+    done = carry_out(request, terminal)
     print("\n".join(_table(done.entries)))
     print(f"\nWritten: {done.path}")
 

@@ -37,33 +37,16 @@ def serve(
 ) -> None:
     """Serve a run's exported SavedModel over HTTP, with a web page."""
     from transfer.runs import Run
-    from transfer.serving import settings
+    from transfer.serving.settings import key_in
+    from transfer.workflows import serve
 
     opened = Run(run, trust)
     given = {
-        "port": port, "host": host, "name": name or opened.path.resolve().name, "max_body_mb": max_body_mb, "max_images": max_images,
-        "max_megapixels": max_megapixels or opened.config.get("data.max_megapixels"), "batch_images": batch_images,
+        "port": port, "host": host, "name": name, "max_body_mb": max_body_mb, "max_images": max_images,
+        "max_megapixels": max_megapixels, "batch_images": batch_images,
         "batches": batches, "queue_images": queue_images, "connections": connections, "request_seconds": request_seconds,
         "stop_seconds": stop_seconds, "poll_seconds": poll_seconds, "access_log": access_log, "allowed_host": allowed_host or None,
         "connections_per_address": connections_per_address, "workers": workers, "trust": trust, "compute": compute,
+        "api_key": key_in(api_key_env),
     }  # fmt: skip
-    chosen = settings.build(given | {"api_key": settings.key_in(api_key_env)})
-    settings.require_engine(chosen.compute, "--compute")
-    from transfer.serving import listening
-
-    taken = listening.bound(chosen.host, chosen.port)  # before TensorFlow starts, which takes seconds
-    if chosen.api_key is None and not listening.is_loopback(chosen.host):
-        typer.echo(
-            f"warning: anyone who can reach {chosen.host} can use this server. Set {settings.KEY_VARIABLE} to require a key.", err=True
-        )
-    if chosen.workers > 1:
-        from transfer.serving import workers as processes
-
-        processes.serve(opened, chosen, taken)
-        return
-    from transfer.system.startup import import_tensorflow_quietly
-
-    import_tensorflow_quietly()
-    from transfer.serving import server
-
-    server.serve(opened, chosen, taken)
+    serve.carry_out(opened, serve.chosen(opened, given))

@@ -12,6 +12,15 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 _DPI = 150
+_SHOWN = 96  # pixels per inch in a notebook
+
+
+class Drawn(Figure):
+    """A figure that a notebook shows, whether or not pyplot is in use there."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = self.get_size_inches() * _SHOWN
+        return png(self), {"width": round(width), "height": round(height)}
 
 
 def plain(name: str) -> str:

@@ -23,7 +23,7 @@ from transfer.features.store import open_store
 from transfer.models.registry import Backbone, find
 from transfer.quality import checks, result_folder, worksheet
 from transfer.quality.findings import Findings
-from transfer.reports import thumbnails
+from transfer.reports import notebook, thumbnails
 from transfer.reports.check import page
 from transfer.system import devices
 from transfer.system.files import write_text
@@ -57,6 +57,10 @@ class Checked:
     def report(self) -> Path:
         """The report, an HTML page."""
         return self.path / result_folder.REPORT
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return notebook.check(str(self.root), self.findings, self.exceeded, self.report)
 
 
 def check(

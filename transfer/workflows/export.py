@@ -23,10 +23,11 @@ from transfer.exporters.formats.measure import Measured, Runtime
 from transfer.exporters.served import Served
 from transfer.exporters.verify import largest_difference
 from transfer.models import keras_file
-from transfer.runs import EXPORT
+from transfer.runs import EXPORT, Run
 from transfer.system.files import clear_up, publishing, replacing
-from transfer.system.progress import Progress
-from transfer.workflows.run_requests import ExportRequest
+from transfer.system.progress import Progress, shown
+from transfer.workflows.run import opened
+from transfer.workflows.run_requests import ExportRequest, export_request
 
 _AS_BYTES = 8  # test files that a new SavedModel also classifies from their bytes
 
@@ -44,8 +45,44 @@ class Exported:
     entries: list[table.Entry]
 
 
-def export(request: ExportRequest, progress: Progress) -> Exported:
-    """Carry out a request.
+def export(
+    run: Run | str | os.PathLike[str],
+    to: str,
+    *,
+    quantize: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+    assert_accuracy: float | None = None,
+    max_accuracy_loss: float | None = None,
+    calibration_images: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+) -> Exported:
+    """Write a run's classifier as LiteRT, ONNX or SavedModel, after measuring it on the test images.
+
+    Args:
+        run: a run, its folder, or its name under `saved_models`.
+        to: `litert`, `onnx` or `savedmodel`.
+        quantize: `int8` or `float16` for a smaller file; none: weights in float32.
+        output: file, or folder of a SavedModel; none: in the run's `export/`, a SavedModel as its next version.
+        assert_accuracy: smallest accepted test accuracy, 0 to 1.
+        max_accuracy_loss: largest accepted loss of test accuracy against the SavedModel, 0 to 1; none: the run's setting.
+        calibration_images: with `int8`, the number of training images for calibration; none: the run's setting.
+        overwrite: replace a file at `output`.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
+
+    Raises:
+        ConfigError: for invalid settings.
+        OutputError: if `output` is taken, in the user's data, or cannot be written.
+        ExportError, DataError, RunError: as `carry_out`.
+    """
+    request = export_request(
+        opened(run), to, quantize, output, assert_accuracy, calibration_images, overwrite, max_accuracy_loss
+    )  # fmt: skip
+    return carry_out(request, shown(progress))
+
+
+def carry_out(request: ExportRequest, progress: Progress) -> Exported:
+    """Carry out a request; see `export`.
 
     Raises:
         ExportError: if the run cannot be converted, or the export disagrees with the SavedModel, loses accuracy, or is below

@@ -1,6 +1,8 @@
 """report(): the report of a run, with images that are still available and heat maps of the mistakes."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,10 +26,39 @@ from transfer.reports.run.gallery import Gallery
 from transfer.runs import FINDINGS, Run
 from transfer.serving.settings import AUTO
 from transfer.system.files import write_text
-from transfer.system.progress import Progress
+from transfer.system.progress import Progress, shown
+from transfer.workflows.run import opened
 from transfer.workflows.run_requests import require_report
 
 _HEATED = 160  # side in pixels of an image with its heat map
+
+
+def report(
+    run: Run | str | os.PathLike[str], *, other: str | os.PathLike[str] | None = None, progress: Progress | bool | None = None
+) -> Path:
+    """Write the report of a run again, and return its path.
+
+    Args:
+        run: a run, its folder, or its name under `saved_models`.
+        other: images of other data, to measure how well they are detected; saved in the run's metrics.
+        progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere. It is
+            told what is missing in the report, and why.
+
+    Raises:
+        DataError: if none of the other images can be decoded.
+        OutputError: if the run is among the user's data, or cannot be written.
+        RunError: if there is no such run, or it cannot be read.
+    """
+    from transfer.workflows.ood import evaluate_other  # much that a report of itself does not need
+
+    found, told = opened(run), shown(progress)
+    require_report(found, other)
+    if other is not None:
+        evaluate_other(found, Path(other), told)
+        found = opened(found.path, found.trust)  # with the new figures
+    for line in again(found, told):
+        told.say(line)
+    return found.report
 
 
 def again(run: Run, progress: Progress) -> list[str]:

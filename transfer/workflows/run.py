@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from transfer import runs
+from transfer.errors import ConfigError
 from transfer.serving.batch.request import Paths
 from transfer.system.startup import import_tensorflow_quietly
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
 
 class Run(runs.Run):
@@ -26,6 +28,31 @@ class Run(runs.Run):
         from transfer.workflows.predict import predict
 
         return predict(self, paths, **options)
+
+    def plot_history(self) -> "Figure":
+        """Return a matplotlib figure: loss and accuracy of training and validation in each epoch."""
+        from transfer.reports.run import figures
+
+        return figures.history_figure(self.history, int(self.metrics["best_epoch"]))
+
+    def plot_confusion(self, split: str = "test") -> "Figure":
+        """Return a matplotlib figure: the confusion matrix of a split, `test` or `validation`; rows are true classes.
+
+        Raises:
+            ConfigError: if the run has no predictions of such a split.
+        """
+        from transfer.evaluation.metrics import confusion_matrix
+        from transfer.reports.run import figures
+
+        if split not in ("test", "validation"):
+            raise ConfigError(f"split: expected test or validation, of which a run keeps predictions. Received {split!r}.")
+        return figures.confusion_figure(confusion_matrix(self.metrics[split]), self.labels)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from transfer.reports import notebook
+
+        return notebook.run(self)
 
     def load_model(self) -> "keras.Model":
         """Return the Keras model: RGB images float32 [n, size, size, 3] in 0..255 -> probabilities [n, classes], in the order of `labels`.

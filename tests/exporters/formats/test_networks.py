@@ -13,7 +13,7 @@ from transfer.errors import ExportError
 from transfer.exporters.formats import graph, litert, model_file, onnx_file
 from transfer.models import joined
 from transfer.system.progress import Silent
-from transfer.workflows.export import export
+from transfer.workflows.export import carry_out
 from transfer.workflows.run_requests import export_request
 
 
@@ -68,7 +68,7 @@ def test_a_backbone_is_converted(tmp_path: Path) -> None:
 def test_depthwise_convolutions_and_swish_survive_8_bits(tmp_path: Path) -> None:
     run = tiny_run.write(tmp_path, separable)
     for to in ("litert", "onnx"):
-        entry = export(export_request(run, to, "int8"), Silent()).entries[-1]
+        entry = carry_out(export_request(run, to, "int8"), Silent()).entries[-1]
         assert (entry["format"], entry["quantization"]) == (to, "int8")
         assert entry["largest_difference"] < 0.1
 
@@ -91,7 +91,7 @@ def unshared() -> keras.Model:
 @pytest.mark.parametrize("to", ["litert", "onnx"])
 def test_locally_connected_layers_stay_in_float32_and_the_file_as_large(tmp_path: Path, to: str) -> None:
     run, heard = tiny_run.write(tmp_path, unshared), Heard()
-    entry = export(export_request(run, to, "int8"), heard).entries[-1]
+    entry = carry_out(export_request(run, to, "int8"), heard).entries[-1]
     assert entry["largest_difference"] < 0.02
     (line,) = [line for line in heard.lines if "no smaller" in line]
     assert "int8 makes the file no smaller: 0." in line and "locally connected" in line
@@ -99,7 +99,7 @@ def test_locally_connected_layers_stay_in_float32_and_the_file_as_large(tmp_path
 
 def test_a_smaller_file_is_not_mentioned(tmp_path: Path) -> None:
     run, heard = tiny_run.write(tmp_path, lambda: joined.from_scratch(build("lenet", 16, filters=(4, 6), dense=(600, 8)))), Heard()
-    export(export_request(run, "litert", "int8"), heard)
+    carry_out(export_request(run, "litert", "int8"), heard)
     assert heard.lines == ["Converting to litert, int8"]
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transfer.reports.drawing import plain, svg
+from transfer.reports.drawing import Drawn, plain, svg
 from transfer.reports.names import printable, shortened
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
@@ -18,29 +19,45 @@ def learning_curves(history: pd.DataFrame, best_epoch: int) -> str:
 
     Two figures one after the other: on a phone they stand one below the other, and their text stays readable.
     """
-    starts = np.flatnonzero(history["stage"].to_numpy()[1:] != history["stage"].to_numpy()[:-1]) + 1
     drawn = []
     for name in ("loss", "accuracy"):
         figure = Figure(figsize=(4, 3), layout="constrained")
-        axes = figure.subplots()
-        epochs = np.arange(1, len(history) + 1)
-        axes.plot(epochs, history[name], color=_BLUE, label="training")
-        axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
-        axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="best epoch")
-        for start in starts:
-            axes.axvline(start + 0.5, color="black", linewidth=0.8, label=f"{history['stage'].iloc[start]} begins")
-        axes.set(xlabel="epoch", ylabel=name)
-        axes.legend(frameon=False)
+        _draw_curves(figure.subplots(), name, history, best_epoch)
         drawn.append(svg(figure))
     return "\n".join(drawn)
 
 
+def history_figure(history: pd.DataFrame, best_epoch: int) -> Drawn:
+    """Return the curves of loss and accuracy side by side."""
+    figure = Drawn(figsize=(8, 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        _draw_curves(axes, name, history, best_epoch)
+    return figure
+
+
+def _draw_curves(axes: Axes, name: str, history: pd.DataFrame, best_epoch: int) -> None:
+    starts = np.flatnonzero(history["stage"].to_numpy()[1:] != history["stage"].to_numpy()[:-1]) + 1
+    epochs = np.arange(1, len(history) + 1)
+    axes.plot(epochs, history[name], color=_BLUE, label="training")
+    axes.plot(epochs, history[f"val_{name}"], color=_ORANGE, linestyle="--", label="validation")
+    axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="best epoch")
+    for start in starts:
+        axes.axvline(start + 0.5, color="black", linewidth=0.8, label=f"{history['stage'].iloc[start]} begins")
+    axes.set(xlabel="epoch", ylabel=name)
+    axes.legend(frameon=False)
+
+
 def confusion(matrix: np.ndarray, classes: list[str]) -> str:
-    """Return the confusion matrix, int [classes, classes]: rows are true classes, columns predicted ones, colours shares of the row."""
+    """Return the confusion matrix of `confusion_figure`."""
+    return svg(confusion_figure(matrix, classes))
+
+
+def confusion_figure(matrix: np.ndarray, classes: list[str]) -> Drawn:
+    """Draw a confusion matrix, int [classes, classes]: rows are true classes, columns predicted ones, colours shares of the row."""
     counts = np.asarray(matrix, float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(max(3.0, 0.45 * len(classes) + 1.5), 14.0)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = Drawn(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
@@ -51,7 +68,7 @@ def confusion(matrix: np.ndarray, classes: list[str]) -> str:
     if len(classes) <= 20:
         for i, j in np.argwhere(counts > 0):
             axes.text(j, i, f"{counts[i, j]:.0f}", ha="center", va="center", color="white" if shares[i, j] > 0.6 else "black")
-    return svg(figure)
+    return figure
 
 
 def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -> str:

@@ -165,5 +165,11 @@ class Comparison:
     def _table(self, name: str) -> pd.DataFrame:
         return read_csv(self.path / name, _TEXTS)  # size 1 is text; an empty energy source is not missing, empty figures are
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from transfer.reports import notebook
+
+        return notebook.comparison(self.name, self.summary, self.paragraph, self.failures, self.report)
+
     def __repr__(self) -> str:
         return f"Comparison({str(self.path)!r}, {len(self.runs)} runs)"
