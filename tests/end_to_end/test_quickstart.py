@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.reports.made_up_run import write_run
+from transfer.reports.run import text
 from transfer.runs import Run
 from transfer.system.progress import Silent
 from transfer.workflows import quickstart
@@ -24,7 +25,8 @@ def test_quickstart_compares_both_networks_on_the_same_images(tmp_path: Path, mo
         return made
 
     monkeypatch.setattr(quickstart, "fit", fit)
-    printed = quickstart.quickstart(tmp_path / "runs", Silent())
+    done = quickstart.quickstart(tmp_path / "runs", Silent())
+    printed = text.two_runs(done.vgg16, done.lenet, done.data)
     assert [config["backbone"] for _, config in fitted] == ["vgg16", "lenet"]
     assert fitted[0][0] == fitted[1][0]
     assert {path.name for path in fitted[0][0].iterdir()} == {"train", "val", "test"}

@@ -1,10 +1,13 @@
 """The command line of `transfer anatomy`: the layers of a network, or the arithmetic of one convolution."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from transfer.cli.console import show
 
 _PADDING = typer.Option(metavar="same|valid|P", help="Padding of --conv; P: P zeros on each side. Default: valid.")
 
@@ -56,7 +59,9 @@ def _convolution(kernel: int, size: int, channels: int, filters: int, stride: in
     from transfer.reports import anatomy_text
 
     layer = Convolution(kernel, size, channels, filters, 1 if stride is None else stride, read_padding(padding or "valid"))
-    print(anatomy_text.convolution(layer))
+    computed = {name: getattr(layer, name) for name in ("zeros", "output", "parameters", "multiply_adds", "activation_bytes")}
+    facts = {"network": None, "image_size": None, "layers": None, "convolution": asdict(layer) | computed, "file": None}
+    show(anatomy_text.convolution(layer), facts)
 
 
 def _network(name: str, size: int | None, channels: int, classes: int | None, layers: bool, csv: Path | None) -> None:
@@ -69,10 +74,11 @@ def _network(name: str, size: int | None, channels: int, classes: int | None, la
     from transfer.reports import anatomy_text
 
     table = layer_table.anatomy(name, size, channels, classes)
+    side = size or found.size
+    facts = {"network": found.name, "image_size": side, "layers": table, "convolution": None, "file": csv}
     if csv is not None:
         anatomy_text.write_csv(table, csv)
-        print(f"{len(table)} layers: {csv}")
+        show(f"{len(table)} layers: {csv}", facts)
         return
-    side = size or found.size
     top = "without its classifier (--classes K adds it)" if classes is None else f"with its classifier for {classes} classes"
-    print(anatomy_text.block(table, found.name, f"{found.name}, {side}x{side}x{channels}, {top}: {len(table)} layers", layers))
+    show(anatomy_text.block(table, found.name, f"{found.name}, {side}x{side}x{channels}, {top}: {len(table)} layers", layers), facts)

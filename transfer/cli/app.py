@@ -3,12 +3,11 @@
 import shutil
 import signal
 import sys
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from transfer.cli import anatomy, check, compare, explain, export, fit, predict, quickstart, report, serve, store, tune, weights
+from transfer.cli import anatomy, check, compare, console, explain, export, fit, predict, quickstart, report, serve, store, tune, weights
 from transfer.cli.options import setting_for
 from transfer.errors import TransferError
 from transfer.system import memory, streams
@@ -17,6 +16,7 @@ from transfer.system import memory, streams
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _INTERRUPTED = 130
 _KEPT = "Completed work is kept; run the same command to continue."
+_CONTINUE = "Finished work is kept; run the same command to continue."
 _LESS = "close other programs, or choose a smaller batch size (training.batch_size, --batch-size), image_size or backbone"
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ for command in (
     fit.fit, check.check, compare.compare, tune.tune, predict.predict, explain.explain, export.export, serve.serve, report.report,
     anatomy.anatomy, weights.weights, quickstart.quickstart,
 ):  # fmt: skip
-    app.command()(command)
+    app.command()(console.answering(command, command.__name__, result=command is not serve.serve))
 app.add_typer(store.app, name="store")
 
 
@@ -40,13 +40,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit with 0, 1 (some files failed, or --strict), 2 (an error that the user can fix), or 130 (interrupted)."""
     streams.keep_going()
     try:
-        _run(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        with console.session(given):
+            _run(given)
     finally:
         streams.finish()
 
 
-def _run(arguments: list[str] | None) -> None:
-    if hasattr(sys.stdout, "reconfigure"):  # names of files and classes must be printable, whatever their bytes
+def _run(arguments: list[str]) -> None:
+    # Names of files and classes must be printable, whatever their bytes; a JSON document is UTF-8 in any case.
+    if hasattr(sys.stdout, "reconfigure") and not console.current().json:
         is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
     signal.signal(signal.SIGTERM, _terminated)
@@ -63,16 +66,18 @@ def _run(arguments: list[str] | None) -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # called without a command: the error is the help itself
             print(error.format_message())  # type: ignore[attr-defined]
             sys.exit(2)
-        _fail(_usage(error, sys.argv[1:] if arguments is None else arguments))
+        _fail(_usage(error, arguments))
     except TransferError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _tell("\nInterrupted. Finished work is kept; run the same command to continue.")
+        console.failed("Interrupted. " + _CONTINUE, _INTERRUPTED)
+        console.tell("\nInterrupted. " + _CONTINUE)
         sys.exit(_INTERRUPTED)
     except Exception as error:
         if wanting := memory.shortage(error):
             _fail(f"There is too little memory. Use less: {_LESS}. {_KEPT} Received: {wanting}.")
         if not isinstance(error, OSError) or error.errno is None:
+            console.failed(f"{type(error).__name__}: {error}", 1)
             raise
         place = f" Received {str(error.filename)!r}." if error.filename else ""
         _fail(f"{error.strerror}.{place} {_KEPT}")
@@ -97,18 +102,15 @@ def _terminated(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _tell(text: str) -> None:
-    with suppress(OSError):  # the terminal was closed
-        print(text.encode("utf-8", "replace").decode(), file=sys.stderr)
-
-
 def _fail(text: str) -> None:
-    line = "error: " + " ".join(text.split())
+    text = " ".join(text.split())
+    console.failed(text, 2)
+    line = f"error: {text}"
     if sys.stderr.isatty():  # in a file or a pipe it stays one line
         from transfer.reports.terminal import wrapped
 
         line = "\n".join(wrapped(line, shutil.get_terminal_size().columns))
-    _tell(line)
+    console.tell(line)
     sys.exit(2)
 
 
@@ -120,8 +122,10 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     pass
+
+
+app.callback()(console.answering(_options))

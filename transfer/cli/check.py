@@ -1,13 +1,13 @@
 """`transfer check`."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
+from transfer.cli.console import show, tell
+from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers, own_data
 
 
 def check(
@@ -35,8 +35,9 @@ def check(
     request = check_request(data, given, output, files_only, write_manifest)
     from transfer.cli.terminal import started
 
-    terminal = started()
+    terminal = started(request.config.to_yaml(), own_data(request.config.data))
     from transfer.data import sources
+    from transfer.reports import documents
     from transfer.reports.check import text
     from transfer.workflows import check
 
@@ -44,8 +45,12 @@ def check(
     source = str(data or request.config.data.source)
     words, table = sources.options(request.config.data), str(request.write_manifest or "")
     width = shutil.get_terminal_size((100, 24)).columns
-    print(text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width))
+    facts = {
+        "path": checked.path, "report": checked.report, "classes": checked.findings.classes, "exceeded": checked.exceeded,
+        "findings": documents.findings(checked.findings), "not_checked": checked.findings.notes, "seconds": checked.seconds,
+    }  # fmt: skip
+    show(text.block(checked.findings, checked.seconds, checked.report, source, str(checked.root), words, table, width), facts)
     if strict and checked.exceeded:
         for sentence in checked.exceeded:
-            print(f"not passed: {sentence}", file=sys.stderr)
+            tell(f"not passed: {sentence}")
         raise typer.Exit(1)

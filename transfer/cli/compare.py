@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from transfer.cli.options import ENGINE
+from transfer.cli.console import show
+from transfer.cli.options import ENGINE, own_data
 
 _DATA = typer.Argument(metavar="DATA", help="Folder, table, or tfds:NAME, as for transfer fit.")
 _CONFIG = typer.Option(help="Settings of the comparison (YAML), such as configs/compare.yaml; none: usual methods.")
@@ -34,14 +35,17 @@ def compare(
     request = compare_request(data, layers, name, output)
     from transfer.cli.terminal import started
 
-    terminal = started()
+    terminal = started(request.settings.to_yaml(), own_data(next(iter(request.configs.values())).data))
     from transfer.reports.comparison import text
     from transfer.workflows import compare as module
 
     done = module.carry_out(request, terminal)
     width = shutil.get_terminal_size((100, 24)).columns
-    print(text.block(done.runs, done.summary, done.paired, width))
-    print()
-    for failure in done.failures:
-        print(f"failed   {failure['run']}: {failure['reason']}")
-    print(f"Tables   {done.path}\nReport   {done.report}")
+    lines = [text.block(done.runs, done.summary, done.paired, width), ""]
+    lines += [f"failed   {failure['run']}: {failure['reason']}" for failure in done.failures]
+    lines += [f"Tables   {done.path}", f"Report   {done.report}"]
+    facts = {
+        "path": done.path, "report": done.report, "runs": done.runs, "summary": done.summary, "paired": done.paired,
+        "failures": done.failures,
+    }  # fmt: skip
+    show("\n".join(lines), facts)

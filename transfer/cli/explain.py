@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from transfer.cli import options
+from transfer.cli.console import show
 
 _CLASS = typer.Option("--class", metavar="NAME", help="Also draw the heat map of this class; can be repeated.")
 _LAYER = typer.Option("--layer", metavar="NAME", help="Show the activations of this layer instead of three by default; can be repeated.")
@@ -31,6 +32,7 @@ def explain(
     from transfer.workflows import explain
 
     done = explain.carry_out(request, terminal)
-    print(text.block(**explain.summary(done)))
+    facts = explain.summary(done)
+    show(text.block(**facts), facts)
     if any(item.error for item in done.images):
         raise typer.Exit(1)

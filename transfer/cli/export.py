@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from transfer.cli import options
+from transfer.cli.console import show
 
 _TO = typer.Option(metavar="litert|onnx|savedmodel", help="The format.")
 _QUANTIZE = typer.Option(metavar="int8|float16", help="Quantize for a smaller file: 8-bit integers, or 16-bit weights.")
@@ -40,8 +41,7 @@ def export(
     from transfer.workflows.export import carry_out
 
     done = carry_out(request, terminal)
-    print("\n".join(_table(done.entries)))
-    print(f"\nWritten: {done.path}")
+    show("\n".join([*_table(done.entries), "", f"Written: {done.path}"]), {"path": done.path, "exports": done.entries})
 
 
 def _table(entries: list[dict[str, Any]]) -> list[str]:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers
+from transfer.cli.console import show
+from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers, own_data
 
 
 def fit(
@@ -34,11 +35,11 @@ def fit(
 
     if request.config.energy == "auto":
         energy.look_ahead()
-    terminal = started()
+    terminal = started(request.config.to_yaml(), own_data(request.config.data))
+    from transfer.reports import documents
     from transfer.reports.run import text
     from transfer.workflows import fit
 
     run = fit.carry_out(request, terminal)
-    if run.cut_points is not None:
-        print(text.cut_points(run.cut_points))
-    print(text.block(run))
+    chosen = "" if run.cut_points is None else f"{text.cut_points(run.cut_points)}\n"
+    show(f"{chosen}{text.block(run)}", documents.run(run))

@@ -4,9 +4,12 @@ import difflib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from transfer.config import DataConfig
 
 DATA = typer.Argument(
     metavar="DATA",
@@ -49,6 +52,13 @@ def layers(
     }  # fmt: skip
     given = {key: absolute(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
     return [*layers, given]
+
+
+def own_data(data: "DataConfig") -> list[Path]:
+    """Return the files and folders of the user that a configuration names."""
+    from transfer.data import sources
+
+    return list(sources.own(data))
 
 
 def setting_for(option: str, arguments: Sequence[str], prefix: str = "", exactly: bool = False) -> str | None:

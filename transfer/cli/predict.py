@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from transfer.cli import options
+from transfer.cli.console import show
 
 _OUTPUT = typer.Option(
     metavar="FILE.csv|FILE.parquet|FOLDER/", help="Write a table of all files. If interrupted, run the same command to continue."
@@ -34,10 +35,10 @@ def predict(
     layers = [*map(parse_assignment, settings or []), {} if engine is None else {"engine.kind": engine}]
     request = predict_request(Run(run, trust), paths, output, batch_size, overwrite, compute, layers)
     terminal = started()
-    from transfer.reports import predicted
+    from transfer.reports import documents, predicted
     from transfer.serving.batch import prediction
 
     summary = prediction.carry_out(request, terminal)
-    print(predicted.block(summary, output))
+    show(predicted.block(summary, output), documents.predicted(summary, output))
     if summary.failed:
         raise typer.Exit(1)

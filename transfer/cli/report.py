@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from transfer.cli import options
+from transfer.cli.console import show, tell
 
 
 def report(
@@ -30,12 +31,14 @@ def report(
     from transfer.reports.run import text
     from transfer.workflows import report
 
+    measured = None
     if other is not None:
         from transfer.workflows import ood
 
-        print(text.other_data(other.name, ood.evaluate_other(opened, other, terminal)))
-    for line in report.again(Run(run, trust), terminal):
-        print(line)
-    print(f"Report         {opened.report}")
+        measured = ood.evaluate_other(opened, other, terminal)
+    notes = report.again(Run(run, trust), terminal)
+    lines = [] if other is None or measured is None else [text.other_data(other.name, measured)]
+    lines += [*notes, f"Report         {opened.report}"]
+    show("\n".join(lines), {"report": opened.report, "other_data": measured, "notes": notes})
     if open_it and not webbrowser.open(opened.report.absolute().as_uri()):
-        print("No browser could be started. Open the file in your browser.")
+        tell("No browser could be started. Open the file in your browser.")

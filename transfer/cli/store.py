@@ -1,9 +1,12 @@
 """The command line of the feature store: `transfer store show`, `transfer store verify` and `transfer store prune`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from transfer.cli.console import answering, line, show
 
 if TYPE_CHECKING:
     from transfer.features.inventory import StoredSet, Verified
@@ -11,15 +14,14 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show, verify or prune the feature store.", rich_markup_mode=None, no_args_is_help=True)
 
 
-@app.command("show")
-def show() -> None:
+def show_sets() -> None:
     """List the feature sets and their sizes."""
     from transfer.features import inventory
 
-    print(feature_sets(inventory.listing()))
+    sets = inventory.listing()
+    show(feature_sets(sets), {"sets": list(map(asdict, sets)), "bytes": sum(item.bytes for item in sets)})
 
 
-@app.command("verify")
 def verify(
     folders: Annotated[
         list[Path] | None,
@@ -39,20 +41,20 @@ def verify(
     for folder in folders or []:
         if not folder.is_dir():
             raise StoreError(f"There is no such folder. Expected that of a run, a comparison or a prediction. Received {str(folder)!r}.")
-    damaged = False
+    sets, files = [], []
     for item in [] if folders else inventory.verify(ids):
-        print(verdict(item), flush=True)
-        damaged |= bool(item.damaged or item.problem)
+        line(verdict(item))
+        sets.append(item)
     for found in map(verify_folder, folders) if folders else [] if ids else [verify_cache()]:
         for path, problem in found:
-            print(printable(f"{path}  {problem}"), flush=True)
-            damaged = True
-    if damaged:
+            line(printable(f"{path}  {problem}"))
+            files.append({"path": path, "problem": problem})
+    whole = not files and not any(item.damaged or item.problem for item in sets)
+    show("No damage found." if whole else "", {"sets": list(map(asdict, sets)), "files": files, "whole": whole})
+    if not whole:
         raise typer.Exit(1)
-    print("No damage found.")
 
 
-@app.command("prune")
 def prune(
     older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="Delete sets unused for at least DAYS.")] = None,
     ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Delete this set.")] = None,
@@ -66,7 +68,11 @@ def prune(
         raise StoreError("Specify what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
     _require_known(ids)
     deleted = inventory.prune(older_than, ids, everything)
-    print(f"Deleted {_total(deleted)}.")
+    show(f"Deleted {_total(deleted)}.", {"deleted": list(map(asdict, deleted)), "bytes": sum(item.bytes for item in deleted)})
+
+
+for name, command in {"show": show_sets, "verify": verify, "prune": prune}.items():
+    app.command(name)(answering(command, f"store {name}"))
 
 
 def _require_known(ids: list[str] | None) -> None:

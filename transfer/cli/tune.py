@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer.cli.options import DATA, ENGINE
+from transfer.cli.console import show
+from transfer.cli.options import DATA, ENGINE, own_data
 
 _CONFIG = typer.Option(help="Settings of the search (YAML), such as configs/tune.yaml.")
 _SETTINGS = typer.Option(
@@ -41,6 +42,7 @@ def tune(
 
     Run it again to continue, or with more --trials.
     """
+    from transfer.config import yaml_text
     from transfer.config.tuning import parse_assignment, read_yaml
     from transfer.workflows.requests import tune_request
 
@@ -52,11 +54,11 @@ def tune(
     request = tune_request(data, layers, name, output, overwrite)
     from transfer.cli.terminal import started
 
-    terminal = started()
+    terminal = started(yaml_text.dump(request.settings.model_dump(mode="json")), own_data(next(iter(request.configs.values())).data))
+    from transfer.reports import documents
     from transfer.reports.run import text
     from transfer.reports.tuning.text import table
     from transfer.workflows import tune as module
 
     run = module.carry_out(request, terminal)
-    print(table(run))
-    print(text.block(run))
+    show(f"{table(run)}\n{text.block(run)}", documents.tuned(run))

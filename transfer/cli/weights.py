@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli.console import show
+
 
 def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ..., or keras.applications.NAME")]) -> None:
     """Download the ImageNet weights of a backbone in advance."""
@@ -18,4 +20,5 @@ def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, .
     terminal = started()
     from transfer.models import weights as module
 
-    print(f"{found.name}: ImageNet weights available, SHA-256 {module.fetch(found, terminal)}")
+    digest = module.fetch(found, terminal)
+    show(f"{found.name}: ImageNet weights available, SHA-256 {digest}", {"backbone": found.name, "sha256": digest})

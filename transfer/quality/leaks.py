@@ -84,7 +84,7 @@ def find(
             singles = [single for single in singles if single.gain >= saved and single.chance <= level / tests]
             best, leak = max(singles, key=lambda single: single.gain, default=best), bool(singles)
         rows.append([name, best.accuracy, best.majority, leak, best.rule])
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # names of classes may be no Unicode
 
 
 def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

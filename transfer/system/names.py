@@ -1,9 +1,12 @@
 """Names of files and classes made printable: one line, no control characters, no longer than there is room."""
 
+import re
+
 from rich.cells import cell_len, set_cell_size
 
 _JOINERS = "\u200c\u200d"  # invisible, but part of the spelling of some languages and of some emoji
 _GAP = "..."
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def printable(name: str) -> str:
@@ -15,6 +18,11 @@ def printable(name: str) -> str:
     if name.isprintable():
         return name
     return "".join(letter if letter.isprintable() or letter in _JOINERS else _escaped(letter) for letter in name)
+
+
+def utf8(text: str) -> str:
+    r"""Return a text that can be encoded as UTF-8: as it is, but for bytes that are no Unicode, which are escaped: `\xe9`."""
+    return text if text.isascii() else _SURROGATES.sub(lambda found: _escaped(found[0]), text)
 
 
 def shortened(name: str, width: int) -> str:

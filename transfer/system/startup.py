@@ -48,8 +48,16 @@ def quietly() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def import_tensorflow_quietly() -> None:
-    """Import TensorFlow, hiding what its C++ libraries print at start and about single images; it is shown if the import fails."""
+def import_tensorflow_quietly(shown: bool = False) -> None:
+    """Import TensorFlow, hiding what its C++ libraries print at start and about single images; it is shown if the import fails.
+
+    Args:
+        shown: hide nothing.
+    """
+    if shown:
+        home.lead_libraries()
+        _start()
+        return
     home.lead_libraries()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells when it builds its cache of fonts
@@ -58,11 +66,7 @@ def import_tensorflow_quietly() -> None:
         before = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow as tf
-
-            tf.get_logger().setLevel("ERROR")
-            tf.constant(0)  # the first operation initialises the devices, which prints too
+            _start("ERROR")
         except Exception as error:  # not Ctrl-C, which the hidden output does not explain
             os.dup2(before, 2)
             held.seek(0)
@@ -74,6 +78,14 @@ def import_tensorflow_quietly() -> None:
             os.dup2(before, 2)
             os.close(before)
     c_messages.leave_out_image_warnings()
+
+
+def _start(level: str = "INFO") -> None:
+    import keras  # noqa: F401
+    import tensorflow as tf
+
+    tf.get_logger().setLevel(level)
+    tf.constant(0)  # the first operation initialises the devices, which prints too
 
 
 def _ready() -> None:

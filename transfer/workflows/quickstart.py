@@ -1,9 +1,10 @@
 """`transfer quickstart`: transfer learning and training from scratch compared in three minutes, without a download of images."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from transfer.data import digits
-from transfer.reports.run import text
+from transfer.runs import Run
 from transfer.system.home import cache_home
 from transfer.system.progress import Progress
 from transfer.workflows.fit import fit
@@ -14,14 +15,25 @@ TRAIN, VALIDATION, TEST = 10, 5, 100
 _IMAGE_SIZE = 64
 
 
-def quickstart(output: Path, progress: Progress) -> str:
+@dataclass(frozen=True)
+class Quickstart:
+    """Two runs on the same images.
+
+    Attributes:
+        vgg16, lenet: the runs.
+        data: folder of the images: `train`, `val`, `test`.
+    """
+
+    vgg16: Run
+    lenet: Run
+    data: Path
+
+
+def quickstart(output: Path, progress: Progress) -> Quickstart:
     """Write the digits as an image folder and fit VGG16 (truncation chosen by cross-validation) and LeNet-5 to it.
 
     Both use the same training, validation and test images. The runs are `output/quickstart-vgg16` and
     `output/quickstart-lenet`; those of an earlier quickstart are replaced.
-
-    Returns:
-        The text to print.
     """
     folder = cache_home() / "quickstart" / f"digits-{TRAIN}-{VALIDATION}-{TEST}"
     digits.write_folder(folder, TRAIN, VALIDATION, TEST)
@@ -31,17 +43,4 @@ def quickstart(output: Path, progress: Progress) -> str:
         name="quickstart-vgg16", output=output, overwrite=True, progress=progress,
     )  # fmt: skip
     lenet = fit(folder, {"backbone": "lenet"}, name="quickstart-lenet", output=output, overwrite=True, progress=progress)
-    table = vgg16.cut_points
-    assert table is not None
-    return "\n".join(
-        [
-            text.cut_points(table),
-            "",
-            text.side_by_side([vgg16, lenet]),
-            "",
-            f"SavedModels  {vgg16.export}, {lenet.export}",
-            f"Report       {vgg16.report}",
-            f"Try next     transfer predict {vgg16.path} {folder / 'test' / '7'}",
-            "             transfer fit YOUR_FOLDER",
-        ]
-    )
+    return Quickstart(vgg16, lenet, folder)

@@ -1,6 +1,5 @@
 """What the checks of a data set found, in a few lines for the terminal, of at most 100 columns."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, unus
 from transfer.reports.names import printable, shortened
 from transfer.reports.terminal import columns, table, wrapped
 from transfer.reports.words import listed
+from transfer.system import shell
 
 _WIDTH = 100
 _NARROWEST = 60  # columns; on narrower terminals lines are broken by the terminal
@@ -67,7 +67,7 @@ def block(
         lines += _entry("Seconds", ", ".join(f"{step} {value:.1f}" for step, value in seconds.items()), width)
     if report is not None:
         lines.append(f"{'Report':{_LABEL}}{printable(str(report))}")
-    return "\n".join([*lines, *_next(findings, found, f"{shlex.quote(printable(data))}{printable(options)}", root, worksheet)])
+    return "\n".join([*lines, *_next(findings, found, f"{shell.quoted(data)}{printable(options)}", root, worksheet)])
 
 
 def line(findings: Findings) -> str:
@@ -75,7 +75,7 @@ def line(findings: Findings) -> str:
     found = [item.phrase for item in items(findings) if item.count and item.urgency == FIX]
     if not found:
         return ""
-    return "\n".join(wrapped(f"The data has {listed(found)}. See the report, or: transfer check", columns()))
+    return "\n".join(wrapped(f"The data has {listed(found)}. See the report, or: {shell.program()} check", columns()))
 
 
 def _classes(classes: pd.DataFrame, width: int) -> list[str]:
@@ -167,13 +167,13 @@ def _pair(start: str, one: tuple[str, str], sign: str, other: tuple[str, str], r
 def _next(findings: Findings, found: list[Item], name: str, root: str, worksheet: str) -> Iterator[str]:
     divided = "splits" not in findings.unchecked
     keys = {item.key for item in found}
-    commands = [f"transfer fit {name} --group-by near-duplicates"] if "across" in keys else []
+    commands = [f"{shell.program()} fit {name} --group-by near-duplicates"] if "across" in keys else []
     wanted = bool(keys & {"contradictions", "labels", "outliers", "near", "duplicates"})
-    commands += [f"transfer check {name} --write-manifest FILE.csv"] * (wanted and not worksheet)
+    commands += [f"{shell.program()} check {name} --write-manifest FILE.csv"] * (wanted and not worksheet)
     if wanted or worksheet:
-        file = shlex.quote(printable(worksheet)) if worksheet else "FILE.csv"
-        commands.append(f"transfer fit {file} --root {shlex.quote(printable(root))}   (after editing it)")
-    for number, command in enumerate(commands or [f"transfer fit {name}"] * divided):
+        file = shell.quoted(worksheet) if worksheet else "FILE.csv"
+        commands.append(f"{shell.program()} fit {file} --root {shell.quoted(root)}   (after editing it)")
+    for number, command in enumerate(commands or [f"{shell.program()} fit {name}"] * divided):
         yield f"{'Try next' if number == 0 else '':{_LABEL}}{command}"
 
 

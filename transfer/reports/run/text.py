@@ -1,7 +1,7 @@
 """A run, its cut points, or several runs side by side, in a few lines for the terminal."""
 
-import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from transfer.reports.names import printable, shortened
 from transfer.reports.terminal import columns, fitted, table, wrapped
 from transfer.reports.words import percent, share
 from transfer.runs import FINDINGS, Run
+from transfer.system import shell
 
 NEW_CLASS = "new classes that look like these"
 FOUND, PARTLY, NOT_FOUND = "found", "partly found", "not found"
@@ -40,7 +41,7 @@ def block(run: Run) -> str:
         "OOD": _ood(run.metrics["ood"]),
         "Seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in timing.items()),
     }
-    places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": f"transfer serve {shlex.quote(str(run.path))}"}
+    places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": shell.command("serve", run.path)}
     doubts = check_text.line(Findings.read(run.whole(FINDINGS))) if (run.path / FINDINGS).exists() else ""
     return "\n".join(["", *_entries(facts), "", *_entries(places, whole=True), *(["", doubts] if doubts else [])])
 
@@ -115,6 +116,20 @@ def side_by_side(runs: Sequence[Run]) -> str:
             ]
         )
     return "\n".join(fitted(head, rows, left=(0, 1)))
+
+
+def two_runs(vgg16: Run, lenet: Run, data: Path) -> str:
+    """Return the result of the quickstart: the cut points, both runs, and what to try next."""
+    table = vgg16.cut_points
+    assert table is not None
+    places = {
+        "SavedModels": f"{vgg16.export}, {lenet.export}",
+        "Report": str(vgg16.report),
+        "Try next": shell.command("predict", vgg16.path, data / "test" / "7"),
+    }
+    lines = [cut_points(table), "", side_by_side([vgg16, lenet]), "", *_entries(places, whole=True)]
+    lines += [f"{'':{_LABEL}}{shell.command(*words)}" for words in (("serve", vgg16.path), ("fit", "YOUR_FOLDER"))]
+    return "\n".join(lines)
 
 
 def _accuracy(test: Mapping[str, Any]) -> str:
