@@ -7,7 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer.cli import anatomy, check, compare, console, explain, export, fit, predict, quickstart, report, serve, store, tune, weights
+from transfer.cli import (
+    anatomy,
+    check,
+    compare,
+    config,
+    console,
+    explain,
+    export,
+    fit,
+    predict,
+    quickstart,
+    report,
+    serve,
+    store,
+    tune,
+    weights,
+)
 from transfer.cli.options import setting_for
 from transfer.errors import TransferError
 from transfer.system import memory, streams
@@ -34,6 +50,7 @@ for command in (
 ):  # fmt: skip
     app.command()(console.answering(command, command.__name__, result=command is not serve.serve))
 app.add_typer(store.app, name="store")
+app.add_typer(config.app, name="config")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from transfer.config.checks import CheckConfig
 from transfer.config.data import DataConfig
 from transfer.config.engines import EngineConfig
 from transfer.config.loading import build, flatten, keys, last_parts, parse_assignment, read_yaml
+from transfer.config.reference import json_schema, schema_rows
 from transfer.config.schema import Config
 from transfer.config.sections import (
     AugmentConfig,
@@ -23,5 +24,5 @@ from transfer.config.yaml_text import option
 __all__ = [
     "AugmentConfig", "AutoConfig", "CheckConfig", "Config", "CrossValidationConfig", "DataConfig", "EngineConfig", "ExportConfig",
     "FeaturesConfig", "FineTuningConfig", "HeadConfig", "NetworkConfig", "OODConfig", "OptimizerConfig", "TrainingConfig", "build",
-    "flatten", "keys", "last_parts", "option", "parse_assignment", "read_yaml",
+    "flatten", "json_schema", "keys", "last_parts", "option", "parse_assignment", "read_yaml", "schema_rows",
 ]  # fmt: skip

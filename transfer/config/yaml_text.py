@@ -102,9 +102,17 @@ def assignment(text: str, example: str) -> dict[str, Any]:
         raise ConfigError(f"{key.strip()}: {error}") from None
 
 
+def inline(value: Any) -> str:
+    """Return a value as YAML on one line: `[256, 128]`, `auto`; nothing for None."""
+    if value is None:
+        return ""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
+    return text.removesuffix("...\n").strip()
+
+
 def option(key: str, value: Any) -> str:
     """Return the option of the command line that sets a key, `--set 'data.exclude=[docs]'`; a text is not quoted for YAML."""
-    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False).strip()
+    text = inline(value) if value is not None else "null"
     if "'" in text:  # which the shell would need in pieces; JSON is YAML
         text = json.dumps(value, ensure_ascii=False)
     return f"--set {shlex.quote(f'{key}={value if isinstance(value, str) else text}')}"
