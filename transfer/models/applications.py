@@ -5,7 +5,6 @@ a look at the network, once for each version of Keras: its size, what its weight
 """
 
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import metadata
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer.errors import ConfigError, TransferError, named, unknown_name
-from transfer.models.rows import Backbone, Cut, Preprocessing
+from transfer.models.rows import Backbone, Preprocessing, from_json
 from transfer.system.home import cache_home
 from transfer.system.sealed import read_json, write_json
 from transfer.system.startup import import_tensorflow_quietly
@@ -53,15 +52,17 @@ def row(name: str) -> Backbone:
     return made
 
 
+def name_of(function: Any) -> str | None:
+    """Return the name of one of Keras's own functions, `keras.applications.ResNet101`; None for anything else."""
+    import keras
+
+    name = str(getattr(function, "__name__", ""))
+    return PREFIX + name if name and getattr(keras.applications, name, None) is function else None
+
+
 def _read(place: Path) -> Backbone | None:
     content = read_json(place)
     return from_json(content["row"]) if content is not None and content.get("format") == _FORMAT else None
-
-
-def from_json(content: Mapping[str, Any]) -> Backbone:
-    """Return the row that `dataclasses.asdict` has turned into JSON."""
-    cuts = tuple(Cut(**cut) for cut in content["cuts"])
-    return Backbone(**{**content, "cuts": cuts, "layers": tuple(content["layers"])})
 
 
 def _made(builder: str) -> Backbone:

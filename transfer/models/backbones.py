@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
-from transfer.errors import TransferError
+from transfer.errors import ConfigError, TransferError
 from transfer.models.graph import input_of
+from transfer.models.own import architecture
 from transfer.models.registry import Backbone, Cut, require_size
 
 # ImageNet's channel means and deviations, as in keras.applications.imagenet_utils.
@@ -50,9 +51,26 @@ def build(backbone: Backbone, size: int, precision: str = "float32") -> keras.Mo
             "Keras must run on TensorFlow: tf.data and SavedModel are TensorFlow's. Set KERAS_BACKEND=tensorflow. "
             f"Received KERAS_BACKEND={keras.backend.backend()}."
         )
+    if backbone.architecture:
+        return _own(backbone, size, precision)
     with building_in(precision):
         builder: Any = getattr(keras.applications, backbone.builder)
         model: keras.Model = builder(include_top=False, weights=None, input_shape=(size, size, 3))
+    model.trainable = False
+    return model
+
+
+def _own(backbone: Backbone, size: int, precision: str) -> keras.Model:
+    try:
+        with building_in(precision):
+            model = architecture.build(backbone.architecture, precision, None if backbone.only_size else size)
+            keras.Model(model.inputs, [tensor_at(model, cut) for cut in backbone.cuts])
+    except Exception as error:  # classes that are not known here, sizes that the network does not take
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise ConfigError(
+            f"backbone: the own backbone cannot be built for images of {size} x {size} pixels: {reason}. If it has layers of your own, "
+            f"import the module that registers them. Received backbone={backbone.name}."
+        ) from None
     model.trainable = False
     return model
 
@@ -82,7 +100,7 @@ def tensor_at(model: keras.Model, cut: Cut) -> keras.KerasTensor:
     """Return the tensor of a backbone at a cut point."""
     if not cut.layer:
         return model.output
-    layer = model.get_layer(cut.layer)
+    layer = next(each for each in model.operations if each.name == cut.layer)  # a sum of two maps is no layer
     return input_of(model, layer) if cut.before else layer.output
 
 

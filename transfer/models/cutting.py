@@ -13,19 +13,25 @@ _JOINED = ("Add", "Concatenate")
 _ONLY_SHAPE = ("InputLayer", "ZeroPadding2D", "Cropping2D")
 
 
-def named_by_keras(step_name: str, kind: str) -> bool:
-    """Return whether a layer has the name that Keras gives it, such as `conv2d_5`: it changes with the layers made before."""
+def default_name(kind: str) -> str:
+    """Return the name that Keras gives the first layer of a class: `Conv2D` -> `conv2d`."""
     words = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", kind))
-    return re.fullmatch(re.escape(re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()) + r"(_\d+)?", step_name) is not None
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
-def cut_points(model: keras.Model) -> tuple[Cut, ...]:
+def named_by_keras(name: str, kind: str) -> bool:
+    """Return whether a layer of a class has the name that Keras gives it, such as `conv2d_5`: it changes with the layers made before."""
+    return re.fullmatch(re.escape(default_name(kind)) + r"(_\d+)?", name) is not None
+
+
+def cut_points(model: keras.Model, any_name: bool = False) -> tuple[Cut, ...]:
     """Return one cut point for each resolution, from the shallowest to the top: its last map, or the pooling that follows it.
 
     Layers that Keras named do not name cut points, since their names change: the layer above is named instead, if it takes one map.
 
     Args:
         model: images [n, h, w, 3] -> feature map [n, h, w, c]; layers of models inside it name none.
+        any_name: all names are good: they stay as they are.
     """
     graph = Graph(model)
     first = next((position for position, step in enumerate(graph.steps) if step.parameters), 0)
@@ -36,9 +42,14 @@ def cut_points(model: keras.Model) -> tuple[Cut, ...]:
     for end in [_end(graph, those) for those in _resolutions(graph, maps)]:
         pooled = [at for at in maps if graph.steps[at].inputs == [end] and graph.steps[at].kind in _POOLINGS]
         place = pooled[0] if pooled else end
-        if last < _side(graph, place) < whole and (cut := _cut(model, graph, place)) is not None:
+        if (
+            last < _side(graph, end)
+            and _side(graph, place) < whole
+            and place != graph.output
+            and (cut := _cut(model, graph, place, any_name)) is not None
+        ):
             found.append(cut)
-    top = _cut(model, graph, graph.output)
+    top = _cut(model, graph, graph.output, any_name)
     return (*dict.fromkeys(found), Cut("top") if top is None or top.before else top)
 
 
@@ -69,10 +80,10 @@ def _side(graph: Graph, position: int) -> int:
     return max(graph.steps[position].output_shape[:2])
 
 
-def _cut(model: keras.Model, graph: Graph, position: int) -> Cut | None:
+def _cut(model: keras.Model, graph: Graph, position: int, any_name: bool) -> Cut | None:
     """Return the cut point at a step: named by the layer that makes the map, or by one that takes it and nothing else."""
     calls = [(node, node.operation.name, type(node.operation).__name__) for node in nodes(model)]
-    stable = [(node, name) for node, name, kind in calls if not named_by_keras(name, kind)]
+    stable = [(node, name) for node, name, kind in calls if any_name or not named_by_keras(name, kind)]
     for node, name in stable:
         if not node.is_input and graph.maker(node.output_tensors[0]) == position:
             return Cut(name, name)

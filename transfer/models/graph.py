@@ -115,7 +115,8 @@ class Graph:
         """
         values: dict[int, list[Any]] = {}
         for position, value in given.items():
-            values[position] = [keras.ops.convert_to_tensor(value, self.steps[position].node.output_tensors[0].dtype)]
+            dtype = self.steps[position].node.output_tensors[0].dtype
+            values[position] = [value if isinstance(value, keras.KerasTensor) else keras.ops.convert_to_tensor(value, dtype)]
         wanted = list(wanted)
         for position in self._needed(values, wanted):
             step = self.steps[position]
@@ -124,6 +125,10 @@ class Graph:
             arguments, options = step.node.arguments.fill_in(known)
             values[position] = keras.tree.flatten(step.operation(*arguments, **options))
         return {position: values[position][0] for position in wanted}
+
+    def symbolic(self) -> keras.KerasTensor:
+        """Return the output computed from the input once more, without the models inside: the layers are called anew."""
+        return self.compute({self.input: self.steps[self.input].node.output_tensors[0]}, [self.output])[self.output]
 
     def _needed(self, given: Collection[int], wanted: Iterable[int]) -> list[int]:
         """Return the positions that have to be computed, in order."""
@@ -140,7 +145,7 @@ class Graph:
 
     def _walk(self, model: keras.Model) -> None:
         for node in nodes(model):
-            if isinstance(node.operation, keras.Model):
+            if isinstance(node.operation, keras.Model) and hasattr(_functional(node.operation), "_nodes_by_depth"):
                 inner = _functional(node.operation)
                 self._same(inner.inputs, node.input_tensors)
                 self._walk(inner)
@@ -172,8 +177,8 @@ def input_of(model: keras.Model, layer: keras.Layer) -> keras.KerasTensor:
     return next(node for node in nodes(model) if node.operation is layer).input_tensors[0]
 
 
-def all_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers of a model, those inside other models and layers included."""
+def all_layers(model: keras.Layer) -> list[keras.Layer]:
+    """Return the layers of a model, or of a layer, and itself, those inside other models and layers included."""
     return list(model._flatten_layers())
 
 

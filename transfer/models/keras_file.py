@@ -15,8 +15,8 @@ from transfer.runs import TRUST_IT
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _CONFIG = "config.json"
 _PACKAGES = ("", "builtins", "keras")
-_WITH_CODE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-_WITH_FILES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
+WITH_CODE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+WITH_FILES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
 
 _MOST = 20  # times its size on disk that a file may take in memory, if that is more than:
 _SMALL = 1 << 30
@@ -92,13 +92,21 @@ def _in_config(tree: Any) -> str:
             continue
         left.extend(one.values())
         name, module = str(one.get("class_name")), str(one.get("module") or "")
-        if name in _WITH_CODE:
+        if name in WITH_CODE:
             return f"{name}, which brings code of its own"
-        if name in _WITH_FILES:
+        if name in WITH_FILES:
             return f"the layer {name}, which can read a file"
-        if "class_name" in one and module.partition(".")[0] not in _PACKAGES:
+        if "class_name" in one and module.partition(".")[0] not in _PACKAGES and not _registered(one):
             return f"{module}.{name}, which is not of Keras"
     return ""
+
+
+def _registered(one: dict[str, Any]) -> bool:
+    """Return whether this process has registered the class of an object: whoever imported it knows it."""
+    import keras
+
+    name = one.get("registered_name")
+    return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
 
 def _in_weights(file: IO[bytes], size: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from transfer.config import NetworkConfig
 from transfer.errors import ConfigError, named, unknown_name
 from transfer.models import applications
+from transfer.models.own import kept
 from transfer.models.rows import Backbone, Cut, Scratch
 
 
@@ -151,11 +152,13 @@ def find(name: str) -> Backbone | Scratch:
     """Return a network by name, without regard to case; a backbone also by its name in Keras (`InceptionV3`).
 
     `keras.applications.NAME` is the row of the table, or one that is made by a look at the network (`applications.py`), which
-    imports TensorFlow.
+    imports TensorFlow. `own:NAME:DIGEST` is a backbone that was given in Python, from the cache.
 
     Raises:
         ConfigError: with the valid names and the nearest one.
     """
+    if kept.is_own(name):
+        return kept.backbone_row(name)
     plain = name.strip().lower()
     found = named(name, names()) or {row.builder.lower(): row.name for row in BACKBONES.values()}.get(
         plain.removeprefix(applications.PREFIX)

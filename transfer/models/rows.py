@@ -1,7 +1,7 @@
 """The rows of the table of networks. Imports no TensorFlow."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained network of `keras.applications` without its classifier.
+    """A pretrained network without its classifier, of `keras.applications` or of the user.
 
     Attributes:
         name: its name in configurations.
@@ -40,6 +40,8 @@ class Backbone:
         defaults: configuration keys that differ from the general defaults.
         layers: names of all layers from the first on, cut points included, if they form a single chain: the freeze boundary
             may then lie between any two of them.
+        architecture: of an own backbone, with its preprocessing inside (`own/architecture.py`); empty: `builder` makes it.
+        only_size: whether it takes images of no other size than `size`.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Backbone:
     paper: str
     defaults: dict[str, Any] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+    architecture: str = field(default="", repr=False)
+    only_size: bool = False
 
     @property
     def identifier(self) -> str:
@@ -113,6 +117,12 @@ class Backbone:
         """Return the cut points above a place."""
         order = self.layers or tuple(self.cut_names)
         return [cut for cut in self.cuts if order.index(cut.name) > order.index(boundary.name)]
+
+
+def from_json(content: Mapping[str, Any]) -> Backbone:
+    """Return the row that `dataclasses.asdict` has turned into JSON."""
+    cuts = tuple(Cut(**cut) for cut in content["cuts"])
+    return Backbone(**{**content, "cuts": cuts, "layers": tuple(content["layers"])})
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import numpy as np
 from transfer.errors import WeightsError
 from transfer.models import backbones, keras_file, weights_from_index
 from transfer.models.graph import all_layers
+from transfer.models.own import kept
 from transfer.models.registry import Backbone
 from transfer.system.files import replacing
 from transfer.system.home import cache_home
@@ -46,7 +47,7 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
     Args:
         model: built by `backbones.build`.
         backbone: its row of the table.
-        weights: `imagenet`, `random`, or a file (.weights.h5, .h5, .keras).
+        weights: `imagenet`, `random`, `own` (those of an own backbone), or a file (.weights.h5, .h5, .keras).
         seed: of random weights.
         progress: shows where the weights come from.
 
@@ -60,6 +61,8 @@ def load(model: keras.Model, backbone: Backbone, weights: str, seed: int, progre
         randomize(model, seed)
     elif weights == "imagenet":
         model.set_weights(imagenet(backbone, progress))
+    elif weights == kept.OWN:
+        model.set_weights(kept.weights(backbone.name, "backbone"))
     else:
         _load_file(model, Path(weights).expanduser())
     arrays = model.get_weights()

@@ -13,11 +13,13 @@ from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.drafts import require_free, require_name
 from transfer.errors import ConfigError, OutputError, RunError
+from transfer.models.own import kept
 from transfer.models.registry import Backbone, Scratch
 from transfer.quality import result_folder, worksheet
 from transfer.runs import STUDY
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
+from transfer.workflows.own_parts import taken
 from transfer.workflows.settings import data_name, resolve, with_source
 from transfer.workflows.tuning.network_spaces import network_space, networks_of
 from transfer.workflows.tuning.spaces import fixed, head_space
@@ -105,9 +107,9 @@ def fit_request(
         DataError: if the source of images does not exist.
         RunError, OutputError: if the run cannot be published under its name, or the clock is so wrong that no file of it could be.
     """
-    config = with_source(data, layers)
+    config = with_source(data, taken(layers))
     _require_clock()
-    name = name or f"{data_name(str(config.data.source))}-{config.backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = name or f"{data_name(str(config.data.source))}-{kept.title(config.backbone)}-{time.strftime('%Y%m%d-%H%M%S')}"
     require_free(Path(output), name, overwrite, sources.own(config.data))
     return FitRequest(config, Path(output), name, overwrite)
 
@@ -139,7 +141,7 @@ def check_request(
         DataError: if the source of images does not exist.
         OutputError: if the result cannot be written to its folder.
     """
-    config = with_source(data, layers)
+    config = with_source(data, taken(layers))
     target = Path(output) if output is not None else Path(DEFAULT_CHECKS) / data_name(str(config.data.source))
     result_folder.require_free(target, sources.own(config.data))
     table = Path(write_manifest) if write_manifest is not None else None

@@ -16,6 +16,7 @@ from transfer.data.groups import NEAR_DUPLICATES
 from transfer.data.storage import archives
 from transfer.errors import ConfigError, named
 from transfer.models import openvino_engine
+from transfer.models.own import kept
 from transfer.models.registry import Backbone, Scratch, find, require_size
 from transfer.system.home import require_outside
 from transfer.workflows import scratch_settings
@@ -85,6 +86,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
     size = config.image_size or network.size
     require_size(network.name, size, smallest)
     if isinstance(network, Backbone):
+        _check_own(network, config, size)
         if config.truncate_at != "auto":
             cuts = network.cuts_of(config.truncate_at)
             if isinstance(config.truncate_at, tuple):
@@ -116,7 +118,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
 def _spelt(given: Mapping[str, Any], network: Backbone | Scratch) -> dict[str, str]:
     """Return the names among the settings as they are spelt: they are matched without regard to case."""
     valid = {
-        "backbone": [network.name], "weights": ["imagenet", "random"], "data.group_by": [NEAR_DUPLICATES],
+        "backbone": [network.name], "weights": ["imagenet", "random", kept.OWN], "data.group_by": [NEAR_DUPLICATES],
         "truncate_at": ["top", "all", "auto"], "unfreeze_from": ["all"],
     }  # fmt: skip
     if isinstance(network, Backbone):
@@ -124,6 +126,25 @@ def _spelt(given: Mapping[str, Any], network: Backbone | Scratch) -> dict[str, s
             valid[key] += [*network.layers, *(name for name in network.cut_names if name not in network.layers)]
     known = {key: named(given[key], names) for key, names in valid.items() if isinstance(given.get(key), str)}
     return {key: name for key, name in known.items() if name is not None} | ({"backbone": network.name} if "backbone" in known else {})
+
+
+def _check_own(backbone: Backbone, config: Config, size: int) -> None:
+    """Check what only an own backbone has: weights that were given with it, and perhaps a single size."""
+    own = bool(backbone.architecture)
+    if own and config.weights == "imagenet":
+        raise ConfigError(
+            "weights: an own backbone is not in Keras. Expected own (as it was given), random, or a file. Received 'imagenet'."
+        )
+    if config.weights == kept.OWN and not own:
+        raise ConfigError(
+            "weights: own are those of a backbone that is given as a Keras model. Expected imagenet, random, or a file. "
+            f"Received weights='own' with backbone={config.backbone!r}."
+        )
+    if backbone.only_size and size != backbone.size:
+        raise ConfigError(
+            f"image_size: the backbone was built for images of {backbone.size} x {backbone.size} pixels. Expected "
+            f"image_size={backbone.size}, or a backbone with an input (None, None, None, 3). Received image_size={size}."
+        )
 
 
 def _check_boundary(backbone: Backbone, config: Config) -> None:

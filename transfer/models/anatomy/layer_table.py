@@ -114,6 +114,10 @@ def _field(field: "Field | None") -> dict[str, Any]:
 def _backbone(backbone: Backbone, size: int, channels: int, classes: int | None) -> "keras.Model":
     import keras
 
+    from transfer.models import backbones
+
+    if backbone.architecture:
+        return backbones.build(backbone, size)
     builder: Any = getattr(keras.applications, backbone.builder)
     top: dict[str, Any] = {"include_top": False} if classes is None else {"include_top": True, "classes": classes}
     with warnings.catch_warnings():
