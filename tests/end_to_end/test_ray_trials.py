@@ -28,7 +28,8 @@ from transfer.workflows.comparison import folder as comparison_folder
 from transfer.workflows.comparison.folder import Comparison
 from transfer.workflows.comparison.records import Record
 from transfer.workflows.comparison.training import Asked, Trainer
-from transfer.workflows.requests import compare_request, tune_request
+from transfer.workflows.requests import compare_request
+from transfer.workflows.tune_requests import tune_request
 from transfer.workflows.tuning import folder
 from transfer.workflows.tuning.batches import BatchScorer
 from transfer.workflows.tuning.proposals import Proposal

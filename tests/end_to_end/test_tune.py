@@ -17,7 +17,7 @@ from transfer.errors import ConfigError, DataError, OutputError, RunError
 from transfer.runs import STUDY, TRIALS, TUNING
 from transfer.system.progress import Silent
 from transfer.workflows import tune as module
-from transfer.workflows.requests import tune_request
+from transfer.workflows.tune_requests import tune_request
 from transfer.workflows.tuning import folder
 
 QUICK: dict[str, Any] = {

@@ -14,7 +14,7 @@ from transfer.engines import LOCAL, Engine
 from transfer.errors import ConfigError
 from transfer.system.progress import Silent
 from transfer.workflows import tune as module
-from transfer.workflows.requests import tune_request
+from transfer.workflows.tune_requests import tune_request
 from transfer.workflows.tuning import folder, network_scoring
 
 QUICK: dict[str, Any] = {

@@ -44,7 +44,7 @@ def tune(
     """
     from transfer.config import yaml_text
     from transfer.config.tuning import parse_assignment, read_yaml
-    from transfer.workflows.requests import tune_request
+    from transfer.workflows.tune_requests import tune_request
 
     layers: list[dict[str, Any]] = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]

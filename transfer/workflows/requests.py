@@ -7,22 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from transfer.config import Config, tuning
+from transfer.config import Config
 from transfer.config.comparison import ComparisonConfig, build
 from transfer.data import sources
-from transfer.data.groups import NEAR_DUPLICATES
 from transfer.drafts import require_free, require_name
 from transfer.errors import ConfigError, OutputError, RunError
 from transfer.models.own import kept
-from transfer.models.registry import Backbone, Scratch
 from transfer.quality import result_folder, worksheet
-from transfer.runs import STUDY
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
 from transfer.workflows.own_parts import taken
 from transfer.workflows.settings import data_name, resolve, with_source
-from transfer.workflows.tuning.network_spaces import network_space, networks_of
-from transfer.workflows.tuning.spaces import fixed, head_space
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -73,26 +68,6 @@ class CompareRequest:
     folder: Path
 
 
-@dataclass(frozen=True)
-class TuneRequest:
-    """A search for the best head, or for the best network from scratch: its settings, and the folder of its run, `output/name`.
-
-    Attributes:
-        data: where the images are.
-        fixed: configuration keys of all trials; for heads, those that are not a head's.
-        configs: backbone and size -> complete configuration, but for what the trials choose.
-        overwrite: forget an earlier search of this name.
-    """
-
-    settings: tuning.TuningConfig
-    data: Data
-    fixed: dict[str, Any]
-    configs: dict[tuple[str, int], Config]
-    output: Path
-    name: str
-    overwrite: bool
-
-
 def fit_request(
     data: Data,
     layers: Iterable[Mapping[str, Any]],
@@ -108,7 +83,7 @@ def fit_request(
         RunError, OutputError: if the run cannot be published under its name, or the clock is so wrong that no file of it could be.
     """
     config = with_source(data, taken(layers))
-    _require_clock()
+    require_clock()
     name = name or f"{data_name(str(config.data.source))}-{kept.title(config.backbone)}-{time.strftime('%Y%m%d-%H%M%S')}"
     require_free(Path(output), name, overwrite, sources.own(config.data))
     return FitRequest(config, Path(output), name, overwrite)
@@ -120,7 +95,7 @@ def cross_validation(folds: int | None, average: bool) -> dict[str, Any]:
     return given | ({"cross_validation.average": True} if average else {})
 
 
-def _require_clock() -> None:
+def require_clock() -> None:
     """Check that ZIP archives, which Keras files are, can be written: their times are those of 1980 to 2107."""
     year = time.localtime().tm_year
     if not 1980 <= year <= 2107:
@@ -200,53 +175,3 @@ def _require_different(configs: Mapping[str, Config]) -> None:
         twin = seen.setdefault(config.model_dump_json(), method)
         if twin != method:
             raise ConfigError(f"Methods must differ in at least one key. Received identical methods.{twin} and methods.{method}.")
-
-
-def tune_request(
-    data: Data,
-    layers: Iterable[Mapping[str, Any]],
-    name: str | None = None,
-    output: str | os.PathLike[str] = "saved_models",
-    overwrite: bool = False,
-) -> TuneRequest:
-    """Return a checked request for a search; see `tune.tune` for the arguments.
-
-    Raises:
-        ConfigError: for invalid settings, and a search space that contradicts itself.
-        DataError: if the source of images does not exist.
-        RunError, OutputError: if the run cannot be published under its name.
-    """
-    given = list(layers)
-    settings = tuning.build(given)
-    if settings.common.get("unfreeze_from"):
-        raise ConfigError(
-            "common.unfreeze_from: heads are tried on the features of a frozen backbone. Leave it out; transfer fit fine-tunes from the "
-            f"config.yaml of the run. Received {settings.common['unfreeze_from']!r}."
-        )
-    networks = networks_of(settings)
-    from_scratch = [network for network in networks if isinstance(network, Scratch)]
-    if from_scratch:
-        settings = tuning.build([tuning.FROM_SCRATCH, *given])
-        network_space(settings, from_scratch)
-        kept = settings.common | {"seed": settings.seed}
-    else:
-        settings = settings.model_copy(update={"backbones": tuple(network.name for network in networks)})  # as they are spelt
-        head_space(settings, [network for network in networks if isinstance(network, Backbone)])
-        kept = fixed(settings) | {"seed": settings.seed, "augment.views": settings.views[0]}
-    configs = {}
-    for network in networks:
-        for size in settings.sizes or (None,):
-            config = with_source(data, [kept, {"backbone": network.name} | ({"image_size": size} if size else {})])
-            configs[network.name, config.image_size or network.size] = config
-    source = next(iter(configs.values())).data
-    if source.group_by == NEAR_DUPLICATES:  # the run would be split otherwise than the search, and tested on images of the search
-        raise ConfigError(
-            "data.group_by: near duplicates are found by features, which the search changes. Write the groups into a table: "
-            "transfer check DATA --group-by near-duplicates --write-manifest groups.csv; then transfer tune groups.csv, with "
-            f"common.data.root=DATA. Received {source.group_by!r}."
-        )
-    _require_clock()
-    name = name if name is not None else f"{data_name(str(source.source))}-tuned"
-    searched = (Path(output) / name / STUDY).is_file()
-    require_free(Path(output), name, overwrite or searched, sources.own(source))
-    return TuneRequest(settings, data, kept, configs, Path(output), name, overwrite)

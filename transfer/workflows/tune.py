@@ -15,9 +15,10 @@ from transfer.system.progress import Progress, shown
 from transfer.system.spreadsheet import to_csv
 from transfer.system.startup import hearing
 from transfer.workflows import fit
-from transfer.workflows.requests import Data, FitRequest, TuneRequest, tune_request
+from transfer.workflows.requests import Data, FitRequest
 from transfer.workflows.run import Run
 from transfer.workflows.settings import with_source
+from transfer.workflows.tune_requests import TuneRequest, tune_request
 from transfer.workflows.tuning import choice, folder, journal
 from transfer.workflows.tuning.choice import Chosen
 from transfer.workflows.tuning.ready import prepare

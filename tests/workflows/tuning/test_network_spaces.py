@@ -8,8 +8,8 @@ from transfer.config.search_space import Choices, Range, Space
 from transfer.config.tuning import FROM_SCRATCH, build
 from transfer.errors import ConfigError
 from transfer.models.registry import SCRATCH, Scratch
-from transfer.workflows.requests import tune_request
 from transfer.workflows.settings import resolve
+from transfer.workflows.tune_requests import tune_request
 from transfer.workflows.tuning import network_spaces
 from transfer.workflows.tuning.network_spaces import network_space, networks_of
 from transfer.workflows.tuning.proposals import propose

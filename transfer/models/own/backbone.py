@@ -1,24 +1,21 @@
 """Own backbones: a Keras model from images to a feature map becomes a row like those of the table."""
 
 import inspect
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import keras
-import numpy as np
 
 from transfer.errors import ConfigError
-from transfer.models.backbones import preprocess
 from transfer.models.cutting import cut_points
-from transfer.models.graph import Graph, all_layers, nodes
-from transfer.models.own import architecture, kept
+from transfer.models.graph import Graph, nodes
+from transfer.models.own import architecture, ends, kept
+from transfer.models.own.checks import check
 from transfer.models.rows import Backbone, Cut
 
 _SIZE, _SMALLEST = 224, 8
-_MODES = ("caffe", "tf", "torch", "none")
-_TOLERANCE = 1e-3
 _CHECKED_AT = 96  # px, where the network leaves the size open
 
 
@@ -49,16 +46,16 @@ def adopt(given: Any, preprocessing: Any = None, cuts: Sequence[str] | None = No
         ConfigError: if it is no backbone; says why, and what to do.
     """
     model = _model(given, size)
-    before = _preprocessing(preprocessing)
+    before = ends.preprocessing(preprocessing)
     images = _images(model)
-    after = _to_map(model)
+    after = ends.to_map(model)
     made = architecture.of_model(_functional(model, images), "backbone", before, after)
     open_size = images[0] is None
     side = images[0] or size or _SIZE
     checked = side if not open_size else min(side, _CHECKED_AT)
     own = _rebuilt(made.text, checked)
     own.set_weights(made.arrays)
-    _check(own, model, before, after, checked)
+    check(own, model, before, after, checked)
     found = _cuts(own, cuts, made.names)
     name = kept.reference(model.name, architecture.digest_of([made.digest, *(cut.name for cut in found)]))
     row = Backbone(
@@ -77,7 +74,7 @@ def _model(given: Any, size: int | None) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise ConfigError(
             "backbone: expected a name, a keras.Model from images to a feature map, or a function that returns one. "
-            f"Received {_called(given)}{'' if model is given else f', which returns {type(model).__name__}'}."
+            f"Received {ends.called(given)}{'' if model is given else f', which returns {type(model).__name__}'}."
         )
     return model
 
@@ -117,106 +114,11 @@ def _functional(model: keras.Model, images: tuple[int | None, int | None]) -> ke
     return keras.Model(model.inputs, model.outputs, name=model.name)
 
 
-def _to_map(model: keras.Model) -> Callable[[Any], Any] | None:
-    """Return what makes a feature map of the output: nothing, or the arrangement of tokens in their grid."""
-    if len(model.outputs) != 1:
-        return None
-    shape = tuple(model.outputs[0].shape)
-    if len(shape) == 4:
-        return None
-    if len(shape) == 3 and shape[1] is not None:
-        for extra in (0, 1):  # the class token comes first; its neighbours are no places
-            side = math.isqrt(shape[1] - extra)
-            if side > 1 and side * side == shape[1] - extra:
-                return _Grid(extra, (side, side, shape[2]))
-    advice = "Leave its pooling and classifier out (include_top=False, pooling=None), " if len(shape) == 2 else ""
-    raise ConfigError(
-        f"backbone: expected a feature map (None, height, width, channels), or tokens of a square grid. {advice}"
-        f"{'or cut' if advice else 'Cut'} it: keras.Model(model.input, model.get_layer(NAME).output). Received {model.name!r}, which "
-        f"gives {shape}."
-    )
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Tokens [n, t, c] -> map [n, h, w, c], without the extra tokens before them."""
-
-    extra: int
-    shape: tuple[int, int, int]
-
-    def __call__(self, tokens: Any) -> Any:
-        places = tokens[:, self.extra :] if self.extra else tokens
-        if isinstance(tokens, keras.KerasTensor):
-            return keras.layers.Reshape(self.shape, name="tokens_to_grid")(places)
-        return keras.ops.reshape(places, (-1, *self.shape))
-
-
-def _preprocessing(given: Any) -> Callable[[Any], Any] | None:
-    if isinstance(given, str) and given.lower() in _MODES:
-        mode: Any = "inside" if given.lower() == "none" else given.lower()
-        row = Backbone("own", "", mode, _SIZE, _SMALLEST, (), "")
-        return None if mode == "inside" else (lambda images: preprocess(images, row))
-    if callable(given):
-        if isinstance(given, keras.layers.Layer):
-            architecture.require_layers(all_layers(given), "preprocess")
-        return lambda images: _prepared(given, images)
-    raise ConfigError(
-        "preprocess: an own backbone needs what its weights expect of RGB in 0..255. Expected one of: "
-        f"{', '.join(_MODES)}, a Keras model or layer, or a function on Keras tensors. Received {given!r}."
-    )
-
-
-def _prepared(given: Any, images: Any) -> Any:
-    try:
-        found = given(images)
-    except Exception as error:  # whatever the user's function raises
-        raise ConfigError(
-            f"preprocess: it cannot be computed on Keras tensors ({type(error).__name__}: {' '.join(str(error).split())[:160]}). Use "
-            f"keras.ops in place of NumPy and TensorFlow. Received {_called(given)}."
-        ) from None
-    if len(getattr(found, "shape", ())) != 4:
-        raise ConfigError(f"preprocess: expected images (None, height, width, channels) of it. Received {found!r}.")
-    return found
-
-
 def _rebuilt(text: str, side: int) -> keras.Model:
     try:
         return architecture.build(text, side=side)
     except Exception as error:
         raise ConfigError(f"backbone: it does not take images of {side} x {side} pixels: {' '.join(str(error).split())[:200]}") from None
-
-
-def _check(own: keras.Model, model: keras.Model, before: Any, after: Any, side: int) -> None:
-    """Check that the copy computes what the model does, for each image alone, and that computing changes nothing in it."""
-    images = np.random.default_rng(0).integers(0, 256, (3, side, side, 3)).astype(np.float32)
-    state = [np.array(array) for array in own.get_weights()]
-    maps = np.asarray(own(images, training=False), np.float32)
-    changed = [one.path for one, array in zip(own.weights, state, strict=True) if not np.array_equal(np.asarray(one), array)]
-    again = np.asarray(own(images, training=False), np.float32)
-    if changed or not np.array_equal(maps, again):
-        what = f"{changed[0]} changed" if changed else "the same images gave other features"
-        raise ConfigError(
-            "backbone: it is frozen, so that inference must change nothing in it and give the same again. Let its layers do so only where "
-            f"training=True. Received {model.name!r}: {what} with training=False."
-        )
-    if not np.isfinite(maps).all():
-        raise ConfigError(
-            f"backbone: its features are NaN or infinite for random images. Check its weights and preprocess. Received {model.name!r}."
-        )
-    alone = np.asarray(own(images[:1], training=False), np.float32)
-    if _differ(alone, maps[:1]):
-        raise ConfigError(
-            "backbone: the features of an image must not depend on the others of its batch. Leave out layers that compute over the batch in "
-            f"inference. Received {model.name!r}."
-        )
-    expected = model(before(images) if before else images, training=False)
-    expected = expected[0] if isinstance(expected, list | tuple) else expected
-    if _differ(np.asarray(after(expected) if after else expected, np.float32), maps):
-        raise ConfigError(f"backbone: the model that Keras makes of its configuration computes something else. Received {model.name!r}.")
-
-
-def _differ(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape != other.shape or bool(np.abs(one - other).max() > _TOLERANCE * max(float(np.abs(other).max()), 1e-6))
 
 
 def _cuts(model: keras.Model, wanted: Sequence[str] | None, names: dict[str, str]) -> tuple[Cut, ...]:
@@ -244,12 +146,8 @@ def _chain(model: keras.Model, cuts: Sequence[Cut]) -> tuple[str, ...]:
     calls = [node for node in nodes(model) if not node.is_input]
     single = all(len(node.input_tensors) == 1 and isinstance(node.operation, keras.layers.Layer) for node in calls)
     names = [node.operation.name for node in calls]
-    follows = all(node.input_tensors[0] is before.output_tensors[0] for before, node in zip(calls, calls[1:], strict=False))
+    follows = all(node.input_tensors[0] is before.output_tensors[0] for before, node in pairwise(calls))
     maps = all(len(node.output_tensors[0].shape) == 4 for node in calls)
     return (
         tuple(names) if single and follows and maps and len(set(names)) == len(names) and {cut.name for cut in cuts} <= set(names) else ()
     )
-
-
-def _called(given: Any) -> str:
-    return getattr(given, "__name__", None) or type(given).__name__

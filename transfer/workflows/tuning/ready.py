@@ -22,7 +22,7 @@ from transfer.models.pretrained import TENSORFLOW
 from transfer.models.registry import Backbone, Scratch
 from transfer.system.progress import Progress
 from transfer.training.feature_dataset import FeatureDataset
-from transfer.workflows.requests import TuneRequest
+from transfer.workflows.tune_requests import TuneRequest
 from transfer.workflows.tuning import passes
 from transfer.workflows.tuning.batches import BatchScorer
 from transfer.workflows.tuning.network_scoring import NetworkScorer, without_test
