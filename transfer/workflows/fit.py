@@ -2,25 +2,21 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 
 from transfer import runs
 from transfer.config import Config
-from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.classes import describe_balance
 from transfer.data.splits import split
-from transfer.data.storage import Root
 from transfer.data.value_range import choose_value_range
 from transfer.drafts import Draft, drafting
 from transfer.engines import opened
-from transfer.evaluation import ood_images, predictions
-from transfer.evaluation.metrics import calibrated, evaluate
+from transfer.evaluation import ood_images
 from transfer.exporters import saved_model, warmup
 from transfer.exporters.formats import run_images
 from transfer.exporters.served import Served
@@ -30,22 +26,20 @@ from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, load_extractor
 from transfer.features.specs import freeze_boundary
 from transfer.features.store import open_store
-from transfer.models import joined
 from transfer.quality.checks import check
-from transfer.quality.findings import Findings
 from transfer.runs import DEFAULT_OUTPUT
-from transfer.system import devices, environment
+from transfer.system import devices
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Progress, shown
-from transfer.training.cross_validation import CrossValidated, cross_validate
+from transfer.training.cross_validation import cross_validate
 from transfer.training.feature_dataset import FeatureDataset
-from transfer.training.stages import decided, train
+from transfer.training.stages import train
 from transfer.training.trained import Trained
-from transfer.training.truncation import Truncation, choose_truncation, with_whole_maps
-from transfer.workflows import report
+from transfer.training.truncation import choose_truncation, with_whole_maps
 from transfer.workflows.ood import OODReference, choose_reference, evaluate_ood
 from transfer.workflows.requests import Data, FitRequest, cross_validation, fit_request
 from transfer.workflows.run import Run
+from transfer.workflows.run_files import run_metrics, write_records, write_report
 
 
 def fit(
@@ -147,14 +141,6 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
     return Run(request.output / request.name)
 
 
-def write_report(draft: Draft, metrics: Mapping[str, Any], root: Root, served: Served, clock: Clock) -> None:
-    """Write the metrics and the report."""
-    draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # the page reads it
-    with clock("report"):
-        report.write(draft, root, served)
-    draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # with the time of the page
-
-
 def export(draft: Draft, classifier: keras.Model, trained: Trained, ood: OODReference) -> Served:
     """Write the Keras model, the SavedModel with its warm-up requests, and the OOD reference; return the SavedModel, loaded."""
     features, folder = trained.features, draft.path / runs.EXPORT / "1"
@@ -198,45 +184,3 @@ def test_answers(verified: Verified, trained: Trained, ood: OODReference) -> tup
     """Return the probabilities and OOD scores of all test images: of the export if it classified them all, or of stored features."""
     answers, stored = verified.answers, trained.probabilities["test"]
     return (answers.probabilities, answers.ood_score) if len(answers.probabilities) == len(stored) else (stored, ood.expected)
-
-
-def run_metrics(trained: Trained, classifier: keras.Model, verified: Verified, probabilities: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the content of `metrics.json`, except for energy, timing and OOD figures."""
-    features, extractor = trained.features, trained.features.extractor
-    return {
-        **{split: evaluate(values, features.labels(split), features.classes) for split, values in probabilities.items()},
-        "best_epoch": trained.best_epoch,
-        "parameters": joined.require_frozen(classifier, trained.model),
-        "weights_digest": extractor.pretrained.weights_digest if isinstance(extractor, BackboneExtractor) else None,
-        "agreement": {"images": len(verified.answers.ood_score), **verified.differences},
-        "calibration": calibrated(probabilities["test"], trained.temperature, features.labels("test")),
-        "skipped": manifests.reason_counts(features.dataset.table),
-        "images": {split: len(features.rows(split)) for split in manifests.SPLITS},
-    }
-
-
-def write_records(
-    draft: Draft,
-    trained: Trained,
-    truncation: Truncation | None,
-    findings: Findings,
-    probabilities: Mapping[str, np.ndarray],
-    ood_scores: Sequence[np.ndarray],
-    validated: CrossValidated | None,
-) -> None:
-    """Write the configuration and environment of the run, and its tables of files, epochs, predictions and findings."""
-    features, extractor = trained.features, trained.features.extractor
-    draft.write_text(runs.CONFIG, decided(trained, truncation).to_yaml())
-    manifests.write(features.dataset.table, draft.path / runs.MANIFEST)
-    draft.write_table(runs.HISTORY, trained.history)
-    rows, values = pd.concat([features.rows(split) for split in probabilities]), np.concatenate(list(probabilities.values()))
-    draft.write_table(
-        runs.PREDICTIONS, predictions.of_images(rows, values, features.classes, after={"ood_score": np.concatenate(ood_scores)})
-    )
-    if validated:
-        draft.write_table(runs.OOF_PREDICTIONS, validated.table(features.dataset, probabilities["test"]))
-    findings.write(draft.path / runs.FINDINGS)
-    if truncation and truncation.table is not None:
-        draft.write_table(runs.CUT_POINTS, truncation.table)
-    measured = extractor.measured if isinstance(extractor, BackboneExtractor) else None
-    draft.write_json(runs.ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))
