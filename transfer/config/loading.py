@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_assignment(text: str) -> dict[str, Any]:
     """Parse one `key=value` of the command line into dotted keys."""
     return flatten(assignment(text, "head.dropout=0.3"))
+
+
+class Unset(Enum):
+    """The default of an argument that leaves a setting as it is configured; None is a value of many settings."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "<as configured>"
+
+
+UNSET = Unset.UNSET
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """Return the settings that are set; `training__epochs` stands for `training.epochs`."""
+    return {name.replace("__", "."): value for name, value in settings.items() if value is not UNSET}

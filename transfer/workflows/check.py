@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from transfer.config import Config
+from transfer.config import UNSET, Config, Unset, given
 from transfer.data import dataset as manifests
 from transfer.data import sources
 from transfer.data.dataset import Dataset
@@ -67,6 +67,8 @@ def check(
     data: Data = None,
     config: Config | Mapping[str, Any] | None = None,
     *,
+    backbone: str | Unset = UNSET,
+    image_size: int | Unset | None = UNSET,
     output: str | os.PathLike[str] | None = None,
     files_only: bool = False,
     write_manifest: str | os.PathLike[str] | None = None,
@@ -78,17 +80,20 @@ def check(
     Args:
         data: as for `fit`: a folder, a table, or `tfds:NAME`; none: the configuration's `data.source`.
         config: a configuration, or keys of one; near duplicates and label issues are found with the backbone's features.
+        backbone: whose features are used, `vgg16`, ...
+        image_size: side of the square input in pixels; None: the network's own.
         output: folder for the result; none: `data_checks/<name of the data>`.
         files_only: check only the files, without a network.
         write_manifest: also write a table (`.csv`) that can be edited and used as a source.
         progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
-        **settings: further configuration keys; they override `config`.
+        **settings: further keys of the configuration, `data={"group_by": "near-duplicates"}`. All settings override `config`.
 
     Raises:
         TransferError: if the data cannot be checked.
     """
-    given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    return carry_out(check_request(data, [given, settings], output, files_only, write_manifest), shown(progress))
+    basis = config.model_dump() if isinstance(config, Config) else dict(config or {})
+    layers = [basis, given(backbone=backbone, image_size=image_size), settings]
+    return carry_out(check_request(data, layers, output, files_only, write_manifest), shown(progress))
 
 
 def carry_out(request: CheckRequest, progress: Progress) -> Checked:

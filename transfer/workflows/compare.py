@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from transfer.config import Config
+from transfer.config import UNSET, Config, Unset, given
 from transfer.config.comparison import ComparisonConfig
 from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
@@ -38,6 +38,12 @@ def compare(
     *,
     name: str | None = None,
     output: str | os.PathLike[str] = folder.DEFAULT_OUTPUT,
+    methods: Mapping[str, Mapping[str, Any]] | Unset = UNSET,
+    sizes: Sequence[int | str] | Unset = UNSET,
+    seeds: Sequence[int] | Unset = UNSET,
+    reference: str | Unset | None = UNSET,
+    tune: int | Unset = UNSET,
+    common: Mapping[str, Any] | Unset = UNSET,
     progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -50,8 +56,14 @@ def compare(
         config: settings of a comparison (`config/comparison.py`), nested or dotted.
         name: name of the comparison; none: the name of the data.
         output: folder of all comparisons; this one is written to `output/name`.
+        methods: name -> configuration keys of the method, `{"frozen": {"backbone": "vgg16"}, ...}`; they override `common`.
+        sizes: training images per class, or `all`.
+        seeds: of the trials.
+        reference: method that all others are compared with; None: all pairs are compared.
+        tune: settings tried for each method before the comparison.
+        common: configuration keys for all methods.
         progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
-        **settings: further settings, `sizes=[1, 10]`, `methods={"top": {...}}`; they override `config`.
+        **settings: further settings, `validation="proportional"`. All settings override `config`.
 
     Returns:
         The comparison: tables of trials, means, paired differences, predictions, and a paragraph in words.
@@ -60,8 +72,9 @@ def compare(
         TransferError: for any error that the user can fix; finished trials are kept. A single trial that fails with such an
             error is left out and listed in `Comparison.failures`.
     """
-    given = config.model_dump() if isinstance(config, ComparisonConfig) else dict(config or {})
-    return carry_out(compare_request(data, [given, settings], name, output), shown(progress))
+    basis = config.model_dump() if isinstance(config, ComparisonConfig) else dict(config or {})
+    named = given(methods=methods, sizes=sizes, seeds=seeds, reference=reference, tune=tune, common=common)
+    return carry_out(compare_request(data, [basis, named, settings], name, output), shown(progress))
 
 
 def carry_out(request: CompareRequest, progress: Progress) -> Comparison:

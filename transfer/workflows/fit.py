@@ -2,14 +2,14 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from transfer import runs
-from transfer.config import Config
+from transfer.config import UNSET, Config, Unset, given
 from transfer.data import sources
 from transfer.data.classes import describe_balance
 from transfer.data.splits import split
@@ -49,6 +49,15 @@ def fit(
     name: str | None = None,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     overwrite: bool = False,
+    backbone: str | Unset = UNSET,
+    image_size: int | Unset | None = UNSET,
+    truncate_at: str | Sequence[str] | Unset = UNSET,
+    unfreeze_from: str | Unset | None = UNSET,
+    epochs: int | Unset = UNSET,
+    head: Mapping[str, Any] | Unset = UNSET,
+    training: Mapping[str, Any] | Unset = UNSET,
+    augment: Mapping[str, Any] | Unset = UNSET,
+    seed: int | Unset = UNSET,
     folds: int | None = None,
     average_folds: bool = False,
     progress: Progress | bool | None = None,
@@ -63,10 +72,17 @@ def fit(
         name: name of the run; none: made from the data, the backbone and the time.
         output: folder of all runs; this one is written to `output/name`.
         overwrite: replace a run of this name.
+        backbone: `vgg16`, `inception_v3`, ..., or a network trained from scratch: `lenet`, ...
+        image_size: side of the square input in pixels; None: the network's own.
+        truncate_at: cut point where the backbone ends, several, `top`, `all`, or `auto`.
+        unfreeze_from: first layer to fine-tune; None: the backbone stays frozen.
+        epochs: most epochs of training: `training.epochs`.
+        head, training, augment: keys of these sections, `head={"dropout": 0.3}`.
+        seed: of the split, initial weights, dropout, order of the images and augmented views.
         folds: also train on as many folds, so that each image is predicted by a model that never saw it: `cross_validation.folds`.
         average_folds: export the average of the heads of the folds: `cross_validation.average`.
         progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
-        **settings: further keys, `backbone="vgg16"`, `head={"dropout": 0.3}`; they override `config`.
+        **settings: further keys of the configuration, `fine_tuning={"epochs": 5}`. All settings override `config`.
 
     Returns:
         The published run.
@@ -74,8 +90,12 @@ def fit(
     Raises:
         TransferError: for any error that the user can fix; only stored features and checkpoints are left behind.
     """
-    given = config.model_dump() if isinstance(config, Config) else dict(config or {})
-    layers = [given, settings, cross_validation(folds, average_folds)]
+    basis = config.model_dump() if isinstance(config, Config) else dict(config or {})
+    named = given(
+        backbone=backbone, image_size=image_size, truncate_at=truncate_at, unfreeze_from=unfreeze_from, head=head, training=training,
+        augment=augment, seed=seed,
+    )  # fmt: skip
+    layers = [basis, named, given(training__epochs=epochs), settings, cross_validation(folds, average_folds)]
     return carry_out(fit_request(data, layers, name, output, overwrite), shown(progress))
 
 

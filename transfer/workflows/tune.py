@@ -2,11 +2,12 @@
 ordinary run."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from transfer.config import UNSET, Unset, given
 from transfer.config.search_space import Space
 from transfer.config.tuning import TuningConfig
 from transfer.engines import LOCAL, Engine, opened
@@ -33,6 +34,14 @@ def tune(
     name: str | None = None,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     overwrite: bool = False,
+    trials: int | Unset = UNSET,
+    timeout: float | Unset | None = UNSET,
+    folds: int | Unset = UNSET,
+    backbones: str | Sequence[str] | Unset = UNSET,
+    sizes: Sequence[int] | Unset = UNSET,
+    space: Mapping[str, Any] | Unset = UNSET,
+    common: Mapping[str, Any] | Unset = UNSET,
+    seed: int | Unset = UNSET,
     progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Run:
@@ -48,8 +57,16 @@ def tune(
         name: name of the search and of its run; none: that of the data, and `-tuned`.
         output: folder of all runs; this one is written to `output/name`.
         overwrite: begin anew, and replace the run of this name.
+        trials: in all; with more, an earlier search goes on.
+        timeout: seconds after which it ends, with the batch of trials at hand; None: none.
+        folds: of the cross-validation of each trial.
+        backbones: to try, each one pass over the images; or networks from scratch.
+        sizes: sides of the images to try, in pixels.
+        space: what is tried: key -> list of values, or range, `{"head.dropout": [0.3, 0.5]}`.
+        common: configuration keys for all trials.
+        seed: of the split, the folds, the proposals, and the training of heads.
         progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
-        **settings: further settings, `trials=50`, `space={"head.dropout": [0.3, 0.5]}`; they override `config`.
+        **settings: further settings, `choose="best"`. All settings override `config`.
 
     Returns:
         The published run of the chosen configuration, with `trials` and `tuning`.
@@ -58,8 +75,11 @@ def tune(
         TransferError: for any error that the user can fix; finished trials are kept.
     """
     # Only what was set: networks from scratch have other defaults.
-    given = config.model_dump(exclude_unset=True) if isinstance(config, TuningConfig) else dict(config or {})
-    return carry_out(tune_request(data, [given, settings], name, output, overwrite), shown(progress))
+    basis = config.model_dump(exclude_unset=True) if isinstance(config, TuningConfig) else dict(config or {})
+    named = given(
+        trials=trials, timeout=timeout, folds=folds, backbones=backbones, sizes=sizes, space=space, common=common, seed=seed
+    )  # fmt: skip
+    return carry_out(tune_request(data, [basis, named, settings], name, output, overwrite), shown(progress))
 
 
 def carry_out(request: TuneRequest, progress: Progress) -> Run:
