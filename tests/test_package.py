@@ -100,16 +100,17 @@ def test_running_needs_no_tools(required: dict[str, set[str]]) -> None:
 
 
 def test_the_extras_are_those_of_the_documents(required: dict[str, set[str]]) -> None:
-    assert set(required) - {""} == {"openvino", "ray", "cloud", "litert", "onnx", "raw", "dicom", "codecs", "dev"}
+    assert set(required) - {""} == {"openvino", "ray", "cloud", "litert", "onnx", "raw", "dicom", "codecs", "mlflow", "dev"}
     assert "keras-transfer[litert,onnx]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "keras-transfer[raw,dicom,codecs]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "keras-transfer[openvino]" in (ROOT / "README.md").read_text(encoding="utf-8")
-    extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs` and `dev`"
+    extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs`, `mlflow` and `dev`"
     assert extras in " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
     assert "keras-transfer[ray]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "keras-transfer[cloud]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert required["openvino"] == {"openvino"}
     assert required["ray"] == {"ray"}
+    assert required["mlflow"] == {"mlflow"}
     assert required["cloud"] == {"fsspec", "s3fs", "gcsfs", "adlfs"}
     assert required["litert"] == {"ai-edge-litert", "ai-edge-quantizer"}
     assert required["onnx"] == {"onnxruntime", "tf2onnx"}

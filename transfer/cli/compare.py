@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from transfer.cli.console import show
-from transfer.cli.options import ENGINE, own_data
+from transfer.cli.options import ENGINE, LOG, own_data
 
 _DATA = typer.Argument(metavar="DATA", help="Folder, table, or tfds:NAME, as for transfer fit.")
 _CONFIG = typer.Option(help="Settings of the comparison (YAML), such as configs/compare.yaml; none: usual methods.")
@@ -20,6 +20,7 @@ def compare(
     config: Annotated[Path | None, _CONFIG] = None,
     settings: Annotated[list[str] | None, _SETTINGS] = None,
     engine: Annotated[str | None, ENGINE] = None,
+    log: Annotated[list[str] | None, LOG] = None,
     name: Annotated[str | None, typer.Option(help="Name of the comparison. Default: that of the data.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of all comparisons.")] = Path("comparisons"),
 ) -> None:
@@ -32,6 +33,7 @@ def compare(
     layers = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
     layers += [{"common.engine.kind": engine}] if engine is not None else []
+    layers += [{"common.logging.to": log}] if log else []
     request = compare_request(data, layers, name, output)
     from transfer.cli.terminal import started
 

@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 from transfer.cli.console import show
-from transfer.cli.options import BACKBONE, CONFIG, DATA, ENGINE, GROUP_BY, MIN_PER_CLASS, ROOT, SETTINGS, TFDS_DATA_DIR, layers, own_data
+from transfer.cli.options import (
+    BACKBONE,
+    CONFIG,
+    DATA,
+    ENGINE,
+    GROUP_BY,
+    LOG,
+    MIN_PER_CLASS,
+    ROOT,
+    SETTINGS,
+    TFDS_DATA_DIR,
+    layers,
+    own_data,
+)
 
 
 def fit(
@@ -19,6 +32,7 @@ def fit(
     group_by: Annotated[str | None, GROUP_BY] = None,
     min_per_class: Annotated[int | None, MIN_PER_CLASS] = None,
     engine: Annotated[str | None, ENGINE] = None,
+    log: Annotated[list[str] | None, LOG] = None,
     folds: Annotated[int | None, typer.Option(metavar="K", help="Also cross-validate: K folds, a prediction for every image.")] = None,
     average_folds: Annotated[bool, typer.Option("--average-folds", help="Export the average of the heads of all folds.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run. Default: data, backbone and time.")] = None,
@@ -28,7 +42,7 @@ def fit(
     """Train a classifier on images and export it."""
     from transfer.workflows.requests import cross_validation, fit_request
 
-    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class, engine)
+    given = layers(config, settings, backbone, root, tfds_data_dir, group_by, min_per_class, engine, log)
     request = fit_request(data, [*given, cross_validation(folds, average_folds)], name, output, overwrite)
     from transfer.cli.terminal import started
     from transfer.system import energy

@@ -27,6 +27,7 @@ GROUP_BY = typer.Option(
 TRUST = typer.Option("--trust", help="Load the run's models even if they can read or write files, or start programs.")
 COMPUTE = typer.Option("--compute", metavar="auto|tensorflow|openvino", help="Engine; auto: the faster one on this machine, if both agree.")
 ENGINE = typer.Option("--engine", metavar="local|ray", help="Where work over many images or trials runs: here, or on a Ray cluster.")
+LOG = typer.Option("--log", metavar="tensorboard|mlflow", help="Also record it there (logging.*); repeatable.")
 MIN_PER_CLASS = typer.Option("--min-per-class", metavar="N", help="Leave out classes with fewer images.")
 
 
@@ -39,6 +40,7 @@ def layers(
     group_by: str | None,
     min_per_class: int | None,
     engine: str | None = None,
+    log: list[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the settings of a command; later ones override earlier ones: file, --set, the other options."""
     from transfer.config import parse_assignment, read_yaml
@@ -48,7 +50,7 @@ def layers(
     layers += [parse_assignment(text) for text in settings or []]
     options = {
         "backbone": backbone, "data.root": root, "data.tfds_data_dir": tfds_data_dir, "data.group_by": group_by,
-        "data.min_per_class": min_per_class, "engine.kind": engine,
+        "data.min_per_class": min_per_class, "engine.kind": engine, "logging.to": log or None,
     }  # fmt: skip
     given = {key: absolute(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
     return [*layers, given]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from transfer.cli.console import show
-from transfer.cli.options import DATA, ENGINE, own_data
+from transfer.cli.options import DATA, ENGINE, LOG, own_data
 
 _CONFIG = typer.Option(help="Settings of the search (YAML), such as configs/tune.yaml.")
 _SETTINGS = typer.Option(
@@ -34,6 +34,7 @@ def tune(
     backbones: Annotated[str | None, _BACKBONES] = None,
     sizes: Annotated[str | None, _SIZES] = None,
     engine: Annotated[str | None, ENGINE] = None,
+    log: Annotated[list[str] | None, LOG] = None,
     name: Annotated[str | None, _NAME] = None,
     output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("saved_models"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, and replace the run of this name.")] = False,
@@ -48,8 +49,15 @@ def tune(
 
     layers: list[dict[str, Any]] = [read_yaml(config)] if config else []
     layers += [parse_assignment(text) for text in settings or []]
-    options = {"trials": trials, "timeout": timeout, "folds": folds, "choose": choose, "backbones": backbones, "sizes": sizes}
-    options["common.engine.kind"] = engine
+    options: dict[str, Any] = {
+        "trials": trials,
+        "timeout": timeout,
+        "folds": folds,
+        "choose": choose,
+        "backbones": backbones,
+        "sizes": sizes,
+    }
+    options |= {"common.engine.kind": engine, "common.logging.to": log or None}
     layers.append({key: value for key, value in options.items() if value is not None})
     request = tune_request(data, layers, name, output, overwrite)
     from transfer.cli.terminal import started

@@ -20,7 +20,7 @@ from transfer.errors import ConfigError, nearest
 ALL: Literal["all"] = "all"
 _OPEN = ("common", "methods")
 _NAME = r"[^\W_][\w .+-]{0,39}"
-_SHARED = ("data.", "engine.", "seed")
+_SHARED = ("data.", "engine.", "logging.", "seed")
 
 
 def _size(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

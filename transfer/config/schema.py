@@ -14,6 +14,7 @@ from transfer.config.checks import CheckConfig
 from transfer.config.cut_points import CutPoints
 from transfer.config.data import DataConfig
 from transfer.config.engines import EngineConfig
+from transfer.config.logging import LoggingConfig
 from transfer.config.sections import (
     AugmentConfig,
     AutoConfig,
@@ -76,6 +77,7 @@ class Config(Section):
     ood: OODConfig = OODConfig()
     check: CheckConfig = CheckConfig()
     engine: EngineConfig = EngineConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @property
     def whole_from_random(self) -> bool:

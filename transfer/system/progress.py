@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -21,6 +21,13 @@ class Progress(Protocol):
     def say(self, text: str) -> None:
         """Show one line of text."""
         ...
+
+
+def tell_epoch(progress: Progress, row: Mapping[str, Any]) -> None:
+    """Give a row of the history to a progress that has the method `epoch`, as that of a run which is recorded elsewhere has."""
+    told = getattr(progress, "epoch", None)
+    if told is not None:
+        told(row)
 
 
 class Silent:

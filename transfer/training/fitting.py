@@ -14,7 +14,7 @@ import pandas as pd
 from transfer.config import OptimizerConfig, TrainingConfig
 from transfer.errors import TransferError
 from transfer.system import devices
-from transfer.system.progress import Progress
+from transfer.system.progress import Progress, tell_epoch
 from transfer.training import optimizers
 from transfer.training.batches import Batches
 from transfer.training.checkpoints import Checkpoint, Stopping
@@ -117,8 +117,10 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     if not done and stage.checkpoint.exists():
         progress.say("The checkpoint of an earlier training is damaged or does not fit: training starts from the first epoch.")
     with progress.step(_TITLES.get(stage.name, f"Training the {stage.name}"), settings.epochs, "epochs") as advance:
-        recorder = _Recorder(rows, stage.name, rate, advance)
+        recorder = _Recorder(rows, stage.name, rate, advance, progress)
         advance(done)
+        for row in rows:  # of the training that is resumed
+            tell_epoch(progress, row)
         # The watcher comes before the saver: training that ended so is never resumed.
         callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, _Watcher(rows, stage), saver]
         if not saver.finished:
@@ -163,9 +165,9 @@ def _steps_at_once(train: Batches) -> int:
 class _Recorder(keras.callbacks.Callback):
     """Records one row of history per epoch and advances the progress bar."""
 
-    def __init__(self, rows: list[dict[str, Any]], stage: str, schedule: Any, advance: Callable[[int], None]) -> None:
+    def __init__(self, rows: list[dict[str, Any]], stage: str, schedule: Any, advance: Callable[[int], None], progress: Progress) -> None:
         super().__init__()
-        self.rows, self.stage, self.schedule, self.advance = rows, stage, schedule, advance
+        self.rows, self.stage, self.schedule, self.advance, self.progress = rows, stage, schedule, advance, progress
         self.started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -178,6 +180,7 @@ class _Recorder(keras.callbacks.Callback):
             {"stage": self.stage, "epoch": epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - self.started}
             | {name: logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy", SCALED) if name in logs}
         )
+        tell_epoch(self.progress, self.rows[-1])
         self.advance(1)
 
 

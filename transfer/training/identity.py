@@ -19,6 +19,7 @@ _WITHOUT_EFFECT: Mapping[str, tuple[str, ...] | None] = {
     "engine": None,
     "export": None,
     "features": ("memory_mb",),
+    "logging": None,
     "ood": None,
     "training": ("checkpoint_seconds",),
 }

@@ -28,6 +28,7 @@ from transfer.workflows.comparison.training import Trainer, outcomes
 from transfer.workflows.comparison.trials import Trial, trials
 from transfer.workflows.comparison.tuning import Tuned
 from transfer.workflows.requests import CompareRequest, Data, compare_request
+from transfer.workflows.tracked import tracked_comparison
 
 _COLLECT_AFTER = 10  # trials
 
@@ -77,6 +78,7 @@ def compare(
     return carry_out(compare_request(data, [basis, named, settings], name, output), shown(progress))
 
 
+@tracked_comparison
 def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
     """Carry out a request; see `compare`."""
     # TensorFlow warns about repeated tracing; here each trial has its own graph.

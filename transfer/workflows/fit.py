@@ -40,6 +40,7 @@ from transfer.workflows.ood import OODReference, choose_reference, evaluate_ood
 from transfer.workflows.requests import Data, FitRequest, cross_validation, fit_request
 from transfer.workflows.run import Run
 from transfer.workflows.run_files import run_metrics, write_records, write_report
+from transfer.workflows.tracked import tracked
 
 
 def fit(
@@ -99,6 +100,7 @@ def fit(
     return carry_out(fit_request(data, layers, name, output, overwrite), shown(progress))
 
 
+@tracked
 def carry_out(request: FitRequest, progress: Progress) -> Run:
     """Carry out a request, stage by stage: scan, split, extract, check, train, export, verify, publish; see `fit`."""
     config, clock = request.config, Clock()

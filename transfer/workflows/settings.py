@@ -19,6 +19,7 @@ from transfer.models import openvino_engine
 from transfer.models.own import kept
 from transfer.models.registry import Backbone, Scratch, find, require_size
 from transfer.system.home import require_outside
+from transfer.tracking import opened as tracking
 from transfer.workflows import scratch_settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def with_source(data: "str | os.PathLike[str] | DatasetBuilder | None", layers: 
     if config.data.tfds_data_dir is not None:
         config = config.updated(data__tfds_data_dir=os.fspath(Path(config.data.tfds_data_dir).expanduser().absolute()))
     engines.require(config.engine)
+    tracking.require(config.logging)
     sources.require(config.data)
     place = Path(str(config.data.source))
     require_outside([place] if place.is_dir() else [])

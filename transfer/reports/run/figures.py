@@ -72,12 +72,17 @@ def confusion_figure(matrix: np.ndarray, classes: list[str]) -> Drawn:
 
 
 def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -> str:
-    """Return accuracy against confidence on the test split: on the diagonal, a probability means what it says."""
+    """Return the figure of `reliability_figure`."""
+    return svg(reliability_figure(predictions, classes, bins))
+
+
+def reliability_figure(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -> Drawn:
+    """Draw accuracy against confidence on the test split: on the diagonal, a probability means what it says."""
     values = predictions.iloc[:, -len(classes) :].to_numpy(float)
     confidence, right = values.max(1), (predictions["label"] == predictions["predicted"]).to_numpy()
     number = np.minimum((confidence * bins).astype(int), bins - 1)
     filled = [i for i in range(bins) if (number == i).any()]
-    figure = Figure(figsize=(3.6, 3.4), layout="constrained")
+    figure = Drawn(figsize=(3.6, 3.4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     x = [confidence[number == i].mean() for i in filled]
@@ -86,4 +91,4 @@ def reliability(predictions: pd.DataFrame, classes: list[str], bins: int = 10) -
     axes.scatter(x, y, s=size, color=_BLUE)
     axes.plot(x, y, color=_BLUE, linewidth=1)
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
-    return svg(figure)
+    return figure
