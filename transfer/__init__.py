@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transfer.workflows.check import Checked, check
     from transfer.workflows.compare import compare
     from transfer.workflows.comparison.folder import Comparison
+    from transfer.workflows.evaluate import Evaluation, evaluate
     from transfer.workflows.explain import explain
     from transfer.workflows.export import export
     from transfer.workflows.fit import fit
@@ -31,20 +32,22 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Checked", "Comparison", "Config", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "check", "compare", "explain",
-    "export", "fit", "list_runs", "predict", "report", "serve", "tune",
+    "Checked", "Comparison", "Config", "Evaluation", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "check", "compare",
+    "evaluate", "explain", "export", "fit", "list_runs", "predict", "report", "serve", "tune",
 ]  # fmt: skip
 
 _HOMES = {
     "Checked": "transfer.workflows.check",
     "Comparison": "transfer.workflows.comparison.folder",
     "Config": "transfer.config",
+    "Evaluation": "transfer.workflows.evaluate",
     "ListedRun": "transfer.workflows.listing",
     "Run": "transfer.workflows.run",
     "TransferError": "transfer.errors",
     "anatomy": "transfer.models.anatomy.layer_table",
     "check": "transfer.workflows.check",
     "compare": "transfer.workflows.compare",
+    "evaluate": "transfer.workflows.evaluate",
     "explain": "transfer.workflows.explain",
     "export": "transfer.workflows.export",
     "fit": "transfer.workflows.fit",

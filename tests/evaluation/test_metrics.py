@@ -19,6 +19,7 @@ from transfer.evaluation.metrics import (
     expected_calibration_error,
     log_loss,
     majority,
+    share_difference,
     wilson,
 )  # fmt: skip
 
@@ -224,3 +225,10 @@ def test_more_trials_make_wilsons_interval_narrower_and_more_confidence_wider(sh
     low, high = wilson(successes, trials)
     narrow, wide = wilson(4 * successes, 4 * trials), wilson(successes, trials, z=2.576)
     assert narrow[1] - narrow[0] < high - low < wide[1] - wide[0]
+
+
+def test_the_difference_of_two_shares_is_newcombes_interval() -> None:
+    """Newcombe (1998), table II, method 10: 56/70 - 48/80, and 9/10 - 3/10."""
+    assert share_difference(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert share_difference(9, 10, 3, 10) == pytest.approx((0.6, 0.1705, 0.8090), abs=5e-5)
+    assert share_difference(5, 56, 0, 29)[1:] == pytest.approx((-0.0381, 0.1926), abs=5e-5)

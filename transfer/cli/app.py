@@ -13,6 +13,7 @@ from transfer.cli import (
     compare,
     config,
     console,
+    evaluate,
     explain,
     export,
     fit,
@@ -45,8 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    fit.fit, check.check, compare.compare, tune.tune, predict.predict, explain.explain, export.export, serve.serve, report.report,
-    anatomy.anatomy, weights.weights, quickstart.quickstart,
+    fit.fit, check.check, compare.compare, tune.tune, predict.predict, evaluate.evaluate, explain.explain, export.export, serve.serve,
+    report.report, anatomy.anatomy, weights.weights, quickstart.quickstart,
 ):  # fmt: skip
     app.command()(console.answering(command, command.__name__, result=command is not serve.serve))
 app.add_typer(store.app, name="store")

@@ -118,6 +118,17 @@ def wilson(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:
     return 0.0 if successes == 0 else centre - half, 1.0 if successes == trials else centre + half
 
 
+def share_difference(right: int, trials: int, other_right: int, other_trials: int) -> tuple[float, float, float]:
+    """Return the difference of two shares of different images and its 95 % interval: (value, low, high).
+
+    Newcombe's hybrid of two Wilson intervals (1998, method 10), which holds near 0 and 1, and for few images.
+    """
+    first, second = right / trials, other_right / other_trials
+    (low, high), (other_low, other_high) = wilson(right, trials), wilson(other_right, other_trials)
+    value = first - second
+    return value, value - math.hypot(first - low, other_high - second), value + math.hypot(high - first, second - other_low)
+
+
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean negative logarithm of the true class's probability, at least 1e-7, in nats."""
     of_true = probabilities[np.arange(len(labels)), labels].astype(np.float64)

@@ -86,7 +86,7 @@ def check(
         files_only: check only the files, without a network.
         write_manifest: also write a table (`.csv`) that can be edited and used as a source.
         progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
-        **settings: further keys of the configuration, `data={"group_by": "near-duplicates"}`. All settings override `config`.
+        **settings: further keys of the configuration, `**{"data.group_by": "near-duplicates"}`. All settings override `config`.
 
     Raises:
         TransferError: if the data cannot be checked.

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
+    from transfer.workflows.evaluate import Evaluation
+    from transfer.workflows.requests import Data
+
 
 class Run(runs.Run):
     """One finished training: `run.predict(...)` is `transfer.predict(run, ...)`, and so are the others.
@@ -28,6 +31,13 @@ class Run(runs.Run):
         from transfer.workflows.predict import predict
 
         return predict(self, paths, **options)
+
+    def evaluate(self, data: "Data", **options: Any) -> "Evaluation":
+        """Judge the exported SavedModel on other labelled images; see `transfer.evaluate` for the options and the result."""
+        import_tensorflow_quietly()
+        from transfer.workflows.evaluate import evaluate
+
+        return evaluate(self, data, **options)
 
     def plot_history(self) -> "Figure":
         """Return a matplotlib figure: loss and accuracy of training and validation in each epoch."""

@@ -1,19 +1,27 @@
-"""Requests for a finished run (export, explain), completed and checked before TensorFlow starts."""
+"""Requests for a finished run (export, explain, evaluate), completed and checked before TensorFlow starts."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from transfer.config import Config, build
+from transfer.config import Config, build, flatten
 from transfer.data import sources, storage
-from transfer.errors import ConfigError, OutputError, named, unknown_name
+from transfer.errors import ConfigError, DataError, OutputError, named, unknown_name
 from transfer.exporters.formats import FORMATS, INT8, QUANTIZATIONS, SAVEDMODEL, SUFFIXES, require_packages
 from transfer.runs import EXPORT, Run
-from transfer.serving.batch.request import Paths, listed, one_or_more
+from transfer.serving.batch.request import Paths, listed, one_or_more, require_batch_size
+from transfer.serving.settings import AUTO, require_engine
 from transfer.system.files import require_place
+from transfer.workflows.requests import Data
+from transfer.workflows.settings import with_source
 
 DEFAULT_EXPLANATIONS = "explanations"
+
+_OF_A_SOURCE = (
+    "data.root", "data.tfds_data_dir", "data.exclude", "data.split_folders", "data.missing_files", "data.connections", "data.cache_gb",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,3 +173,44 @@ def explain_request(
     protected = [*sources.own(build([run.config]).data), *(path for path in given if path.is_dir()), *beside]
     require_place(folder, protected, replaces=Path.is_dir, expected="a folder")
     return ExplainRequest(run, tuple(map(storage.located, listed(named))), folder, tuple(classes), tuple(layers))
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """Images to be judged: see `evaluate.evaluate`. `config` says where they are, and where the work runs."""
+
+    run: Run
+    config: Config
+    output: Path | None
+    batch_size: int | None
+    compute: str
+
+
+def evaluate_request(
+    run: Run,
+    data: Data,
+    settings: Iterable[Mapping[str, Any]] = (),
+    output: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
+    compute: str = AUTO,
+) -> EvaluateRequest:
+    """Return a checked request; see `evaluate.evaluate` for the arguments and the errors."""
+    require_batch_size(batch_size, "batch_size")
+    require_engine(compute, "compute")
+    if data is None:
+        raise DataError(
+            "DATA is missing: a folder with one sub-folder for each class, a table (.csv, .parquet), a .zip or .tar, or tfds:NAME."
+        )
+    of_source = {key.removeprefix("data."): key for key in _OF_A_SOURCE}
+    layers = [flatten({of_source.get(key, key): value for key, value in layer.items()}) for layer in settings]
+    for key, value in (item for layer in layers for item in layer.items()):
+        if key not in _OF_A_SOURCE and not key.startswith("engine."):
+            raise ConfigError(
+                f"An evaluation takes no {key!r}: images are decoded and classified as the run was trained. Expected one of "
+                f"{', '.join(_OF_A_SOURCE)}, or a key of engine. Received {key}={value}."
+            )
+    config = with_source(data, [{"data.max_megapixels": run.config["data.max_megapixels"]}, *layers])
+    place = None if output is None else Path(output).absolute()
+    if place is not None:
+        require_place(place, [run.path, *sources.own(config.data)], expected="a new folder")
+    return EvaluateRequest(run, config, place, batch_size, compute)
