@@ -2,10 +2,10 @@
 
 import os
 
-import numpy as np
 import pandas as pd
 import pytest
 
+from transfer.config import CheckConfig
 from transfer.data import dataset as manifests
 from transfer.quality import files
 from transfer.quality.findings import Findings
@@ -22,7 +22,7 @@ def table(*rows: dict[str, object]) -> pd.DataFrame:
 
 
 def kinds(*rows: dict[str, object], blank: tuple[str, ...] = ()) -> dict[str, tuple[int, str]]:
-    found, _ = files.peculiar(table(*rows), blank, tiny=32)
+    found, _ = files.peculiar(table(*rows), {"blank": blank}, CheckConfig())
     return {kind: (count, treatment) for kind, count, treatment in found.itertuples(index=False)}
 
 
@@ -58,17 +58,13 @@ def test_small_images_are_tiny_by_their_shorter_side() -> None:
     assert kinds(row("a/1", width=31), row("a/2", height=31), row("a/3", width=32, height=32))["tiny"][0] == 2
 
 
-def test_an_image_of_one_colour_is_blank_and_one_of_two_is_not() -> None:
-    blank = np.full((32, 32, 3), (9, 200, 30), np.uint8)
-    other = blank.copy()
-    other[4, 5] = 0
-    assert files.of_one_color(np.stack([blank, other])).tolist() == [True, False]
+def test_an_image_that_was_seen_to_be_blank_is_listed() -> None:
     assert kinds(row("one"), row("two"), blank=("one",))["blank"][0] == 1
 
 
 def test_what_is_not_used_comes_first_and_the_files_are_listed_with_details() -> None:
     rows = [row("a/1.jpg", traits="mislabelled"), row("a/2.jpg", traits="mislabelled"), row("a/3.png", reason="not an image: text")]
-    found, listed = files.peculiar(table(*rows), [], tiny=1)
+    found, listed = files.peculiar(table(*rows), {}, CheckConfig(tiny=1))
     assert list(found["kind"]) == ["not an image", "mislabelled type"]
     assert listed[["path", "detail"]].to_numpy().tolist() == [
         ["a/3.png", "text"],
@@ -115,17 +111,17 @@ def test_names_that_are_not_unicode_are_counted_and_listed() -> None:
         row("a/1", reason=f"not an image: {label}", split=""),
     ]
     assert files.classes(table(*rows))[["label", "images"]].to_numpy().tolist() == [[label, 2], ["a", 0]]
-    assert files.peculiar(table(*rows), [], tiny=32)[1][["kind", "path", "detail"]].to_numpy().tolist() == [
+    assert files.peculiar(table(*rows), {}, CheckConfig())[1][["kind", "path", "detail"]].to_numpy().tolist() == [
         ["not an image", "a/1", label],
         ["mislabelled type", f"{label}/1.png", "is PNG, called .png"],
-        ["tiny", f"{label}/2.png", "3 x 48 pixels"],
+        *([kind, f"{label}/2.png", "3 x 48 pixels"] for kind in ("odd aspect ratio", "tiny")),
     ]
 
 
 def test_files_of_one_kind_stand_in_the_order_of_the_manifest_whatever_their_reasons_and_traits() -> None:
     rows = [row("a/1", reason="damaged: x", split=""), row("a/2", traits="alpha"), row("a/3", reason="cannot be decoded: y", split="")]
     rows += [row("a/4", traits="animated alpha"), row("a/5", reason="damaged", split=""), row("a/6", status="transcoded", format="HEIC")]
-    _, listed = files.peculiar(table(*rows), [], tiny=1)
+    _, listed = files.peculiar(table(*rows), {}, CheckConfig(tiny=1))
     assert listed[["kind", "path", "detail"]].to_numpy().tolist() == [
         ["truncated or broken", "a/1", "x"],
         ["truncated or broken", "a/3", "y"],
@@ -143,5 +139,5 @@ def test_values_of_more_than_8_bits_are_said_by_their_range() -> None:
         row("a/2", traits="uint16", value_range="dtype"),
         row("a/3", traits="uint16"),
     ]
-    said = [treatment for _, _, treatment in files.peculiar(table(*rows), [], tiny=1)[0].to_numpy().tolist()]
+    said = [treatment for _, _, treatment in files.peculiar(table(*rows), {}, CheckConfig(tiny=1))[0].to_numpy().tolist()]
     assert sum("values 0 to 4095" in text for text in said) == 1 and len(said) == 2

@@ -30,6 +30,25 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
+@contextlib.contextmanager
+def looks(browser: "Browser") -> Iterator[Iterator["Page"]]:
+    """Give pages, not yet opened, one for each way to look at them: a phone and a wide screen, light and dark."""
+    ways: list[tuple[int, Any]] = [(width, scheme) for width in (400, 1200) for scheme in ("light", "dark")]
+    contexts = [browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) for width, scheme in ways]
+    yield (context.new_page() for context in contexts)
+    for context in contexts:
+        context.close()
+
+
+def require_accessible(page: "Page") -> None:
+    """Fail with what axe finds on a page as it is shown: contrast, names, roles, order of headings, what cannot be scrolled by keys."""
+    module = pytest.importorskip("axe_playwright_python.base", reason="the package axe-playwright-python is not installed")
+    page.evaluate(module.AXE_FILE_PATH.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert len(found["passes"]) > 10, "axe looked at the page"
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found["violations"]] == []
+
+
 class Watch:
     """What a page asked for and complained about.
 

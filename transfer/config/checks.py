@@ -47,6 +47,21 @@ class CheckConfig(Section):
     leak_level: float = Field(0.001, gt=0, lt=1, description="largest probability that a leak is due to chance")
     leak_saved: float = Field(0.5, gt=0, le=1, description="fraction of its errors that a leak of a single class must avoid")
     tiny: int = Field(32, ge=1, description="an image with a side shorter than this is tiny, in pixels")
+    aspect_ratio: float = Field(
+        0.35, ge=0, le=1, description="an image whose short side is a smaller fraction of its long side has an odd aspect ratio"
+    )
+    dark: float = Field(
+        0.32, ge=0, le=1, description="an image is dark where 99 % of its thumbnail are less bright than this; 0: black; 1: white"
+    )
+    blurred: float = Field(
+        0.1,
+        ge=0,
+        description="an image is blurred where the variance of the Laplacian of its thumbnail is less than this many times the variance of "
+        "its brightness; sharp ones mostly have 0.5 and more",
+    )
+    low_information: float = Field(
+        0.3, ge=0, le=8, description="an image has low information where the grey levels of its thumbnail have fewer bits of entropy"
+    )
     images: int = Field(48, ge=1, description="approximate number of images that the report shows for each kind of finding")
     max_unusable: float = Field(0.0, ge=0, le=1, description="--strict: largest fraction of unusable files")
     max_contradictions: int = Field(0, ge=0, description="--strict: largest number of images that appear in several classes")

@@ -13,7 +13,7 @@ from transfer.data.groups import NEAR_DUPLICATES
 from transfer.data.splits import split
 from transfer.features.extractor import BackboneExtractor, FeatureExtractor
 from transfer.features.store import Store
-from transfer.quality import files, label_issues, leaks, near_duplicates, outliers, stored_images
+from transfer.quality import files, image_quality, label_issues, leaks, near_duplicates, outliers, stored_images
 from transfer.quality.findings import COLUMNS, Findings
 from transfer.quality.near_duplicates import NearDuplicates
 from transfer.quality.stored_images import StoredImages
@@ -25,8 +25,8 @@ CHECKS = 5
 
 NO_FEATURES = "Not checked: wrong labels and outliers. These checks need the features of a pretrained backbone (--backbone vgg16)."
 NO_IMAGES = (
-    "Not checked: near duplicates, wrong labels, outliers, blank images and border colours. These checks need the images' "
-    "features, which --files-only leaves out."
+    "Not checked: near duplicates, wrong labels, outliers, blank, dark and blurred images, and border colours. These checks need the "
+    "images' features, which --files-only leaves out."
 )
 RANDOM_WEIGHTS = (
     "Wrong labels: the features of random weights cannot judge labels, so no label is suggested. A pretrained backbone can "
@@ -110,8 +110,9 @@ def collect(
         advance: called with the number of checks made.
     """
     usable = manifests.used(manifest)
-    borders, blank = _seen(images.thumbnails) if images else (np.empty((0, 3), np.float32), np.empty(0, bool))
-    kinds, listed = files.peculiar(manifest, images.rows["digest"].to_numpy()[blank] if images else [], config.tiny)
+    borders, poor = _seen(images.thumbnails, config) if images else (np.empty((0, 3), np.float32), {})
+    seen = {kind: images.rows["digest"].to_numpy()[found] for kind, found in poor.items()} if images else {}
+    kinds, listed = files.peculiar(manifest, seen, config)
     advance(1)
     notes = [] if images and images.features else [NO_FEATURES if images else NO_IMAGES]
     if found and found.approximate:
@@ -141,13 +142,14 @@ def collect(
     return Findings(notes, unchecked=[name for name in ("near_duplicates", "label_issues", "outliers") if name not in tables], **tables)
 
 
-def _seen(thumbnails: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the colour of the border of each image, float32 [n, 3], and whether it is of one colour, bool [n]."""
-    borders, blank = np.empty((len(thumbnails), 3), np.float32), np.empty(len(thumbnails), bool)
+def _seen(thumbnails: Table, config: CheckConfig) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the colour of the border of each image, float32 [n, 3], and which images show little, by kind (`image_quality`)."""
+    borders, poor = np.empty((len(thumbnails), 3), np.float32), list[dict[str, np.ndarray]]()
     for part in blocks(len(thumbnails)):
         pixels = thumbnails[part]
-        borders[part], blank[part] = leaks.border_color(pixels), files.of_one_color(pixels)
-    return borders, blank
+        borders[part] = leaks.border_color(pixels)
+        poor.append(image_quality.find(pixels, config))
+    return borders, image_quality.joined(poor)
 
 
 def _near_duplicates(rows: pd.DataFrame, found: NearDuplicates) -> pd.DataFrame:

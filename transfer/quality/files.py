@@ -6,9 +6,11 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
+from transfer.config import CheckConfig
 from transfer.data import dataset as manifests
 from transfer.data.decoding.to_8_bits import range_of, type_range
 from transfer.quality.findings import COLUMNS
+from transfer.quality.image_quality import BLANK, BLURRED, DARK, ODD, POOR, TINY
 
 _SKIPPED = {
     "damaged": "truncated or broken",
@@ -29,8 +31,14 @@ _TRAITS = {
     "rotated": ("EXIF-rotated", "used: rotated upright"),
 }
 _TRANSCODED = ("not read by TensorFlow", "used: converted to a PNG in the cache")
-_TINY = ("tiny", "used, enlarged: little detail is left")
-_BLANK = ("blank", "used, but of no value for training: better excluded")
+_TINY = (TINY, "used, enlarged: little detail is left")
+_ODD = (ODD, "used: see data.resize for how it becomes square")
+_SEEN = {
+    BLANK: "used, but of no value for training: better excluded",
+    DARK: "used: even its bright places are dark",
+    BLURRED: "used: so blurred that it shows in a thumbnail",
+    POOR: "used: nearly all of one brightness",
+}
 _NOT_USED = "not used"
 _AS_MEANT = {
     "excluded in": "not used, as the table says",
@@ -41,13 +49,13 @@ _AS_MEANT = {
 """Beginning of a reason -> treatment of files that were left out on purpose: they are no fault of the data."""
 
 
-def peculiar(manifest: pd.DataFrame, blank: Collection[str], tiny: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def peculiar(manifest: pd.DataFrame, seen: Mapping[str, Collection[str]], config: CheckConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List the peculiar files by kind.
 
     Args:
         manifest: all files.
-        blank: digests of images of one colour.
-        tiny: images with a shorter side than this, in pixels, are tiny.
+        seen: kind of `image_quality` -> digests of its images.
+        config: limits of sides and their ratio.
 
     Returns:
         The tables `kinds` and `files` of `Findings`.
@@ -73,10 +81,13 @@ def peculiar(manifest: pd.DataFrame, blank: Collection[str], tiny: int) -> tuple
     transcoded = used[manifest["status"].to_numpy(object)[used] == "transcoded"]
     add(_TRANSCODED, transcoded, columns["format"][transcoded])
     width, height = (manifest[name].to_numpy(object)[used].astype(np.int64) for name in ("width", "height"))
-    small = np.minimum(width, height) < tiny
+    small = np.minimum(width, height) < config.tiny
     add(_TINY, used[small], _sides(width[small], height[small]))
-    of_one_color = used[manifest["digest"].iloc[used].isin(blank).to_numpy(bool)]
-    add(_BLANK, of_one_color, [""] * len(of_one_color))
+    long = np.minimum(width, height) < config.aspect_ratio * np.maximum(width, height)
+    add(_ODD, used[long], _sides(width[long], height[long]))
+    for shown, digests in seen.items():
+        poor = used[manifest["digest"].iloc[used].isin(digests).to_numpy(bool)]
+        add((shown, _SEEN[shown]), poor, [""] * len(poor))
     ordered = []
     for (name, treatment), of_each in found.items():
         rows, details = (np.concatenate(column) for column in zip(*of_each, strict=True))
@@ -124,12 +135,6 @@ def _scaled(dtype: str, value_range: str) -> str:
 
 def _treatment(reason: str) -> str:
     return next((said for start, said in _AS_MEANT.items() if reason.startswith(start)), _NOT_USED)
-
-
-def of_one_color(thumbnails: np.ndarray) -> np.ndarray:
-    """Return which images are of one colour: uint8 [n, s, s, 3] -> bool [n]."""
-    found: np.ndarray = (thumbnails.max(axis=(1, 2)) - thumbnails.min(axis=(1, 2))).max(axis=1, initial=0) <= 1
-    return found
 
 
 def formats(usable: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from transfer.quality.findings import Findings
-from transfer.reports.findings import unused
+from transfer.reports.findings import kinds_of
 from transfer.reports.names import printable, shortened
 
 _NAME = 56  # columns of a path under an image; the whole path is its tooltip
@@ -59,8 +59,7 @@ class Album:
             "across": self._across(), "contradictions": self._same(contradiction=True), "labels": self._labels(),
             "near": self._near(), "outliers": self._outliers(), "duplicates": self._same(contradiction=False),
         }  # fmt: skip
-        out = unused(findings.kinds)
-        self.kinds, self.unused = self._kinds(findings.kinds[~out]), self._kinds(findings.kinds[out])
+        self.kinds, self.unused, self.quality = (self._kinds(kinds_of(findings, key)) for key in ("kinds", "unused", "quality"))
 
     def _card(self, path: str, label: str, split: str) -> Card:
         self.paths[path] = None
@@ -135,7 +134,7 @@ class Album:
 
     def _kinds(self, kinds: pd.DataFrame) -> list[dict[str, Any]]:
         files, shown = self.findings.files, []
-        few = max(self.most // 9, 1)
+        few = max(self.most // 6, 1)
         for kind in kinds.itertuples():
             rows = files[files["kind"] == kind.kind]
             seen = kind.treatment and not str(kind.treatment).startswith("not used")

@@ -6,6 +6,7 @@ import pandas as pd
 
 from transfer.data.classes import describe_absent
 from transfer.quality.findings import Findings
+from transfer.quality.image_quality import KINDS as POOR_IMAGES
 from transfer.reports.words import counted, listed
 
 FIX, LOOK, NOTE = "fix first", "worth a look", "no action needed"
@@ -13,6 +14,9 @@ FIX, LOOK, NOTE = "fix first", "worth a look", "no action needed"
 
 EDIT = "`transfer check DATA --write-manifest FILE.csv`"
 GROUP = "`transfer fit DATA --group-by near-duplicates`"
+
+_USUAL = 0.5
+"""Share of the used images above which a kind is not unusual."""
 
 _TABLES = {"across": "near_duplicates", "near": "near_duplicates", "labels": "label_issues", "outliers": "outliers"}
 """Tables behind those kinds of findings whose check can be left out."""
@@ -128,10 +132,9 @@ def _leaks(findings: Findings) -> Item:
 
 
 def _lesser(findings: Findings) -> list[Item]:
-    near, same, kinds = findings.near_duplicates, findings.duplicates, findings.kinds
+    near, same = findings.near_duplicates, findings.duplicates
     inside = near["set"].nunique() - findings.across["set"].nunique()
     plain = same[~same["contradiction"].astype(bool)]
-    out = unused(kinds)
     return [
         Item(
             "near", "near duplicates inside one split", inside,
@@ -147,7 +150,13 @@ def _lesser(findings: Findings) -> list[Item]:
             f"Exclude or relabel what does not belong in the table of {EDIT}; keep what is only rare.",
         ),
         Item(
-            "unused", "files that are not used", int(kinds.loc[out, "images"].sum()),
+            "quality", "images that show little", _files(findings, "quality"), ("image that shows little", "images that show little"), LOOK,
+            "dark, blurred, blank, tiny, or very long and narrow",
+            "Dark, blurred or blank images, images of few pixels, and very long or narrow ones: the network may see little in them.",
+            f"Exclude those that show nothing of their class in the table of {EDIT}. The limits are those of `check` in the configuration.",
+        ),
+        Item(
+            "unused", "files that are not used", _files(findings, "unused"),
             ("file that is not used", "files that are not used"), LOOK,
             "skipped",
             "Files that were skipped, listed by reason.",
@@ -162,7 +171,7 @@ def _lesser(findings: Findings) -> list[Item]:
             f"No action is needed; the extra ones can be excluded in the table of {EDIT}.",
         ),
         Item(
-            "kinds", "unusual files", int(kinds.loc[~out, "images"].sum()), ("unusual file", "unusual files"), NOTE,
+            "kinds", "unusual files", _files(findings, "kinds"), ("unusual file", "unusual files"), NOTE,
             "used after conversion",
             "Files that are converted before they are used. One file can be of several kinds.",
             "The conversion is named with each kind. Replace the originals where it is not what you want.",
@@ -170,6 +179,30 @@ def _lesser(findings: Findings) -> list[Item]:
     ]  # fmt: skip
 
 
-def unused(kinds: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which rows of the table of kinds are files that are not used."""
-    return kinds["treatment"].astype(str).str.startswith("not used").astype(bool)
+def kinds_of(findings: Findings, key: str) -> pd.DataFrame:
+    """Return the rows of the table of kinds that belong to a finding: `unused`, `quality` or `kinds`.
+
+    A kind that most used images are of is none: it is usual, and is told with formats and sizes (`usual`).
+    """
+    kinds = findings.kinds
+    out = kinds["treatment"].astype(str).str.startswith("not used").astype(bool)
+    rare, poor = ~_usual(findings, kinds), kinds["kind"].isin(POOR_IMAGES)
+    return kinds[{"unused": out, "quality": ~out & rare & poor, "kinds": ~out & rare & ~poor}[key]]
+
+
+def usual(findings: Findings) -> list[str]:
+    """Return a sentence for each kind that most of the used images are of."""
+    images, kinds = int(findings.classes["images"].sum()), findings.kinds
+    out = kinds["treatment"].astype(str).str.startswith("not used").astype(bool)
+    return [
+        f"{'All' if row.images >= images else f'{row.images:,} of'} {images:,} images: {row.kind} ({row.treatment})."
+        for row in kinds[~out & _usual(findings, kinds)].itertuples()
+    ]
+
+
+def _usual(findings: Findings, kinds: pd.DataFrame) -> "pd.Series[bool]":
+    return (kinds["images"].astype(int) > _USUAL * int(findings.classes["images"].sum())).astype(bool)
+
+
+def _files(findings: Findings, key: str) -> int:
+    return int(kinds_of(findings, key)["images"].sum())

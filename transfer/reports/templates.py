@@ -2,6 +2,7 @@
 
 import functools
 import re
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -10,6 +11,9 @@ from markupsafe import Markup, escape
 # Pages load nothing: whatever text in them became markup, it could run no script, send no form, and reach no other place. (Who may
 # frame a page cannot be said in the page; files have no headers.)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+STYLE = Path(__file__).with_name("style.css")
+"""The style sheet of all pages, with their colours for light and dark screens and for paper."""
 
 
 def render(template: str, **content: Any) -> str:
@@ -24,6 +28,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["code"] = _code
     environment.globals["policy"] = Markup(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">')
+    environment.globals["style"] = Markup(STYLE.read_text(encoding="utf-8"))
     environment.filters["thousands"] = "{:,}".format
     return environment
 

@@ -30,7 +30,8 @@ from transfer.system.progress import Progress, shown
 from transfer.workflows.run import opened
 from transfer.workflows.run_requests import require_report
 
-_HEATED = 160  # side in pixels of an image with its heat map
+_HEATED = 200  # side in pixels of an image with its heat map
+_LARGE = 320  # of a mistake as it is
 
 
 def report(
@@ -95,8 +96,8 @@ def write(run: Run, root: Root | None, served: Served | None, engines: Sequence[
         Number of images that should be shown but are missing or have changed.
     """
     findings = Findings.read(run.whole(FINDINGS)) if (run.path / FINDINGS).exists() else None
-    chosen = gallery.choose(run)
-    small: dict[str, str] = {}
+    chosen = gallery.choose(run, gallery.near_copies(findings))
+    small, large = dict[str, str](), dict[str, str]()
     heated: dict[str, page.Heated] = {}
     missing = 0
     if root is not None:
@@ -105,10 +106,13 @@ def write(run: Run, root: Root | None, served: Served | None, engines: Sequence[
         rows = run.manifest[run.manifest["path"].isin(wanted) & (run.manifest["digest"] != "")]
         there = _unchanged(root, rows)
         missing = len(rows) - len(there)
-        small = thumbnails.thumbnails(root, there, data=build([run.config]).data)
+        data = build([run.config]).data
+        small = thumbnails.thumbnails(root, there, data=data)
+        mistaken = there["path"].isin([one.path for one in chosen.mistakes])
+        large = thumbnails.thumbnails(root, there[mistaken], _LARGE, data=data)
         if served is not None:
             heated = _heated(served, root, there, chosen)
-    write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated), table.read(run), engines))
+    write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated, large), table.read(run), engines))
     return missing
 
 

@@ -11,6 +11,7 @@ from tests.reports.page import Page
 from transfer.quality.findings import Findings
 from transfer.reports import cards
 from transfer.reports.check import page as check_page
+from transfer.reports.findings import items
 from transfer.reports.run import page as run_page
 
 IMAGE = "data:image/png;base64,AAAA"
@@ -61,17 +62,17 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
         assert name in shown, name
 
 
-def test_the_urgent_sections_come_first() -> None:
+def test_classes_come_first_and_then_the_urgent_sections() -> None:
     headings = Page(rendered(filled())).headings
     assert headings == [
-        "Near duplicates across splits", "Contradictions", "Likely wrong labels", "Leaks", "Classes", "Formats and sizes",
+        "Classes", "What was found", "Near duplicates across splits", "Contradictions", "Likely wrong labels", "Leaks", "Formats and sizes",
         "Near duplicates inside one split", "Outliers", "Files that are not used", "Exact duplicates", "Unusual files", "How this was made",
     ]  # fmt: skip
 
 
 def test_sections_without_findings_are_absent_and_named_as_clean() -> None:
     page = Page(rendered(clean()))
-    assert page.headings == ["Classes", "Formats and sizes", "How this was made"]
+    assert page.headings == ["Classes", "What was found", "Formats and sizes", "How this was made"]
     texts = " ".join(page.texts)
     assert "Nothing that must be fixed was found." in texts
     assert "None found: near duplicates across splits, contradictions" in texts
@@ -134,7 +135,7 @@ def test_an_image_without_thumbnail_is_an_empty_frame_with_the_reason() -> None:
 
 def test_of_many_classes_the_smaller_ones_are_folded_away() -> None:
     page = Page(rendered(CASES["300 classes"]))
-    assert "276 smaller classes" in page.texts
+    assert "284 smaller classes" in page.texts
     bars = [float(value.removeprefix("width: ").removesuffix("%")) for value in page.values("style")]
     assert len(bars) == 300
     assert bars[0] == 100
@@ -155,3 +156,15 @@ def test_a_run_shows_findings_of_its_data_exactly_where_it_has_them(tmp_path: Pa
     assert "Leak: the file size alone has an accuracy of 91.0 %" in " ".join(page.texts)
     assert not {"script", "link"} & set(page.tags)
     assert len(page.values("src")) <= 10 * run_page.FINDINGS_SHOWN
+
+
+def test_what_most_images_are_is_told_with_their_sizes_and_is_no_finding() -> None:
+    kinds = [("with transparency", 20, "used: on white"), ("tiny", 3, "used, enlarged"), ("CMYK", 2, "used: converted to RGB")]
+    findings = Findings(classes=table("classes", [("cat", 20, 1.0, 20, 0, 0)]), kinds=table("kinds", kinds))
+    page = Page(rendered(findings))
+    assert "All 20 images: with transparency (used: on white)." in page.texts
+    shown = [(item.key, item.count) for item in items(findings) if item.count]
+    assert shown == [("quality", 3), ("kinds", 2)]
+    kinds[0] = ("with transparency", 10, "used: on white")
+    fewer = Findings(classes=findings.classes, kinds=table("kinds", kinds))
+    assert {item.key: item.count for item in items(fewer)}["kinds"] == 12

@@ -71,8 +71,8 @@ def test_one_size_and_one_seed_can_be_drawn() -> None:
 def test_what_is_real_is_filled_and_what_is_not_is_hollow() -> None:
     _, pairs = made(frozen={"1": 0.8, "10": 0.8, "all": 0.8}, lenet={"1": 0.5, "10": 0.8, "all": 0.95})
     drawn = figures.differences(pairs, "frozen", "lenet")
-    blue, red, hollow = (len(re.findall(f"<use [^>]*style=\"fill: {colour}; stroke: {edge}", drawn)) for colour, edge in
-                         (("#0072b2", "#0072b2"), ("#d55e00", "#d55e00"), ("#ffffff", "#777777")))  # fmt: skip
+    blue, red, hollow = (len(re.findall(f"<use [^>]*style=\"fill: var.--{colour}[^;]*; stroke: var.--{edge}", drawn)) for colour, edge in
+                         (("series-1", "series-1"), ("series-2", "series-2"), ("back", "quiet")))  # fmt: skip
     assert (blue, red, hollow) == (1, 1, 1)
 
 

@@ -31,7 +31,8 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
     assert page.open == [] or page.open == ["html"]
     assert "default-src 'none'" in source and "<script" not in source
     assert all(not value.startswith(("http", "//")) for name in ("src", "href") for value in page.values(name))
-    assert page.headings == ["Accuracy", "Accuracy against images, time and energy", "Significance of the differences", "How this was made"]
+    compared = ["Accuracy", "Accuracy against images, time and energy", "Differences between the methods"]
+    assert page.headings == [*compared, "How this was made", "Configuration"]
     assert "nan" not in " ".join(page.texts).lower().split()
 
 
@@ -76,7 +77,7 @@ def test_the_test_that_was_used_is_explained(seeds: int, there: str, absent: str
 
 def test_one_method_has_a_page_without_differences() -> None:
     page = Page(render("clip art", *tables({"frozen": METHODS["frozen"]})))
-    assert "Significance of the differences" not in page.headings
+    assert "Differences between the methods" not in page.headings
     assert page.tags.count("svg") == 2
 
 

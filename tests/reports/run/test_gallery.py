@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.reports.made_up_findings import table
 from tests.reports.made_up_run import write_run
 from transfer.drafts import Draft
 from transfer.evaluation import predictions
-from transfer.reports.run.gallery import MISTAKES, choose
+from transfer.quality.findings import Findings
+from transfer.reports.run.gallery import MISTAKES, choose, near_copies
 from transfer.runs import PREDICTIONS, Run
 
 CLASSES = ["red", "green", "blue"]
@@ -54,3 +56,20 @@ def test_only_so_many_mistakes_are_shown_and_all_are_counted(tmp_path: Path) -> 
 def test_a_run_without_a_mistake_has_none(tmp_path: Path) -> None:
     found = choose(run_with(tmp_path / "run", [("blue", [0.0, 0.1, 0.9])]))
     assert (found.mistakes, found.mistaken, found.left_out) == ([], 0, 0)
+
+
+def test_of_near_copies_only_the_first_is_shown_with_their_number(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    wrong = choose(run).mistakes
+    assert [one.images for one in wrong] == [1, 1]
+    copies = choose(run, {one.path: "near 0" for one in wrong}).mistakes
+    assert [(one.path, one.images) for one in copies] == [(wrong[0].path, 2)]
+
+
+def test_near_copies_are_named_by_their_set_and_exact_ones_belong_to_it() -> None:
+    findings = Findings(
+        near_duplicates=table("near_duplicates", [(7, "a", "x", "test", "b", "x", "test", 0.99, False)]),
+        duplicates=table("duplicates", [(0, "b", "x", "test", False), (0, "c", "x", "test", False), (1, "d", "x", "test", False)]),
+    )
+    assert near_copies(findings) == {"a": "near 7", "b": "near 7", "c": "near 7", "d": "same 1"}
+    assert near_copies(None) == {}

@@ -9,11 +9,11 @@ import pandas as pd
 from transfer.quality.findings import Findings
 from transfer.reports import templates
 from transfer.reports.cards import Album
-from transfer.reports.findings import absent, items, sentence, without
+from transfer.reports.findings import absent, items, sentence, usual, without
 from transfer.reports.names import printable, records
 
 _TEMPLATE = "check/page.html.jinja"
-_CLASSES = 24  # further ones are folded away
+_CLASSES = 16  # further ones are folded away
 
 
 def render(
@@ -52,6 +52,7 @@ def render(
         first_classes=_CLASSES,
         formats=records(findings.formats),
         sizes=records(findings.sizes),
+        shared=[printable(said) for said in usual(findings)],
         leaks=sorted(records(findings.leaks), key=lambda row: (not row["leak"], row["majority"] - row["accuracy"])),
         notes=[printable(note) for note in findings.notes],
         facts={printable(name): printable(value) for name, value in (facts or {}).items()},

@@ -7,7 +7,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from transfer.quality.findings import Findings
-from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, unused, without
+from transfer.reports.findings import FIX, LOOK, NOTE, Item, absent, items, kinds_of, usual, without
 from transfer.reports.names import printable, shortened
 from transfer.reports.terminal import columns, table, wrapped
 from transfer.reports.words import listed
@@ -49,7 +49,7 @@ def block(
     """
     width = min(max(width, _NARROWEST), _WIDTH)
     lines = ["", *_classes(findings.classes, width), *(line for said in without(findings) for line in wrapped(said, width=width))]
-    lines += ["", *_shapes(findings, width), ""]
+    lines += ["", *_shapes(findings, width), *(line for said in usual(findings) for line in wrapped(printable(said), width)), ""]
     found = [item for item in items(findings) if item.count]
     for urgency in (FIX, LOOK, NOTE):
         chosen = [item for item in found if item.urgency == urgency]
@@ -113,9 +113,8 @@ def _shapes(findings: Findings, width: int) -> Iterator[str]:
 
 
 def _finding(item: Item, findings: Findings, width: int) -> Iterator[str]:
-    if item.key in ("kinds", "unused"):
-        out = unused(findings.kinds)
-        for row in findings.kinds[out if item.key == "unused" else ~out].itertuples():
+    if item.key in ("kinds", "unused", "quality"):
+        for row in kinds_of(findings, item.key).itertuples():
             yield from _counted(item, row.images, printable(f"{row.kind}: {str(row.treatment).removeprefix('used: ')}"), width)
         return
     what = item.unit[item.count != 1].replace("across", "ACROSS")

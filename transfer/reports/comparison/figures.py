@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from transfer.evaluation.curve_crossings import between, verdicts
 from transfer.evaluation.learning_curves import sizes_in_order
 from transfer.reports.comparison import quantities
-from transfer.reports.drawing import plain, svg
+from transfer.reports.drawing import AMBER, BLACK, BLUE, GREEN, GRID, ORANGE, PAPER, PURPLE, QUIET, SKY, plain, svg
 from transfer.reports.names import shortened
 
-# Okabe and Ito's colours, without their yellow, which is too light for a line on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, BLACK)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _LINES = ("-", "--", "-.", ":")
 _WIDTH = 4.6  # inches: 440 px in a browser, still readable when shrunk to 350
 _LONGEST_NAME = 24
+_FEWEST_TICKS = 4
 _ROOM = 0.055  # share of the axis that the name of a size needs
 
 
@@ -50,21 +50,22 @@ def differences(paired: pd.DataFrame, first: str, second: str) -> str:
     rows = between(paired, first, second)
     figure = Figure(figsize=(_WIDTH, 2.6), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(0, color="#555555", linewidth=1)
+    axes.axhline(0, color=QUIET, linewidth=1)
     values, low, high = (100 * rows[name].to_numpy(float) for name in ("difference", "low", "high"))
-    axes.errorbar(rows["images_per_class"], values, [values - low, high - values], color="#777777", linewidth=1, capsize=3)
+    axes.errorbar(rows["images_per_class"], values, [values - low, high - values], color=QUIET, linewidth=1, capsize=3)
     for verdict, place, value in zip(verdicts(rows), rows["images_per_class"], values, strict=True):
-        colour = {1: _COLOURS[0], -1: _COLOURS[1], 0: "#777777"}[verdict]
+        colour = {1: _COLOURS[0], -1: _COLOURS[1], 0: QUIET}[verdict]
         marker = {1: "^", -1: "v", 0: "o"}[verdict]
-        axes.plot(place, value, marker, color=colour, markersize=8, markerfacecolor=colour if verdict else "white", zorder=3)
+        axes.plot(place, value, marker, color=colour, markersize=8, markerfacecolor=colour if verdict else PAPER, zorder=3)
     # Both sides of 0 are visible, whatever the differences.
     reach = max(float(np.abs([low, high]).max()), 1.0)
     axes.set_ylim(min(float(low.min()), -0.15 * reach) - 0.08 * reach, max(float(high.max()), 0.15 * reach) + 0.08 * reach)
     _sizes_axis(axes, {str(row["size"]): float(row["images_per_class"]) for _, row in rows.iterrows()})
     axes.set(xlabel="training images per class", ylabel="difference, points")
-    axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
+    axes.grid(axis="y", color=GRID, linewidth=0.7)
+    _more_ticks(axes)
     _open(axes)
-    return svg(figure)
+    return svg(figure, f"difference of accuracy between {first} and {second} by images per class")
 
 
 def _costs(rows: pd.DataFrame, every: pd.DataFrame, column: str, label: str) -> str:
@@ -114,12 +115,14 @@ def _sizes_axis(axes: Axes, sizes: dict[str, float]) -> None:
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Label 1, 2 and 5 of each power of ten, or fewer where the axis has many powers, in plain digits."""
+    """Label 1, 2 and 5 of each power of ten, fewer where the axis has many powers and more where it has less than one, in plain digits."""
     low, high = axes.get_xlim()
     powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     steps = (1, 2, 5) if np.log10(high / low) < 1.6 else (1, 3) if np.log10(high / low) < 3 else (1,)
     places = [step * 10.0**power for power in powers for step in steps]
     shown = [place for place in places if low <= place <= high]
+    if len(shown) < _FEWEST_TICKS:  # so short an axis is nearly linear
+        shown = [place for place in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= place <= high]
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.set_xticklabels([f"{place:,.10g}" for place in shown])
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -129,11 +132,16 @@ def _finished(figure: Figure, axes: Axes, label: str) -> str:
     axes.set(xlabel=label, ylabel="accuracy, %")
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -1), min(high, 101))
-    axes.grid(color="#e4e4e4", linewidth=0.7)
+    _more_ticks(axes)
+    axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     _open(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, handlelength=3.2, columnspacing=1.2)
-    return svg(figure)
+    return svg(figure, f"accuracy of each method against {label}")
+
+
+def _more_ticks(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, min_n_ticks=_FEWEST_TICKS, steps=[1, 2, 5, 10]))
 
 
 def _open(axes: Axes) -> None:

@@ -1,11 +1,13 @@
 """The test images shown of a run: the worst mistakes, and the most and the least confident predictions of each class."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from transfer.quality.findings import Findings
 from transfer.runs import Run
 
 MISTAKES = 12
@@ -22,6 +24,7 @@ class Shown:
         label, predicted: its class and the predicted one.
         score: probability of the predicted class.
         of_label: probability of its own class.
+        images: the images that it stands for: itself, and near copies of it that would be shown beside it.
     """
 
     path: str
@@ -29,6 +32,7 @@ class Shown:
     predicted: str
     score: float
     of_label: float
+    images: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,20 @@ class Gallery:
             yield from (*one.confident, *one.uncertain)
 
 
-def choose(run: Run) -> Gallery:
-    """Choose from the test images of a run by its predictions."""
+def near_copies(findings: Findings | None) -> dict[str, str]:
+    """Return path -> name of its set, for all images that are exact or near duplicates of others."""
+    if findings is None:
+        return {}
+    near = findings.near_duplicates
+    found = {path: f"near {number}" for column in ("path", "other_path") for path, number in zip(near[column], near["set"], strict=True)}
+    for number, rows in findings.duplicates.groupby("set", sort=False):
+        known = next((found[path] for path in rows["path"] if path in found), f"same {number}")
+        found.update(dict.fromkeys(rows["path"], known))
+    return found
+
+
+def choose(run: Run, alike: Mapping[str, str] | None = None) -> Gallery:
+    """Choose from the test images of a run by its predictions; of near copies (`near_copies`) only the first is shown."""
     classes = run.labels
     test = run.predictions[run.predictions["split"] == "test"].reset_index(drop=True)
     values = test.iloc[:, -len(classes) :].to_numpy(float)
@@ -71,22 +87,26 @@ def choose(run: Run) -> Gallery:
     labels = np.array([number[label] for label in test["label"]], int)
     score, right = values.max(1), (test["label"] == test["predicted"]).to_numpy(bool)  # rounded probabilities may be equal
     of_label = values[np.arange(len(test)), labels]
+    sets = np.array([(alike or {}).get(path, path) for path in test["path"]], object)
 
-    def shown(positions: np.ndarray) -> list[Shown]:
-        return [_shown(test.iloc[position], score[position], of_label[position]) for position in positions]
+    def shown(positions: np.ndarray, most: int) -> list[Shown]:
+        counts = Counter(sets[positions].tolist())
+        first = dict(zip(reversed(sets[positions].tolist()), reversed(positions.tolist()), strict=True))
+        ordered = [place for place in positions.tolist() if first[sets[place]] == place][:most]
+        return [_shown(test.iloc[place], score[place], of_label[place], counts[sets[place]]) for place in ordered]
 
     wrong = np.flatnonzero(~right)
     by_class = []
     for name in classes[:_CLASSES]:
         own = np.flatnonzero(labels == number[name])
         confident = own[right[own]]
-        confident = confident[np.argsort(-score[confident], kind="stable")][:_OF_A_CLASS]
-        uncertain = np.setdiff1d(own, confident)
-        uncertain = uncertain[np.argsort(score[uncertain], kind="stable")][:_OF_A_CLASS]
-        by_class.append(OfClass(name, shown(confident), shown(uncertain)))
-    worst = wrong[np.argsort(-score[wrong], kind="stable")][:MISTAKES]
-    return Gallery(shown(worst), len(wrong), by_class, max(len(classes) - _CLASSES, 0))
+        best = shown(confident[np.argsort(-score[confident], kind="stable")], _OF_A_CLASS)
+        taken = {(alike or {}).get(one.path, one.path) for one in best}
+        uncertain = own[[sets[place] not in taken for place in own]] if len(own) else own
+        by_class.append(OfClass(name, best, shown(uncertain[np.argsort(score[uncertain], kind="stable")], _OF_A_CLASS)))
+    worst = shown(wrong[np.argsort(-score[wrong], kind="stable")], MISTAKES)
+    return Gallery(worst, len(wrong), by_class, max(len(classes) - _CLASSES, 0))
 
 
-def _shown(row: "pd.Series[object]", score: float, of_label: float) -> Shown:
-    return Shown(str(row["path"]), str(row["label"]), str(row["predicted"]), float(score), float(of_label))
+def _shown(row: "pd.Series[object]", score: float, of_label: float, images: int) -> Shown:
+    return Shown(str(row["path"]), str(row["label"]), str(row["predicted"]), float(score), float(of_label), images)

@@ -1,7 +1,8 @@
 """A run's folder -> one self-contained page. Reads what the run wrote, without TensorFlow."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from transfer.drafts import Draft
@@ -11,12 +12,12 @@ from transfer.reports import templates
 from transfer.reports.cards import Album
 from transfer.reports.findings import items, sentence
 from transfer.reports.names import printable, records
-from transfer.reports.run import figures, text
-from transfer.reports.run.gallery import Gallery, choose
+from transfer.reports.run import class_curves, figures, text
+from transfer.reports.run.gallery import Gallery, choose, near_copies
 from transfer.reports.tuning import figures as tuning_figures
 from transfer.reports.tuning.search import CAUTION, Search
 from transfer.reports.words import percent
-from transfer.runs import Run
+from transfer.runs import METRICS, Run
 
 _TEMPLATE = "run/page.html.jinja"
 
@@ -43,11 +44,13 @@ class Images:
         gallery: which.
         thumbnails: path -> data URI.
         heated: path -> heat maps, of the mistakes.
+        large: path -> data URI of a larger copy, of the mistakes.
     """
 
     gallery: Gallery
     thumbnails: Mapping[str, str]
     heated: Mapping[str, Heated]
+    large: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -69,7 +72,7 @@ def render(
         engines: that can compute the SavedModel on this machine: `name`, `images_per_second`, `latency_ms`, `chosen`, and the second's
             agreement with the first; empty: they were not measured.
     """
-    shown = images or Images(choose(run), {}, {})
+    shown = images or Images(choose(run, near_copies(findings)), {}, {})
     own = {"images": shown, "exports": exports, "engines": engines}
     return templates.render(_TEMPLATE, **_content(run), findings=_findings(findings, thumbnails or {}), **own)
 
@@ -95,13 +98,16 @@ def _content(run: Run) -> dict[str, Any]:
     other_data = {name: {**facts, "judged": text.judged(facts)} for name, facts in text.other_kinds(metrics["ood"]).items()}
     usual, most = majority(test)
     drawn = len(classes) <= _CLASSES_DRAWN
+    curves = class_curves.of_run(run.predictions, classes)
     skipped = run.manifest[run.manifest["reason"] != ""]
     return {
         "name": run.path.name if not isinstance(run, Draft) else run.path.name.lstrip(".").rpartition(".partial-")[0],
-        "sentence": (
-            f"{percent(test['accuracy'])} of {test['images']} test images were classified correctly (95 % interval: {percent(low)} to "
-            f"{percent(high)}), measured {text.measured(metrics)}; always answering '{printable(usual)}' would give {percent(most)}."
-        ),
+        "facts": list(_facts(run)),
+        "accuracy": percent(test["accuracy"]),
+        "interval": f"{percent(low)} to {percent(high)}",
+        "usual": printable(usual),
+        "majority": percent(most),
+        "measured": text.measured(metrics),
         "metrics": metrics,
         "test": test,
         "classes": sorted(test["per_class"].items(), key=lambda item: item[1]["recall"]),
@@ -109,6 +115,9 @@ def _content(run: Run) -> dict[str, Any]:
         "without": text.without(run),
         "confusion": figures.confusion(confusion_matrix(test), classes) if drawn else "",
         "confused": [] if drawn else _confused(test),
+        "class_curves": curves[: class_curves.SHOWN + class_curves.FOLDED],
+        "curves_shown": class_curves.SHOWN,
+        "curves_left_out": max(len(curves) - class_curves.SHOWN - class_curves.FOLDED, 0),
         "reliability": figures.reliability(of_test, classes),
         "folds": metrics.get("cross_validation"),
         "calibration": metrics["calibration"],
@@ -124,6 +133,20 @@ def _content(run: Run) -> dict[str, Any]:
         "config": (run.path / "config.yaml").read_text(encoding="utf-8"),
         "environment": run.environment,
     }
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what a reader wants to know of a run first: names and values."""
+    config, cuts = run.config, run.config.get("truncate_at", "top")
+    yield "backbone", printable(str(config.get("backbone", "")))
+    if cuts != "top":
+        yield "cut at", printable(cuts if isinstance(cuts, str) else ", ".join(map(str, cuts)))
+    if config.get("unfreeze_from"):
+        yield "fine-tuned from", printable(str(config.get("unfreeze_from")))
+    if config.get("image_size"):
+        yield "image size", f"{config['image_size']:,} px"
+    yield "data", printable(str(config.get("data.source", "")))
+    yield "date", datetime.fromtimestamp((run.path / METRICS).stat().st_mtime).strftime("%-d %B %Y, %H:%M")
 
 
 def _new_classes(found: Mapping[str, Any] | None) -> str:

@@ -89,11 +89,18 @@ def other_data(name: str, facts: Mapping[str, float]) -> str:
 
 def cut_points(compared: pd.DataFrame) -> str:
     """Return the table of `truncate_at: auto`."""
+    chosen = {False: "", True: "<- chosen"}
     rows = [
-        [row.cut, f"{row.cv_accuracy:.3f} +- {row.standard_error:.3f}", f"{row.features} features", "<- chosen" if row.chosen else ""]
+        [
+            row.cut,
+            f"{row.cv_accuracy:.3f}",
+            f"standard error {row.standard_error:.3f}",
+            f"{row.features:,} features",
+            chosen[bool(row.chosen)],
+        ]
         for row in compared.itertuples()
     ]
-    return "\n".join(["Cut points, cross-validated on the training images:", *table([""] * 4, rows, left=(0, 3), indent=2)])
+    return "\n".join(["Cut points, cross-validated on the training images:", *table([""] * 5, rows, left=(0, 4), indent=2)])
 
 
 def side_by_side(runs: Sequence[Run]) -> str:

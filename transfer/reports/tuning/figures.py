@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from transfer.reports.drawing import plain, svg
+from transfer.reports.drawing import BLUE, ORANGE, QUIET, plain, svg
 
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"  # Okabe and Ito's
 _SHOWN_ABOVE = 0.05  # quantile of the trials below which the axis ends: a few failures would flatten all others
 
 
@@ -16,18 +15,18 @@ def by_trial(trials: pd.DataFrame, metric: str, chosen: int) -> str:
     figure = Figure(figsize=(4.6, 3), layout="constrained")
     axes = figure.subplots()
     finished, pruned = trials[trials["state"] == "finished"], trials[trials["state"] != "finished"]
-    axes.plot(finished["trial"], finished["value"], ".", color=_BLUE, markersize=4, label="trial")
+    axes.plot(finished["trial"], finished["value"], ".", color=BLUE, markersize=4, label="trial")
     if len(pruned):
-        axes.plot(pruned["trial"], pruned["value"], "x", color=_GREY, markersize=4, label="stopped early")
-    axes.step(finished["trial"], finished["value"].cummax(), where="post", color=_BLUE, linewidth=1, label="best so far")
+        axes.plot(pruned["trial"], pruned["value"], "x", color=QUIET, markersize=4, label="stopped early")
+    axes.step(finished["trial"], finished["value"].cummax(), where="post", color=BLUE, linewidth=1, label="best so far")
     fitted = trials[trials["trial"] == chosen]
-    axes.plot(fitted["trial"], fitted["value"], "o", color=_ORANGE, markersize=8, markerfacecolor="none", label="fitted")
+    axes.plot(fitted["trial"], fitted["value"], "o", color=ORANGE, markersize=8, markerfacecolor="none", label="fitted")
     lowest, highest = float(trials["value"].quantile(_SHOWN_ABOVE)), float(finished["value"].max())
     if highest > lowest:
         axes.set_ylim(lowest - 0.1 * (highest - lowest), highest + 0.1 * (highest - lowest))
     axes.set(xlabel="trial", ylabel=metric)
     axes.legend(frameon=False, fontsize="small", loc="lower right")
-    return svg(figure)
+    return svg(figure, f"{metric} of each trial, and the best so far")
 
 
 def importances(shares: Sequence[tuple[str, float]]) -> str:
@@ -35,6 +34,6 @@ def importances(shares: Sequence[tuple[str, float]]) -> str:
     figure = Figure(figsize=(4.6, 0.6 + 0.3 * len(shares)), layout="constrained")
     axes = figure.subplots()
     names = [plain(name) for name, _ in reversed(shares)]
-    axes.barh(names, [100 * share for _, share in reversed(shares)], color=_BLUE)
+    axes.barh(names, [100 * share for _, share in reversed(shares)], color=BLUE)
     axes.set(xlabel="share of the importance, %", xlim=(0, 100))
-    return svg(figure)
+    return svg(figure, "share of the importance of each setting")
