@@ -108,8 +108,8 @@ def write(run: Run, root: Root | None, served: Served | None, engines: Sequence[
         missing = len(rows) - len(there)
         data = build([run.config]).data
         small = thumbnails.thumbnails(root, there, data=data)
-        mistaken = there["path"].isin([one.path for one in chosen.mistakes])
-        large = thumbnails.thumbnails(root, there[mistaken], _LARGE, data=data)
+        wrong = there["path"].isin([one.path for one in chosen.mistakes])
+        large = thumbnails.thumbnails(root, there[wrong], _LARGE, data=data)
         if served is not None:
             heated = _heated(served, root, there, chosen)
     write_text(run.report, page.render(run, findings, small, page.Images(chosen, small, heated, large), table.read(run), engines))
