@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 import transfer
 from tests.conftest import made_up_image
-from tests.models.own.networks import network, with_layer
-from transfer.errors import ConfigError
+from tests.models.own.networks import head, network, with_layer
+from transfer.errors import ConfigError, TransferError
 from transfer.runs import Run
 from transfer.workflows.own_parts import taken
 from transfer.workflows.requests import fit_request
 
 SHORT: dict[str, Any] = {
-    "precision": "float32", "compute": "tensorflow", "training": {"epochs": 3}, "fine_tuning": {"epochs": 1}, "energy": "off",
+    "precision": "float32", "compute": "tensorflow", "training": {"epochs": 3}, "energy": "off",
     "ood": {"other_images": 0},
 }  # fmt: skip
 
@@ -42,24 +43,58 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+class Seen(keras.callbacks.Callback):
+    """Notes what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.logs.append(dict(logs or {}))
+
+
+class Failing(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == 1:
+            raise ValueError("no space left in the cloud")
+
+
+SEEN = Seen()
+
+
 @pytest.fixture(scope="module")
 def run(images: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A run of an own backbone, fine-tuned above one of its cut points."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFER_HOME", str(home))
         keras.utils.set_random_seed(3)
-        settings = SHORT | {"truncate_at": "high", "unfreeze_from": "low"}
-        yield transfer.fit(images, settings, backbone=network(), preprocess="tf", output=tmp_path_factory.mktemp("runs"), progress=False)
+        settings = SHORT | {"truncate_at": "high", "unfreeze_from": "low", "fine_tuning": {"epochs": 1}}
+        yield transfer.fit(
+            images, settings, backbone=network(), preprocess="tf", head=head(6, 2), callbacks=[SEEN],
+            metrics=["AUC", keras.metrics.TopKCategoricalAccuracy(2, name="top_2")], output=tmp_path_factory.mktemp("runs"), progress=False,
+        )  # fmt: skip
 
 
 def test_the_configuration_names_the_part_by_what_it_is(run: Run) -> None:
     assert str(run.config["backbone"]).startswith("own:mine:") and run.config["weights"] == "own"
     assert "-mine-" in run.name and ":" not in run.name
-    assert set(run.history["stage"]) == {"head", "fine-tuning"}
+    assert str(run.config["head.own"]).startswith("own:plain:") and run.config["head.kind"] == "own"
+    assert (run.config["training.callbacks"], run.config["training.metrics"]) == (["Seen"], ["auc", "top_2"])
+
+
+def test_callbacks_see_both_stages_and_metrics_are_columns_of_the_history(run: Run) -> None:
+    assert list(run.history["stage"]) == ["head"] * 3 + ["fine-tuning"]
+    assert len(SEEN.logs) == 4 and {"loss", "val_loss", "auc", "val_auc", "top_2", "val_top_2"} <= set(SEEN.logs[0])
+    assert np.allclose(run.history["val_auc"], [logs["val_auc"] for logs in SEEN.logs])
+    assert (run.history["top_2"] == 1).all()  # of two classes
 
 
 def test_its_configuration_gives_the_same_run_again(run: Run, images: Path, tmp_path: Path) -> None:
-    again = transfer.fit(images, run.config, name="again", output=tmp_path, progress=False)
+    with pytest.raises(ConfigError, match=r"training.callbacks: the run was made with callbacks that were given in Python.*Received Seen"):
+        fit_request(images, [run.config], name="again")
+    metrics = ["AUC", keras.metrics.TopKCategoricalAccuracy(2, name="top_2")]
+    again = transfer.fit(images, run.config, callbacks=Seen(), metrics=metrics, name="again", output=tmp_path, progress=False)
     assert {key: again.metrics[key] for key in ("test", "validation", "weights_digest")} == {
         key: run.metrics[key] for key in ("test", "validation", "weights_digest")
     }
@@ -83,7 +118,7 @@ def test_names_of_layers_in_the_settings_are_those_of_the_users_model(images: Pa
 
 
 def test_a_function_of_keras_itself_is_its_name() -> None:
-    assert taken([{"backbone": keras.applications.VGG16}])[-1] == {"backbone": "keras.applications.VGG16"}
+    assert taken([{"backbone": keras.applications.VGG16}])[0][-1] == {"backbone": "keras.applications.VGG16"}
 
 
 def test_a_later_name_takes_the_place_of_a_model(images: Path) -> None:
@@ -107,3 +142,56 @@ def test_what_does_not_go_with_it_is_refused(images: Path, settings: dict[str, A
         layers = [settings]
     with pytest.raises(ConfigError, match=match):
         fit_request(images, layers, name="x")
+
+
+def test_a_callback_that_fails_is_named_and_nothing_that_was_computed_is_lost(run: Run, images: Path, home: Path, tmp_path: Path) -> None:
+    settings = SHORT | {"truncate_at": "high", "backbone": run.config["backbone"], "training": {"epochs": 3, "checkpoint_seconds": 0}}
+    before = {path: path.stat().st_mtime for path in (home / "features").rglob("*.mdb")}
+    with pytest.raises(
+        TransferError, match=r"^The callback Failing failed in on_epoch_end: ValueError: no space left in the cloud. Features"
+    ) as error:
+        transfer.fit(images, settings, callbacks=[Failing()], output=tmp_path, name="x", progress=False)
+    assert "\n" not in str(error.value) and not (tmp_path / "x").exists()
+    assert before and all(path.exists() for path in before) and list((home / "checkpoints").glob("*.npz"))
+
+
+def test_live_views_are_made_by_layers(images: Path, tmp_path: Path) -> None:
+    layers = [keras.layers.RandomFlip("horizontal"), keras.layers.RandomRotation(0.1)]
+    settings = SHORT | {"backbone": "lenet", "image_size": 16, "augment": {"layers": layers}, "training": {"epochs": 2}}
+    run = transfer.fit(images, settings, output=tmp_path, name="x", progress=False)
+    assert str(run.config["augment.layers"]).startswith("own:RandomFlip-RandomRotation:") and run.config["augment.live"]
+    again = transfer.fit(images, run.config, output=tmp_path, name="again", progress=False)
+    assert again.history["loss"].equals(run.history["loss"])
+
+
+def _nothing(width: int, classes: int) -> Any:
+    raise RuntimeError("not today")
+
+
+@pytest.mark.parametrize(
+    "settings, match",
+    [
+        ({"callbacks": [keras.callbacks.EarlyStopping]}, r"callbacks: expected a list of Keras callbacks.*Received EarlyStopping, a class"),
+        ({"callbacks": "tensorboard"}, r"callbacks: expected a list of Keras callbacks.*Received str"),
+        ({"callbacks": [Seen()], "cross_validation": {"folds": 2}}, r"callbacks: each fold is a training of its own.*function"),
+        ({"metrics": ["AUCC"]}, r"metrics: expected Keras metrics or their names.*Received 'AUCC'"),
+        ({"metrics": [keras.metrics.CategoricalAccuracy(name="accuracy")]}, r"metrics: each needs a name of its own.*Received 'accuracy'"),
+        ({"metrics": ["AUC", "AUC"]}, r"metrics: each needs a name of its own"),
+        ({"metrics": ["AUC"], "head": {"kind": "linear"}}, r"head.kind: a linear head is fitted at once, without epochs.*Received auc"),
+        ({"head": keras.layers.Dense(2)}, r"head: expected settings .*Received Dense"),
+        ({"head": head(6, 2), "head.dropout": 0.1}, r"head.dropout: an own head has its own layers"),
+        ({"head.kind": "own"}, r"head.kind: own is a head that is given in Python.*head.own=None"),
+        ({"head.kind": "own", "head.own": "own:mine:0123456789abcdef"}, r"head: 'mine' was given in Python.*Give it again"),
+        ({"augment.layers": [keras.layers.MixUp()]}, r"augment.layers: a view is of one image"),
+        ({"augment.layers": keras.layers.Resizing(8, 8)}, r"augment.layers: a view is as large as its image"),
+        ({"augment.layers": [keras.layers.GaussianDropout(0.5)]}, r"augment.layers: the same seeds must give the same view"),
+        ({"augment.layers": [7]}, r"augment.layers: expected Keras layers.*Received int"),
+        ({"augment.layers": keras.layers.Lambda(lambda x: x)}, r"augment.layers: a Lambda layer holds code"),
+        ({"augment.layers": "own:Mine:0123456789abcdef", "augment.live": True, "backbone": "lenet"}, r"augment.layers: 'Mine' was"),
+        ({"augment.layers": keras.layers.RandomFlip()}, r"augment.live makes views in each epoch and needs training on pixels"),
+    ],
+)  # fmt: skip
+def test_parts_that_are_none_are_refused_before_training(images: Path, settings: dict[str, Any], match: str) -> None:
+    with pytest.raises(ConfigError, match=match) as error:
+        fit_request(images, [settings], name="x")
+    assert "\n" not in str(error.value)

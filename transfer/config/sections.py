@@ -58,14 +58,20 @@ class AugmentConfig(Section):
     crop: float = Field(0.2, ge=0, lt=0.9, description="largest fraction of each side that is cropped away")
     color: float = Field(0.2, ge=0, lt=1, description="largest relative change of brightness, contrast and saturation")
     rotation: float = Field(10.0, ge=0, le=180, description="largest rotation in either direction, in degrees")
+    layers: str | None = Field(
+        None, description="Keras layers that were given in Python and make live views in place of these changes, by their name; empty: none"
+    )
 
 
 class HeadConfig(Section):
     """The new classifier on top of the truncated backbone."""
 
-    kind: Literal["dense", "linear"] = Field(
-        "dense", description="dense: dense layers with dropout and L2; linear: logistic regression, fitted to convergence"
+    kind: Literal["dense", "linear", "own"] = Field(
+        "dense",
+        description="dense: dense layers with dropout and L2; linear: logistic regression, fitted to convergence; own: a Keras model that "
+        "was given in Python",
     )
+    own: str | None = Field(None, description="name of the own head, as head=MODEL sets it; empty: none was given")
     pooling: Literal["avg", "max", "avg+max", "flatten"] = Field(
         "avg", description="how a feature map becomes a vector; avg+max: both, side by side; flatten: of a single cut point"
     )
@@ -107,6 +113,8 @@ class TrainingConfig(OptimizerConfig):
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="seconds between checkpoints, from which interrupted training resumes")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: every class has equal weight; also in fine-tuning")
+    callbacks: tuple[str, ...] = Field((), description="classes of the Keras callbacks that were given in Python")
+    metrics: tuple[str, ...] = Field((), description="names of the Keras metrics that were given in Python")
     devices: Literal["all", "one"] = Field(
         "all", description="with several GPUs: split each batch among all of them, or use one; also in fine-tuning"
     )

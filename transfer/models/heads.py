@@ -47,6 +47,7 @@ def build(
     mean: np.ndarray | None = None,
     variance: np.ndarray | None = None,
     widths: Sequence[int] = (),
+    own: keras.Model | None = None,
 ) -> keras.Model:
     """Build a head without its pooling.
 
@@ -57,6 +58,7 @@ def build(
         seed: of the initial weights and of dropout.
         mean, variance: float32 [width], of the training features; used if `config.standardize`.
         widths: of the blocks of features that have the same origin; none: a single one. See `scales`.
+        own: the user's, [n, width] -> [n, classes], which gets the features as the dense layers would.
 
     Returns:
         Model from pooled features, float32 [n, width], to logits [n, classes].
@@ -69,6 +71,8 @@ def build(
     if config.standardize and mean is not None and variance is not None:
         scale = scales(widths or [width], config)
         x = keras.layers.Normalization(mean=mean, variance=safe(variance) / scale**2, name="standardize")(x)
+    if own is not None:
+        return keras.Model(features, own(x), name="head")
     for number, units in enumerate(config.dense, start=1):
         x = _dropped(x, config.dropout, next(seeds), f"dropout_{number}")
         x = _dense(units, "relu", config.l2, next(seeds), f"dense_{number}")(x)

@@ -5,15 +5,27 @@ With their published classifiers at 1,000 classes: VGG16 at 224 px with `head.po
 23,851,784 (Szegedy et al. 2016).
 """
 
+from collections.abc import Callable
+
 import keras
 
 from transfer.config import HeadConfig
 from transfer.models import backbones, heads, weights
 from transfer.models.registry import Backbone
 
+OwnHead = Callable[[int, int, int], keras.Model]
+"""(width, classes, seed) -> the user's head; see `own.head.Head.build`."""
+
 
 def build(
-    backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
+    backbone: Backbone,
+    truncate_at: str,
+    size: int,
+    classes: int,
+    head: HeadConfig,
+    seed: int,
+    precision: str = "float32",
+    own: OwnHead | None = None,
 ) -> keras.Model:
     """Build a truncated backbone and a head, both entirely trainable.
 
@@ -25,18 +37,26 @@ def build(
         head: pooling, dense layers, dropout and L2; it does not standardise, since the features change during training.
         seed: of the weights.
         precision: of the backbone's products; the head computes in float32.
+        own: builds the user's head.
 
     Returns:
         Model from RGB in 0..255, float32 [n, size, size, 3], to logits [n, classes]. Its batch normalisation learns.
     """
-    model = assemble(backbone, truncate_at, size, classes, head, seed, precision)
+    model = assemble(backbone, truncate_at, size, classes, head, seed, precision, own)
     weights.randomize(model.get_layer("trunk"), seed)
     backbones.seed_dropout(model.get_layer("trunk"), seed)
     return model
 
 
 def assemble(
-    backbone: Backbone, truncate_at: str, size: int, classes: int, head: HeadConfig, seed: int, precision: str = "float32"
+    backbone: Backbone,
+    truncate_at: str,
+    size: int,
+    classes: int,
+    head: HeadConfig,
+    seed: int,
+    precision: str = "float32",
+    own: OwnHead | None = None,
 ) -> keras.Model:
     """Do as `build`, with the trunk's weights as Keras draws them; within a stateless scope, they take no memory."""
     base = backbones.build(backbone, size, precision)
@@ -44,5 +64,6 @@ def assemble(
     images = keras.Input((size, size, 3), name="images", dtype="float32")
     trunk = keras.Model(base.input, backbones.tensor_at(base, backbone.cut(truncate_at)), name="trunk")
     vector = heads.pool_all([trunk(backbones.preprocess(images, backbone))], head.pooling)
-    logits = heads.build(vector.shape[-1], classes, head, seed)(vector)
+    width = vector.shape[-1]
+    logits = heads.build(width, classes, head, seed, own=own(width, classes, seed) if own else None)(vector)
     return keras.Model(images, logits, name=backbone.identifier)

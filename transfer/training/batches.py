@@ -13,6 +13,7 @@ import tensorflow as tf
 from transfer.config import AugmentConfig
 from transfer.data.augment import augment, view_seeds
 from transfer.features.arrays import StoredRows
+from transfer.models.own import views as own_views
 from transfer.system import resources
 
 _FEW, _SMALL = 8, 2**26  # batches, bytes
@@ -26,11 +27,17 @@ class Live:
         digests: digest of the image in each row.
         augmentation: limits of the views.
         seed: determines each view, together with the digest and the epoch.
+        layers: JSON of Keras's layers that make the views instead; empty: `augment` does.
     """
 
     digests: Sequence[str]
     augmentation: AugmentConfig
     seed: int
+    layers: str = ""
+
+    def change(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Return the function (image, seeds) -> view; not to be called in a graph, where layers could not be made."""
+        return own_views.view(self.layers) if self.layers else lambda image, seeds: augment(image, seeds, self.augmentation)
 
     def seeds(self, epoch: int) -> np.ndarray:
         """Return the seeds of each row's view in an epoch (from 0), int64 [n, 2]."""
@@ -94,13 +101,13 @@ class Batches:
         Rows that fit into memory are held by TensorFlow; others are read from the store for each batch.
         """
         labels, weights = tf.constant(self.labels), tf.constant(self.weights)
-        rows_of = self._rows()
+        rows_of, change = self._rows(), self.live.change() if self.live else None
 
         @tf.autograph.experimental.do_not_convert
         def batch(numbers: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             rows = tf.ensure_shape(tf.reshape(rows_of(numbers), [-1, *self.shape]), [None, *self.shape])
-            if self.live:
-                rows = _views(rows, seeds, self.live.augmentation)
+            if change:
+                rows = _views(rows, seeds, change)
             return tf.cast(rows, self.dtype), tf.one_hot(tf.gather(labels, numbers), self.classes), tf.gather(weights, numbers)
 
         if self._ready:
@@ -152,10 +159,10 @@ class Batches:
         return lambda numbers: tf.numpy_function(self.rows.take_stored, [numbers], kind)
 
 
-def _views(images: tf.Tensor, seeds: tf.Tensor, augmentation: AugmentConfig) -> tf.Tensor:
+def _views(images: tf.Tensor, seeds: tf.Tensor, change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
     """Return one view of each image, uint8 [b, size, size, 3]."""
     return tf.map_fn(
-        lambda one: augment(one[0], one[1], augmentation),
+        lambda one: change(tf.ensure_shape(one[0], images.shape[1:]), one[1]),
         (images, seeds),
         fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
     )

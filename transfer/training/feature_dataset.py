@@ -20,6 +20,7 @@ from transfer.features.keys import by_name
 from transfer.features.snapshot import Readable, Snapshot, packed
 from transfer.features.store import Store
 from transfer.features.tasks import PLAIN, views_of
+from transfer.models.own.parts import NONE, Parts
 from transfer.training import checkpoints
 from transfer.training.batches import Batches, Live, class_weights
 from transfer.training.identity import result_identity
@@ -40,6 +41,7 @@ class FeatureDataset:
         store: the open store that holds them; on another machine than the store's, a part of it (`sent`).
         config: complete; decisions made on the way (precision, cut point) are not filled in.
         engine: where features are computed that turn out to be needed only now.
+        parts: what was given in Python and is no setting: head, callbacks, metrics, layers of live views.
     """
 
     dataset: Dataset
@@ -47,6 +49,7 @@ class FeatureDataset:
     store: Readable
     config: Config
     engine: Engine = LOCAL
+    parts: Parts = NONE
 
     @property
     def classes(self) -> list[str]:
@@ -95,7 +98,7 @@ class FeatureDataset:
         turns = 1 + self.config.augment.views if in_turns else 1
         live = None
         if self.config.augment.live and outputs == (PIXELS,):
-            live = Live(list(self.rows("train")["digest"]), self.config.augment, self.config.seed)
+            live = Live(list(self.rows("train")["digest"]), self.config.augment, self.config.seed, self.parts.layers)
         return Batches(rows, labels, len(self.classes), batch_size, shape, weights, self.config.seed, live, dtype, turns)
 
     def evaluation_batches(self, split: str, outputs: Outputs, shape: tuple[int, ...], dtype: str = "float32") -> Batches:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from transfer.errors import TransferError
+from transfer.errors import ConfigError, TransferError
 from transfer.features.extractor import PIXELS, BackboneExtractor
 from transfer.features.specs import freeze_boundary
 from transfer.models import joined, tunable
@@ -45,7 +45,7 @@ def train(
     dtype = keras.backend.standardize_dtype(tuned.model.input.dtype)
     factors = tunable.rates(tuned, settings.layer_decay) if settings.layer_decay != 1 else None
     checkpoint, rule = features.checkpoint(outputs), (settings.keep, settings.keep_tolerance)
-    stage = Stage(FINE_TUNING, settings, config.training, checkpoint, factors, pretrained.precision, *rule)
+    stage = Stage(FINE_TUNING, settings, config.training, checkpoint, factors, pretrained.precision, *rule, parts=features.parts)
     train_batches = features.batches(outputs, shape, settings.batch_size, dtype, in_turns=settings.views == "turns")
     fitted = fit(tuned.model, train_batches, features.evaluation_batches("validation", outputs, shape, dtype), stage, progress)
     _require_same_statistics(tuned, pretrained)
@@ -70,10 +70,26 @@ def _count(model: keras.Model) -> int:
 
 
 def _require_same_statistics(tuned: tunable.Tunable, pretrained: Pretrained) -> None:
-    """Assert that the backbone's batch normalisation ran in inference mode: its means and variances are unchanged."""
+    """Check that what is not trained is as it was: the backbone's batch normalisation ran in inference mode.
+
+    Raises:
+        ConfigError: if a layer of the user changes weights that are not trained.
+    """
     for layer in tuned.suffix.layers:
+        if type(layer).__module__.partition(".")[0] != "keras":
+            _require_same_state(layer, pretrained.model.get_layer(layer.name))
         if isinstance(layer, keras.layers.BatchNormalization):
             before = pretrained.model.get_layer(layer.name)
             for name in ("moving_mean", "moving_variance"):
                 if not np.array_equal(np.asarray(getattr(layer, name)), np.asarray(getattr(before, name))):
                     raise TransferError(f"Batch normalisation must keep its statistics. Received others in {layer.name}. This is a bug.")
+
+
+def _require_same_state(layer: keras.Layer, before: keras.Layer) -> None:
+    for now, then in zip(layer.non_trainable_variables, before.non_trainable_variables, strict=True):
+        if "seed_generator" not in now.path and not np.array_equal(np.asarray(now), np.asarray(then)):
+            raise ConfigError(
+                f"unfreeze_from: the layer {layer.name!r} changes {now.name!r}, which is not trained, while it is fine-tuned. Expected "
+                "layers whose state stays as it was pretrained, like batch normalisation in inference mode. Unfreeze from a layer above "
+                f"it. Received the class {type(layer).__name__}."
+            )

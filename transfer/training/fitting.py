@@ -13,11 +13,13 @@ import pandas as pd
 
 from transfer.config import OptimizerConfig, TrainingConfig
 from transfer.errors import TransferError
+from transfer.models.own.parts import NONE, Parts
 from transfer.system import devices
 from transfer.system.progress import Progress, tell_epoch
 from transfer.training import optimizers
 from transfer.training.batches import Batches
 from transfer.training.checkpoints import Checkpoint, Stopping
+from transfer.training.own_callbacks import callbacks_of, metrics_of, one_number
 from transfer.training.replicated import Replicated
 from transfer.training.scaled_loss import ScaledLoss
 
@@ -73,6 +75,7 @@ class Stage:
         keep: loss by which epochs are judged: `loss` (with penalties), or `scaled_loss` (`scaled_loss.py`).
         tolerance: of the epochs whose loss is within this fraction of the lowest one, the latest is kept.
         watch: decides after each epoch whether training goes on; none: it always does.
+        parts: callbacks and metrics of the user.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Stage:
     keep: str = "loss"
     tolerance: float = 0.0
     watch: Watch | None = None
+    parts: Parts = NONE
 
 
 def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, progress: Progress) -> Fitted:
@@ -100,6 +104,7 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
         HopelessError: if `stage.watch` ended it; its checkpoint is deleted.
     """
     settings = stage.settings
+    own_callbacks, own_metrics = callbacks_of(stage.parts.callbacks, stage.name), metrics_of(stage.parts.metrics)
     rate = optimizers.schedule(settings, len(train))
     strategy = devices.strategy(stage.shared.devices)
     replicas = strategy.num_replicas_in_sync
@@ -107,7 +112,7 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     with strategy.scope():
         optimizer = optimizers.build(settings, rate, stage.factors, stage.precision, replicas)
         # TensorFlow cannot loop over a distributed batch
-        _compile(trained, optimizer, stage, train.classes, _steps_at_once(train) if replicas == 1 else 1)
+        _compile(trained, optimizer, stage, own_metrics, train.classes, _steps_at_once(train) if replicas == 1 else 1)
     rows: list[dict[str, Any]] = []
     # Without a patience, training never stops early; the callback still keeps the best weights.
     stopping = Stopping(settings.patience or settings.epochs + 1, f"val_{stage.keep}", stage.tolerance)
@@ -117,12 +122,12 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     if not done and stage.checkpoint.exists():
         progress.say("The checkpoint of an earlier training is damaged or does not fit: training starts from the first epoch.")
     with progress.step(_TITLES.get(stage.name, f"Training the {stage.name}"), settings.epochs, "epochs") as advance:
-        recorder = _Recorder(rows, stage.name, rate, advance, progress)
+        recorder = _Recorder(rows, stage.name, rate, advance, progress, [metric.name for metric in own_metrics])
         advance(done)
         for row in rows:  # of the training that is resumed
             tell_epoch(progress, row)
         # The watcher comes before the saver: training that ended so is never resumed.
-        callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, _Watcher(rows, stage), saver]
+        callbacks = [stopping, keras.callbacks.TerminateOnNaN(), recorder, *own_callbacks, _Watcher(rows, stage), saver]
         if not saver.finished:
             trained.fit(
                 train.dataset(epochs=None, first=done), steps_per_epoch=len(train), initial_epoch=done, epochs=settings.epochs,
@@ -130,7 +135,8 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
             )  # fmt: skip
     if isinstance(trained, Replicated):
         trained.copy_to(model)
-    history = pd.DataFrame(rows, columns=HISTORY if stage.keep == "loss" else [*HISTORY, SCALED])
+    columns = [*HISTORY, *([] if stage.keep == "loss" else [SCALED]), *recorder.own]
+    history = pd.DataFrame(rows, columns=columns)
     if history.empty or not np.isfinite(history[["loss", "val_loss"]].to_numpy(dtype=float)).all():
         raise TransferError(
             "Training diverged: the loss is not finite. Try a lower learning rate. "
@@ -143,10 +149,13 @@ def fit(model: keras.Model, train: Batches, validation: Batches, stage: Stage, p
     return Fitted(history, stopping.kept(history[stopping.monitor].to_numpy(float)) + 1)
 
 
-def _compile(model: keras.Model, optimizer: Any, stage: Stage, classes: int, steps_at_once: int) -> None:
+def _compile(
+    model: keras.Model, optimizer: Any, stage: Stage, own: Sequence[keras.metrics.Metric], classes: int, steps_at_once: int
+) -> None:
     metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
     if stage.keep == "scaled_loss":
         metrics.append(ScaledLoss(classes))
+    metrics += own
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=stage.shared.label_smoothing),
@@ -165,8 +174,17 @@ def _steps_at_once(train: Batches) -> int:
 class _Recorder(keras.callbacks.Callback):
     """Records one row of history per epoch and advances the progress bar."""
 
-    def __init__(self, rows: list[dict[str, Any]], stage: str, schedule: Any, advance: Callable[[int], None], progress: Progress) -> None:
+    def __init__(
+        self,
+        rows: list[dict[str, Any]],
+        stage: str,
+        schedule: Any,
+        advance: Callable[[int], None],
+        progress: Progress,
+        metrics: Sequence[str] = (),
+    ) -> None:
         super().__init__()
+        self.own = [prefix + name for name in metrics for prefix in ("", "val_")]
         self.rows, self.stage, self.schedule, self.advance, self.progress = rows, stage, schedule, advance, progress
         self.started = 0.0
 
@@ -179,6 +197,7 @@ class _Recorder(keras.callbacks.Callback):
         self.rows.append(
             {"stage": self.stage, "epoch": epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - self.started}
             | {name: logs[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy", SCALED) if name in logs}
+            | {name: one_number(name, logs[name]) for name in self.own if name in logs}
         )
         tell_epoch(self.progress, self.rows[-1])
         self.advance(1)

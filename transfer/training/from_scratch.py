@@ -6,6 +6,7 @@ from transfer.models.registry import Backbone, Scratch, find
 from transfer.system.progress import Progress
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.fitting import Stage, Watch, fit
+from transfer.training.head import own_head
 from transfer.training.trained import Trained
 
 
@@ -22,10 +23,20 @@ def train(features: FeatureDataset, progress: Progress, watch: Watch | None = No
     overall, spread = float(mean.mean()), float(variance.mean() + mean.var())
     classes = len(features.classes)
     if isinstance(network, Backbone):
-        model = whole.build(network, str(config.truncate_at), size, classes, config.head, config.seed, config.precision)
+        model = whole.build(
+            network, str(config.truncate_at), size, classes, config.head, config.seed, config.precision, own_head(config, features.parts)
+        )
     else:
         model = scratch.build(network, size, classes, overall, spread, config.seed, options_of(network, config), config.precision)
-    stage = Stage("network", config.training, config.training, features.checkpoint(outputs), precision=config.precision, watch=watch)
+    stage = Stage(
+        "network",
+        config.training,
+        config.training,
+        features.checkpoint(outputs),
+        precision=config.precision,
+        watch=watch,
+        parts=features.parts,
+    )
     fitted = fit(model, train_batches, features.evaluation_batches("validation", outputs, shape), stage, progress)
     return Trained.evaluated(model, fitted.history, fitted.best_epoch, features, outputs, (stage.checkpoint,))
 

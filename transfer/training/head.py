@@ -1,16 +1,22 @@
 """Train a head on the stored features of a frozen, truncated backbone."""
 
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
+from transfer.config import Config
 from transfer.data.groups import units
 from transfer.errors import ConfigError
+from transfer.features.extractor import BackboneExtractor, FeatureExtractor
 from transfer.features.space import size
-from transfer.models import heads
+from transfer.models import heads, whole
+from transfer.models.own import head as own_heads
+from transfer.models.own.parts import Parts
+from transfer.models.pretrained import head_specs
 from transfer.system.progress import Progress
 from transfer.training import linear_head
 from transfer.training.feature_dataset import FeatureDataset, Outputs
@@ -32,12 +38,34 @@ def train(features: FeatureDataset, outputs: Outputs, progress: Progress) -> Tra
     config, widths = features.config, [features.extractor.width(output) for output in outputs]
     train_batches = features.batches(outputs, (sum(widths),), config.training.batch_size)
     mean, variance = train_batches.rows.moments() if config.head.standardize else (None, None)
-    head = heads.build(sum(widths), len(features.classes), config.head, config.seed, mean, variance, widths)
+    make, width, classes = own_head(config, features.parts), sum(widths), len(features.classes)
+    own = make(width, classes, config.seed) if make else None
+    head = heads.build(width, classes, config.head, config.seed, mean, variance, widths, own)
     if config.head.kind == "linear":
         return _linear(features, outputs, head, progress)
-    stage = Stage("head", config.training, config.training, features.checkpoint(outputs))
+    stage = Stage("head", config.training, config.training, features.checkpoint(outputs), parts=features.parts)
     fitted = fit(head, train_batches, features.evaluation_batches("validation", outputs, (sum(widths),)), stage, progress)
     return Trained.evaluated(head, fitted.history, fitted.best_epoch, features, outputs, (stage.checkpoint,))
+
+
+def own_head(config: Config, parts: Parts) -> whole.OwnHead | None:
+    """Return what builds the user's head; None if the settings describe it."""
+    if config.head.kind != "own":
+        return None
+    return (own_heads.from_cache(parts.head) if isinstance(parts.head, str) else parts.head).build
+
+
+def require_fit(classes: Sequence[str], extractor: FeatureExtractor, config: Config, parts: Parts) -> None:
+    """Check that the user's head fits the features, before they are extracted; with `truncate_at: auto` it turns out later.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    make = own_head(config, parts)
+    if make and config.truncate_at != "auto" and isinstance(extractor, BackboneExtractor):
+        cuts = [cut.name for cut in extractor.pretrained.backbone.cuts_of(config.truncate_at)]
+        specs = head_specs(cuts, config.head.pooling)
+        make(sum(extractor.pretrained.width(spec) for spec in specs), len(classes), config.seed)
 
 
 def _linear(features: FeatureDataset, outputs: Outputs, head: keras.Model, progress: Progress) -> Trained:

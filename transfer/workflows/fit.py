@@ -31,6 +31,7 @@ from transfer.runs import DEFAULT_OUTPUT
 from transfer.system import devices
 from transfer.system.energy import Meter
 from transfer.system.progress import Clock, Progress, shown
+from transfer.training import head
 from transfer.training.cross_validation import cross_validate
 from transfer.training.feature_dataset import FeatureDataset
 from transfer.training.stages import train
@@ -118,6 +119,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
             # The frozen prefix, or decoding alone for a network from scratch; `compute: auto` and `precision: auto` are decided here.
             with clock("precision"):
                 extractor = load_extractor(config, dataset, progress)
+                head.require_fit(dataset.classes, extractor, config, request.parts)  # an own head, before the work begins
             with open_store(extractor.feature_set, progress) as store:
                 # Features that are not in the store yet. Images that fail are skipped, with the reason.
                 with clock("feature extraction"):
@@ -128,9 +130,8 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
                 with clock("feature extraction"):
                     dataset = extract_views(dataset, extractor, store, config, progress, engine)
 
-                # The cut point (none from scratch), with whole maps where the head flattens; then the head, fine-tuning, or the
-                # network from scratch, and the classifier that is joined of what is frozen and what was trained.
-                features = FeatureDataset(dataset, extractor, store, config, engine)
+                # The cut point (none from scratch); the head, fine-tuning, or the network from scratch; and the classifier joined of both.
+                features = FeatureDataset(dataset, extractor, store, config, engine, request.parts)
                 truncation = choose_truncation(features, progress, clock)
                 features = with_whole_maps(features, truncation, progress, clock)
                 trained, classifier = train(features, truncation, progress, clock)

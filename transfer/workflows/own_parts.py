@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from transfer.errors import ConfigError
+from transfer.models.own.parts import NONE, Parts
 from transfer.system.startup import import_tensorflow_quietly
 
 _BESIDE = ("preprocess", "cuts")
+_OBJECTS = ("head", "callbacks", "metrics", "augment.layers")
 
 
-def taken(layers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return settings with the names of own parts in place of the objects.
+def taken(layers: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], Parts]:
+    """Return settings with the names of own parts in place of the objects, and the parts.
 
     Raises:
         ConfigError: for objects that are no such parts; says what was expected.
@@ -18,17 +20,39 @@ def taken(layers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     given = [dict(layer) for layer in layers]
     objects: dict[str, Any] = {}
     for layer in given:
-        if "backbone" in layer:  # the last one counts
-            objects = {"backbone": layer["backbone"]}
-        objects |= {key: layer.pop(key) for key in _BESIDE if key in layer}
-    if isinstance(objects.get("backbone", ""), str):
+        if "backbone" in layer:  # the last one counts, with what was given beside it
+            objects = {key: value for key, value in objects.items() if key not in _BESIDE} | {"backbone": layer["backbone"]}
+        objects |= {key: layer.pop(key) for key in (*_BESIDE, "callbacks", "metrics") if key in layer}
+        objects |= _objects_in(layer)
+    backbone, rest = _backbone(given, objects)
+    names, parts = _others({key: value for key, value in objects.items() if key in _OBJECTS and value is not None})
+    return [*rest, *([backbone] if backbone else []), *([names] if names else [])], parts
+
+
+def _objects_in(layer: dict[str, Any]) -> dict[str, Any]:
+    """Take the head and the layers of views out of settings, if they are objects."""
+    found: dict[str, Any] = {}
+    if layer.get("head") is not None and not isinstance(layer["head"], Mapping):
+        found["head"] = layer.pop("head")
+    section = layer.get("augment")
+    if isinstance(section, Mapping) and not isinstance(section.get("layers"), str | None):
+        found["augment.layers"] = section["layers"]
+        layer["augment"] = {key: value for key, value in section.items() if key != "layers"}
+    if not isinstance(layer.get("augment.layers"), str | None):
+        found["augment.layers"] = layer.pop("augment.layers")
+    return found
+
+
+def _backbone(given: list[dict[str, Any]], objects: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the setting of an own backbone, and the other settings."""
+    if isinstance(objects.get("backbone", ""), str | None):
         for key in _BESIDE:
             if objects.get(key) is not None:
                 raise ConfigError(
                     f"{key}: the networks of the table have their own. Expected it with backbone=MODEL, a Keras model. "
                     f"Received it with backbone={objects.get('backbone')!r}."
                 )
-        return list(given)
+        return {}, given
     import_tensorflow_quietly()
     from transfer.models import applications
     from transfer.models.own.backbone import adopt
@@ -36,13 +60,69 @@ def taken(layers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     for layer in given:
         layer.pop("backbone", None)
     if name := applications.name_of(objects["backbone"]):
-        return [*given, {"backbone": name}]
+        return {"backbone": name}, given
     adopted = adopt(objects["backbone"], objects.get("preprocess"), objects.get("cuts"), _size(given))
     for layer in given:
         for key in ("truncate_at", "unfreeze_from"):
             if key in layer:
                 layer[key] = _renamed(layer[key], adopted.names)
-    return [*given, {"backbone": adopted.row.name}]
+    return {"backbone": adopted.row.name}, given
+
+
+def _others(objects: Mapping[str, Any]) -> tuple[dict[str, Any], Parts]:
+    """Return the names of the other parts, by their keys, and the parts."""
+    if not objects:
+        return {}, NONE
+    import_tensorflow_quietly()
+    from transfer.models.own import head, views
+    from transfer.training.own_callbacks import fresh_metrics
+
+    names: dict[str, Any] = {}
+    own, layers, metrics = None, "", None
+    if "head" in objects:
+        own = head.adopt(objects["head"])
+        names |= {"head.kind": "own", "head.own": own.part}
+    if "augment.layers" in objects:
+        names["augment.layers"], layers = views.adopt(objects["augment.layers"])
+        names["augment.live"] = True
+    if "metrics" in objects:
+        metrics = fresh_metrics(_list(objects["metrics"]))
+        names["training.metrics"] = list(metrics.names)
+    callbacks = objects.get("callbacks")
+    if callbacks is None:
+        return names, Parts(own, None, metrics, layers)
+    if callable(callbacks) and not hasattr(callbacks, "set_model"):
+        names["training.callbacks"] = [getattr(callbacks, "__name__", type(callbacks).__name__)]
+        return names, Parts(own, callbacks, metrics, layers)
+    listed = _list(callbacks)
+    _require_callbacks(listed)
+    names["training.callbacks"] = [type(one).__name__ for one in listed]
+    return names, Parts(own, _Listed(listed), metrics, layers, once=True)
+
+
+class _Listed:
+    """The callbacks of a list, for each stage of one training."""
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        self.callbacks = callbacks
+
+    def __call__(self, stage: str) -> Sequence[Any]:
+        return self.callbacks
+
+
+def _require_callbacks(listed: Sequence[Any]) -> None:
+    import keras
+
+    for one in listed:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ConfigError(
+                "callbacks: expected a list of Keras callbacks, or a function stage -> list, which makes new ones for each training. "
+                f"Received {one.__name__ if isinstance(one, type) else type(one).__name__}{', a class' if isinstance(one, type) else ''}."
+            )
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _size(layers: Sequence[Mapping[str, Any]]) -> int | None:

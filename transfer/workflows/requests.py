@@ -13,6 +13,7 @@ from transfer.data import sources
 from transfer.drafts import require_free, require_name
 from transfer.errors import ConfigError, OutputError, RunError
 from transfer.models.own import kept
+from transfer.models.own.parts import NONE, Parts, completed
 from transfer.quality import result_folder, worksheet
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
@@ -34,6 +35,7 @@ class FitRequest:
 
     Attributes:
         further: name -> text of other files that the run shall hold.
+        parts: what was given as Keras objects and is no setting.
     """
 
     config: Config
@@ -41,6 +43,7 @@ class FitRequest:
     name: str
     overwrite: bool
     further: Mapping[str, str] = field(default_factory=dict)
+    parts: Parts = NONE
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,13 @@ def fit_request(
         DataError: if the source of images does not exist.
         RunError, OutputError: if the run cannot be published under its name, or the clock is so wrong that no file of it could be.
     """
-    config = with_source(data, taken(layers))
+    given, parts = taken(layers)
+    config = with_source(data, given)
+    parts = completed(config, parts)
     require_clock()
     name = name or f"{data_name(str(config.data.source))}-{kept.title(config.backbone)}-{time.strftime('%Y%m%d-%H%M%S')}"
     require_free(Path(output), name, overwrite, sources.own(config.data))
-    return FitRequest(config, Path(output), name, overwrite)
+    return FitRequest(config, Path(output), name, overwrite, parts=parts)
 
 
 def cross_validation(folds: int | None, average: bool) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def check_request(
         DataError: if the source of images does not exist.
         OutputError: if the result cannot be written to its folder.
     """
-    config = with_source(data, taken(layers))
+    config = with_source(data, taken(layers)[0])
     target = Path(output) if output is not None else Path(DEFAULT_CHECKS) / data_name(str(config.data.source))
     result_folder.require_free(target, sources.own(config.data))
     table = Path(write_manifest) if write_manifest is not None else None

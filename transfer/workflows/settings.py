@@ -174,9 +174,25 @@ def _check_pooling(config: Config, cuts: int) -> None:
         )
 
 
+_OTHER_HEADS = {
+    "linear": "a linear head has no such setting; head.inverse_penalty regularises it",
+    "own": "an own head has its own layers",
+}
+
+
 def _check_kind(config: Config) -> None:
     """Refuse settings of the other kind of head."""
     head, general = config.head, HeadConfig()
+    if (head.kind == "own") != (head.own is not None):
+        raise ConfigError(
+            "head.kind: own is a head that is given in Python: transfer.fit(..., head=MODEL), which sets head.own. Expected both or "
+            f"neither. Received head.kind={head.kind!r}, head.own={head.own!r}."
+        )
+    if head.kind == "linear" and not config.unfreeze_from and (config.training.callbacks or config.training.metrics):
+        raise ConfigError(
+            "head.kind: a linear head is fitted at once, without epochs that callbacks and metrics could see. Expected head.kind=dense "
+            f"with them. Received {', '.join([*config.training.callbacks, *config.training.metrics])}."
+        )
     if head.kind == "dense":
         if head.inverse_penalty != general.inverse_penalty:
             raise ConfigError(
@@ -184,13 +200,11 @@ def _check_kind(config: Config) -> None:
                 f"Received {head.inverse_penalty!r}."
             )
         return
-    if config.unfreeze_from == "all" and config.weights == "random":
+    if head.kind == "linear" and config.unfreeze_from == "all" and config.weights == "random":
         raise ConfigError("head.kind: a head that is trained together with the whole backbone is dense. Received 'linear'.")
     for key, none in {"dense": (), "dropout": 0, "l2": 0}.items():
         if getattr(head, key) not in (getattr(general, key), none):
-            raise ConfigError(
-                f"head.{key}: a linear head has no such setting; head.inverse_penalty regularises it. Received {getattr(head, key)!r}."
-            )
+            raise ConfigError(f"head.{key}: {_OTHER_HEADS[head.kind]}. Received {getattr(head, key)!r}.")
 
 
 def _check_training(network: Backbone | Scratch, config: Config) -> None:

@@ -13,6 +13,13 @@ def network(side: int | None = 32, name: str = "mine") -> keras.Model:
     return keras.Model(images, keras.layers.Conv2D(6, 3, padding="same", name="high")(maps), name=name)
 
 
+def head(width: int, classes: int) -> keras.Model:
+    """Return a head with dropout."""
+    features = keras.Input((width,))
+    hidden = keras.layers.Dropout(0.2)(keras.layers.Dense(5, activation="relu")(features))
+    return keras.Model(features, keras.layers.Dense(classes)(hidden), name="plain")
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class Scaled(keras.layers.Layer):
     """A registered layer with a weight."""
