@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfer import engines
-from transfer.config import Config, FineTuningConfig, HeadConfig, build, flatten
+from transfer.config import Config, FineTuningConfig, build, flatten
 from transfer.data import sources, storage
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.data.storage import archives
@@ -20,7 +20,7 @@ from transfer.models.own import kept
 from transfer.models.registry import Backbone, Scratch, find, require_size
 from transfer.system.home import require_outside
 from transfer.tracking import opened as tracking
-from transfer.workflows import scratch_settings
+from transfer.workflows import head_settings, scratch_settings
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -93,8 +93,8 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> Config:
             cuts = network.cuts_of(config.truncate_at)
             if isinstance(config.truncate_at, tuple):
                 config = config.updated(truncate_at=tuple(cut.name for cut in cuts))
-            _check_pooling(config, len(cuts))
-        _check_kind(config)
+            head_settings.check_pooling(config, len(cuts))
+        head_settings.check_kind(config)
         if config.unfreeze_from and network.boundary(config.unfreeze_from) is None:
             config = config.updated(unfreeze_from="all")
         if config.whole_from_random:
@@ -164,47 +164,6 @@ def _check_boundary(backbone: Backbone, config: Config) -> None:
             f"unfreeze_from: the first trained layer must be below the truncation. Expected {which}: "
             f"{', '.join([*possible, 'auto'])}. Received unfreeze_from={config.unfreeze_from!r}, truncate_at={config.truncate_at!r}."
         )
-
-
-def _check_pooling(config: Config, cuts: int) -> None:
-    if config.head.pooling == "flatten" and cuts > 1:
-        raise ConfigError(
-            "head.pooling: flatten takes whole maps, of a single cut point. Expected avg, max or avg+max with several cut points. "
-            f"Received head.pooling='flatten' with truncate_at={config.truncate_at!r}."
-        )
-
-
-_OTHER_HEADS = {
-    "linear": "a linear head has no such setting; head.inverse_penalty regularises it",
-    "own": "an own head has its own layers",
-}
-
-
-def _check_kind(config: Config) -> None:
-    """Refuse settings of the other kind of head."""
-    head, general = config.head, HeadConfig()
-    if (head.kind == "own") != (head.own is not None):
-        raise ConfigError(
-            "head.kind: own is a head that is given in Python: transfer.fit(..., head=MODEL), which sets head.own. Expected both or "
-            f"neither. Received head.kind={head.kind!r}, head.own={head.own!r}."
-        )
-    if head.kind == "linear" and not config.unfreeze_from and (config.training.callbacks or config.training.metrics):
-        raise ConfigError(
-            "head.kind: a linear head is fitted at once, without epochs that callbacks and metrics could see. Expected head.kind=dense "
-            f"with them. Received {', '.join([*config.training.callbacks, *config.training.metrics])}."
-        )
-    if head.kind == "dense":
-        if head.inverse_penalty != general.inverse_penalty:
-            raise ConfigError(
-                "head.inverse_penalty: a dense head has head.l2 instead. Expected it with head.kind=linear. "
-                f"Received {head.inverse_penalty!r}."
-            )
-        return
-    if head.kind == "linear" and config.unfreeze_from == "all" and config.weights == "random":
-        raise ConfigError("head.kind: a head that is trained together with the whole backbone is dense. Received 'linear'.")
-    for key, none in {"dense": (), "dropout": 0, "l2": 0}.items():
-        if getattr(head, key) not in (getattr(general, key), none):
-            raise ConfigError(f"head.{key}: {_OTHER_HEADS[head.kind]}. Received {getattr(head, key)!r}.")
 
 
 def _check_training(network: Backbone | Scratch, config: Config) -> None:
