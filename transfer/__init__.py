@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transfer.config import Config
     from transfer.errors import TransferError
     from transfer.models.anatomy.layer_table import anatomy
+    from transfer.workflows.card import card
     from transfer.workflows.check import Checked, check
     from transfer.workflows.compare import compare
     from transfer.workflows.comparison.folder import Comparison
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Checked", "Comparison", "Config", "Evaluation", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "check", "compare",
-    "evaluate", "explain", "export", "fit", "list_runs", "predict", "report", "serve", "tune",
+    "Checked", "Comparison", "Config", "Evaluation", "ListedRun", "Run", "TransferError", "__version__", "anatomy", "card", "check",
+    "compare", "evaluate", "explain", "export", "fit", "list_runs", "predict", "report", "serve", "tune",
 ]  # fmt: skip
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "Run": "transfer.workflows.run",
     "TransferError": "transfer.errors",
     "anatomy": "transfer.models.anatomy.layer_table",
+    "card": "transfer.workflows.card",
     "check": "transfer.workflows.check",
     "compare": "transfer.workflows.compare",
     "evaluate": "transfer.workflows.evaluate",
@@ -58,7 +60,7 @@ _HOMES = {
     "tune": "transfer.workflows.tune",
 }
 
-_WITHOUT_TENSORFLOW = ("Config", "ListedRun", "Run", "TransferError", "list_runs", "serve")
+_WITHOUT_TENSORFLOW = ("Config", "ListedRun", "Run", "TransferError", "card", "list_runs", "serve")
 
 
 def __dir__() -> list[str]:

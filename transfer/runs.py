@@ -18,7 +18,6 @@ from transfer.system import sealed
 from transfer.system.spreadsheet import read_csv
 
 DEFAULT_OUTPUT = "saved_models"
-
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 MANIFEST = "manifest.csv"
@@ -37,6 +36,7 @@ FINDINGS = "findings.json"
 EXPORTS = "exports.json"
 OOD_REFERENCE = "ood_reference.npz"
 LABELS = "labels.txt"
+CARD = "model_card.md"
 EXPORT_CHECKSUMS = "assets.extra/checksums.json"  # where TensorFlow Serving expects what it does not read
 
 _SAVED_MODEL = "saved_model.pb"  # of a version; without it, TensorFlow loads nothing

@@ -28,6 +28,7 @@ from transfer.models.registry import BACKBONES
 from transfer.reports.run.text import block
 from transfer.runs import Run
 from transfer.system.progress import Silent
+from transfer.workflows.verification import verify_folder
 
 CLIENT = Path(__file__).with_name("client.py")
 DIGITS = [str(number) for number in range(10)]
@@ -82,6 +83,9 @@ def test_the_runs_folder_holds_exactly_the_documented_files(run: Run) -> None:
     assert (run.export / "saved_model.pb").is_file()
     assert (run.export / "variables").is_dir()
     assert (run.export / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 100
+    card = (run.export / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: unknown\n") and "\n# run\n" in card and str(run.path.parent) not in card
+    assert "assets.extra/model_card.md" in (run.export / "assets.extra" / "checksums.json").read_text() and not any(verify_folder(run.path))
     assert (run.export / "assets" / "labels.txt").read_text() == "".join(f"{digit}\n" for digit in DIGITS)
     assert [path.name for path in run.path.parent.iterdir()] == ["run"]
 

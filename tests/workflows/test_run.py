@@ -15,7 +15,8 @@ from tests.reports.made_up_findings import HOSTILE
 from tests.reports.made_up_run import COLOURS, SIZE, write_run
 from tests.reports.page import Page
 from transfer import runs
-from transfer.errors import ConfigError, RunError
+from transfer.cli import main
+from transfer.errors import ConfigError, OutputError, RunError
 from transfer.exporters.served import Served
 from transfer.models import openvino_engine
 from transfer.serving import server
@@ -160,3 +161,24 @@ def test_a_notebook_shows_a_run_with_hostile_names_escaped(tmp_path: Path) -> No
     shown = " ".join(Page(source).texts)
     for text in ("Run <b>run", "lenet, 16 px", "0.000 (95 %:", "on 4 images", "<script>alert(1)</script>.png", "caf\\xe9.png"):
         assert text in shown, text
+
+
+def test_the_card_of_a_named_run_is_written_where_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert transfer.card("art") == Path("saved_models/art/model_card.md")
+    assert Path("saved_models/art/model_card.md").read_text(encoding="utf-8").startswith("---\nlicense:")
+    transfer.Run("art")  # it is a run all the same
+    with pytest.raises(SystemExit) as ended:
+        main(["card", "art", "--output", str(tmp_path / "hub" / "README.md")])
+    assert ended.value.code == 0 and str(tmp_path / "hub" / "README.md") in capsys.readouterr().out
+    with pytest.raises(OutputError, match=r"ends in \.md"):
+        transfer.card("art", output=tmp_path / "card.txt")
+    (tmp_path / "taken.md").mkdir()
+    with pytest.raises(OutputError, match="already exists"):
+        transfer.card("art", output=tmp_path / "taken.md")
+
+
+def test_a_run_that_lacks_what_a_card_needs_is_one_line(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "poor")
+    (run.path / "metrics.json").write_text('{"test": {}}')
+    with pytest.raises(RunError, match="do not say what a card needs"):
+        transfer.card(run.path)

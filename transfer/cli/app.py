@@ -9,6 +9,7 @@ import typer
 
 from transfer.cli import (
     anatomy,
+    card,
     check,
     compare,
     config,
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 for command in (
     fit.fit, check.check, compare.compare, tune.tune, predict.predict, evaluate.evaluate, explain.explain, export.export, serve.serve,
-    report.report, anatomy.anatomy, weights.weights, quickstart.quickstart,
+    report.report, card.card, anatomy.anatomy, weights.weights, quickstart.quickstart,
 ):  # fmt: skip
     app.command()(console.answering(command, command.__name__, result=command is not serve.serve))
 app.add_typer(store.app, name="store")

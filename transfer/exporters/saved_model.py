@@ -27,8 +27,9 @@ from transfer.data.pipeline import ImageSpec
 from transfer.errors import ExportError
 from transfer.evaluation.ood import Reference
 from transfer.models.parts import Maps, Parts, take_apart
-from transfer.runs import EXPORT_CHECKSUMS, LABELS
+from transfer.runs import CARD, EXPORT_CHECKSUMS, LABELS
 from transfer.system import sealed
+from transfer.system.files import write_text
 from transfer.system.startup import hearing
 
 
@@ -161,3 +162,10 @@ def write(model: keras.Model, labels: list[str], image_spec: ImageSpec, referenc
             raise
     names = [os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     sealed.write_list(folder, names, EXPORT_CHECKSUMS)
+
+
+def add_card(folder: Path, card: str) -> None:
+    """Put a model card into a version folder, beside what TensorFlow reads."""
+    name = os.fspath(Path(EXPORT_CHECKSUMS).with_name(CARD))
+    write_text(folder / name, card)
+    sealed.add(folder, name, EXPORT_CHECKSUMS)

@@ -90,6 +90,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     },
     "export": {"path": "the file, or the folder of a SavedModel", "exports": "the run's table of exports (exports.json), a row each"},
     "report": {"report": "the page", "other_data": "figures of --other; null without", "notes": "what is missing in the page, and why"},
+    "card": {"card": "the model card, a Markdown file"},
     "anatomy": {
         "network": "its name; null with --conv",
         "image_size": "side of the images, in pixels; null with --conv",

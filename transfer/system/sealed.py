@@ -103,6 +103,13 @@ def write_list(folder: Path, names: Iterable[str], place: str = LIST) -> None:
     write_json(folder / place, {name: [checksum_of_file(folder / name)] for name in sorted(names)}, indent=1)
 
 
+def add(folder: Path, name: str, place: str = LIST) -> None:
+    """List one more file of a folder that has a list."""
+    listed = read_json(folder / place)
+    if listed is not None:
+        write_json(folder / place, listed | {name: [checksum_of_file(folder / name)]}, indent=1)
+
+
 def rewrite(folder: Path, name: str, data: bytes) -> None:
     """Replace a file of a folder atomically, and its checksum if the folder has a list.
 

@@ -1,6 +1,7 @@
 """evaluate(): judge a finished run's export on images with labels that it was not made from, or from another place."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,7 +131,7 @@ def carry_out(request: EvaluateRequest, progress: Progress) -> Evaluation:
         dataset = sources.read(config.data, progress, engine=engine)
     labels, used = run.labels, dataset.used
     known = used[used["label"].isin(labels)]
-    unknown = {str(name): int(count) for name, count in used.loc[~used["label"].isin(labels), "label"].value_counts().items()}
+    unknown = dict(Counter(label for label in used["label"] if label not in labels).most_common())
     if known.empty:
         raise DataError(
             f"None of the images has a class of the run. Expected folders or labels among: {_some(labels)}. Received "
@@ -148,25 +149,28 @@ def carry_out(request: EvaluateRequest, progress: Progress) -> Evaluation:
     rows, probabilities, truth = known[good], answers.probabilities[good], np.array([names.index(label) for label in known["label"][good]])
     split = _splits_of(run, rows["digest"])
     unread = dataset.table[dataset.table["reason"] != ""]
-    skipped = pd.concat(
-        [unread[["path", "reason"]], pd.DataFrame({"path": known["path"][~good], "reason": errors[~good]})], ignore_index=True
-    )
+    failed = pd.DataFrame({"path": known["path"].to_numpy()[~good], "reason": errors[~good]}, dtype=object)  # names may be no Unicode
+    skipped = pd.concat([unread[["path", "reason"]], failed], ignore_index=True)
     metrics, own = metrics_of(probabilities, truth, names), _own_test(run)
     left = ~np.isin(split, _LEARNT)
     unseen = metrics_of(probabilities[left], truth[left], names) if left.any() and not left.all() else None
-    scores = answers.ood_score[good]
     found = Evaluation(
         run=run.name, data=data_name(str(config.data.source)), metrics=metrics, own_test=own, difference=_difference(metrics, own),
         seen={name: int((split == name).sum()) for name in _LEARNT}, unseen=unseen,
         unseen_difference=_difference(unseen, own) if unseen else None, flagged=float(answers.is_ood[good].mean()), unknown=unknown,
         missing=tuple(name for name in names if not metrics["per_class"][name]["images"]), skipped=skipped,
-        predictions=predictions.of_images(rows.assign(split=split), probabilities, names, after={"ood_score": scores}).rename(
-            columns={"split": "seen"}
-        ),
+        predictions=_table(rows, probabilities, names, split, answers.ood_score[good]),
         path=request.output,
     )  # fmt: skip
     _write(found)
     return found
+
+
+def _table(rows: pd.DataFrame, probabilities: np.ndarray, names: list[str], split: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    facts: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "label")}
+    facts |= {"predicted": np.array(names, object)[probabilities.argmax(1)], "seen": split}
+    told = pd.DataFrame(facts, dtype=object).assign(ood_score=scores)  # names of any bytes do not fit Arrow's strings
+    return predictions.table(told, np.round(probabilities, predictions.DECIMALS), names)
 
 
 def _splits_of(run: runs.Run, digests: pd.Series) -> np.ndarray:

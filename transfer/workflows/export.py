@@ -26,6 +26,7 @@ from transfer.models import keras_file
 from transfer.runs import EXPORT, Run
 from transfer.system.files import clear_up, publishing, replacing
 from transfer.system.progress import Progress, shown
+from transfer.workflows import card
 from transfer.workflows.run import opened
 from transfer.workflows.run_requests import ExportRequest, export_request
 
@@ -221,6 +222,7 @@ def _complete(request: ExportRequest, loaded: _Loaded, measured: _Measurements, 
         model_file.add_facts(draft, request.to, facts)
         model_file.require_unchanged(draft, request.to, loaded.labels, measured.first, measured.new)
         return
+    saved_model.add_card(draft, card.rendered(request.run, request.run.path.resolve().name))
     encoded = [read_bytes(file) for file in loaded.test_files[:_AS_BYTES]]
     served = Served(draft, trust=True)
     difference = largest_difference(served.probabilities(encoded), measured.new.outputs["probabilities"][: len(encoded)])

@@ -158,7 +158,7 @@ def carry_out(request: FitRequest, progress: Progress) -> Run:
         write_records(draft, trained, truncation, findings, probabilities, (ood.validation, scores), validated)
         draft.write_texts(request.further)
         metrics |= {"cross_validation": validated.metrics(dataset.classes)} if validated else {}
-        write_report(draft, metrics, dataset.root, served, clock)
+        write_report(draft, request.name, metrics, dataset.root, served, clock)
     for checkpoint in trained.checkpoints:  # only now: a run that failed continues from them
         checkpoint.unlink(missing_ok=True)
     return Run(request.output / request.name)

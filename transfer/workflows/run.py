@@ -1,6 +1,7 @@
 """`transfer.Run`: a finished run with the verbs of the API. What it can do lives in the workflows; where its files are, in `runs.py`."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,6 +39,12 @@ class Run(runs.Run):
         from transfer.workflows.evaluate import evaluate
 
         return evaluate(self, data, **options)
+
+    def card(self, **options: Any) -> Path:
+        """Write the model card; see `transfer.card`."""
+        from transfer.workflows.card import card
+
+        return card(self, **options)
 
     def plot_history(self) -> "Figure":
         """Return a matplotlib figure: loss and accuracy of training and validation in each epoch."""

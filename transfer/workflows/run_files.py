@@ -13,6 +13,7 @@ from transfer.data.storage import Root
 from transfer.drafts import Draft
 from transfer.evaluation import predictions
 from transfer.evaluation.metrics import calibrated, evaluate
+from transfer.exporters import saved_model
 from transfer.exporters.served import Served
 from transfer.exporters.verify import Verified
 from transfer.features.extractor import BackboneExtractor
@@ -24,7 +25,7 @@ from transfer.training.cross_validation import CrossValidated
 from transfer.training.stages import decided
 from transfer.training.trained import Trained
 from transfer.training.truncation import Truncation
-from transfer.workflows import report
+from transfer.workflows import card, report
 
 
 def run_metrics(trained: Trained, classifier: keras.Model, verified: Verified, probabilities: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -69,9 +70,10 @@ def write_records(
     draft.write_json(runs.ENVIRONMENT, environment.describe(extractor.engine, extractor.precision, measured))
 
 
-def write_report(draft: Draft, metrics: Mapping[str, Any], root: Root, served: Served, clock: Clock) -> None:
-    """Write the metrics and the report."""
+def write_report(draft: Draft, name: str, metrics: Mapping[str, Any], root: Root, served: Served, clock: Clock) -> None:
+    """Write the metrics, the report, and the model card beside the export, of a run that will have this name."""
     draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # the page reads it
     with clock("report"):
         report.write(draft, root, served)
     draft.write_json(runs.METRICS, {**metrics, "timing": clock.rounded()})  # with the time of the page
+    saved_model.add_card(draft.export, card.rendered(draft, name))
