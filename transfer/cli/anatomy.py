@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli.completion import networks
 from transfer.cli.console import show
 
+_NETWORK = typer.Argument(metavar="NETWORK", autocompletion=networks, help="vgg16, inception_v3, ..., or lenet, ...")
 _PADDING = typer.Option(metavar="same|valid|P", help="Padding of --conv; P: P zeros on each side. Default: valid.")
 
 
 def anatomy(
-    network: Annotated[str | None, typer.Argument(metavar="NETWORK", help="vgg16, inception_v3, ..., or lenet, ...")] = None,
+    network: Annotated[
+        str | None, typer.Argument(metavar="NETWORK", autocompletion=networks, help="vgg16, inception_v3, ..., or lenet, ...")
+    ] = None,
     size: Annotated[int | None, typer.Option(metavar="N", help="Side of the images in pixels. Default: the network's own.")] = None,
     channels: Annotated[int, typer.Option(metavar="C", help="Channels of the images.")] = 3,
     classes: Annotated[int | None, typer.Option(metavar="K", help="Include the classifier, for K classes.")] = None,

@@ -18,9 +18,11 @@ from transfer.cli import (
     explain,
     export,
     fit,
+    init,
     predict,
     quickstart,
     report,
+    runs,
     serve,
     store,
     tune,
@@ -40,7 +42,6 @@ _LESS = "close other programs, or choose a smaller batch size (training.batch_si
 app = typer.Typer(
     name="transfer",
     help="Image classifiers from a folder of images: transfer learning with Keras, exported and verified.",
-    add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for command in (
     fit.fit, check.check, compare.compare, tune.tune, predict.predict, evaluate.evaluate, explain.explain, export.export, serve.serve,
-    report.report, card.card, anatomy.anatomy, weights.weights, quickstart.quickstart,
+    report.report, card.card, runs.runs, init.init, anatomy.anatomy, weights.weights, quickstart.quickstart,
 ):  # fmt: skip
     app.command()(console.answering(command, command.__name__, result=command is not serve.serve))
 app.add_typer(store.app, name="store")

@@ -11,7 +11,7 @@ _OUTPUT = typer.Option(metavar="FILE.md", help="Default: model_card.md in the ru
 
 
 def card(
-    run: Annotated[Path, typer.Argument(help="Folder or name of a run.")],
+    run: Annotated[Path, options.RUN],
     output: Annotated[Path | None, _OUTPUT] = None,
 ) -> None:
     """Write a model card: what the model is, its data, figures, limits and licence, in Markdown."""

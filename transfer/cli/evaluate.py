@@ -14,7 +14,7 @@ _BATCH = typer.Option("--batch-size", metavar="N", help="Most images given to th
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder or name of a run.")],
+    run: Annotated[Path, options.RUN],
     data: Annotated[str, options.DATA],
     output: Annotated[Path | None, _OUTPUT] = None,
     root: Annotated[Path | None, options.ROOT] = None,

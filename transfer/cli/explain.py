@@ -13,7 +13,7 @@ _LAYER = typer.Option("--layer", metavar="NAME", help="Show the activations of t
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, options.RUN],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, or folders of images.")],
     output: Annotated[Path | None, typer.Option(help="Folder for the PNG files. Default: explanations/<name of the run>.")] = None,
     classes: Annotated[list[str] | None, _CLASS] = None,

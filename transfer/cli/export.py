@@ -20,7 +20,7 @@ _CALIBRATION = typer.Option("--calibration-images", metavar="N", help="With int8
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, options.RUN],
     to: Annotated[str, _TO],
     quantize: Annotated[str | None, _QUANTIZE] = None,
     output: Annotated[Path | None, typer.Option(help="File, or folder of a SavedModel [default: in the run's export/].")] = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from transfer.cli import completion
+
 if TYPE_CHECKING:
     from transfer.config import DataConfig
 
@@ -16,7 +18,8 @@ DATA = typer.Argument(
     help="Folder DATA/<class>/... or DATA/train|val|test/<class>/..., also as a .zip or .tar; table (.csv, .parquet), s3://BUCKET/..., or "
     "tfds:NAME.",
 )
-BACKBONE = typer.Option(help="vgg16, inception_v3, ..., or lenet.")
+RUN = typer.Argument(help="Name of a run under saved_models, or its folder.", autocompletion=completion.runs)
+BACKBONE = typer.Option(autocompletion=completion.networks, help="vgg16, inception_v3, ..., or lenet.")
 CONFIG = typer.Option(help="Configuration file (YAML).")
 SETTINGS = typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration.")
 ROOT = typer.Option(help="Folder that the paths in a table are relative to. Default: its own.")

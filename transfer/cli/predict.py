@@ -16,7 +16,7 @@ _BATCH = typer.Option("--batch-size", metavar="N", help="Most images given to th
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, options.RUN],
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Images, or folders of images.")],
     output: Annotated[str | None, _OUTPUT] = None,
     batch_size: Annotated[int | None, _BATCH] = None,

@@ -11,7 +11,7 @@ from transfer.cli.console import show, tell
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, options.RUN],
     other: Annotated[
         Path | None, typer.Option(help="Images of other data, to measure how well they are detected; saved in the run's metrics.")
     ] = None,

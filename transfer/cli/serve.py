@@ -9,7 +9,7 @@ from transfer.cli import options
 
 
 def serve(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, options.RUN],
     port: Annotated[int, typer.Option(metavar="N", help="Port; 0: any free one.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses.")] = "127.0.0.1",
     allowed_host: Annotated[

@@ -51,5 +51,11 @@ def started(settings: str = "", protected: Iterable[Path] = ()) -> Progress:
         console.tell(settings)
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     startup.import_tensorflow_quietly(shown=answers.verbose)
-    progress: Progress = Silent() if answers.quiet else Terminal()
-    return progress if answers.log is None else _Logged(progress, answers.log)
+    return progress()
+
+
+def progress() -> Progress:
+    """Return what shows the progress of a command."""
+    answers = console.current()
+    shown: Progress = Silent() if answers.quiet else Terminal()
+    return shown if answers.log is None else _Logged(shown, answers.log)

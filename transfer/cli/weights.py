@@ -4,10 +4,13 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli.completion import networks
 from transfer.cli.console import show
 
 
-def weights(backbone: Annotated[str, typer.Argument(help="vgg16, inception_v3, ..., or keras.applications.NAME")]) -> None:
+def weights(
+    backbone: Annotated[str, typer.Argument(autocompletion=networks, help="vgg16, inception_v3, ..., or keras.applications.NAME")],
+) -> None:
     """Download the ImageNet weights of a backbone in advance."""
     from transfer.errors import WeightsError
     from transfer.models.registry import Backbone, find

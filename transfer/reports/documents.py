@@ -91,6 +91,17 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "export": {"path": "the file, or the folder of a SavedModel", "exports": "the run's table of exports (exports.json), a row each"},
     "report": {"report": "the page", "other_data": "figures of --other; null without", "notes": "what is missing in the page, and why"},
     "card": {"card": "the model card, a Markdown file"},
+    "runs": {
+        "runs": "a row each, the newest first: name, path, backbone, image_size, data, classes, images, accuracy, accuracy_ci95, bytes, "
+        "age (seconds), trouble (why it cannot be read)",
+        "bytes": "of all of them",
+    },
+    "init": {
+        "path": "the configuration file",
+        "classes": "class -> number of images",
+        "settings": "the keys that are set in it",
+        "group_by": "an expression by which images may belong together; null: none was seen",
+    },
     "anatomy": {
         "network": "its name; null with --conv",
         "image_size": "side of the images, in pixels; null with --conv",

@@ -21,7 +21,7 @@ FOUND, PARTLY, NOT_FOUND = "found", "partly found", "not found"
 
 _FOUND_FROM, _PARTLY_FROM = 0.9, 0.5  # share of other data that `is_ood` flags
 _WORST = 3
-_LONGEST_CLASS = 36
+_LONGEST_CLASS, _LONGEST_RUN = 36, 40
 _LABEL = 15  # columns
 
 
@@ -31,7 +31,7 @@ def block(run: Run) -> str:
     usual, most = majority(test)
     facts = {
         "Test accuracy": f"{_accuracy(test)} on {test['images']} images, {measured(run.metrics)}",
-        "Compare with": f"{share(most)}, the accuracy of always answering {printable(usual)!r}",
+        "Compare with": f"{share(most)}, the accuracy of always answering {shortened(printable(usual), _LONGEST_CLASS)!r}",
         "Folds": folds(run.metrics.get("cross_validation")),
         "Macro F1": f"{test['macro_f1']:.3f}",
         "Worst classes": f"{_worst(test['per_class'])} (recall)",
@@ -113,7 +113,7 @@ def side_by_side(runs: Sequence[Run]) -> str:
         accuracy = f"{share(test['accuracy'])} ({share(low)} to {share(high)})"
         rows.append(
             [
-                run.name,
+                shortened(printable(run.name), _LONGEST_RUN),
                 accuracy,
                 share(majority(test)[1]),
                 f"{test['macro_f1']:.3f}",
