@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from transfer.cli import options
 from transfer.cli.console import show
 
 _OUTPUT = typer.Option(metavar="FILE.md", help="Default: model_card.md in the run's folder. For the Hugging Face Hub: README.md.")
