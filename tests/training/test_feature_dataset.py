@@ -201,6 +201,14 @@ def test_no_images_have_no_logits(store: Store) -> None:
     empty = with_table(made, made.dataset.table[made.dataset.table["split"] != "test"])
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     assert infer(model, empty, "test", ("top:avg",)).shape == (0, 3)
+    given = []
+
+    def convolution(rows: np.ndarray) -> np.ndarray:
+        given.append(len(rows))
+        return np.zeros((len(rows), 3), np.float32)
+
+    assert infer(model, empty, "test", ("top:avg",), convolution).shape == (0, 3)
+    assert 0 not in given, "TensorFlow computes a wrong shape for some convolutions of no images"
 
 
 def with_table(made: FeatureDataset, table: pd.DataFrame) -> FeatureDataset:

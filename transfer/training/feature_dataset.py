@@ -164,8 +164,11 @@ def infer(
     wanted = np.arange(len(rows)) if positions is None else positions
     shape = model.input_shape[1:]
     batch = evaluation_batch_size(outputs, shape)
+    forward = compute or (lambda chosen: model(chosen, training=False))
+    if not len(wanted):  # the shape alone: of no rows, some convolutions of TensorFlow compute a wrong one
+        return np.asarray(forward(np.zeros((1, *shape), np.float32)), np.float32)[:0]
     parts = []
-    for start in range(0, max(len(wanted), 1), batch):  # without rows: once, for the shape
+    for start in range(0, len(wanted), batch):
         chosen = rows.take(wanted[start : start + batch]).astype(np.float32).reshape(-1, *shape)
-        parts.append(np.asarray(compute(chosen) if compute else model(chosen, training=False), np.float32))
+        parts.append(np.asarray(forward(chosen), np.float32))
     return np.concatenate(parts)
