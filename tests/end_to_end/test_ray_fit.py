@@ -69,6 +69,7 @@ def test_the_run_is_that_of_one_process(data: Path, local: Run, cluster: Cluster
     assert passed() < 80, "the driver computed features of the images itself"
 
 
+@pytest.mark.slow
 def test_the_check_is_that_of_one_process(data: Path, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (by_workers, here) = (
         transfer.check(data, {**SETTINGS, **engine}, output=tmp_path / str(number))
@@ -77,6 +78,7 @@ def test_the_check_is_that_of_one_process(data: Path, cluster: Cluster, tmp_path
     assert by_workers.manifest.equals(here.manifest) and by_workers.exceeded == here.exceeded
 
 
+@pytest.mark.slow
 def test_two_drivers_share_a_cluster_and_a_store(data: Path, local: Run, cluster: Cluster, tmp_path: Path) -> None:
     commands = [[sys.executable, "-m", "transfer", *command(data, tmp_path / "runs", cluster, name)] for name in ("one", "other")]
     with ThreadPoolExecutor(2) as pool:
@@ -85,6 +87,7 @@ def test_two_drivers_share_a_cluster_and_a_store(data: Path, local: Run, cluster
     assert all(same(Run(tmp_path / "runs" / name), local) for name in ("one", "other"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [3, 6], ids=["features", "views"])
 def test_a_node_that_is_killed_changes_nothing(
     moment: int, data: Path, local: Run, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -106,6 +109,7 @@ def test_a_node_that_is_killed_changes_nothing(
     assert calls >= moment and same(run, local)
 
 
+@pytest.mark.slow
 def test_a_driver_that_was_killed_continues_from_the_store(data: Path, local: Run, cluster: Cluster, home: Path, tmp_path: Path) -> None:
     arguments = command(data, tmp_path / "runs", cluster)
     struck = [sys.executable, "-m", "tests.end_to_end.interrupted", "feature extraction", "SIGKILL", *arguments]

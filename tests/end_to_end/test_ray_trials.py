@@ -155,6 +155,7 @@ def test_a_comparison_is_that_of_one_process_with_a_node_killed(data: Path, tmp_
     assert there.runs["energy_wh"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_comparison_whose_driver_was_killed_goes_on(data: Path, tmp_path: Path, cluster: Cluster, alone: Comparison) -> None:
     settings = tmp_path / "compare.yaml"
     settings.write_text(build([COMPARED, on_ray(cluster)]).to_yaml(), encoding="utf-8")
@@ -165,6 +166,7 @@ def test_a_comparison_whose_driver_was_killed_goes_on(data: Path, tmp_path: Path
     assert records(compared(data, tmp_path, "killed", **on_ray(cluster))) == records(alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "trials", "seed"), [(HEADS, 7, 2), (NETWORKS, 5, 3)])
 def test_a_search_is_that_of_one_process_with_a_node_killed(
     data: Path, tmp_path: Path, cluster: Cluster, settings: dict[str, Any], trials: int, seed: int
@@ -176,6 +178,7 @@ def test_a_search_is_that_of_one_process_with_a_node_killed(
     assert searched(data, tmp_path / "there", settings, trials) == local  # the journal is that of one process as well
 
 
+@pytest.mark.slow
 def test_a_search_whose_driver_was_killed_goes_on(data: Path, tmp_path: Path, cluster: Cluster) -> None:
     settings = tmp_path / "tune.yaml"
     given = HEADS | {"trials": 5, "common": HEADS["common"] | {"engine.address": cluster.address}}
@@ -198,6 +201,7 @@ class Ending(Trainer):
         return super().__call__(asked)
 
 
+@pytest.mark.slow
 def test_a_training_that_ends_its_worker_is_listed(data: Path, tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare_module, "Trainer", Ending)
     done = compared(data, tmp_path, "ends", seeds=[0], **on_ray(cluster))
@@ -216,6 +220,7 @@ class EndingScorer:
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_trial_that_ends_its_worker_is_an_error_and_has_no_score(cluster: Cluster) -> None:
     with (
         opened(joined(cluster), Silent()) as engine,

@@ -97,6 +97,7 @@ def test_a_cluster_gives_the_same_table_with_a_node_killed(write: Write, cluster
     assert written == write("out.parquet", "local")[1]
 
 
+@pytest.mark.slow
 def test_a_killed_driver_continues_and_ends_with_the_same_parts(
     write: Write, run: Run, data: Path, tmp_path: Path, cluster: Cluster, cache_folder: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_an_interrupted_driver_ends_at_once_and_keeps_what_was_done(write: Write
     assert write("out.csv", "ray")[1] == write("out.csv", "local")[1]
 
 
+@pytest.mark.slow
 def test_from_python(run: Run, data: Path, cluster: Cluster) -> None:
     there = predict(run, [data], batch_size=2, compute="tensorflow", engine={"kind": "ray", "address": cluster.address})
     assert there.equals(predict(run, [data], batch_size=2, compute="tensorflow"))
