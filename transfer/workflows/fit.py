@@ -79,7 +79,9 @@ def fit(
         truncate_at: cut point where the backbone ends, several, `top`, `all`, or `auto`.
         unfreeze_from: first layer to fine-tune; None: the backbone stays frozen.
         epochs: most epochs of training: `training.epochs`.
-        head, training, augment: keys of these sections, `head={"dropout": 0.3}`.
+        head: keys of this section, `{"dropout": 0.3}`.
+        training: keys of this section.
+        augment: keys of this section.
         seed: of the split, initial weights, dropout, order of the images and augmented views.
         folds: also train on as many folds, so that each image is predicted by a model that never saw it: `cross_validation.folds`.
         average_folds: export the average of the heads of the folds: `cross_validation.average`.
