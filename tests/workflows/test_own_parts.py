@@ -14,7 +14,7 @@ from tests.models.own.networks import head, network, with_layer
 from transfer.errors import ConfigError, TransferError
 from transfer.runs import Run
 from transfer.workflows.own_parts import taken
-from transfer.workflows.requests import fit_request
+from transfer.workflows.requests import compare_request, fit_request
 
 SHORT: dict[str, Any] = {
     "precision": "float32", "compute": "tensorflow", "training": {"epochs": 3}, "energy": "off",
@@ -195,3 +195,39 @@ def test_parts_that_are_none_are_refused_before_training(images: Path, settings:
     with pytest.raises(ConfigError, match=match) as error:
         fit_request(images, [settings], name="x")
     assert "\n" not in str(error.value)
+
+
+def test_methods_of_a_comparison_have_parts_of_their_own(images: Path, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Noting(keras.callbacks.Callback):
+        def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+            seen.append("trained")
+
+    methods = {
+        "own": {"backbone": network(), "preprocess": "tf", "head": head, "callbacks": lambda stage: [Noting()]},
+        "plain": {"backbone": network(), "preprocess": "tf"},
+    }
+    common = {"truncate_at": "high", "precision": "float32", "compute": "tensorflow", "training.epochs": 2}
+    made = transfer.compare(
+        images,
+        {"methods": methods, "common": common, "sizes": ["all"], "seeds": [0, 1], "energy": "off"},
+        output=tmp_path,
+        name="c",
+        progress=False,
+    )
+    assert set(made.runs["method"]) == {"own", "plain"} and len(made.runs) == 4
+    assert seen == ["trained"] * 2
+    assert str(made.facts["methods"]["own"]["head"]["own"]).startswith("own:head:")
+
+
+@pytest.mark.parametrize(
+    "keys, match",
+    [
+        ({"backbone": keras.layers.ReLU()}, r"^methods.mine: backbone: expected a name.*Received ReLU"),
+        ({"callbacks": [Seen()]}, r"^methods.mine: each trial is a training of its own.*function stage -> list"),
+    ],
+)
+def test_what_is_no_part_of_a_method_is_refused_with_its_name(images: Path, keys: dict[str, Any], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        compare_request(images, [{"methods": {"mine": keys, "vgg": {"backbone": "vgg16"}}}])

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transfer.config import UNSET, Config, Unset, given
@@ -14,12 +14,14 @@ from transfer.data import dataset as manifests
 from transfer.data.dataset import Dataset
 from transfer.engines import Engine, opened
 from transfer.errors import TransferError
+from transfer.models.own.parts import NONE
 from transfer.reports.words import counted
 from transfer.system import environment
 from transfer.system.energy import Meter
 from transfer.system.files import write_text
 from transfer.system.progress import Progress, shown
 from transfer.system.startup import hearing
+from transfer.training import head
 from transfer.workflows.comparison import costs, folder, records, tables, tuning
 from transfer.workflows.comparison.folder import Comparison
 from transfer.workflows.comparison.methods import Method, prepare
@@ -84,6 +86,9 @@ def carry_out(request: CompareRequest, progress: Progress) -> Comparison:
     # TensorFlow warns about repeated tracing; here each trial has its own graph.
     with folder.locked(request.folder), hearing("ERROR"), opened(_first(request).engine, progress) as engine, ExitStack() as stack:
         methods, dataset = prepare(request.configs, request.settings.seeds, progress, stack, engine)
+        methods = [replace(method, parts=request.parts.get(method.name, NONE)) for method in methods]
+        for method in methods:
+            head.require_fit(dataset.classes, method.extractor, method.config, method.parts)
         wanted, note = trials(request.settings, methods, dataset, engine)
         if note:
             progress.say(note)

@@ -29,6 +29,47 @@ def taken(layers: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]],
     return [*rest, *([backbone] if backbone else []), *([names] if names else [])], parts
 
 
+def of_methods(layers: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Parts]]:
+    """Return the settings of a comparison with names in place of the objects in `common` and `methods`, and the parts of each method.
+
+    Raises:
+        ConfigError: as of `taken`; names the method.
+    """
+    given, of_all, parts = [dict(layer) for layer in layers], NONE, dict[str, Parts]()
+    for layer in given:
+        if isinstance(layer.get("common"), Mapping):
+            layer["common"], found = _flat(layer["common"], "common")
+            of_all = found.over(of_all)
+        if isinstance(layer.get("methods"), Mapping):
+            methods = {name: _flat(keys, f"methods.{name}") for name, keys in layer["methods"].items() if isinstance(keys, Mapping)}
+            layer["methods"] = {**layer["methods"], **{name: keys for name, (keys, _) in methods.items()}}
+            parts |= {name: found.over(parts.get(name, NONE)) for name, (_, found) in methods.items()}
+    for name, found in parts.items():
+        parts[name] = found.over(of_all)
+        if parts[name].once:
+            raise ConfigError(
+                f"methods.{name}: each trial is a training of its own and needs callbacks of its own. Expected callbacks as a function "
+                "stage -> list. Received a list."
+            )
+    return given, parts
+
+
+def _flat(keys: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Parts]:
+    try:
+        layers, parts = taken([keys])
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return {key: value for layer in layers for key, value in _dotted(layer).items()}, parts
+
+
+def _dotted(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with dotted keys, so that later ones override earlier ones one by one."""
+    found: dict[str, Any] = {}
+    for key, value in layer.items():
+        found |= {f"{key}.{inner}": one for inner, one in _dotted(value).items()} if isinstance(value, Mapping) else {key: value}
+    return found
+
+
 def _objects_in(layer: dict[str, Any]) -> dict[str, Any]:
     """Take the head and the layers of views out of settings, if they are objects."""
     found: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from transfer.models.own.parts import NONE, Parts, completed
 from transfer.quality import result_folder, worksheet
 from transfer.system import energy
 from transfer.workflows.comparison import folder as comparison_folder
-from transfer.workflows.own_parts import taken
+from transfer.workflows.own_parts import of_methods, taken
 from transfer.workflows.settings import data_name, resolve, with_source
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """A comparison: its settings, the complete configuration of each method, and its folder."""
+    """A comparison: its settings, the complete configuration of each method, its folder, and what was given as Keras objects."""
 
     settings: ComparisonConfig
     configs: dict[str, Config]
     folder: Path
+    parts: Mapping[str, Parts] = field(default_factory=dict)
 
 
 def fit_request(
@@ -150,7 +151,8 @@ def compare_request(
     """
     if name is not None:
         require_name(name)
-    settings = build(layers)
+    given, parts = of_methods(layers)
+    settings = build(given)
     if settings.country and settings.energy != "off":
         energy.require_country(settings.country)
     for method, keys in settings.methods.items():
@@ -163,7 +165,7 @@ def compare_request(
     source = next(iter(configs.values())).data
     target = Path(output) / (name if name is not None else data_name(str(source.source)))
     comparison_folder.require_free(target, sources.own(source))
-    return CompareRequest(settings, configs, target)
+    return CompareRequest(settings, configs, target, {method: completed(one, parts.get(method, NONE)) for method, one in configs.items()})
 
 
 def _require_no_folds(config: Config) -> None:

@@ -27,6 +27,11 @@ class Parts:
     layers: str = ""
     once: bool = False
 
+    def over(self, other: "Parts") -> "Parts":
+        """Return these parts, with those of another in place of what is not here."""
+        callbacks, once = (self.callbacks, self.once) if self.callbacks else (other.callbacks, other.once)
+        return Parts(self.head or other.head, callbacks, self.metrics or other.metrics, self.layers or other.layers, once)
+
     def for_trials(self) -> "Parts":
         """Return the parts that trials of a search have: callbacks watch the run alone."""
         return Parts(self.head, None, None, self.layers)

@@ -17,6 +17,7 @@ from transfer.engines import LOCAL, Engine
 from transfer.features.extraction import extract, extract_views
 from transfer.features.extractor import BackboneExtractor, FeatureExtractor, Load, load_extractor
 from transfer.features.store import Store, open_store
+from transfer.models.own.parts import NONE, Parts
 from transfer.models.pretrained import Pretrained
 from transfer.quality.checks import split_again
 from transfer.system import devices
@@ -31,12 +32,14 @@ class Method:
         config: complete; each trial decides what is `auto`.
         extractor: computes the features.
         store: holds the features.
+        parts: what was given as Keras objects.
     """
 
     name: str
     config: Config
     extractor: FeatureExtractor
     store: Store
+    parts: Parts = NONE
 
     @property
     def measured(self) -> dict[str, Any] | None:

@@ -80,7 +80,7 @@ def trials(settings: ComparisonConfig, methods: Sequence[Method], dataset: Datas
             for method in methods:
                 config = method.config.updated(seed=seed)
                 name = result_identity(config, method.extractor.feature_set.id, part)
-                features = FeatureDataset(part, method.extractor, method.store, config, engine)
+                features = FeatureDataset(part, method.extractor, method.store, config, engine, method.parts)
                 made.append(Trial(method.name, str(size), seed, features, name))
     return made, _beyond(beyond, most)
 

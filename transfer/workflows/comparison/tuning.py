@@ -79,7 +79,8 @@ def space_of(config: Config, given: Mapping[str, Any]) -> Space:
         left = {}  # its penalty is found by cross-validation in each training
     else:
         of_head = _HEAD | (_FINE_TUNED if config.unfreeze_from and not config.whole_from_random else {})
-        left = {key: values for key, values in of_head.items() if key not in given}
+        own = config.head.kind == "own"  # its layers are the user's
+        left = {key: values for key, values in of_head.items() if key not in given and not (own and key.startswith("head."))}
     return Space(tuple(parameter(key, values, left) for key, values in left.items()), (configured(config, left),))
 
 
@@ -130,7 +131,7 @@ def _search(settings: ComparisonConfig, trial: Trial, folder: Path, progress: Pr
     def score(batch: Sequence[Proposal], before: Sequence[Finished]) -> Iterator[Score]:
         for proposal in batch:
             wanted = with_settings(trial, proposal.settings) if proposal.number else trial
-            features = replace(wanted.features, dataset=without_test(wanted.dataset))
+            features = replace(wanted.features, dataset=without_test(wanted.dataset), parts=wanted.features.parts.for_trials())
             yield network_scoring.score(features, watching(before, _PRUNING))
 
     progress.say(f"Tuning {name} on {trial.size} images per class: {settings.tune} trials.")
