@@ -5,6 +5,7 @@ say that its numbers lie in another file, of which they are then a copy. None of
 """
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,9 @@ from transfer.runs import TRUST_IT
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _CONFIG = "config.json"
 _PACKAGES = ("", "builtins", "keras")
+FOUND_BY_KERAS = ("keras", "keras_hub")
+"""Packages whose classes Keras imports by itself, registered or not."""
+
 WITH_CODE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 WITH_FILES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
 
@@ -102,9 +106,13 @@ def _in_config(tree: Any) -> str:
 
 
 def _registered(one: dict[str, Any]) -> bool:
-    """Return whether this process has registered the class of an object: whoever imported it knows it."""
+    """Return whether this process has registered the class of an object, or imported KerasHub, whose classes need not be registered:
+    whoever imported it knows it."""
     import keras
 
+    package = str(one.get("module")).partition(".")[0]
+    if package in FOUND_BY_KERAS and package in sys.modules:
+        return True
     name = one.get("registered_name")
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 

@@ -14,7 +14,7 @@ import numpy as np
 from transfer.errors import ConfigError
 from transfer.models.cutting import default_name, named_by_keras
 from transfer.models.graph import Graph, all_layers
-from transfer.models.keras_file import WITH_CODE, WITH_FILES
+from transfer.models.keras_file import FOUND_BY_KERAS, WITH_CODE, WITH_FILES
 
 _POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
@@ -70,7 +70,7 @@ def of_model(
         copy.set_weights(model.get_weights())
     except Exception as error:  # Keras raises all kinds of errors for layers whose get_config is incomplete
         raise ConfigError(
-            f"{key}: Keras cannot make the model again from its configuration: {_first_line(error)}. Received {_said(model)}."
+            f"{key}: Keras cannot make the model again from its configuration: {_reason(error)}. Received {_said(model)}."
         ) from None
     images = keras.Input(model.inputs[0].shape[1:], name="inputs", dtype=model.inputs[0].dtype)
     tensor = before(images) if before else images
@@ -121,7 +121,7 @@ def require_layers(layers: Iterable[Any], key: str) -> None:
                 f"{key}: a {kind.__name__} layer holds code or files, which Keras does not read again in its safe mode. Write a layer "
                 f"of your own, decorated with @keras.saving.register_keras_serializable(). Received the layer {layer.name!r}."
             )
-        if kind.__module__.partition(".")[0] != "keras" and ">" not in keras.saving.get_registered_name(kind):
+        if kind.__module__.partition(".")[0] not in FOUND_BY_KERAS and ">" not in keras.saving.get_registered_name(kind):
             raise ConfigError(
                 f"{key}: Keras would not find the class {kind.__name__} of the layer {layer.name!r} when the model is read again. "
                 f"Decorate it with @keras.saving.register_keras_serializable(). Received {kind.__module__}.{kind.__qualname__}."
@@ -203,8 +203,9 @@ def _dicts(tree: Any) -> Iterable[dict[str, Any]]:
             left.extend(one)
 
 
-def _first_line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")
+def _reason(error: Exception) -> str:
+    """Return the innermost reason of Keras's error, which repeats all configurations on the way to it."""
+    return (" ".join(str(error).rpartition("Exception encountered: ")[2].split()) or type(error).__name__)[:200].rstrip(".")
 
 
 def _said(model: keras.Model) -> str:
