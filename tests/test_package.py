@@ -100,12 +100,25 @@ def test_running_needs_no_tools(required: dict[str, set[str]]) -> None:
 
 
 def test_the_extras_are_those_of_the_documents(required: dict[str, set[str]]) -> None:
-    assert set(required) - {""} == {"openvino", "ray", "cloud", "litert", "onnx", "raw", "dicom", "codecs", "mlflow", "docs", "dev"}
+    assert set(required) - {""} == {
+        "openvino",
+        "ray",
+        "cloud",
+        "litert",
+        "onnx",
+        "raw",
+        "dicom",
+        "codecs",
+        "mlflow",
+        "kerashub",
+        "docs",
+        "dev",
+    }
     documents = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
     for extras in ("litert,onnx", "raw,dicom,codecs", "openvino", "ray", "cloud", "mlflow"):
         assert f"keras-transfer[{extras}]" in documents
     assert "pip install -e '.[docs]'" in (ROOT / "README.md").read_text(encoding="utf-8")
-    extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs`, `mlflow`, `docs` and `dev`"
+    extras = "`openvino`, `ray`, `cloud`, `litert`, `onnx`, `raw`, `dicom`, `codecs`, `mlflow`, `kerashub`, `docs` and `dev`"
     assert extras in " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
     assert required["openvino"] == {"openvino"}
     assert required["ray"] == {"ray"}
