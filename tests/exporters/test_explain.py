@@ -1,15 +1,18 @@
 """Grad-CAM in the export: high where the class is, zero elsewhere, separately for each class."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.reports.made_up_run import reference
 from transfer.config import NetworkConfig
+from transfer.data.decoding.decode import decode_batch
 from transfer.data.pipeline import ImageSpec
 from transfer.exporters import saved_model
 from transfer.exporters.served import Explained, Served
@@ -145,3 +148,15 @@ def test_an_explanation_has_the_same_answers_and_the_input_of_the_network(traine
         np.testing.assert_array_equal(getattr(found.answers, name), getattr(plain, name))
     np.testing.assert_array_equal(found.images, pixels)
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
+def test_how_images_become_squares_is_seen_by_the_decoder_of_the_export(resize: str) -> None:
+    class Decoder(Served):
+        def __init__(self) -> None:
+            self.size = 32
+
+        def decode(self, images: Sequence[bytes]) -> np.ndarray:
+            return decode_batch(tf.constant(list(images)), self.size, resize).numpy().round().astype(np.uint8)
+
+    assert Decoder().resize == resize

@@ -18,7 +18,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attributes
-        if tag not in ("meta", "img", "br", "wbr"):
+        if tag not in ("meta", "img", "br", "wbr", "link"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -39,7 +39,7 @@ def failing(server: Running, monkeypatch: pytest.MonkeyPatch, error: type[BaseEx
 
 
 def test_a_model_that_answers_is_healthy_before_any_client_has_asked_it(watched: Running) -> None:
-    assert health(watched) == (200, {"status": "ok", "model": "tiny", "version": "1"})
+    assert health(watched) == (200, {"status": "ok", "model": "tiny", "version": "1", "key_required": False})
 
 
 @pytest.mark.parametrize("error", [MemoryError, SystemExit, ValueError])

@@ -1,13 +1,15 @@
 """The web page in a real browser, with the real server: what a user does with an image, and what the page shows."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.reports.made_up_run import reference
-from tests.serving.browser import Watch, bars, choose, settled, transfer_of
+from tests.serving.browser import Watch, bars, choose, looks, require_accessible, settled, transfer_of
 from tests.serving.running import Running, image, served
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def test_a_dropped_image_is_classified(page: "Page") -> None:
     assert next(iter(shown)) == "green"
     assert list(shown.values()) == sorted(shown.values(), reverse=True)
     assert sum(shown.values()) == pytest.approx(100, abs=0.3)
-    assert page.locator("#image").get_attribute("alt") == "The image as the network saw it"
+    assert page.locator("#image").get_attribute("alt") == "Your image"
     assert page.locator("#heat").is_visible()
 
 
@@ -92,21 +94,97 @@ def test_an_image_out_of_distribution_is_marked_and_no_other(page: "Page") -> No
 
 def test_the_nearest_training_images_are_shown(page: "Page") -> None:
     choose(page, image("blue"))
-    assert page.locator("#neighbours .label").all_inner_texts() == ["blue", "red", "green"]
+    assert page.locator("#neighbours .name").all_inner_texts() == ["blue", "red", "green"]
     assert page.locator("#neighbours img").first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
 
-def test_a_file_that_is_not_an_image_is_reported_and_the_last_answer_stays(page: "Page") -> None:
+def test_after_a_file_that_is_not_an_image_nothing_of_the_last_answer_remains(page: "Page") -> None:
     choose(page, b"not an image", "notes.txt", "text/plain")
     assert page.inner_text("#problem") == "The file is not an image that the network can read."
     assert page.locator("#hint").is_visible()
     choose(page, image("red"))
     assert not page.locator("#error").is_visible()
-    seen = page.locator("#image").get_attribute("src")
     choose(page, b"not an image", "notes.txt", "text/plain")
     assert page.locator("#error").is_visible()
-    assert page.locator("#image").get_attribute("src") == seen
-    assert page.inner_text("#headline").startswith("red ")
+    for part in ("#result", "#near", "#image", "#heat"):
+        assert not page.locator(part).is_visible(), part
+    assert page.locator(".class").count() == page.locator("#neighbours li").count() == 0
+    assert page.locator("#headline").text_content() == ""
+    page.locator("#strip button").nth(1).click()  # and yet it is not lost
+    assert page.inner_text("#headline").startswith("red ") and not page.locator("#error").is_visible()
+
+
+def test_several_images_at_once_are_answered_in_turn_and_chosen_from_a_strip(page: "Page") -> None:
+    files = [("red.png", image("red", kind="PNG")), ("notes.png", b"no image"), ("blue.png", image("blue", kind="PNG"))]
+    page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in files])
+    page.wait_for_function("() => ![...document.querySelectorAll('#strip .name')].some(one => one.textContent === 'waiting')")
+    settled(page)
+    assert page.locator("#strip .name").all_inner_texts() == ["red", "no answer", "blue"]
+    assert page.inner_text("#headline").startswith("red "), "the first is shown"
+    page.locator("#strip button").nth(2).click()
+    assert page.inner_text("#headline").startswith("blue ")
+    assert page.locator("#strip [aria-current=true]").get_attribute("title") == "blue.png"
+    page.locator("#strip button").nth(1).click()
+    assert page.inner_text("#problem") == "The file is not an image that the network can read."
+    assert not page.locator("#result").is_visible()
+
+
+def test_the_users_own_image_is_shown_and_the_heat_map_lies_on_what_the_network_saw(page: "Page") -> None:
+    choose(page, image("red", size=(400, 200), kind="PNG"))
+    page.wait_for_function("() => document.querySelector('#image').naturalWidth === 400")
+    frame, heat = page.locator("#frame").bounding_box(), page.locator("#heat").bounding_box()
+    assert frame and heat
+    assert heat["width"] == pytest.approx(2 * heat["height"], abs=2), "stretched: all of the image"
+    assert heat["y"] + heat["height"] / 2 == pytest.approx(frame["y"] + frame["height"] / 2, abs=2)
+    assert not page.locator("#seen").is_visible()
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_of_an_image_that_was_cropped_or_padded_the_square_is_marked(page: "Page", resize: str) -> None:
+    page.route("**/explain", lambda route: route.fulfill(response=(answer := route.fetch()), json=answer.json() | {"resize": resize}))
+    choose(page, image("red", size=(400, 200), kind="PNG"))
+    page.wait_for_function("() => document.querySelector('#image').naturalWidth === 400")
+    frame, heat = page.locator("#frame").bounding_box(), page.locator("#heat").bounding_box()
+    assert frame and heat
+    side = frame["width"] / 2 if resize == "crop" else frame["width"]
+    assert heat["width"] == pytest.approx(side, abs=3) and heat["height"] == pytest.approx(side, abs=3)
+    assert page.locator("#seen").is_visible() == (resize == "crop")
+
+
+def test_a_format_that_the_browser_cannot_show_is_shown_as_the_network_saw_it(page: "Page") -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40), (220, 20, 20)).save(buffer, "TIFF")
+    choose(page, buffer.getvalue(), "scan.tif", "image/tiff")
+    page.wait_for_function("() => document.querySelector('#image').naturalWidth === 32")
+    assert page.locator("#image").get_attribute("alt") == "The image as the network saw it"
+    assert page.locator("#heat").is_visible()
+
+
+def test_the_model_and_the_interface_for_programs_are_named(page: "Page", server: Running) -> None:
+    page.wait_for_selector("#about:visible")
+    assert page.inner_text("#model-name") == "tiny, version 1"
+    page.locator("#about summary").click()
+    assert page.inner_text("#model-labels") == "red, green, blue"
+    page.locator("footer a").click()
+    assert page.url == f"{server.url}/docs"
+    assert "curl -F file=@one.jpg" in page.inner_text("main")
+
+
+def test_the_page_and_the_documents_are_accessible(browser: "Browser", server: Running) -> None:
+    with looks(browser) as pages:
+        for page in pages:
+            page.goto(server.url)
+            page.wait_for_selector("#about:visible")
+            require_accessible(page)
+            choose(page, image("red"))
+            choose(page, b"no image", "notes.txt", "text/plain")
+            require_accessible(page)
+            page.locator("#strip button").first.click()
+            require_accessible(page)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.goto(f"{server.url}/docs")
+            page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+            require_accessible(page)
 
 
 def test_an_empty_file_is_not_even_sent(page: "Page") -> None:

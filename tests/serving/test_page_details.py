@@ -38,7 +38,7 @@ def answer(names: list[str]) -> dict[str, Any]:
     neighbours = [{"label": names[0], "distance": 0.5, "thumbnail": ""}]
     return {
         "label": names[0], "score": 1 / len(names), "is_ood": False, "ood_score": 0.4, "explained": names[0], "classes": classes,
-        "image": _PIXEL, "heat": _PIXEL, "neighbours": neighbours,
+        "image": _PIXEL, "heat": _PIXEL, "resize": "stretch", "neighbours": neighbours,
     }  # fmt: skip
 
 
@@ -95,8 +95,8 @@ def test_names_are_shown_as_text_and_never_run(page: "Page") -> None:
     choose(page, image("red"))
     assert page.inner_text("#headline").startswith(name)
     assert page.locator(".class .name").first.inner_text() == name
-    assert page.locator("#neighbours .label").inner_text() == name
-    assert page.title() == "What is in the image?"
+    assert page.locator("#neighbours .name").inner_text() == name
+    assert page.title() == "tiny: what is in the image?"
     assert watch.complaints == []
 
 

@@ -1,5 +1,6 @@
 """An exported SavedModel, loaded as a client would load it: bytes in, probabilities out. Only the export is needed."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from transfer.errors import DataError, RunError
 from transfer.exporters import foreign
 from transfer.exporters.formats import graph
 from transfer.runs import LABELS
+
+_NEARLY = 200  # of 255, a colour that is full even after resizing
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,15 @@ class Served:
 
         return decoder
 
+    @cached_property
+    def resize(self) -> str:
+        """How its decoder makes an image a square: `stretch`, `pad` or `crop`; seen by an image of three colours that is wide."""
+        seen = self.decode([_probe()])[0].astype(int)
+        if (seen[0, self.size // 2] > _NEARLY).all():  # white above
+            return "pad"
+        left, middle = seen[self.size // 2, 0], seen[self.size // 2, self.size // 2]
+        return "crop" if np.abs(left - middle).max() < _NEARLY // 2 else "stretch"
+
     def source(self) -> graph.Source:
         """Return the network as a frozen graph; a copy of its weights."""
         return graph.of(self._model.signatures[graph.INPUT], self.size)
@@ -137,6 +149,18 @@ class Served:
         numbers = tf.constant(list(class_numbers), tf.int32)
         found = self._explain(image_bytes=tf.constant(list(images), tf.string), class_number=numbers)
         return Explained(_answers(found), found["heat"].numpy(), found["image"].numpy(), found["embedding"].numpy())
+
+
+def _probe() -> bytes:
+    """Return a wide image of a red, a green and a blue square."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    pixels = np.zeros((64, 192, 3), np.uint8)
+    for number in range(3):
+        pixels[:, 64 * number : 64 * (number + 1), number] = _NEARLY
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def wrong_class_number(numbers: Iterable[int], classes: int) -> tuple[int, str] | None:

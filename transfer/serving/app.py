@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from transfer.serving import metrics, openapi
+from transfer.reports.names import printable
+from transfer.reports.templates import STYLE
+from transfer.serving import docs, metrics, openapi
 from transfer.serving.bodies import ClientGoneError
 from transfer.serving.engine import Engine
 from transfer.serving.file_routes import FileRoutes
@@ -79,7 +81,13 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
         if not await engine.healthy():
             raise RefusedError(503, "The model does not answer.", {"Retry-After": "5"})
         content = {"status": "ok", "model": engine.settings.name, "version": str(engine.versions.current.version)}
-        return answer(orjson.dumps(content))
+        return answer(orjson.dumps(content | {"key_required": engine.settings.api_key is not None}))
+
+    async def about(request: Request) -> Response:
+        loaded = engine.versions.current
+        content = {"name": engine.settings.name, "version": str(loaded.version), "engine": loaded.engine or "TensorFlow"}
+        names = [printable(label) for label in loaded.labels]
+        return answer(orjson.dumps(content | {"side": loaded.side, "labels": names, "card": loaded.card}))
 
     async def counters(request: Request) -> Response:
         return Response(engine.read_metrics(), headers={"content-type": metrics.CONTENT_TYPE})
@@ -90,6 +98,15 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
         return answer(document())
 
     app.add_route("/openapi.json", description, methods=["GET"], include_in_schema=False)
+
+    @functools.cache
+    def written() -> str:
+        return docs.render(app.openapi(), engine.settings.name, [printable(label) for label in engine.versions.current.labels])
+
+    async def documents(request: Request) -> Response:
+        return Response(written(), headers=_PAGE_HEADERS, media_type="text/html")
+
+    app.add_route("/docs", documents, methods=["GET"], include_in_schema=False)
 
     def add(method: str, path: str, endpoint: Any, operation: str) -> None:
         name = f"{operation}_version" if path.startswith(_VERSION) else operation
@@ -104,11 +121,12 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
     add("POST", "/explain", files.explain, "explain")
     add("GET", "/healthz", healthz, "health")
     add("GET", "/metrics", counters, "metrics")
+    add("GET", "/model", about, "model")
 
 
 def _add_page(app: FastAPI) -> None:
     """Serve the files of the web page, read once at the start: no name in a request ever becomes a path."""
-    files = {file.name: file.read_bytes() for file in _PAGE.iterdir() if file.suffix in _PAGE_TYPES}
+    files = {file.name: file.read_bytes() for file in (*_PAGE.iterdir(), STYLE) if file.suffix in _PAGE_TYPES}
 
     async def page_file(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")

@@ -28,10 +28,10 @@ def explain(served: Served, reference: Reference | None, image: bytes, class_nam
 
     Returns:
         JSON-serializable values: `label`, `score`, `is_ood`, `ood_score` (1 is the threshold), `explained` (the class of
-        the heat map), `classes` (`name` and `probability`, in descending order), `image` (PNG, as the network saw it),
-        `heat` (RGBA PNG of the same side), `neighbours` (`label`, `distance`, `thumbnail`, nearest first). Images are data
-        URIs, empty if a thumbnail is missing. Names are made printable: control characters and what is not Unicode are
-        escaped. No paths are returned.
+        the heat map), `classes` (`name` and `probability`, in descending order), `image` (PNG, as the network saw it), `heat` (RGBA PNG
+        of the same side), `resize` (how the image became this square: `stretch`, `pad` or `crop`), `neighbours` (`label`, `distance`,
+        `thumbnail`, nearest first). Images are data URIs, empty if a thumbnail is missing. Names are made printable: control characters
+        and what is not Unicode are escaped. No paths are returned.
 
     Raises:
         DataError: if there is no such class.
@@ -52,6 +52,7 @@ def explain(served: Served, reference: Reference | None, image: bytes, class_nam
         "explained": names[best if chosen == _MOST_PROBABLE else chosen],
         "classes": [{"name": names[number], "probability": float(probabilities[number])} for number in order],
         "image": _uri(Image.fromarray(seen)),
+        "resize": served.resize,
         "heat": _uri(heat.rgba(explained.heat[0], seen.shape[0])),
         "neighbours": [] if reference is None else _nearest(reference, explained.embeddings[0], neighbours),
     }

@@ -19,7 +19,7 @@ _LOG = logging.getLogger("transfer.serving")
 _CLOSED = 499  # nginx's status for a client that disconnected; counted, never sent
 _LAST_WORDS = 1.0
 """Seconds that a stopping server gives a client to be told so."""
-_OPEN = ("/", "/healthz", "/openapi.json")
+_OPEN = ("/", "/docs", "/healthz", "/openapi.json")
 _COUNTED = ("/predict", "/explain", "/healthz", "/metrics", "/")
 
 

@@ -23,6 +23,11 @@ from transfer.exporters.served import Served
 DEFAULT, DECODED, EXPLAIN = "serving_default", "images", "explain"
 """The signatures of an export."""
 
+CARD = "assets.extra/model_card.md"
+"""The model card of an export, from its folder; Markdown."""
+
+_LONGEST_CARD = 1 << 16  # bytes
+
 Outputs = dict[str, np.ndarray]
 
 
@@ -72,6 +77,7 @@ class Loaded:
 
     Attributes:
         engine: what computes its answers, with the version.
+        card: the model card beside the export, Markdown; empty if there is none.
     """
 
     version: int
@@ -79,6 +85,7 @@ class Loaded:
     signatures: Mapping[str, Signature]
     signature_def: dict[str, Any]
     engine: str = ""
+    card: str = ""
 
     @property
     def labels(self) -> list[str]:
@@ -107,7 +114,7 @@ def load(folder: Path, trust: bool = False, preference: Preference | None = None
     try:
         classifier = choice.load(folder, preference, say, trust) if preference else Classifier(Served(folder, trust))
         signatures = {name: _signature(name, function, classifier) for name, function in classifier.served.signatures.items()}
-        loaded = Loaded(int(folder.name), classifier.served, signatures, _signature_def(folder), classifier.engine)
+        loaded = Loaded(int(folder.name), classifier.served, signatures, _signature_def(folder), classifier.engine, card_of(folder))
         warm(loaded)
     except RunError:
         raise
@@ -117,6 +124,15 @@ def load(folder: Path, trust: bool = False, preference: Preference | None = None
         reason = re.split(r"[\n{\[]", str(error), maxsplit=1)[0].strip() or type(error).__name__
         raise RunError(f"The export cannot be used: {reason[:200]}. Received {str(folder)!r}.") from None
     return loaded
+
+
+def card_of(folder: Path) -> str:
+    """Return the model card of an export; empty where there is none in its folder."""
+    file = folder / CARD
+    if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():  # a link leads anywhere, and a pipe never ends
+        return ""
+    with file.open("rb") as opened:
+        return opened.read(_LONGEST_CARD).decode("utf-8", "replace")
 
 
 def warm(loaded: Loaded) -> None:

@@ -100,13 +100,14 @@ _METADATA = _object({"model_spec": _object({"name": _TEXT, "signature_name": _TE
 _EXPLANATION = _object(
     {
         "label": _TEXT, "score": _NUMBER, "is_ood": {"type": "boolean"}, "ood_score": _NUMBER, "explained": _TEXT,
-        "classes": _list(_CLASS), "image": _TEXT, "heat": _TEXT,
+        "classes": _list(_CLASS), "image": _TEXT, "heat": _TEXT, "resize": {"enum": ["stretch", "pad", "crop"]},
         "neighbours": _list(_object({"label": _TEXT, "distance": _NUMBER, "thumbnail": _TEXT})),
     }
 )  # fmt: skip
 _MODEL = _object({"name": _TEXT, "version": _TEXT})
 _FILES = _object({"model": _MODEL, "predictions": _list(_FILE), "error": _TEXT}, ["model", "predictions"])
-_HEALTH = _object({"status": _TEXT, "model": _TEXT, "version": _TEXT})
+_HEALTH = _object({"status": _TEXT, "model": _TEXT, "version": _TEXT, "key_required": {"type": "boolean"}})
+_ABOUT = _object({"name": _TEXT, "version": _TEXT, "engine": _TEXT, "side": {"type": "integer"}, "labels": _list(_TEXT), "card": _TEXT})
 _MODEL_STATUS = _object({"model_version_status": _list(_STATUS)})
 _CLASS_FIELD: Schema = {**_TEXT, "description": "class to explain; default: the most probable one"}
 
@@ -116,6 +117,7 @@ _OPERATIONS: dict[str, tuple[Schema, tuple[int, ...], Schema]] = {
     "status": (_json(_MODEL_STATUS), _PLAIN, {}),
     "classify_files": (_json(_FILES), _WORKING, {"requestBody": _form({"file": _list(_BINARY, minItems=1)}, ["file"])}),
     "explain": (_json(_EXPLANATION), _WORKING, {"requestBody": _form({"file": _BINARY, "class": _CLASS_FIELD}, ["file"])}),
+    "model": (_json(_ABOUT), (400, 401, 403, 431, 503), {}),
     "health": (_json(_HEALTH), (400, 403, 431, 503), {"security": []}),
     "metrics": ({"text/plain": {"schema": _TEXT}}, (400, 401, 403, 431, 503), {}),
 }
