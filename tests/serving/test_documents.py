@@ -6,9 +6,12 @@ from pathlib import Path
 
 from tests.reports.page import Page
 from tests.serving.running import Running, served
+from transfer.runs import CARD as CARD_NAME
+from transfer.runs import EXPORT_CHECKSUMS
 from transfer.serving import docs
-from transfer.serving.model import CARD, card_of
+from transfer.serving.model import card_of
 
+CARD = Path(EXPORT_CHECKSUMS).with_name(CARD_NAME)
 CARD_TEXT = "# A card\n<script>alert(1)</script> caf\u00e9"
 
 

@@ -19,12 +19,10 @@ from transfer.exporters.compute import choice
 from transfer.exporters.compute.choice import Classifier
 from transfer.exporters.compute.facts import Preference
 from transfer.exporters.served import Served
+from transfer.runs import CARD, EXPORT_CHECKSUMS
 
 DEFAULT, DECODED, EXPLAIN = "serving_default", "images", "explain"
 """The signatures of an export."""
-
-CARD = "assets.extra/model_card.md"
-"""The model card of an export, from its folder; Markdown."""
 
 _LONGEST_CARD = 1 << 16  # bytes
 
@@ -128,7 +126,7 @@ def load(folder: Path, trust: bool = False, preference: Preference | None = None
 
 def card_of(folder: Path) -> str:
     """Return the model card of an export; empty where there is none in its folder."""
-    file = folder / CARD
+    file = (folder / EXPORT_CHECKSUMS).with_name(CARD)
     if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():  # a link leads anywhere, and a pipe never ends
         return ""
     with file.open("rb") as opened:
