@@ -11,6 +11,8 @@ Importing this package does not import TensorFlow or pandas; the first use of a 
 
 from typing import TYPE_CHECKING, Any
 
+from transfer.system import late_import
+
 if TYPE_CHECKING:
     from transfer.config import Config
     from transfer.errors import TransferError
@@ -61,6 +63,9 @@ _HOMES = {
 }
 
 _WITHOUT_TENSORFLOW = ("Config", "ListedRun", "Run", "TransferError", "card", "list_runs", "serve")
+
+
+late_import.watch()  # a script that imports TensorFlow itself is spared its start-up messages, too
 
 
 def __dir__() -> list[str]:

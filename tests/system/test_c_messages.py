@@ -1,4 +1,4 @@
-"""What C libraries print: libjpeg's messages are left out, and nothing else is: not a user's, and not the last words of a crash."""
+"""Of what C libraries print, idle words are left out and nothing else is: not a user's, and not the last words of a crash."""
 
 import os
 import subprocess
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from transfer.system import c_messages
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BEGIN = """
 import ctypes, os, sys
 from transfer.system import c_messages
-c_messages.leave_out_image_warnings()
-c_messages.leave_out_image_warnings()
+c_messages.leave_out_idle_messages()
+c_messages.leave_out_idle_messages()
 library = ctypes.CDLL(None)
 stream = ctypes.c_void_p.in_dll(library, "stderr")
 def c_print(text):
@@ -69,7 +71,19 @@ c_print('Corrupt JPEG data: hidden')
 
 @pytest.mark.parametrize("code", ["print('done')", "os.close(2)", "sys.executable = ''"])
 def test_where_the_stream_cannot_be_turned_the_program_runs_all_the_same(code: str) -> None:
-    script = "import os, sys\n" + code + "\nfrom transfer.system import c_messages\nc_messages.leave_out_image_warnings()\nprint('ran')"
+    script = "import os, sys\n" + code + "\nfrom transfer.system import c_messages\nc_messages.leave_out_idle_messages()\nprint('ran')"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment, check=False, timeout=60)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ran")
+
+
+def test_what_tensorflow_says_of_itself_is_left_out_and_its_errors_are_not() -> None:
+    own = [
+        b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n",
+        b"I0000 00:00:1795749316.609473   16964 port.cc:153] oneDNN custom operations are on.\n",
+        b"To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow.\n",
+        b"E0000 00:00:1795749322.976402   16964 cuda_platform.cc:52] failed call to cuInit: INTERNAL\n",
+    ]
+    others = [b"E0000 00:00:1795749322.976402   16964 allocator.cc:52] out of memory\n", b"I0000 is my own line\n", b"WARNING: mine\n"]
+    done = subprocess.run([sys.executable, "-I", "-S", c_messages.__file__], input=b"".join(own + others), capture_output=True, check=True)
+    assert done.stdout == b"".join(others)

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
+from transfer.system import late_import
 from transfer.system.startup import hearing, import_tensorflow_quietly
 from transfer.system.terminal import Terminal
 
@@ -148,3 +149,18 @@ def test_tensorflow_is_heard_less_for_a_while_and_never_more() -> None:
         assert logger.level == logging.WARNING
         raise KeyError
     assert logger.level == logging.INFO
+
+
+def test_a_script_that_imports_tensorflow_itself_hears_it_only_where_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = dict(sys.modules)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    late_import.watch()
+    assert [type(finder).__name__ for finder in sys.meta_path].count("_Finder") == 0, "it is imported already"
+    monkeypatch.setattr(sys, "modules", {name: module for name, module in kept.items() if name != "tensorflow"})
+    late_import.watch()
+    late_import.watch()
+    finder = sys.meta_path[0]
+    assert [type(one).__name__ for one in sys.meta_path].count("_Finder") == 1
+    assert finder.find_spec("keras", None) is None and finder in sys.meta_path
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
+    assert finder.find_spec("tensorflow", None) is None and finder not in sys.meta_path, "once, and not where messages are asked for"

@@ -219,6 +219,7 @@ def test_a_script_is_as_quiet_as_the_command_line(run: Run, tmp_path: Path) -> N
         (tmp_path / "data" / name).write_bytes(odd)
     script = (
         "import sys, transfer\n"
+        "import tensorflow as tf; tf.constant(1)\n"  # by the script itself, which would print lines on processors and drivers
         "print('mine', file=sys.stderr)\n"
         f"table = transfer.predict(transfer.Run({str(run.path)!r}), [{str(tmp_path / 'data')!r}])\n"
         "print(list(table['error']))\n"

@@ -1,9 +1,9 @@
-"""What C libraries print: libjpeg's messages about single images are left out, everything else is shown.
+"""What C libraries print: libjpeg's messages about single images and TensorFlow's about itself are left out, everything else is shown.
 
 TensorFlow's JPEG decoder prints a line for every oddity of a file, each time it is decoded; there is no setting against that.
 Images that cannot be used are named in the manifest, and in the answers, with the reason.
 
-The lines go to C's own stream `stderr`. That stream is turned to a process that hands on all lines but those of libjpeg; it outlives
+The lines go to C's own stream `stderr`. That stream is turned to a process that hands on all lines but those; it outlives
 a crash of this process, so the last message is not lost. The descriptor 2 stays as it is: Python, child processes, and those who
 report crashes write to it as before. This file is also the program of that process, and imports nothing but Python's own.
 """
@@ -29,8 +29,15 @@ _LIBJPEG = re.compile(
 )
 
 
-def leave_out_image_warnings() -> None:
-    """Turn C's stream of errors to the process that leaves out libjpeg's messages, once and until this process ends."""
+_START = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog\(\) |I\d{4} [\d:.]+ +\d+ \w+\.cc:\d+\] |To enable the following instructions: "
+    rb"|E\d{4} [\d:.]+ +\d+ cuda_\w+\.cc:\d+\] failed call to cuInit"
+)
+"""What TensorFlow prints of itself when it looks for devices, which a machine without a GPU has not."""
+
+
+def leave_out_idle_messages() -> None:
+    """Turn C's stream of errors to the process that leaves out messages which help nobody, once and until this process ends."""
     _filtering()
 
 
@@ -85,12 +92,12 @@ def _stream() -> ctypes.c_void_p | None:
 
 
 def _hand_on() -> None:
-    """Hand on all lines but libjpeg's, from descriptor 0 to 1, until the other side ends."""
+    """Hand on all lines but those that help nobody, from descriptor 0 to 1, until the other side ends."""
     os.chdir("/")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     for line in sys.stdin.buffer:
-        if not _LIBJPEG.match(line):
+        if not (_LIBJPEG.match(line) or _START.match(line)):
             try:
                 os.write(1, line)
             except OSError:

@@ -8,11 +8,12 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import IO
 
 from transfer.system import c_messages, home, memory, streams
+from transfer.system.late_import import LOG_LEVEL, asked_for
 
 
 @contextmanager
@@ -52,21 +53,36 @@ def import_tensorflow_quietly(shown: bool = False) -> None:
     """Import TensorFlow, hiding what its C++ libraries print at start and about single images; it is shown if the import fails.
 
     Args:
-        shown: hide nothing.
+        shown: hide nothing; also where `TF_CPP_MIN_LOG_LEVEL` asks for messages.
     """
-    if shown:
-        home.lead_libraries()
+    home.lead_libraries()
+    if shown or asked_for():
         _start()
         return
-    home.lead_libraries()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault(LOG_LEVEL, "3")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells when it builds its cache of fonts
+    with _importing(), _hidden():
+        _start("ERROR")
+    c_messages.leave_out_idle_messages()
+
+
+def hidden_import(execute: Callable[[], None]) -> None:
+    """Import a module of TensorFlow that a script asks for, hiding what is printed meanwhile and about its devices; see `late_import`."""
+    os.environ.setdefault(LOG_LEVEL, "3")
+    with _hidden():
+        execute()
+    c_messages.leave_out_idle_messages()
+
+
+@contextmanager
+def _hidden() -> Iterator[None]:
+    """Hide what is printed in a block, also by C++ libraries; it is shown if the block fails."""
     _ready()
-    with _held() as held, _importing():
+    with _held() as held:
         before = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
-            _start("ERROR")
+            yield
         except Exception as error:  # not Ctrl-C, which the hidden output does not explain
             os.dup2(before, 2)
             held.seek(0)
@@ -77,7 +93,6 @@ def import_tensorflow_quietly(shown: bool = False) -> None:
             _ready()
             os.dup2(before, 2)
             os.close(before)
-    c_messages.leave_out_image_warnings()
 
 
 def _start(level: str = "INFO") -> None:
