@@ -178,9 +178,9 @@ def _evaluation(metrics: Mapping[str, Any]) -> str:
 
 
 def _split_row(split: str, of: Mapping[str, Any]) -> list[str]:
-    ece = f"{of['ece']:.3f}" if "ece" in of else ""
+    calibration = f"{of['ece']:.3f}" if "ece" in of else ""
     accuracy = _with_interval(of["accuracy"], of["accuracy_ci95"])
-    return [split, f"{of['images']:,}", accuracy, f"{of['macro_f1']:.3f}", f"{of['log_loss']:.3f}", ece]
+    return [split, f"{of['images']:,}", accuracy, f"{of['macro_f1']:.3f}", f"{of['log_loss']:.3f}", calibration]
 
 
 def _with_interval(value: float, interval: Sequence[float]) -> str:
