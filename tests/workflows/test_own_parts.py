@@ -15,6 +15,7 @@ from transfer.errors import ConfigError, TransferError
 from transfer.runs import Run
 from transfer.workflows.own_parts import taken
 from transfer.workflows.requests import compare_request, fit_request
+from transfer.workflows.tune_requests import tune_request
 
 SHORT: dict[str, Any] = {
     "precision": "float32", "compute": "tensorflow", "training": {"epochs": 3}, "energy": "off",
@@ -231,3 +232,30 @@ def test_methods_of_a_comparison_have_parts_of_their_own(images: Path, tmp_path:
 def test_what_is_no_part_of_a_method_is_refused_with_its_name(images: Path, keys: dict[str, Any], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         compare_request(images, [{"methods": {"mine": keys, "vgg": {"backbone": "vgg16"}}}])
+
+
+def test_a_search_tries_how_own_parts_are_trained_and_fits_them(images: Path, tmp_path: Path) -> None:
+    seen = Seen()
+    keras.utils.set_random_seed(5)
+    run = transfer.tune(
+        images,
+        backbones=[network()],
+        preprocess="tf",
+        head=head,
+        callbacks=[seen],
+        trials=3,
+        folds=2,
+        space={"training.epochs": [2], "head.pooling": ["avg", "avg+max"], "truncate_at": ["high"]},
+        common={"precision": "float32", "compute": "tensorflow", "energy": "off", "ood.other_images": 0},
+        output=tmp_path,
+        progress=False,
+    )
+    assert str(run.config["backbone"]).startswith("own:mine:") and str(run.config["head.own"]).startswith("own:head:")
+    assert run.trials is not None and len(run.trials) == 3 and set(run.trials["head.kind"]) == {"own"}
+    assert run.trials["training.learning_rate"].nunique() > 1 and "head.dropout" not in run.trials
+    assert len(seen.logs) == 2  # of the run that is fitted, not of the trials
+
+
+def test_an_own_head_is_searched_alone(images: Path) -> None:
+    with pytest.raises(ConfigError, match=r"head.kind is fixed in common and tried in space"):
+        tune_request(images, [{"head": head, "space": {"head.kind": ["dense", "own"]}}])

@@ -54,6 +54,35 @@ def of_methods(layers: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
     return given, parts
 
 
+def of_search(layers: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], Parts]:
+    """Return the settings of a search with names in place of the objects in `backbones` and `common` or beside them, and the parts.
+
+    `preprocess` and `cuts` are those of all own backbones of the search.
+
+    Raises:
+        ConfigError: as of `taken`.
+    """
+    given, parts = [dict(layer) for layer in layers], NONE
+    beside = {key: layer.pop(key) for layer in given for key in _BESIDE if key in layer}
+    for layer in given:
+        backbones = layer.get("backbones")
+        if isinstance(backbones, list | tuple) and not all(isinstance(one, str) for one in backbones):
+            layer["backbones"] = [one if isinstance(one, str) else _named(one, beside) for one in backbones]
+        elif backbones is not None and not isinstance(backbones, str | list | tuple):
+            layer["backbones"] = [_named(backbones, beside)]
+        objects: dict[str, Any] = {key: layer.pop(key) for key in ("head", "callbacks", "metrics", "augment") if key in layer}
+        common = layer.get("common")
+        if objects or isinstance(common, Mapping):
+            layer["common"], found = _flat({**(common or {}), **objects}, "common")
+            parts = found.over(parts)
+    return given, parts
+
+
+def _named(backbone: Any, beside: Mapping[str, Any]) -> str:
+    layers, _ = taken([{"backbone": backbone, **beside}])
+    return str(layers[-1]["backbone"])
+
+
 def _flat(keys: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Parts]:
     try:
         layers, parts = taken([keys])

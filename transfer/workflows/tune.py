@@ -97,7 +97,7 @@ def carry_out(request: TuneRequest, progress: Progress) -> Run:
         else:
             records = _records(request, searched, chosen, space, facts, file)
             config = with_source(request.data, [request.fixed, _final(request, chosen.trial)])
-            earlier = fit.carry_out(FitRequest(config, request.output, request.name, True, records), progress)
+            earlier = fit.carry_out(FitRequest(config, request.output, request.name, True, records, request.parts), progress)
         folder.end(place)
     return earlier
 

@@ -11,8 +11,10 @@ from transfer.data import sources
 from transfer.data.groups import NEAR_DUPLICATES
 from transfer.drafts import require_free
 from transfer.errors import ConfigError
+from transfer.models.own.parts import NONE, Parts, completed
 from transfer.models.registry import Backbone, Scratch
 from transfer.runs import STUDY
+from transfer.workflows.own_parts import of_search
 from transfer.workflows.requests import Data, require_clock
 from transfer.workflows.settings import data_name, with_source
 from transfer.workflows.tuning.network_spaces import network_space, networks_of
@@ -28,6 +30,7 @@ class TuneRequest:
         fixed: configuration keys of all trials; for heads, those that are not a head's.
         configs: backbone and size -> complete configuration, but for what the trials choose.
         overwrite: forget an earlier search of this name.
+        parts: what was given as Keras objects.
     """
 
     settings: tuning.TuningConfig
@@ -37,6 +40,7 @@ class TuneRequest:
     output: Path
     name: str
     overwrite: bool
+    parts: Parts = NONE
 
 
 def tune_request(
@@ -53,7 +57,7 @@ def tune_request(
         DataError: if the source of images does not exist.
         RunError, OutputError: if the run cannot be published under its name.
     """
-    given = list(layers)
+    given, parts = of_search(layers)
     settings = tuning.build(given)
     if settings.common.get("unfreeze_from"):
         raise ConfigError(
@@ -70,11 +74,13 @@ def tune_request(
         settings = settings.model_copy(update={"backbones": tuple(network.name for network in networks)})  # as they are spelt
         head_space(settings, [network for network in networks if isinstance(network, Backbone)])
         kept = fixed(settings) | {"seed": settings.seed, "augment.views": settings.views[0]}
+        kept |= {"head.kind": "own"} if kept.get("head.own") else {}
     configs = {}
     for network in networks:
         for size in settings.sizes or (None,):
             config = with_source(data, [kept, {"backbone": network.name} | ({"image_size": size} if size else {})])
             configs[network.name, config.image_size or network.size] = config
+    parts = completed(next(iter(configs.values())), parts)
     source = next(iter(configs.values())).data
     if source.group_by == NEAR_DUPLICATES:  # the run would be split otherwise than the search, and tested on images of the search
         raise ConfigError(
@@ -86,4 +92,4 @@ def tune_request(
     name = name if name is not None else f"{data_name(str(source.source))}-tuned"
     searched = (Path(output) / name / STUDY).is_file()
     require_free(Path(output), name, overwrite or searched, sources.own(source))
-    return TuneRequest(settings, data, kept, configs, Path(output), name, overwrite)
+    return TuneRequest(settings, data, kept, configs, Path(output), name, overwrite, parts)

@@ -84,7 +84,7 @@ def _of_heads(
     prepared = passes.prepare(pooled, dataset, max(settings.views), place, progress, stack, engine)
     rows = passes.sample(prepared.rows, settings.max_images, settings.seed)
     images = _divided(settings, prepared.dataset, rows, progress)
-    scorer = HeadScorer(settings, images, passes.sources_of(prepared, configs, rows, max(settings.views)))
+    scorer = HeadScorer(settings, images, passes.sources_of(prepared, configs, rows, max(settings.views)), request.parts.for_trials())
     named = {name: getattr(settings, name) for name in ("folds", "repeats", "metric", "prune_after", "prune_errors")}
     identity = _identity(request, prepared, rows, named | {"views": list(settings.views)})
     facts = {"images": len(rows), "classes": images.classes, "folds": len(images.divisions[0]), "repeats": settings.repeats}
@@ -99,7 +99,10 @@ def _of_networks(
     settings = request.settings
     prepared = passes.prepare(configs, dataset, 0, place, progress, stack, engine)
     rows, used = prepared.rows, without_test(prepared.dataset)
-    features = {key: FeatureDataset(used, method.extractor, method.store, configs[key]) for key, method in prepared.methods.items()}
+    features = {
+        key: FeatureDataset(used, method.extractor, method.store, configs[key], parts=request.parts.for_trials())
+        for key, method in prepared.methods.items()
+    }
     splits = rows["split"].value_counts()
     epochs = max(config.training.epochs for config in configs.values())
     progress.say(

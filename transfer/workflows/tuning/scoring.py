@@ -19,8 +19,11 @@ from transfer.config.tuning import TuningConfig
 from transfer.data import folds
 from transfer.data.folds import Fold
 from transfer.models import heads
+from transfer.models.own.parts import NONE, Parts
 from transfer.models.pretrained import head_specs
 from transfer.models.registry import Backbone
+from transfer.training import own_head_curves
+from transfer.training.head import own_head
 from transfer.training.many_heads import Curve, dense_curves, linear_curves
 from transfer.workflows.tuning.batches import Asked
 from transfer.workflows.tuning.spaces import key_of, of_trial
@@ -90,6 +93,7 @@ class HeadScorer:
     settings: TuningConfig
     images: Images
     passes: Mapping[tuple[Any, Any], Pass]
+    parts: Parts = NONE
 
     def against(self, before: Sequence[Finished]) -> Finished | None:
         """Return the best finished trial."""
@@ -107,7 +111,10 @@ class HeadScorer:
         rows = standardised(
             source.read(outputs, config.augment.views), [source.widths[name] for name in outputs], len(self.images.labels), config
         )
-        trial, divided = _Trial(self.settings, self.images, config, rows), [fold for division in self.images.divisions for fold in division]
+        trial, divided = (
+            _Trial(self.settings, self.images, config, rows, self.parts),
+            [fold for division in self.images.divisions for fold in division],
+        )
         first = self.settings.prune_after if leader is not None and self.settings.prune_after < len(self.images.divisions[0]) else 0
         curves = trial.curves(divided[:first])
         if leader is not None and first:
@@ -149,6 +156,7 @@ class _Trial:
     images: Images
     config: Config
     rows: np.ndarray
+    parts: Parts = NONE
 
     def curves(self, wanted: Sequence[Fold]) -> list[Curve]:
         """Fit heads on folds."""
@@ -157,6 +165,8 @@ class _Trial:
         penalty = self.config.head.inverse_penalty
         if self.config.head.kind == "linear" and penalty is not None:
             return linear_curves(self.rows, labels, self.images.classes, self.config, chosen, penalty)
+        if make := own_head(self.config, self.parts):
+            return own_head_curves.curves(self.rows, labels, self.images.classes, self.config, chosen, make)
         return dense_curves(self.rows, labels, self.images.classes, self.config, chosen)
 
     def _with_views(self, fold: Fold) -> Fold:

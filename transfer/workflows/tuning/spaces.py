@@ -36,6 +36,7 @@ _TRIED = ("head.standardize", "head.equal_weight", "training.warmup", "training.
           _WEIGHTS, "truncate_at")  # fmt: skip
 _RATE = 2.0
 """The rate that suits the larger batches, in units of the one by default."""
+_OF_LAYERS = ("head.dense", "head.dropout", "head.l2", "head.inverse_penalty")
 TRIED = (*_DEFAULTS, *_TRIED)
 """All keys that cost only the head."""
 
@@ -53,6 +54,9 @@ def head_space(settings: TuningConfig, backbones: Sequence[Backbone], balance: f
     """
     given = _given(settings)
     values = _DEFAULTS | ({_WEIGHTS: Choices(("none", "balanced"))} if balance >= UNBALANCED else {}) | given
+    own = getattr(values["head.kind"], "values", ()) == ("own",)
+    if own:  # what is left of the settings of a head is how it is trained
+        values = {key: tried for key, tried in values.items() if key not in _OF_LAYERS or key in given}
     cuts = values.pop("truncate_at", None)
     if isinstance(cuts, Choices):
         for backbone, value in itertools.product(backbones, cuts.values):
@@ -63,7 +67,10 @@ def head_space(settings: TuningConfig, backbones: Sequence[Backbone], balance: f
         Parameter("truncate_at", cuts or cut_points(backbone), ("backbone", backbone.name) if several else None) for backbone in backbones
     ]
     # In this order: a condition comes before what depends on it.
-    made += [Parameter(key, tried, _where(key)) for key, tried in sorted(values.items(), key=lambda item: item[0] not in _DEFAULTS)]
+    made += [
+        Parameter(key, tried, _where(key) if not own or key in _OF_LAYERS else None)
+        for key, tried in sorted(values.items(), key=lambda item: item[0] not in _DEFAULTS)
+    ]
     kinds = values["head.kind"]
     possible = [one for one in made if one.where is None or one.where[0] != "head.kind" or one.where[1] in getattr(kinds, "values", ())]
     for key in given:
