@@ -70,11 +70,11 @@ export function place() {
   const scale = Math.min(frame.clientWidth / width, frame.clientHeight / height);
   const side = { pad: Math.max(width, height), crop: Math.min(width, height) }[seen];
   const region = side ? [side * scale, side * scale] : [width * scale, height * scale];
-  for (const element of [heat, byId("seen")]) {
-    element.style.width = `${region[0]}px`;
-    element.style.height = `${region[1]}px`;
-    element.style.left = `${(frame.clientWidth - region[0]) / 2}px`;
-    element.style.top = `${(frame.clientHeight - region[1]) / 2}px`;
+  for (const [element, sides] of [[image, [width * scale, height * scale]], [heat, region], [byId("seen"), region]]) {
+    element.style.width = `${sides[0]}px`;
+    element.style.height = `${sides[1]}px`;
+    element.style.left = `${(frame.clientWidth - sides[0]) / 2}px`;
+    element.style.top = `${(frame.clientHeight - sides[1]) / 2}px`;
   }
   show(byId("seen"), seen === "crop" && width !== height && heat.hasAttribute("src"));
 }
