@@ -113,7 +113,7 @@ def test_open_asks_for_a_browser(shared: tuple[Run, Path], capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["report", str(run.path), "--open"])
     assert asked == [run.report.absolute().as_uri()]
-    assert "No browser" in capsys.readouterr().out
+    assert "No browser" in capsys.readouterr().err
 
 
 def test_other_data_is_judged_kept_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
