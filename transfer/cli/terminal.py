@@ -9,6 +9,7 @@ from pathlib import Path
 from transfer.cli import console
 from transfer.cli.log_file import LogFile
 from transfer.system import startup
+from transfer.system.foretold import Foretold
 from transfer.system.progress import Advance, Progress, Silent
 from transfer.system.terminal import Terminal, summary
 
@@ -21,11 +22,12 @@ class _Logged:
 
     @contextmanager
     def step(self, title: str, total: int | None, unit: str = "images") -> Iterator[Advance]:
-        done, started = 0, time.perf_counter()
+        done, started, foretold = 0, time.perf_counter(), Foretold(title, total, unit, self._log.write)
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
+            foretold.advance(count)
             shown(count)
 
         with self._progress.step(title, total, unit) as shown:

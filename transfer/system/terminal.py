@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
+from transfer.system.foretold import Foretold
 from transfer.system.progress import Advance
 
 _RENEWED = 0.5  # seconds between two states of a line in a notebook
@@ -45,8 +46,11 @@ class Terminal:
         ]
         with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as progress:
             task = progress.add_task(title, total=total, rate="", ended=False)
+            # A bar shows the time that is left; lines do not.
+            foretold = Foretold(title, None if self._console.is_terminal else total, unit, self.say)
 
             def advance(count: int) -> None:
+                foretold.advance(count)
                 progress.advance(task, count)
                 speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
                 progress.update(task, rate=_rate(speed, unit) if speed else "")
