@@ -239,3 +239,51 @@ def test_without_mlflow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_logging_changes_no_result() -> None:
     assert _WITHOUT_EFFECT["logging"] is None
+
+
+def test_a_file_that_cannot_be_written_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
+    heard = Heard()
+    (tmp_path / "mlflow.db").mkdir()
+    with recording(tmp_path, heard, to="mlflow") as told:
+        told.epoch(ROWS[0])
+    (line,) = heard.lines
+    assert line.startswith("mlflow: this run is not recorded: ")
+
+
+def test_what_a_killed_process_left_running_is_ended(tmp_path: Path) -> None:
+    for _ in range(2):
+        with recording(tmp_path, Silent(), to="mlflow"):
+            pass  # neither finished nor failed: as after kill -9
+    log = client(tmp_path)
+    found = log.search_runs([log.get_experiment_by_name("data").experiment_id], order_by=["attributes.start_time"])
+    assert sorted(run.info.status for run in found) == ["KILLED", "RUNNING"]
+
+
+def test_trials_of_a_search_are_runs_below_it(made: Run, tmp_path: Path) -> None:
+    rows = record.children([{"trial": 0, "value": 0.5, "head.kind": "dense"}, {"trial": 1, "value": 0.7, "head.kind": "linear"}], "trial")
+    with recording(tmp_path, Silent(), to=("mlflow", "tensorboard")) as told:
+        pass
+    told.finish(record.Record({}, {"accuracy": 1.0}, (), "data", children=tuple(rows)))
+    run, log = only(tmp_path, "data"), client(tmp_path)
+    below = log.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+    assert {(one.info.run_name, one.data.params["head.kind"], one.data.metrics["value"]) for one in below} == {
+        ("0", "dense", 0.5), ("1", "linear", 0.7)
+    }  # fmt: skip
+
+
+def test_a_comparison_is_recorded_in_the_end(tmp_path: Path) -> None:
+    from transfer.config.comparison import build as comparison
+    from transfer.workflows import tracked
+    from transfer.workflows.requests import CompareRequest
+
+    class Done:
+        path = tmp_path / "comparisons" / "made"
+        runs = pd.DataFrame({"run": ["a-2-0"], "method": ["a"], "accuracy": [0.5]})
+        summary = pd.DataFrame({"method": ["a"], "size": ["2"], "accuracy": [0.5]})
+
+    config = build([{"backbone": "lenet", "data.source": "images", "logging.to": "mlflow"}])
+    settings = comparison([{"methods": {"a": {"backbone": "lenet"}, "b": {"backbone": "mlp"}}}])
+    workflow: Any = tracked.tracked_comparison(lambda request, progress: Done())  # type: ignore[arg-type, return-value]
+    workflow(CompareRequest(settings, {"a": config}, tmp_path / "comparisons" / "made"), Silent())
+    run = only(tmp_path, "images")
+    assert (run.info.run_name, run.data.metrics) == ("made", {"a/2/accuracy": 0.5})

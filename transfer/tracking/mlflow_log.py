@@ -13,6 +13,7 @@ from transfer.system.names import utf8
 from transfer.system.startup import quietly
 from transfer.tracking.record import Child, Model, Record
 
+SQLITE = "sqlite:///"
 RUN = "transfer.run"
 """Tag of an MLflow run: the path of ours."""
 
@@ -53,6 +54,7 @@ class MLflow:
 
     def __init__(self, place: Place) -> None:
         """Begin the run; whatever MLflow raises says why it cannot."""
+        _require_writable(place.address)
         with _patience(place.seconds), quietly():
             from mlflow import MlflowClient
 
@@ -177,6 +179,16 @@ def _key(name: str) -> str:
 
 def _escaped(text: str) -> str:
     return utf8(text).replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _require_writable(address: str) -> None:
+    """Check an SQLite file, which MLflow would try to open for minutes. Raises OSError."""
+    if not address.startswith(SQLITE):
+        return
+    file = Path(address.removeprefix(SQLITE))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise OSError(f"{file} cannot be written")
 
 
 @contextmanager

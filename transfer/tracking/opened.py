@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transfer.tracking.record import Record
 
 MLFLOW, TENSORBOARD = "mlflow", "tensorboard"
+_LONGEST = 300  # characters of a reason
 _SQLITE = "sqlite:///"
 _DATABASE, _ARTIFACTS, _LOGS = "mlflow.db", "mlflow-files", "logs"
 
@@ -95,9 +96,13 @@ def _trackers(config: LoggingConfig, output: Path, name: str, data: str, progres
         from transfer.tracking.fallback import WithFallback
 
         place = _place(config, output, name, data, _address(config, output))
-        found[MLFLOW] = WithFallback(place, _place(config, output, name, data, _local(output)), progress)
-        if place.address.startswith(_SQLITE):
-            progress.say(f"MLflow: mlflow ui --backend-store-uri {shell.quoted(place.address)}")
+        try:
+            found[MLFLOW] = WithFallback(place, _place(config, output, name, data, _local(output)), progress)
+        except Exception as error:  # its file cannot be written, or is of another version
+            progress.say(f"{MLFLOW}: this run is not recorded: {_why(error)}")
+        else:
+            if place.address.startswith(_SQLITE):
+                progress.say(f"MLflow: mlflow ui --backend-store-uri {shell.quoted(place.address)}")
     return found
 
 
@@ -109,6 +114,10 @@ def _place(config: LoggingConfig, output: Path, name: str, data: str, address: s
         database = Path(address.removeprefix(_SQLITE)).absolute()
         address, files = f"{_SQLITE}{database}", (database.parent / _ARTIFACTS).as_uri()
     return Place(address, files, utf8(config.experiment or data), config.name or name, str((output / name).absolute()), config.seconds)
+
+
+def _why(error: Exception) -> str:
+    return utf8(" ".join(str(error).split()))[:_LONGEST]
 
 
 class Recording:
@@ -148,4 +157,4 @@ class Recording:
                 what(tracker)
             except Exception as error:  # whatever a tracker raises: the run is worth more than its record
                 self._trackers.pop(name)
-                self.say(f"{name}: the rest of this run is not recorded: {utf8(' '.join(str(error).split()))[:300]}")
+                self.say(f"{name}: the rest of this run is not recorded: {_why(error)}")
