@@ -56,8 +56,10 @@ class Seen(keras.callbacks.Callback):
 
 
 class Failing(keras.callbacks.Callback):
+    broken = True
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == 1:
+        if epoch == 1 and self.broken:
             raise ValueError("no space left in the cloud")
 
 
@@ -145,8 +147,15 @@ def test_what_does_not_go_with_it_is_refused(images: Path, settings: dict[str, A
         fit_request(images, layers, name="x")
 
 
-def test_a_callback_that_fails_is_named_and_nothing_that_was_computed_is_lost(run: Run, images: Path, home: Path, tmp_path: Path) -> None:
-    settings = SHORT | {"truncate_at": "high", "backbone": run.config["backbone"], "training": {"epochs": 3, "checkpoint_seconds": 0}}
+def test_a_callback_that_fails_is_named_and_the_same_call_goes_on_when_it_is_repaired(
+    run: Run, images: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SHORT | {
+        "truncate_at": "high",
+        "backbone": run.config["backbone"],
+        "training": {"epochs": 3, "checkpoint_seconds": 0},
+        "head": head,
+    }
     before = {path: path.stat().st_mtime for path in (home / "features").rglob("*.mdb")}
     with pytest.raises(
         TransferError, match=r"^The callback Failing failed in on_epoch_end: ValueError: no space left in the cloud. Features"
@@ -154,6 +163,13 @@ def test_a_callback_that_fails_is_named_and_nothing_that_was_computed_is_lost(ru
         transfer.fit(images, settings, callbacks=[Failing()], output=tmp_path, name="x", progress=False)
     assert "\n" not in str(error.value) and not (tmp_path / "x").exists()
     assert before and all(path.exists() for path in before) and list((home / "checkpoints").glob("*.npz"))
+
+    monkeypatch.setattr(Failing, "broken", False)
+    resumed, undisturbed = (
+        transfer.fit(images, settings, callbacks=[Failing()], output=tmp_path, name=name, progress=False) for name in "xy"
+    )
+    assert resumed.metrics["test"] == undisturbed.metrics["test"]
+    assert resumed.history["loss"].tolist() == undisturbed.history["loss"].tolist()
 
 
 def test_live_views_are_made_by_layers(images: Path, tmp_path: Path) -> None:

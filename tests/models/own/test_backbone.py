@@ -1,5 +1,6 @@
 """Backbones of the user: kept as data, the same whatever Keras calls their layers, cut where all passes through, or clearly refused."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,10 @@ def test_cuts_must_hold_everything_above_and_be_named_once(cuts: list[str], matc
 def test_a_part_that_this_machine_does_not_have_is_asked_for_by_its_name(part: str) -> None:
     with pytest.raises(ConfigError, match=r"^backbone: .* was given in Python.*Give it again.*backbone=OBJECT"):
         find(part)
+
+
+def test_sent_to_another_machine_it_needs_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loaded = Pretrained.load(adopt(network(), "tf").row, "own", 32, "float32", 0, Silent())
+    sent = pickle.dumps(loaded)
+    monkeypatch.setenv("TRANSFER_HOME", str(tmp_path / "elsewhere"))
+    np.testing.assert_array_equal(pickle.loads(sent).model(IMAGES, training=False), loaded.model(IMAGES, training=False))

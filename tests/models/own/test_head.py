@@ -1,7 +1,9 @@
 """Heads of the user: built for the features they get, with the same initial weights for the same seed, or clearly refused."""
 
 import functools
+import pickle
 import random
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -88,3 +90,9 @@ def test_a_head_of_which_nothing_trains_is_refused() -> None:
     model.trainable = False
     with pytest.raises(ConfigError, match="nothing of it can be trained"):
         adopt(model).build(6, 3, 0)
+
+
+def test_sent_to_another_machine_it_needs_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sent = pickle.dumps(adopt(given := head(6, 3)))
+    monkeypatch.setenv("TRANSFER_HOME", str(tmp_path / "elsewhere"))
+    np.testing.assert_allclose(pickle.loads(sent).build(6, 3, 0)(ROWS), given(ROWS), rtol=1e-5)
