@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 PICTURES = Path(__file__).parent / "images"
-WIDTH, HEIGHT = 1000, 760
+WIDTH, HEIGHT = 1200, 800
 MOST_BYTES = 300_000
 
 
