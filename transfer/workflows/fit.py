@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -51,55 +51,58 @@ def fit(
     name: str | None = None,
     output: str | os.PathLike[str] = DEFAULT_OUTPUT,
     overwrite: bool = False,
-    backbone: str | Unset = UNSET,
+    backbone: str | keras.Model | Callable[..., keras.Model] | Unset = UNSET,
+    preprocess: Any = UNSET,
+    cuts: Sequence[str] | Unset = UNSET,
     image_size: int | Unset | None = UNSET,
     truncate_at: str | Sequence[str] | Unset = UNSET,
     unfreeze_from: str | Unset | None = UNSET,
     epochs: int | Unset = UNSET,
-    head: Mapping[str, Any] | Unset = UNSET,
+    head: Mapping[str, Any] | keras.Model | Callable[[int, int], keras.Model] | Unset = UNSET,
     training: Mapping[str, Any] | Unset = UNSET,
     augment: Mapping[str, Any] | Unset = UNSET,
+    callbacks: Sequence[keras.callbacks.Callback] | Callable[[str], Sequence[keras.callbacks.Callback]] | Unset = UNSET,
+    metrics: Sequence[keras.metrics.Metric | str] | Unset = UNSET,
     seed: int | Unset = UNSET,
     folds: int | None = None,
     average_folds: bool = False,
     progress: Progress | bool | None = None,
     **settings: Any,
 ) -> Run:
-    """Train a classifier on a folder of images and publish it as a run.
+    """Train a classifier on a folder of images, publish it as a run, and return that.
 
     Args:
-        data: `data/<class>/**/<image>`, or `data/train|val|test/<class>/...`; a table (.csv, .parquet), `tfds:NAME`, or a
-            `tfds.core.DatasetBuilder`; none: the configuration's `data.source`.
+        data: folder, archive or table of images, also in object storage, `tfds:NAME`, or a TFDS builder; none: `data.source`.
         config: a configuration, or keys of one (nested or dotted).
-        name: name of the run; none: made from the data, the backbone and the time.
-        output: folder of all runs; this one is written to `output/name`.
+        name: of the run, which is written to `output/name`; none: made from the data, the backbone and the time.
+        output: folder of all runs.
         overwrite: replace a run of this name.
-        backbone: `vgg16`, `inception_v3`, ..., or a network trained from scratch: `lenet`, ...
+        backbone: a name (`vgg16`, `keras.applications.NAME`, `lenet`, ...), a Keras model from images to a feature map, or a function.
+        preprocess: what an own backbone expects of RGB in 0..255: `caffe`, `tf`, `torch`, `none`, a layer, model, or function.
+        cuts: names of the layers at which an own backbone can be cut, from the shallowest up; None: those that are found.
         image_size: side of the square input in pixels; None: the network's own.
         truncate_at: cut point where the backbone ends, several, `top`, `all`, or `auto`.
         unfreeze_from: first layer to fine-tune; None: the backbone stays frozen.
         epochs: most epochs of training: `training.epochs`.
-        head: keys of this section, `{"dropout": 0.3}`.
+        head: keys of this section; a Keras model from features to logits, or a function (width, classes) that builds one.
         training: keys of this section.
-        augment: keys of this section.
+        augment: keys of this section; `{"layers": [...]}`: live views by Keras's preprocessing layers.
+        callbacks: of Keras, called in each stage; or a function from the stage to a list of new ones.
+        metrics: of Keras, which get probabilities; columns of the history.
         seed: of the split, initial weights, dropout, order of the images and augmented views.
         folds: also train on as many folds, so that each image is predicted by a model that never saw it: `cross_validation.folds`.
         average_folds: export the average of the heads of the folds: `cross_validation.average`.
         progress: True, False, or an object with `step` and `say`; none: shown on a terminal and in a notebook, silent elsewhere.
         **settings: further keys of the configuration, `fine_tuning={"epochs": 5}`. All settings override `config`.
 
-    Returns:
-        The published run.
-
     Raises:
         TransferError: for any error that the user can fix; only stored features and checkpoints are left behind.
     """
-    basis = config.model_dump() if isinstance(config, Config) else dict(config or {})
     named = given(
-        backbone=backbone, image_size=image_size, truncate_at=truncate_at, unfreeze_from=unfreeze_from, head=head, training=training,
-        augment=augment, seed=seed,
+        backbone=backbone, preprocess=preprocess, cuts=cuts, image_size=image_size, truncate_at=truncate_at, unfreeze_from=unfreeze_from,
+        head=head, training=training, augment=augment, callbacks=callbacks, metrics=metrics, seed=seed, training__epochs=epochs,
     )  # fmt: skip
-    layers = [basis, named, given(training__epochs=epochs), settings, cross_validation(folds, average_folds)]
+    layers = [config.model_dump() if isinstance(config, Config) else config or {}, named, settings, cross_validation(folds, average_folds)]
     return carry_out(fit_request(data, layers, name, output, overwrite), shown(progress))
 
 
