@@ -80,8 +80,8 @@ def _add_routes(app: FastAPI, engine: Engine, models: TfRoutes) -> None:
     async def healthz(request: Request) -> Response:
         if not await engine.healthy():
             raise RefusedError(503, "The model does not answer.", {"Retry-After": "5"})
-        content = {"status": "ok", "model": engine.settings.name, "version": str(engine.versions.current.version)}
-        return answer(orjson.dumps(content | {"key_required": engine.settings.api_key is not None}))
+        own = {"model": engine.settings.name, "key_required": engine.settings.api_key is not None}
+        return answer(orjson.dumps({"status": "ok", **own, "version": str(engine.versions.current.version)}))
 
     async def about(request: Request) -> Response:
         loaded = engine.versions.current
