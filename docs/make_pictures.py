@@ -1,7 +1,7 @@
-"""Makes the pictures of README.md from a finished run, with the pages as they are: `python docs/make_pictures.py RUN IMAGE`.
+"""Makes the pictures of README.md from a finished run, with the pages as they are: `python docs/make_pictures.py RUN IMAGE...`.
 
     transfer fit art --backbone vgg16 --name art       # `art`: the clip art
-    python docs/make_pictures.py saved_models/art art/animals/0042_butterfly.png
+    python docs/make_pictures.py saved_models/art art/animals/*_bee_*.png art/people/*_chef_*.png art/food/*_lemon*.png
 
 Needs Chromium and the package playwright.
 """
@@ -26,7 +26,7 @@ def main() -> None:
     """Write `report.png` and `served.png`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a run")
-    parser.add_argument("image", type=Path, help="image that is given to the served model")
+    parser.add_argument("images", type=Path, nargs="+", help="images that are given to the served model")
     given = parser.parse_args()
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
@@ -38,7 +38,7 @@ def main() -> None:
         taken(page, PICTURES / "report.png")
         with serving(given.run) as address:
             page.goto(address)
-            page.set_input_files("#file", given.image)
+            page.set_input_files("#file", given.images)
             page.wait_for_selector("body:not(.busy)")
             page.wait_for_selector("#result:not([hidden])")
             page.wait_for_load_state("networkidle")
