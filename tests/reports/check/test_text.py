@@ -13,6 +13,8 @@ from transfer.quality.findings import COLUMNS, Findings
 from transfer.reports.check.text import block, line
 from transfer.reports.names import printable, shortened
 
+CONFIG = Path("my runs/config.yaml")
+
 MANY = [f"class {number}" for number in range(300)]
 CASES = {
     "two classes": filled(labels=("cat", "dog")),
@@ -25,13 +27,13 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_line_is_longer_than_100_columns(case: str) -> None:
-    lines = (block(CASES[case], {"scan": 1.0}, None) + "\n" + line(CASES[case])).splitlines()
+    lines = (block(CASES[case], {"scan": 1.0}, None) + "\n" + line(CASES[case], CONFIG)).splitlines()
     assert {text for text in lines if cell_len(text) > 100} == set()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_whatever_the_names_are_only_plain_text_is_printed(case: str) -> None:
-    text = block(CASES[case], None, Path(HOSTILE[4]), HOSTILE[3]) + line(CASES[case])
+    text = block(CASES[case], None, Path(HOSTILE[4]), HOSTILE[3]) + line(CASES[case], CONFIG)
     assert text.replace("\n", "").isprintable()
     assert text.encode("utf-8")
 
@@ -115,20 +117,22 @@ def test_it_ends_with_the_report_the_seconds_and_commands_that_help() -> None:
 
 
 def test_fit_says_only_what_makes_its_figures_doubtful() -> None:
-    text = " ".join(line(filled()).split())
+    text = " ".join(line(filled(), CONFIG).split())
     assert "4 pairs of near duplicates across splits, 4 contradictions, 4 likely wrong labels and 1 leak" in text
     assert "outlier" not in text
-    assert len(line(filled()).splitlines()) <= 2
+    *said, again = line(filled(), CONFIG).splitlines()
+    assert len(said) <= 2
+    assert again == "transfer check --config 'my runs/config.yaml'"
 
 
 def test_fit_says_nothing_where_there_is_nothing() -> None:
     outliers = table("outliers", [("a/1.png", "a", "train", 3.0)])
-    assert line(clean()) == line(Findings()) == line(Findings(outliers=outliers)) == ""
+    assert line(clean(), CONFIG) == line(Findings(), CONFIG) == line(Findings(outliers=outliers), CONFIG) == ""
 
 
 def test_one_is_singular() -> None:
     pair = pd.DataFrame(filled().near_duplicates.head(1))
-    assert "The data has 1 pair of near duplicates across splits." in line(Findings(near_duplicates=pair))
+    assert "The data has 1 pair of near duplicates across splits." in line(Findings(near_duplicates=pair), CONFIG)
 
 
 NAMES = st.text(st.characters(codec=None), max_size=60)

@@ -70,12 +70,17 @@ def block(
     return "\n".join([*lines, *_next(findings, found, f"{shell.quoted(data)}{printable(options)}", root, worksheet)])
 
 
-def line(findings: Findings) -> str:
-    """Return what `fit` says of its own data: only findings that make its metrics doubtful; empty where there are none."""
+def line(findings: Findings, config: Path) -> str:
+    """Return what `fit` says of its own data: only findings that make its metrics doubtful; empty where there are none.
+
+    `config`: the run's configuration, with which the data can be looked at again as it was.
+    """
     found = [item.phrase for item in items(findings) if item.count and item.urgency == FIX]
     if not found:
         return ""
-    return "\n".join(wrapped(f"The data has {listed(found)}. See the report, or: {shell.program()} check", columns()))
+    return "\n".join(
+        [*wrapped(f"The data has {listed(found)}. See the report, or:", columns()), shell.command("check", "--config", config)]
+    )
 
 
 def _classes(classes: pd.DataFrame, width: int) -> list[str]:

@@ -13,7 +13,7 @@ from transfer.reports.check import text as check_text
 from transfer.reports.names import printable, shortened
 from transfer.reports.terminal import columns, fitted, table, wrapped
 from transfer.reports.words import percent, share
-from transfer.runs import FINDINGS, Run
+from transfer.runs import CONFIG, FINDINGS, Run
 from transfer.system import shell
 
 NEW_CLASS = "new classes that look like these"
@@ -42,7 +42,7 @@ def block(run: Run) -> str:
         "Seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in timing.items()),
     }
     places = {"SavedModel": str(run.export), "Report": str(run.report), "Try next": shell.command("serve", run.path)}
-    doubts = check_text.line(Findings.read(run.whole(FINDINGS))) if (run.path / FINDINGS).exists() else ""
+    doubts = check_text.line(Findings.read(run.whole(FINDINGS)), run.path / CONFIG) if (run.path / FINDINGS).exists() else ""
     return "\n".join(["", *_entries(facts), "", *_entries(places, whole=True), *(["", doubts] if doubts else [])])
 
 
