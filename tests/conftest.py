@@ -1,5 +1,6 @@
 """What all tests share: a cache folder of their own, and made-up images."""
 
+import functools
 import gc
 import os
 
@@ -56,6 +57,18 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture(scope="module")
+def each_export_is_loaded_once() -> Iterator[None]:
+    """Loading an export costs a second or two; measuring which engine is the faster one, some more."""
+    from transfer.exporters.served import Served
+    from transfer.models import openvino_engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
+        patch.setattr(openvino_engine, "version", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

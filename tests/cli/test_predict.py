@@ -1,6 +1,5 @@
 """`transfer predict`: what is printed and written, and every mistake as one line before TensorFlow starts."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -16,9 +15,9 @@ from tests.conftest import made_up_image
 from tests.data.decoding.drawings import DRAWINGS
 from tests.reports.made_up_run import COLOURS, write_run
 from transfer import cli
-from transfer.exporters.served import Served
-from transfer.models import openvino_engine
 from transfer.runs import Run
+
+pytestmark = pytest.mark.usefixtures("each_export_is_loaded_once")
 
 Result = tuple[int, str, list[str]]
 Call = Callable[..., Result]
@@ -28,14 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return write_run(tmp_path_factory.mktemp("runs") / "run", export=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def each_export_is_loaded_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
-        patch.setattr(openvino_engine, "version", lambda: None)  # which would be measured for each test
-        yield
 
 
 @pytest.fixture

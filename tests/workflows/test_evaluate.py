@@ -1,9 +1,7 @@
 """A finished run on other labelled images: figures that can be counted by hand, and everything that does not fit named."""
 
-import functools
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +15,12 @@ from tests.reports.page import Page
 from transfer.cli import main
 from transfer.data import dataset as manifests
 from transfer.errors import ConfigError, DataError, OutputError
-from transfer.exporters.served import Served
-from transfer.models import openvino_engine
 from transfer.reports import evaluated
 from transfer.runs import MANIFEST, Run
 
+pytestmark = pytest.mark.usefixtures("each_export_is_loaded_once")
+
 RED, GREEN, BLUE = (220, 10, 10), (10, 220, 10), (10, 10, 220)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def each_export_is_loaded_once() -> Iterator[None]:
-    """Loading an export costs a second or two."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
-        patch.setattr(openvino_engine, "version", lambda: None)  # which would be measured for each test
-        yield
 
 
 def save(path: Path, colour: tuple[int, int, int], shade: int) -> Path:

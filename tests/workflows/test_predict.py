@@ -1,12 +1,10 @@
 """Batch prediction: each file gets a row; damaged ones are named, and the others are classified all the same."""
 
-import functools
 import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +24,9 @@ from transfer.serving.admission import unusual
 from transfer.serving.batch.request import listed
 from transfer.workflows.predict import predict
 
+pytestmark = pytest.mark.usefixtures("each_export_is_loaded_once")
+
 _VERSION = openvino_engine.version  # as it is without the fixture below
-
-
-@pytest.fixture(scope="module", autouse=True)
-def each_export_is_loaded_once() -> Iterator[None]:
-    """Loading an export costs a second or two."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
-        patch.setattr(openvino_engine, "version", lambda: None)  # which would be measured for each test
-        yield
 
 
 @pytest.fixture(scope="module")

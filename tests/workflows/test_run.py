@@ -1,8 +1,6 @@
 """A run opened in any of the ways that people name one, and what can be done with it."""
 
 import asyncio
-import functools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +15,12 @@ from tests.reports.page import Page
 from transfer import runs
 from transfer.cli import main
 from transfer.errors import ConfigError, OutputError, RunError
-from transfer.exporters.served import Served
-from transfer.models import openvino_engine
 from transfer.serving import server
 from transfer.serving.settings import Settings
 from transfer.system.progress import Silent
 from transfer.workflows.run import Run, opened
 
-
-@pytest.fixture(scope="module", autouse=True)
-def each_export_is_loaded_once() -> Iterator[None]:
-    """Loading an export costs a second or two."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transfer.exporters.compute.choice.Served", functools.cache(Served))
-        patch.setattr(openvino_engine, "version", lambda: None)  # which would be measured for each test
-        yield
+pytestmark = pytest.mark.usefixtures("each_export_is_loaded_once")
 
 
 @pytest.fixture(scope="module")
