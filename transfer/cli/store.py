@@ -60,7 +60,8 @@ def prune(
     ids: Annotated[list[str] | None, typer.Option("--set", metavar="ID", help="Delete this set.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Delete all sets.")] = False,
 ) -> None:
-    """Delete feature sets; they are computed again when needed."""
+    """Delete feature sets, and copies of compressed archives; they are made again when needed."""
+    from transfer.data.storage import archive_members
     from transfer.errors import StoreError
     from transfer.features import inventory
 
@@ -68,7 +69,11 @@ def prune(
         raise StoreError("Specify what to delete: --older-than DAYS, --set ID, or --all. Received none of them.")
     _require_known(ids)
     deleted = inventory.prune(older_than, ids, everything)
-    show(f"Deleted {_total(deleted)}.", {"deleted": list(map(asdict, deleted)), "bytes": sum(item.bytes for item in deleted)})
+    unused = 0.0 if everything else older_than
+    copies = 0 if unused is None else archive_members.prune(unused)
+    text = f"Deleted {_total(deleted)}{f', and {copies / 1e6:.1f} MB of decompressed archives' if copies else ''}."
+    total = sum(item.bytes for item in deleted)
+    show(text, {"deleted": list(map(asdict, deleted)), "bytes": total, "archives_bytes": copies})
 
 
 for name, command in {"show": show_sets, "verify": verify, "prune": prune}.items():

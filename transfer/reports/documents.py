@@ -111,7 +111,11 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     },
     "weights": {"backbone": "its name", "sha256": "of the ImageNet weights"},
     "store show": {"sets": "a row for each feature set", "bytes": "of all of them"},
-    "store prune": {"deleted": "a row for each feature set that was deleted", "bytes": "of all of them"},
+    "store prune": {
+        "deleted": "a row for each feature set that was deleted",
+        "bytes": "of all of them",
+        "archives_bytes": "of the decompressed archives that were deleted",
+    },
     "store verify": {
         "sets": "a row each: id, records, damaged, problem, outdated",
         "files": "path and problem of each damaged file",

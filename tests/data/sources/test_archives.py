@@ -188,6 +188,18 @@ def test_a_url_of_the_web_is_one_line() -> None:
         sources.settings("https://example.org/flowers.zip")
 
 
+def test_copies_of_archives_go_when_they_are_unused(folder: Path, tmp_path: Path, cache_folder: Path) -> None:
+    (tmp_path / "d.tgz").write_bytes(gzip.compress(tarred(folder, tmp_path / "w.tar").read_bytes()))
+    table = manifest(tmp_path / "d.tgz")
+    (copy,) = (cache_folder / "archives").glob("*.tar")
+    size = copy.stat().st_size
+    assert archive_members.prune(1) == 0 and copy.exists()
+    os.utime(copy, (0, 0))
+    assert archive_members.prune(1) == size and not copy.exists()
+    archive_members._opened.cache_clear()
+    pd.testing.assert_frame_equal(manifest(tmp_path / "d.tgz"), table)
+
+
 def test_many_threads_read_one_archive(folder: Path, tmp_path: Path) -> None:
     root = archives.root_of(zipped(folder, tmp_path / "d.zip"))
     files = [f"{label}/{number:03d}.png" for label in ("green", "red") for number in range(4)] * 8

@@ -7,6 +7,7 @@ import hashlib
 import lzma
 import os
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -137,13 +138,28 @@ def _decompressed(path: str, size: int, changed: tuple[int, ...]) -> Path:
     if reader is None:
         return Path(path)
     name = hashlib.sha256(os.fsencode("\0".join([path, *map(str, (size, *changed))]))).hexdigest()[:32]
-    copy = cache_home() / "archives" / f"{name}.tar"
-    if not copy.exists():
+    copy = _copies() / f"{name}.tar"
+    if copy.exists():
+        os.utime(copy)  # when it was used last
+    else:
         with replacing(copy) as temporary, reader(path) as compressed, temporary.open("wb") as out:
             while chunk := compressed.read(_CHUNK):
                 out.write(chunk)
                 _require_no_bomb(path, out.tell(), size)
     return copy
+
+
+def _copies() -> Path:
+    return cache_home() / "archives"
+
+
+def prune(unused_days: float) -> int:
+    """Delete the decompressed copies of archives that were unused for this number of days; return their bytes."""
+    doomed = [copy for copy in _copies().glob("*.tar") if time.time() - copy.stat().st_mtime >= unused_days * 86400]
+    total = sum(copy.stat().st_size for copy in doomed)
+    for copy in doomed:
+        copy.unlink(missing_ok=True)  # whoever reads it goes on
+    return total
 
 
 def _safe(name: str, path: str) -> str:
