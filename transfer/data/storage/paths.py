@@ -154,7 +154,8 @@ def _normal(text: str) -> str:
         )
     if scheme in ("http", "https", "ftp"):
         raise DataError(
-            "Data sets are not downloaded. Download it first (curl -LO URL), then give the file: a .zip or .tar is read as it is. "
+            "Images are read from a folder, an archive, or object storage: s3://, gs://, az://, hdfs://, file://. Download it first "
+            "(curl -LO URL), then give the file: a .zip or .tar is read as it is. "
             f"Received {text!r}."
         )
     if scheme not in SCHEMES:
