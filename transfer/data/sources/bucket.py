@@ -10,7 +10,7 @@ from functools import cache
 
 from transfer.data.sources import left_out
 from transfer.data.sources.folder_classes import Listed
-from transfer.data.storage import RemotePath, archives, below, identity_of
+from transfer.data.storage import RemotePath, below, identity_of
 from transfer.errors import DataError
 from transfer.system.progress import Progress, Silent
 
@@ -26,7 +26,7 @@ def require_folder(folder: RemotePath) -> None:
     try:
         if next(below(folder, first=True), None) is not None:
             return
-        if folder.key and folder.scheme not in archives.SCHEMES:
+        if folder.key and not folder.in_archive:
             identity_of(folder)
     except PermissionError:
         raise DataError(
@@ -37,7 +37,7 @@ def require_folder(folder: RemotePath) -> None:
         raise DataError(f"The data folder does not exist: no object's name begins with it. Received {str(folder)!r}.") from None
     except OSError as error:
         raise DataError(f"The data folder cannot be read: {error.strerror}. Received {str(folder)!r}.") from None
-    if folder.scheme in archives.SCHEMES:
+    if folder.in_archive:
         raise DataError(f"The archive is empty. Expected <class>/<image> in it. Received {str(folder)!r}.")
     if folder.key:
         raise DataError(

@@ -53,7 +53,7 @@ def _located(config: DataConfig) -> Root:
 
 def _as_configured(root: Root, config: DataConfig) -> Root:
     """Return a root whose objects are read with the settings of the configuration."""
-    if isinstance(root, RemotePath) and root.scheme not in archives.SCHEMES:
+    if isinstance(root, RemotePath) and not root.in_archive:
         return replace(root, connections=config.connections, cache_gb=config.cache_gb)
     return root
 

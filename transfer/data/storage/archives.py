@@ -12,7 +12,6 @@ from pathlib import Path
 from transfer.data.storage.archive_members import DAMAGED, Archive, Member, kind, opened
 from transfer.data.storage.paths import RemotePath
 
-SCHEMES = ("zip", "tar")
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 _THREADS = 4  # that read members: more wait for the same file
 

@@ -32,7 +32,7 @@ def below(folder: RemotePath, first: bool = False) -> Iterator[Object]:
         PermissionError: if it may not be listed.
         DataError, OSError: see `connections.call`.
     """
-    if folder.scheme in archives.SCHEMES:
+    if folder.in_archive:
         yield from (Object(*one) for one in archives.below(folder))
     else:
         yield from _keys(folder, "", first) if package(folder) == "s3fs" else _walked(folder, first)
@@ -49,7 +49,7 @@ def identity_of(path: RemotePath) -> tuple[int, int, int, int]:
     Raises:
         FileNotFoundError, PermissionError, DataError, OSError: see `connections.call`.
     """
-    if path.scheme in archives.SCHEMES:
+    if path.in_archive:
         return archives.identity_of(path)
     fs = filesystem(path)
     facts: Mapping[str, Any] = call(lambda: fs.info(str(path)), path)

@@ -52,6 +52,11 @@ class RemotePath(os.PathLike[str]):
         return self.url.partition("://")[0]
 
     @property
+    def in_archive(self) -> bool:
+        """Whether it is a member of a local archive, or a folder of members; see `archives`."""
+        return self.scheme in ("zip", "tar")
+
+    @property
     def bucket(self) -> str:
         """Bucket (container, host) that the object lies in."""
         return self.url.partition("://")[2].partition("/")[0]

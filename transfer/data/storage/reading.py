@@ -51,7 +51,7 @@ def read_bytes(name: str | bytes | os.PathLike[str], connections: int = CONNECTI
 
 def _fetched(path: RemotePath, most: int) -> bytes:
     """Return an object's bytes by one request: without a range, some libraries ask for its size first."""
-    if path.scheme in archives.SCHEMES:
+    if path.in_archive:
         return archives.read(path, most)
     fs = filesystem(path)
 
